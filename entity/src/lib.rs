@@ -1,1 +1,22 @@
-//! x
+//! SeaORM entities: one file per table, no behaviour.
+//!
+//! Invariant: money is i64 nano-USD, time is i64 Unix milliseconds, ids are time-ordered i64 (`gateway_core::id`).
+
+pub mod account;
+pub mod alert;
+pub mod api_key;
+pub mod audit;
+pub mod bucket;
+pub mod deployment;
+pub mod entry;
+pub mod hold;
+pub mod key_secret;
+pub mod management_token;
+pub mod member;
+pub mod model;
+pub mod price;
+pub mod session;
+pub mod setting;
+pub mod team;
+pub mod usage_hour;
+pub mod user;

@@ -1,1 +1,18 @@
-//! x
+//! SeaORM migrations: one file per schema change.
+//!
+//! Invariant: a migration that has been released is never edited.
+
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::{MigrationTrait, async_trait};
+
+mod m0001_start;
+
+/// Every schema change, oldest first.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_start::Migration)]
+    }
+}
