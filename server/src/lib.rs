@@ -1,0 +1,14 @@
+//! OurHub's shell around `gateway-core`: HTTP, database, upstream calls.
+//!
+//! Invariant: imports point down (`tests/tidy.rs`): http → relay, dashboard, jobs → app → the areas → telemetry.
+
+pub mod accounts;
+pub mod audit;
+pub mod auth;
+pub mod billing;
+pub mod catalog;
+pub mod keys;
+pub mod ledger;
+pub mod limits;
+pub mod metering;
+pub mod teams;
