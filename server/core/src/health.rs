@@ -1,1 +1,370 @@
-//! health
+//! Health: whether an account can be asked, for one model or for all.
+//!
+//! Invariant: what an upstream stated binds until it has passed; what we only guess is probed by one request at a time. Pure.
+
+use crate::retry::{Fault, Mark, Reason, Verdict, Window};
+use serde::{Deserialize, Serialize};
+
+/// The first cool-down after a failure that said nothing, in milliseconds; it doubles with every further failure.
+pub const GUESS_FIRST_MS: i64 = 1_000;
+/// The longest such cool-down, in milliseconds.
+pub const GUESS_LONGEST_MS: i64 = 300_000;
+/// The first pause before a parked account is probed, in milliseconds; it doubles with every further failure.
+pub const PARK_FIRST_MS: i64 = 1_000;
+/// The longest such pause, in milliseconds.
+pub const PARK_LONGEST_MS: i64 = 900_000;
+/// A probe that has had no outcome for this long is given up, in milliseconds.
+pub const PROBE_LOST_MS: i64 = 60_000;
+/// The headroom of an account that is far from its limits.
+pub const FULL_HEADROOM: u16 = 1_000;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An attempt succeeded.
+    Succeeded {
+        /// From sending to the first content, in milliseconds.
+        latency_ms: u32,
+    },
+    /// The upstream said until when it wants no requests.
+    Cooled {
+        /// Unix milliseconds.
+        until_ms: i64,
+        /// Why.
+        fault: Fault,
+    },
+    /// An attempt failed and the upstream said nothing about when to come back.
+    Failed {
+        /// Why.
+        fault: Fault,
+    },
+    /// The account is of no use until somebody acts.
+    Parked {
+        /// Why.
+        reason: Reason,
+    },
+    /// An attempt begins. Of consequence where the account is not ready: it is the probe.
+    ProbeStarted,
+    /// The headers of an answer said what is left.
+    HeadersSeen {
+        /// Of the account's request limit.
+        requests: Window,
+        /// Of the account's token limit.
+        tokens: Window,
+    },
+}
+
+/// Whether an account can be asked now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Availability {
+    /// Yes.
+    Ready,
+    /// Its pause is over: one request may try it.
+    ProbeDue,
+    /// Not before a moment.
+    Cooling {
+        /// Unix milliseconds.
+        until_ms: i64,
+        /// Whether the upstream said so; otherwise we guess.
+        stated: bool,
+    },
+    /// One request is trying it.
+    Probing {
+        /// When the probe is given up for lost: Unix milliseconds.
+        until_ms: i64,
+    },
+    /// Not until somebody acts, but a probe will find out.
+    Parked {
+        /// Why.
+        reason: Reason,
+        /// When it is probed next: Unix milliseconds.
+        next_probe_ms: i64,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+enum State {
+    #[default]
+    Ready,
+    Cooling {
+        until_ms: i64,
+        stated: bool,
+    },
+    Parked {
+        reason: Reason,
+        next_probe_ms: i64,
+    },
+}
+
+/// The health of one account, for one model or for all; it can be stored as JSON.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    state: State,
+    probe_since_ms: Option<i64>,
+    failures: u32,
+    latency_ms: Option<u32>,
+    requests: Window,
+    tokens: Window,
+    last_fault: Option<Fault>,
+}
+
+/// What people see of an account's health.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// `ready`, `cooling`, `probing` or `parked`.
+    pub state: String,
+    /// When it may be asked again, where that is known: Unix milliseconds.
+    pub until_ms: Option<i64>,
+    /// Whether the upstream itself said so.
+    pub stated: bool,
+    /// Why it is parked.
+    pub reason: Option<Reason>,
+    /// What the last failure was; absent after a success.
+    pub last_fault: Option<Fault>,
+    /// Failures since the last success.
+    pub failures: u32,
+    /// Moving average to the first content, in milliseconds.
+    pub latency_ms: Option<u32>,
+    /// What is left of its tighter limit, in thousandths.
+    pub headroom: u16,
+}
+
+impl Event {
+    /// What `verdict` means for the health of the account (or, with [`Mark::ModelMissing`], of the account for that model).
+    #[must_use]
+    pub const fn of(verdict: &Verdict) -> Option<Self> {
+        let fault = verdict.fault;
+        match verdict.mark {
+            Mark::None => None,
+            Mark::Cool { until_ms } | Mark::ModelMissing { until_ms } => Some(Self::Cooled { until_ms, fault }),
+            Mark::Guess => Some(Self::Failed { fault }),
+            Mark::Park { reason } => Some(Self::Parked { reason }),
+        }
+    }
+}
+
+impl Health {
+    /// Takes note of `event` at `now_ms` (Unix milliseconds).
+    pub fn step(&mut self, event: Event, now_ms: i64) {
+        match event {
+            Event::ProbeStarted => {
+                if self.availability(now_ms) != Availability::Ready {
+                    self.probe_since_ms = Some(now_ms);
+                }
+            }
+            Event::HeadersSeen { requests, tokens } => {
+                self.requests = newer(self.requests, requests);
+                self.tokens = newer(self.tokens, tokens);
+            }
+            Event::Succeeded { latency_ms } => self.succeed(latency_ms, now_ms),
+            Event::Cooled { until_ms, fault } => {
+                let until_ms = until_ms.max(self.stated_until_ms().unwrap_or(i64::MIN));
+                self.state = State::Cooling { until_ms, stated: true };
+                self.last_fault = Some(fault);
+                self.probe_since_ms = None;
+            }
+            Event::Failed { fault } => self.guess(fault, now_ms),
+            Event::Parked { reason } => self.park(reason, now_ms),
+        }
+    }
+
+    /// Whether the account can be asked at `now_ms`.
+    #[must_use]
+    pub fn availability(&self, now_ms: i64) -> Availability {
+        if let Some(since_ms) = self.probe_since_ms {
+            let until_ms = since_ms.saturating_add(PROBE_LOST_MS);
+            if now_ms < until_ms {
+                return Availability::Probing { until_ms };
+            }
+        }
+        match self.state {
+            State::Ready => Availability::Ready,
+            State::Cooling { until_ms, stated } if now_ms < until_ms => Availability::Cooling { until_ms, stated },
+            State::Cooling { stated: true, .. } => Availability::Ready,
+            State::Parked { reason, next_probe_ms } if now_ms < next_probe_ms => {
+                Availability::Parked { reason, next_probe_ms }
+            }
+            State::Cooling { .. } | State::Parked { .. } => Availability::ProbeDue,
+        }
+    }
+
+    /// What is left of the tighter of the account's own limits, from 0 to [`FULL_HEADROOM`]; full where nothing is known.
+    #[must_use]
+    pub fn headroom(&self, now_ms: i64) -> u16 {
+        share(&self.requests, now_ms).min(share(&self.tokens, now_ms))
+    }
+
+    /// Moving average from sending to the first content, in milliseconds.
+    #[must_use]
+    pub const fn latency_ms(&self) -> Option<u32> {
+        self.latency_ms
+    }
+
+    /// What people see.
+    #[must_use]
+    pub fn snapshot(&self, now_ms: i64) -> Snapshot {
+        let (state, until_ms, stated) = match self.availability(now_ms) {
+            Availability::Ready => ("ready", None, false),
+            Availability::ProbeDue => (self.word(), Some(now_ms), false),
+            Availability::Cooling { until_ms, stated } => ("cooling", Some(until_ms), stated),
+            Availability::Probing { .. } => ("probing", None, false),
+            Availability::Parked { next_probe_ms, .. } => ("parked", Some(next_probe_ms), false),
+        };
+        let reason = match self.state {
+            State::Parked { reason, .. } => Some(reason),
+            _ => None,
+        };
+        Snapshot {
+            state: state.to_owned(),
+            until_ms,
+            stated,
+            reason,
+            last_fault: self.last_fault,
+            failures: self.failures,
+            latency_ms: self.latency_ms,
+            headroom: self.headroom(now_ms),
+        }
+    }
+
+    const fn word(&self) -> &'static str {
+        match self.state {
+            State::Ready => "ready",
+            State::Cooling { .. } => "cooling",
+            State::Parked { .. } => "parked",
+        }
+    }
+
+    fn succeed(&mut self, latency_ms: u32, now_ms: i64) {
+        let average = self
+            .latency_ms
+            .map_or(latency_ms, |average| weighted(average, latency_ms));
+        self.latency_ms = Some(average);
+        // A request that was under way when the upstream stated a pause does not end the pause.
+        if self.stated_until_ms().is_none_or(|until_ms| until_ms <= now_ms) {
+            self.state = State::Ready;
+            self.failures = 0;
+            self.last_fault = None;
+        }
+        self.probe_since_ms = None;
+    }
+
+    fn guess(&mut self, fault: Fault, now_ms: i64) {
+        let wait_ms = doubled(GUESS_FIRST_MS, self.failures, GUESS_LONGEST_MS);
+        let until_ms = now_ms.saturating_add(wait_ms);
+        let counts = self.counts(now_ms);
+        self.last_fault = Some(fault);
+        match &mut self.state {
+            State::Cooling {
+                until_ms: stated_ms,
+                stated: true,
+            } if *stated_ms > now_ms => {}
+            State::Parked { next_probe_ms, .. } => *next_probe_ms = until_ms.max(*next_probe_ms),
+            state if counts => {
+                *state = State::Cooling {
+                    until_ms,
+                    stated: false,
+                }
+            }
+            _ => {}
+        }
+        self.end_probe(counts);
+    }
+
+    fn park(&mut self, reason: Reason, now_ms: i64) {
+        let wait_ms = doubled(PARK_FIRST_MS, self.failures, PARK_LONGEST_MS);
+        let counts = self.counts(now_ms) || !matches!(self.state, State::Parked { .. });
+        self.last_fault = Some(fault_of(reason));
+        if counts {
+            self.state = State::Parked {
+                reason,
+                next_probe_ms: now_ms.saturating_add(wait_ms),
+            };
+        }
+        self.end_probe(counts);
+    }
+
+    /// Whether a failure is news: many requests under way fail together, and only the first doubles the pause.
+    fn counts(&self, now_ms: i64) -> bool {
+        let available = matches!(self.availability(now_ms), Availability::Ready | Availability::ProbeDue);
+        available || self.probe_since_ms.is_some()
+    }
+
+    const fn end_probe(&mut self, counts: bool) {
+        if counts {
+            self.failures = self.failures.saturating_add(1);
+        }
+        self.probe_since_ms = None;
+    }
+
+    const fn stated_until_ms(&self) -> Option<i64> {
+        match self.state {
+            State::Cooling { until_ms, stated: true } => Some(until_ms),
+            _ => None,
+        }
+    }
+}
+
+impl Availability {
+    /// What holds where both `self` (say, of the account) and `other` (of the account for one model) do: the more binding of the two.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        if self.rank() >= other.rank() { self } else { other }
+    }
+
+    /// How binding it is, then for how long.
+    const fn rank(self) -> (u8, i64) {
+        match self {
+            Self::Ready => (0, 0),
+            Self::ProbeDue => (1, 0),
+            Self::Cooling {
+                until_ms,
+                stated: false,
+            } => (2, until_ms),
+            Self::Parked { next_probe_ms, .. } => (3, next_probe_ms),
+            Self::Probing { until_ms } => (4, until_ms),
+            Self::Cooling { until_ms, stated: true } => (5, until_ms),
+        }
+    }
+}
+
+const fn fault_of(reason: Reason) -> Fault {
+    match reason {
+        Reason::BadKey => Fault::BadKey,
+        Reason::NoMoney => Fault::NoMoney,
+        Reason::Forbidden => Fault::Forbidden,
+    }
+}
+
+fn doubled(first_ms: i64, times: u32, longest_ms: i64) -> i64 {
+    first_ms.saturating_mul(1 << times.min(30)).min(longest_ms)
+}
+
+fn weighted(average: u32, latest: u32) -> u32 {
+    let sum = u64::from(average) * 7 + u64::from(latest);
+    u32::try_from(sum / 8).unwrap_or(u32::MAX)
+}
+
+fn newer(old: Window, seen: Window) -> Window {
+    if seen.remaining.is_some() { seen } else { old }
+}
+
+fn share(window: &Window, now_ms: i64) -> u16 {
+    let Window {
+        limit: Some(limit),
+        remaining: Some(remaining),
+        ..
+    } = *window
+    else {
+        return FULL_HEADROOM;
+    };
+    if limit == 0 || window.reset_at_ms.is_some_and(|reset_at_ms| reset_at_ms <= now_ms) {
+        return FULL_HEADROOM;
+    }
+    let full = u128::from(FULL_HEADROOM);
+    let share = u128::from(remaining) * full / u128::from(limit);
+    u16::try_from(share.min(full)).unwrap_or(FULL_HEADROOM)
+}
+
+#[cfg(test)]
+mod tests;

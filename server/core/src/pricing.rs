@@ -1,1 +1,90 @@
-//! pricing
+//! Pricing: what a request costs, and what it can cost at most.
+//!
+//! Invariant: `ceiling ≥ charge` for every usage the request allows; one rounding, up, to a whole nano-USD; a price that
+//! cannot be computed is `None`, never zero. Pure.
+
+mod sheet;
+
+pub use sheet::{PerMillion, PriceError, PriceSheet, Rates, Tier, per_million};
+
+use crate::{
+    money::{Nano, PICO_PER_NANO},
+    usage::Usage,
+};
+
+/// What bounds the tokens of a request before it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CeilingInput {
+    /// The most prompt tokens it can be billed for.
+    pub input_bound: u64,
+    /// The most output tokens of one choice, reasoning included.
+    pub output_bound: u64,
+    /// How many choices it asks for (`n`).
+    pub choices: u64,
+}
+
+/// What `usage` costs by `sheet`.
+///
+/// `None` where the sum is beyond what the ledger can hold, or a rate is negative.
+#[must_use]
+pub fn charge(sheet: &PriceSheet, usage: &Usage) -> Option<Nano> {
+    let prompt = usage
+        .input
+        .checked_add(usage.cache_read)?
+        .checked_add(usage.cache_write)?;
+    let rates = sheet.rates_for(prompt);
+    let parts = [
+        (usage.input, rates.input),
+        (usage.cache_read, rates.cache_read()),
+        (usage.cache_write, rates.cache_write()),
+        (usage.output, rates.output),
+    ];
+    let mut pico: u128 = 0;
+    for (tokens, rate) in parts {
+        pico = pico.checked_add(cost_pico(u128::from(tokens), rate)?)?;
+    }
+    to_nano(pico)
+}
+
+/// The most that a request within `bound` can cost: the dearest of the tiers its prompt can reach, the whole prompt at the
+/// dearest prompt rate.
+///
+/// `None` where that is beyond what the ledger can hold, or a rate is negative.
+#[must_use]
+pub fn ceiling(sheet: &PriceSheet, bound: &CeilingInput) -> Option<Nano> {
+    let output = u128::from(bound.output_bound) * u128::from(bound.choices);
+    let mut highest: u128 = 0;
+    for rates in sheet.reachable(bound.input_bound) {
+        let input = cost_pico(u128::from(bound.input_bound), rates.dearest_prompt())?;
+        highest = highest.max(input.checked_add(cost_pico(output, rates.output)?)?);
+    }
+    to_nano(highest)
+}
+
+/// The largest output bound per choice whose [`ceiling`] is at most `budget`; `u64::MAX` where output is free.
+///
+/// `None` where the prompt alone may cost more than `budget`.
+#[must_use]
+pub fn output_that_fits(sheet: &PriceSheet, input_bound: u64, choices: u64, budget: Nano) -> Option<u64> {
+    let budget = u128::try_from(i128::from(budget.0) * PICO_PER_NANO).ok()?;
+    let mut fits = u64::MAX;
+    for rates in sheet.reachable(input_bound) {
+        let left = budget.checked_sub(cost_pico(u128::from(input_bound), rates.dearest_prompt())?)?;
+        let per_token = cost_pico(u128::from(choices), rates.output)?;
+        if let Some(tokens) = left.checked_div(per_token) {
+            fits = fits.min(u64::try_from(tokens).unwrap_or(u64::MAX));
+        }
+    }
+    Some(fits)
+}
+
+fn cost_pico(tokens: u128, rate: i64) -> Option<u128> {
+    tokens.checked_mul(u128::try_from(rate).ok()?)
+}
+
+fn to_nano(pico: u128) -> Option<Nano> {
+    Nano::from_pico_rounded_up(i128::try_from(pico).ok()?)
+}
+
+#[cfg(test)]
+mod tests;

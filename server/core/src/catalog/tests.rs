@@ -1,0 +1,117 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use std::collections::HashSet;
+
+fn model(id: &str) -> ModelSpec {
+    builtin().unwrap().into_iter().find(|model| model.id == id).unwrap()
+}
+
+#[test]
+fn every_name_is_known_once() {
+    let mut names = HashSet::new();
+    for model in builtin().unwrap() {
+        for name in model.aliases.iter().chain([&model.id]) {
+            assert!(names.insert(name.clone()), "{name}");
+        }
+    }
+    assert!(names.len() > 150);
+}
+
+#[test]
+fn every_price_is_whole_and_above_zero() {
+    let mut priced = 0;
+    for model in builtin().unwrap() {
+        let scheduled = model.scheduled.iter().map(|(_, sheet)| sheet);
+        for sheet in model.sheet.iter().chain(scheduled) {
+            priced += 1;
+            for rates in sheet.reachable(u64::MAX) {
+                assert!(rates.input > 0, "{}", model.id);
+                assert!(rates.output > 0 || model.mode == Mode::Embedding, "{}", model.id);
+                assert!(rates.cache_read() <= rates.input, "{}", model.id);
+                assert!(rates.dearest_prompt() >= rates.input, "{}", model.id);
+            }
+        }
+    }
+    assert!(priced > 150);
+}
+
+#[test]
+fn known_prices() {
+    for (id, input, output, cache_read) in [
+        ("gpt-4o-mini", 150_000, 600_000, Some(75_000)),
+        ("gpt-4o", 2_500_000, 10_000_000, Some(1_250_000)),
+        ("gpt-5.4", 2_500_000, 15_000_000, Some(250_000)),
+        ("claude-haiku-4-5", 1_000_000, 5_000_000, Some(100_000)),
+        ("grok-4.7", 2_000_000, 6_000_000, Some(500_000)),
+        ("text-embedding-3-small", 20_000, 0, None),
+    ] {
+        let base = model(id).sheet.unwrap().base;
+        assert_eq!(
+            (base.input, base.output, base.cache_read),
+            (input, output, cache_read),
+            "{id}"
+        );
+    }
+}
+
+#[test]
+fn long_prompts_are_dearer_from_the_token_the_provider_says() {
+    let over = model("gpt-5.4").sheet.unwrap();
+    assert_eq!(over.rates_for(272_000).input, 2_500_000);
+    assert_eq!(over.rates_for(272_001).input, 5_000_000);
+    let from = model("grok-4.5").sheet.unwrap();
+    assert_eq!(from.rates_for(199_999).input, 2_000_000);
+    assert_eq!(from.rates_for(200_000).input, 4_000_000);
+}
+
+#[test]
+fn the_dearest_cache_write_is_kept_for_the_ceiling() {
+    let base = model("claude-haiku-4-5").sheet.unwrap().base;
+    assert_eq!(
+        (base.cache_write, base.cache_write_max),
+        (Some(1_250_000), Some(2_000_000))
+    );
+}
+
+#[test]
+fn an_uncertain_price_is_no_price() {
+    for id in [
+        "gemma-4-31b-it",
+        "embed-multilingual-light-v3.0",
+        "gpt-6.2-sol",
+        "gpt-audio",
+        "gpt-4o-search-preview",
+    ] {
+        assert_eq!(model(id).sheet, None, "{id}");
+    }
+}
+
+#[test]
+fn an_announced_price_holds_from_its_day() {
+    let argon = model("gemini-4-argon");
+    let midnight = 1_796_083_200_000;
+    assert_eq!(argon.sheet_at(midnight - 1).unwrap().base.input, 2_000_000);
+    assert_eq!(argon.sheet_at(midnight).unwrap().base.input, 4_000_000);
+}
+
+#[test]
+fn abilities_are_read() {
+    assert!(model("gpt-4o").has(Capability::Vision));
+    assert!(!model("gpt-4o").has(Capability::Reasoning));
+    assert!(model("gpt-6.1-sol").is(Flag::ToolsNeedResponses));
+    assert_eq!(model("gpt-5.5-pro").dialects, ["responses"]);
+    assert_eq!(model("gpt-5").retires.as_deref(), Some("2026-12-11"));
+}
+
+#[test]
+fn presets_can_be_appended_to() {
+    for preset in presets() {
+        assert!(!preset.base_url.ends_with('/'), "{}", preset.id);
+        assert_eq!(preset.base_url.is_empty(), preset.id == "custom", "{}", preset.id);
+        assert_eq!(preset.id, preset.id.to_lowercase());
+    }
+    assert!(preset("xai").unwrap().reasoning_excluded);
+    assert!(!preset("ollama").unwrap().needs_key);
+    assert_eq!(preset("nobody"), None);
+}

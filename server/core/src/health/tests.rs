@@ -1,0 +1,189 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+const FAILED: Event = Event::Failed { fault: Fault::Upstream };
+const BAD_KEY: Event = Event::Parked { reason: Reason::BadKey };
+
+fn after(events: &[(i64, Event)]) -> Health {
+    let mut health = Health::default();
+    for (at_ms, event) in events {
+        health.step(*event, *at_ms);
+    }
+    health
+}
+
+fn guessing(until_ms: i64) -> Availability {
+    Availability::Cooling {
+        until_ms,
+        stated: false,
+    }
+}
+
+#[test]
+fn a_guess_doubles_with_every_failed_probe_and_stops_at_five_minutes() {
+    let mut health = after(&[(0, FAILED)]);
+    let mut now_ms = 0;
+    for expected_ms in [
+        1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000, 300_000,
+    ] {
+        assert_eq!(health.availability(now_ms), guessing(now_ms + expected_ms));
+        now_ms += expected_ms;
+        assert_eq!(health.availability(now_ms), Availability::ProbeDue);
+        health.step(Event::ProbeStarted, now_ms);
+        health.step(FAILED, now_ms);
+    }
+}
+
+#[test]
+fn requests_that_fail_together_count_once() {
+    let health = after(&[(0, FAILED), (1, FAILED), (2, FAILED), (900, FAILED)]);
+    assert_eq!(health.availability(900), guessing(1_000));
+    let parked = after(&[(0, BAD_KEY), (1, BAD_KEY), (2, BAD_KEY)]);
+    assert_eq!(
+        parked.availability(3),
+        Availability::Parked {
+            reason: Reason::BadKey,
+            next_probe_ms: 1_000
+        }
+    );
+}
+
+#[test]
+fn only_one_request_probes_and_its_success_brings_the_account_back() {
+    let mut health = after(&[(0, FAILED), (1_000, Event::ProbeStarted)]);
+    assert!(matches!(health.availability(1_001), Availability::Probing { .. }));
+    health.step(Event::Succeeded { latency_ms: 400 }, 1_500);
+    assert_eq!(health.availability(1_500), Availability::Ready);
+    assert_eq!(health.snapshot(1_500).last_fault, None);
+    health.step(FAILED, 2_000);
+    assert_eq!(health.availability(2_000), guessing(3_000));
+}
+
+#[test]
+fn a_probe_that_never_reports_back_is_given_up() {
+    let health = after(&[(0, FAILED), (1_000, Event::ProbeStarted)]);
+    assert!(matches!(health.availability(60_999), Availability::Probing { .. }));
+    assert_eq!(health.availability(61_000), Availability::ProbeDue);
+}
+
+#[test]
+fn what_the_upstream_stated_binds_and_ends_by_itself() {
+    let cooled = Event::Cooled {
+        until_ms: 20_000,
+        fault: Fault::RateLimited,
+    };
+    let late = Event::Succeeded { latency_ms: 100 };
+    let health = after(&[(0, cooled), (10, FAILED), (20, late)]);
+    assert_eq!(
+        health.availability(19_999),
+        Availability::Cooling {
+            until_ms: 20_000,
+            stated: true
+        }
+    );
+    assert_eq!(health.availability(20_000), Availability::Ready);
+    let sooner = Event::Cooled {
+        until_ms: 5_000,
+        fault: Fault::RateLimited,
+    };
+    assert!(matches!(
+        after(&[(0, cooled), (1, sooner)]).availability(6_000),
+        Availability::Cooling { stated: true, .. }
+    ));
+}
+
+#[test]
+fn a_rate_limit_does_not_make_the_next_guess_longer() {
+    let cooled = |until_ms| Event::Cooled {
+        until_ms,
+        fault: Fault::RateLimited,
+    };
+    let health = after(&[(0, cooled(10)), (20, cooled(30)), (40, cooled(50)), (60, FAILED)]);
+    assert_eq!(health.availability(60), guessing(1_060));
+}
+
+#[test]
+fn a_parked_account_is_probed_after_a_second_then_ever_less_often() {
+    let mut health = after(&[(0, BAD_KEY)]);
+    let mut now_ms = 0;
+    for expected_ms in [1_000, 2_000, 4_000] {
+        let next_probe_ms = now_ms + expected_ms;
+        assert_eq!(
+            health.availability(now_ms),
+            Availability::Parked {
+                reason: Reason::BadKey,
+                next_probe_ms
+            }
+        );
+        now_ms = next_probe_ms;
+        assert_eq!(health.availability(now_ms), Availability::ProbeDue);
+        assert_eq!(health.snapshot(now_ms).state, "parked");
+        health.step(Event::ProbeStarted, now_ms);
+        health.step(BAD_KEY, now_ms);
+    }
+    for _ in 0..40 {
+        now_ms += PARK_LONGEST_MS;
+        health.step(Event::ProbeStarted, now_ms);
+        health.step(BAD_KEY, now_ms);
+    }
+    assert_eq!(health.availability(now_ms + PARK_LONGEST_MS), Availability::ProbeDue);
+    health.step(Event::Succeeded { latency_ms: 1 }, now_ms + PARK_LONGEST_MS);
+    assert_eq!(health.snapshot(now_ms + PARK_LONGEST_MS).reason, None);
+}
+
+#[test]
+fn headroom_is_the_tighter_limit_until_it_resets() {
+    let window = |limit, remaining| Window {
+        limit: Some(limit),
+        remaining: Some(remaining),
+        reset_at_ms: Some(1_000),
+    };
+    let seen = Event::HeadersSeen {
+        requests: window(100, 50),
+        tokens: window(1_000, 20),
+    };
+    let health = after(&[
+        (0, seen),
+        (
+            1,
+            Event::HeadersSeen {
+                requests: Window::default(),
+                tokens: Window::default(),
+            },
+        ),
+    ]);
+    assert_eq!(health.headroom(999), 20);
+    assert_eq!(health.headroom(1_000), FULL_HEADROOM);
+    assert_eq!(Health::default().headroom(0), FULL_HEADROOM);
+}
+
+#[test]
+fn latency_moves_slowly() {
+    let ok = |latency_ms| Event::Succeeded { latency_ms };
+    assert_eq!(after(&[(0, ok(800)), (1, ok(1_600))]).latency_ms(), Some(900));
+    assert_eq!(
+        after(&[(0, ok(u32::MAX)), (1, ok(u32::MAX))]).latency_ms(),
+        Some(u32::MAX)
+    );
+}
+
+#[test]
+fn of_two_states_the_more_binding_holds() {
+    let stated = |until_ms| Availability::Cooling { until_ms, stated: true };
+    let parked = Availability::Parked {
+        reason: Reason::NoMoney,
+        next_probe_ms: 99,
+    };
+    assert_eq!(Availability::Ready.and(guessing(5)), guessing(5));
+    assert_eq!(parked.and(Availability::ProbeDue), parked);
+    assert_eq!(parked.and(stated(1)), stated(1));
+    assert_eq!(stated(1).and(stated(2)), stated(2));
+}
+
+#[test]
+fn it_is_stored_and_comes_back_the_same() {
+    let health = after(&[(0, BAD_KEY), (1_000, Event::ProbeStarted)]);
+    let json = serde_json::to_string(&health).unwrap();
+    assert_eq!(serde_json::from_str::<Health>(&json).unwrap(), health);
+}

@@ -1,0 +1,224 @@
+//! The price sheet of a model: rates per token, and the tiers that replace them for long prompts.
+//!
+//! Invariant: every sheet made by [`PriceSheet::new`], from text or from JSON has no negative rate and strictly rising tiers.
+//! Pure; its JSON is what a price row stores.
+
+use crate::money::{Nano, ParseError};
+use serde::{Deserialize, Serialize};
+
+const DECIMALS: usize = 6;
+const PICO_PER_MILLIONTH: i64 = 1_000_000;
+
+/// Prices of one token of each kind, in pico-USD (10⁻¹² USD): 1,000,000 is one US dollar per million tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rates {
+    /// A prompt token.
+    pub input: i64,
+    /// A token produced.
+    pub output: i64,
+    /// A prompt token read from a cache; priced as `input` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_read: Option<i64>,
+    /// A prompt token written to a cache; priced as `input` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<i64>,
+    /// A prompt token written to a cache that is kept longest; only the ceiling counts with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_max: Option<i64>,
+}
+
+/// Rates for requests with a long prompt: they replace the base rates for every token of the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tier {
+    /// The fewest prompt tokens, cached ones included, for which the tier applies. A provider's "more than 200,000" is 200,001.
+    pub min_prompt_tokens: u64,
+    /// What a token costs then.
+    pub rates: Rates,
+}
+
+/// The prices of one model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
+pub struct PriceSheet {
+    /// What a token costs below the first tier.
+    pub base: Rates,
+    /// Long-prompt tiers by rising threshold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tiers: Vec<Tier>,
+}
+
+/// Base rates as decimal USD per million tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PerMillion {
+    /// A million prompt tokens.
+    pub input: String,
+    /// A million tokens produced.
+    pub output: String,
+    /// A million tokens read from a cache, where priced apart.
+    pub cache_read: Option<String>,
+    /// A million tokens written to a cache, where priced apart.
+    pub cache_write: Option<String>,
+}
+
+/// Why something is not a price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PriceError {
+    /// Not a decimal amount.
+    #[error(transparent)]
+    Amount(#[from] ParseError),
+    /// Below zero.
+    #[error("a price cannot be negative")]
+    Negative,
+    /// Finer than one pico-USD per token.
+    #[error("at most six decimals per million tokens")]
+    TooPrecise,
+    /// Tiers that do not rise, or one that starts at zero.
+    #[error("tiers must have rising thresholds above zero")]
+    TiersOutOfOrder,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unchecked {
+    base: Rates,
+    #[serde(default)]
+    tiers: Vec<Tier>,
+}
+
+impl TryFrom<Unchecked> for PriceSheet {
+    type Error = PriceError;
+
+    fn try_from(unchecked: Unchecked) -> Result<Self, PriceError> {
+        Self::new(unchecked.base, unchecked.tiers)
+    }
+}
+
+impl Rates {
+    /// The price of a token read from a cache.
+    #[must_use]
+    pub const fn cache_read(&self) -> i64 {
+        match self.cache_read {
+            Some(rate) => rate,
+            None => self.input,
+        }
+    }
+
+    /// The price of a token written to a cache.
+    #[must_use]
+    pub const fn cache_write(&self) -> i64 {
+        match self.cache_write {
+            Some(rate) => rate,
+            None => self.input,
+        }
+    }
+
+    /// The most that a prompt token can cost, however it is cached.
+    #[must_use]
+    pub fn dearest_prompt(&self) -> i64 {
+        let longest = self.cache_write_max.unwrap_or(0);
+        self.input.max(self.cache_read()).max(self.cache_write()).max(longest)
+    }
+
+    fn is_negative(&self) -> bool {
+        let optional = [self.cache_read, self.cache_write, self.cache_write_max];
+        self.input < 0 || self.output < 0 || optional.into_iter().flatten().any(|rate| rate < 0)
+    }
+}
+
+impl PriceSheet {
+    /// A sheet of `base` rates and `tiers`.
+    ///
+    /// # Errors
+    /// [`PriceError`] where a rate is negative or the thresholds do not rise.
+    pub fn new(base: Rates, tiers: Vec<Tier>) -> Result<Self, PriceError> {
+        if base.is_negative() || tiers.iter().any(|tier| tier.rates.is_negative()) {
+            return Err(PriceError::Negative);
+        }
+        let mut last = 0;
+        for tier in &tiers {
+            if tier.min_prompt_tokens <= last {
+                return Err(PriceError::TiersOutOfOrder);
+            }
+            last = tier.min_prompt_tokens;
+        }
+        Ok(Self { base, tiers })
+    }
+
+    /// A sheet without tiers, from decimal USD per million tokens, such as `2.50`.
+    ///
+    /// # Errors
+    /// [`PriceError`] where a text is no amount, is negative, or is finer than one pico-USD per token.
+    pub fn from_per_million(
+        input: &str,
+        output: &str,
+        cache_read: Option<&str>,
+        cache_write: Option<&str>,
+    ) -> Result<Self, PriceError> {
+        let base = Rates {
+            input: pico_per_token(input)?,
+            output: pico_per_token(output)?,
+            cache_read: cache_read.map(pico_per_token).transpose()?,
+            cache_write: cache_write.map(pico_per_token).transpose()?,
+            cache_write_max: None,
+        };
+        Self::new(base, Vec::new())
+    }
+
+    /// The base rates as people read them.
+    #[must_use]
+    pub fn per_million(&self) -> PerMillion {
+        PerMillion {
+            input: per_million(self.base.input),
+            output: per_million(self.base.output),
+            cache_read: self.base.cache_read.map(per_million),
+            cache_write: self.base.cache_write.map(per_million),
+        }
+    }
+
+    /// The rates that apply to a request of `prompt_tokens`, cached ones included.
+    #[must_use]
+    pub fn rates_for(&self, prompt_tokens: u64) -> &Rates {
+        let applies = |tier: &&Tier| tier.min_prompt_tokens <= prompt_tokens;
+        let tier = self
+            .tiers
+            .iter()
+            .filter(applies)
+            .max_by_key(|tier| tier.min_prompt_tokens);
+        tier.map_or(&self.base, |tier| &tier.rates)
+    }
+
+    /// Every set of rates that a request of at most `input_bound` prompt tokens can be billed at.
+    pub fn reachable(&self, input_bound: u64) -> impl Iterator<Item = &Rates> {
+        let tiers = self
+            .tiers
+            .iter()
+            .filter(move |tier| tier.min_prompt_tokens <= input_bound);
+        std::iter::once(&self.base).chain(tiers.map(|tier| &tier.rates))
+    }
+}
+
+/// `pico_per_token` as decimal USD per million tokens, exactly, with at least two decimals: `0.15`, `62.50`, `0.000001`.
+#[must_use]
+pub fn per_million(pico_per_token: i64) -> String {
+    let absolute = pico_per_token.unsigned_abs();
+    let unit = PICO_PER_MILLIONTH.unsigned_abs();
+    let sign = if pico_per_token < 0 { "-" } else { "" };
+    let full = format!("{sign}{}.{:06}", absolute / unit, absolute % unit);
+    let kept = full.trim_end_matches('0').len();
+    let point = full.len() - DECIMALS;
+    full[..kept.max(point + 2)].to_owned()
+}
+
+fn pico_per_token(usd_per_million: &str) -> Result<i64, PriceError> {
+    let nano = Nano::parse(usd_per_million).map_err(|error| match error {
+        ParseError::TooPrecise => PriceError::TooPrecise,
+        other => PriceError::Amount(other),
+    })?;
+    match nano.0 {
+        negative if negative < 0 => Err(PriceError::Negative),
+        finer if finer % 1_000 != 0 => Err(PriceError::TooPrecise),
+        exact => Ok(exact / 1_000),
+    }
+}

@@ -1,0 +1,306 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use proptest::prelude::*;
+
+fn flat(input: i64, output: i64) -> PriceSheet {
+    let base = Rates {
+        input,
+        output,
+        ..Rates::default()
+    };
+    PriceSheet::new(base, Vec::new()).unwrap()
+}
+
+fn long_context() -> PriceSheet {
+    let base = Rates {
+        input: 2_000_000,
+        output: 10_000_000,
+        cache_read: Some(200_000),
+        ..Rates::default()
+    };
+    let long = Rates {
+        input: 4_000_000,
+        output: 15_000_000,
+        cache_read: Some(400_000),
+        ..Rates::default()
+    };
+    let tier = Tier {
+        min_prompt_tokens: 200_001,
+        rates: long,
+    };
+    PriceSheet::new(base, vec![tier]).unwrap()
+}
+
+#[test]
+fn a_charge_sums_every_kind_at_its_own_rate() {
+    let base = Rates {
+        input: 3_000_000,
+        output: 15_000_000,
+        cache_read: Some(300_000),
+        cache_write: Some(3_750_000),
+        cache_write_max: Some(6_000_000),
+    };
+    let sheet = PriceSheet::new(base, Vec::new()).unwrap();
+    let usage = Usage {
+        input: 100,
+        cache_read: 1_000,
+        cache_write: 200,
+        output: 50,
+        reasoning: 30,
+    };
+    // 300 + 300 + 750 + 750 micro-dollars
+    assert_eq!(charge(&sheet, &usage), Some(Nano(2_100_000)));
+}
+
+#[test]
+fn cached_tokens_without_a_price_of_their_own_cost_as_input() {
+    let usage = Usage {
+        input: 1,
+        cache_read: 2,
+        cache_write: 4,
+        ..Usage::default()
+    };
+    assert_eq!(charge(&flat(1_000, 0), &usage), Some(Nano(7)));
+}
+
+#[test]
+fn the_only_rounding_is_up_and_at_the_end() {
+    let usage = Usage {
+        input: 1,
+        output: 1,
+        ..Usage::default()
+    };
+    assert_eq!(charge(&flat(600, 600), &usage), Some(Nano(2)));
+    assert_eq!(charge(&flat(1, 0), &usage), Some(Nano(1)));
+    assert_eq!(charge(&flat(0, 0), &usage), Some(Nano(0)));
+}
+
+#[test]
+fn a_long_prompt_reprices_every_token_and_cached_ones_count_towards_it() {
+    let short = Usage {
+        input: 200_000,
+        output: 1,
+        ..Usage::default()
+    };
+    let long = Usage {
+        input: 1,
+        cache_read: 200_000,
+        output: 1,
+        ..Usage::default()
+    };
+    assert_eq!(charge(&long_context(), &short), Some(Nano(400_010_000)));
+    assert_eq!(charge(&long_context(), &long), Some(Nano(80_019_000)));
+}
+
+#[test]
+fn the_ceiling_takes_the_tier_that_the_upper_bound_reaches() {
+    let bound = |input_bound| CeilingInput {
+        input_bound,
+        output_bound: 10,
+        choices: 2,
+    };
+    assert_eq!(ceiling(&long_context(), &bound(200_000)), Some(Nano(400_200_000)));
+    assert_eq!(ceiling(&long_context(), &bound(200_001)), Some(Nano(800_304_000)));
+}
+
+#[test]
+fn the_ceiling_counts_with_the_dearest_cache_write() {
+    let base = Rates {
+        input: 1_000,
+        cache_write_max: Some(2_000),
+        ..Rates::default()
+    };
+    let sheet = PriceSheet::new(base, Vec::new()).unwrap();
+    let bound = CeilingInput {
+        input_bound: 10,
+        output_bound: 0,
+        choices: 1,
+    };
+    assert_eq!(ceiling(&sheet, &bound), Some(Nano(20)));
+}
+
+#[test]
+fn what_the_ledger_cannot_hold_is_no_price() {
+    let usage = Usage {
+        input: u64::MAX,
+        ..Usage::default()
+    };
+    assert_eq!(charge(&flat(i64::MAX, 0), &usage), None);
+    let twice = Usage {
+        input: u64::MAX,
+        cache_read: 1,
+        ..Usage::default()
+    };
+    assert_eq!(charge(&flat(0, 0), &twice), None);
+    let bound = CeilingInput {
+        input_bound: u64::MAX,
+        output_bound: u64::MAX,
+        choices: u64::MAX,
+    };
+    assert_eq!(ceiling(&flat(i64::MAX, i64::MAX), &bound), None);
+    assert_eq!(ceiling(&flat(0, 0), &bound), Some(Nano(0)));
+}
+
+#[test]
+fn clamping_finds_the_last_output_bound_that_fits() {
+    let sheet = flat(1_000, 5_000);
+    assert_eq!(output_that_fits(&sheet, 100, 1, Nano(100)), Some(0));
+    assert_eq!(output_that_fits(&sheet, 100, 1, Nano(99)), None);
+    assert_eq!(output_that_fits(&sheet, 100, 2, Nano(129)), Some(2));
+    assert_eq!(output_that_fits(&flat(1_000, 0), 100, 1, Nano(100)), Some(u64::MAX));
+    assert_eq!(output_that_fits(&sheet, 0, 1, Nano(-1)), None);
+}
+
+#[test]
+fn prices_are_read_and_written_exactly() {
+    let sheet = PriceSheet::from_per_million("2.5", "10", Some("0.125"), None).unwrap();
+    let expected = Rates {
+        input: 2_500_000,
+        output: 10_000_000,
+        cache_read: Some(125_000),
+        ..Rates::default()
+    };
+    assert_eq!(sheet.base, expected);
+    let shown = sheet.per_million();
+    assert_eq!((shown.input.as_str(), shown.output.as_str()), ("2.50", "10.00"));
+    assert_eq!((shown.cache_read.as_deref(), shown.cache_write), (Some("0.125"), None));
+    assert_eq!(per_million(1), "0.000001");
+
+    let input = |text| PriceSheet::from_per_million(text, "0", None, None).map(|sheet| sheet.base.input);
+    assert_eq!(input("0.000001"), Ok(1));
+    assert_eq!(input("0.0000001"), Err(PriceError::TooPrecise));
+    assert_eq!(input("0.00000000001"), Err(PriceError::TooPrecise));
+    assert_eq!(input("-1"), Err(PriceError::Negative));
+    assert!(matches!(input("1e3"), Err(PriceError::Amount(_))));
+}
+
+#[test]
+fn a_stored_sheet_comes_back_the_same_and_bad_ones_do_not() {
+    let json = serde_json::to_string(&long_context()).unwrap();
+    assert_eq!(serde_json::from_str::<PriceSheet>(&json).unwrap(), long_context());
+    for bad in [
+        r#"{"base":{"input":-1,"output":0}}"#,
+        r#"{"base":{"input":1,"output":0,"cache_write":-5}}"#,
+        r#"{"base":{"input":1.5,"output":0}}"#,
+        r#"{"base":{"input":1,"output":0,"cache_raed":1}}"#,
+        r#"{"base":{"input":1,"output":0},"tiers":[{"min_prompt_tokens":0,"rates":{"input":1,"output":1}}]}"#,
+        r#"{"base":{"input":1,"output":0},"tiers":[{"min_prompt_tokens":9,"rates":{"input":1,"output":-1}}]}"#,
+    ] {
+        assert!(serde_json::from_str::<PriceSheet>(bad).is_err(), "{bad}");
+    }
+}
+
+fn rate() -> impl Strategy<Value = i64> {
+    prop_oneof![0..=200_000_000_i64, 0..=i64::MAX]
+}
+
+fn rates() -> impl Strategy<Value = Rates> {
+    let optional = || proptest::option::of(rate());
+    (rate(), rate(), optional(), optional(), optional()).prop_map(
+        |(input, output, cache_read, cache_write, cache_write_max)| Rates {
+            input,
+            output,
+            cache_read,
+            cache_write,
+            cache_write_max,
+        },
+    )
+}
+
+fn sheets() -> impl Strategy<Value = PriceSheet> {
+    let tiers = proptest::collection::btree_map(1..400_000_u64, rates(), 0..3);
+    (rates(), tiers).prop_map(|(base, tiers)| {
+        let tier = |(min_prompt_tokens, rates)| Tier {
+            min_prompt_tokens,
+            rates,
+        };
+        PriceSheet::new(base, tiers.into_iter().map(tier).collect()).unwrap()
+    })
+}
+
+fn count() -> impl Strategy<Value = u64> {
+    prop_oneof![0..500_000_u64, any::<u64>()]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn no_allowed_usage_costs_more_than_the_ceiling(
+        sheet in sheets(),
+        input_bound in count(),
+        output_bound in count(),
+        choices in 0..9_u64,
+        split in any::<[u64; 3]>(),
+    ) {
+        let input = split[0] % input_bound.max(1);
+        let cache_read = split[1] % (input_bound - input).max(1);
+        let cache_write = input_bound - input - cache_read;
+        let allowed = u128::from(output_bound) * u128::from(choices);
+        let output = u64::try_from(allowed.min(u128::from(split[2]))).unwrap();
+        let usage = Usage { input, cache_read, cache_write, output, reasoning: 0 };
+        if let Some(held) = ceiling(&sheet, &CeilingInput { input_bound, output_bound, choices }) {
+            let charged = charge(&sheet, &usage);
+            prop_assert!(charged.is_some_and(|charged| charged <= held), "{charged:?} of {held:?}");
+        }
+    }
+
+    #[test]
+    fn the_ceiling_never_falls_when_a_bound_rises(
+        sheet in sheets(), input_bound in count(), output_bound in count(), choices in count(), more in count(),
+    ) {
+        let base = CeilingInput { input_bound, output_bound, choices };
+        let low = ceiling(&sheet, &base);
+        for high in [
+            CeilingInput { input_bound: input_bound.saturating_add(more), ..base },
+            CeilingInput { output_bound: output_bound.saturating_add(more), ..base },
+            CeilingInput { choices: choices.saturating_add(more), ..base },
+        ] {
+            match (low, ceiling(&sheet, &high)) {
+                (_, None) => {}
+                (Some(low), Some(high)) => prop_assert!(low <= high),
+                (None, Some(_)) => prop_assert!(false, "overflow went away"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_charge_is_never_negative_and_grows_with_every_kind(
+        rates in rates(), counts in any::<[u64; 4]>(), shift in 0..64_u32,
+    ) {
+        let sheet = PriceSheet::new(rates, Vec::new()).unwrap();
+        let [input, cache_read, cache_write, output] = counts.map(|count| count >> shift);
+        let usage = Usage { input, cache_read, cache_write, output, reasoning: 0 };
+        if let Some(low) = charge(&sheet, &usage) {
+            prop_assert!(low >= Nano::ZERO);
+            for more in [
+                Usage { input: input.saturating_add(1), ..usage },
+                Usage { cache_read: cache_read.saturating_add(1), ..usage },
+                Usage { cache_write: cache_write.saturating_add(1), ..usage },
+                Usage { output: output.saturating_add(1), ..usage },
+            ] {
+                prop_assert!(charge(&sheet, &more).is_none_or(|high| high >= low));
+            }
+        }
+    }
+
+    #[test]
+    fn the_clamp_is_exact(sheet in sheets(), input_bound in count(), choices in 1..9_u64, budget in 0..=i64::MAX) {
+        let cost = |output_bound| ceiling(&sheet, &CeilingInput { input_bound, output_bound, choices });
+        match output_that_fits(&sheet, input_bound, choices, Nano(budget)) {
+            None => prop_assert!(cost(0).is_none_or(|cost| cost > Nano(budget))),
+            Some(fits) => {
+                prop_assert!(cost(fits).is_some_and(|cost| cost <= Nano(budget)));
+                let one_more = fits.checked_add(1).and_then(cost);
+                prop_assert!(fits == u64::MAX || one_more.is_none_or(|cost| cost > Nano(budget)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_price_and_its_text_agree(pico in 0..=i64::MAX / 1_000) {
+        let sheet = PriceSheet::from_per_million(&per_million(pico), "0", None, None).unwrap();
+        prop_assert_eq!(sheet.base.input, pico);
+    }
+}
