@@ -55,6 +55,8 @@ pub struct Model {
     pub attempts: String,
     /// What was clamped or dropped, and estimate flags.
     pub notes: String,
+    /// Attempts beyond the first.
+    pub failovers: i64,
     /// Milliseconds to the first content.
     pub ttft_ms: Option<i64>,
     /// Milliseconds to the end.

@@ -3,7 +3,7 @@
 //! Invariant: works alike on SQLite and Postgres; columns are those of the `entity` package.
 //! The hot table `hold` has no secondary index: lists read it by ranges of its time-ordered key.
 
-use sea_orm_migration::prelude::*;
+use sea_orm_migration::{prelude::*, sea_orm::DatabaseBackend};
 
 /// Creates every table.
 pub struct Migration;
@@ -50,6 +50,10 @@ async fn create(manager: &SchemaManager<'_>, name: &str, key: &[&str], columns: 
         let mut column = column(*spec);
         if key == [spec.0] {
             column.primary_key();
+            if matches!(spec.1, Kind::Big) && manager.get_database_backend() == DatabaseBackend::Sqlite {
+                // Only a column of exactly this type is SQLite's row id; any other key costs a second tree.
+                column.custom(Alias::new("integer"));
+            }
         }
         table.col(&mut column);
     }
@@ -292,6 +296,7 @@ const TABLES: &[TableSpec] = &[
             ("status", Kind::Small, false),
             ("attempts", Kind::Text, false),
             ("notes", Kind::Text, false),
+            ("failovers", Kind::Big, false),
             ("ttft_ms", Kind::Big, true),
             ("total_ms", Kind::Big, true),
             ("started_at", Kind::Big, false),

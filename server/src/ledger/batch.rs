@@ -1,0 +1,289 @@
+//! What the journal writes: operations in order, and the rows a group of them comes down to.
+//!
+//! Invariant: a batch names each hold, bucket and hour once, buckets and hours in ascending order; a hold that opened and
+//! ended in one batch is one row. Pure.
+
+use super::Closing;
+use gateway_core::{
+    ledger::{Bucket, Posted},
+    usage::Usage,
+};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Instant,
+};
+
+/// Milliseconds of the period that `usage_hour` sums over.
+pub(super) const HOUR_MS: i64 = 3_600_000;
+/// The most tokens or milliseconds a row tells, so that no sum over rows overflows.
+const MAX_COUNT: i64 = 1_000_000_000_000;
+/// The longest name of a model, bytes: it is part of a key.
+const MAX_MODEL: usize = 256;
+
+/// A hold as it was made.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// Number of the operation that queued it; 0 if an earlier process did.
+    pub seq: u64,
+    pub id: i64,
+    pub request_id: i64,
+    pub team_id: i64,
+    pub key_id: i64,
+    pub member_id: Option<i64>,
+    pub model: Arc<str>,
+    pub operation: Cow<'static, str>,
+    pub is_stream: bool,
+    pub price_id: i64,
+    pub path: Vec<Arc<Bucket>>,
+    pub amount: gateway_core::money::Nano,
+    pub started_at_ms: i64,
+    pub started: Instant,
+}
+
+/// The states of a hold; the numbers of the column `hold.state`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i16)]
+pub(super) enum State {
+    Held = 0,
+    Posted = 1,
+    Voided = 2,
+    Estimated = 3,
+}
+
+impl State {
+    /// The number stored.
+    pub const fn code(self) -> i16 {
+        self as i16
+    }
+}
+
+/// A hold's end.
+#[derive(Clone, Debug)]
+pub(super) struct Closed {
+    pub state: State,
+    pub posted: Posted,
+    pub closing: Closing,
+}
+
+/// One change of the ledger.
+#[derive(Debug)]
+pub(super) enum Op {
+    /// A bucket exists.
+    Bucket(Arc<Bucket>),
+    /// A hold was made.
+    Open(Arc<Opened>),
+    /// A hold ended.
+    Close(Arc<Opened>, Closed),
+}
+
+/// A row of `hold`, whole: inserted, or closing the open one of the same id.
+#[derive(Debug)]
+pub(super) struct HoldRow {
+    pub opened: Arc<Opened>,
+    pub model: String,
+    pub buckets: String,
+    pub state: State,
+    pub posted: i64,
+    pub overrun: i64,
+    pub tokens: Tokens,
+    pub outcome: i16,
+    pub status: i16,
+    pub attempts: String,
+    pub notes: String,
+    pub failovers: i64,
+    pub ttft_ms: Option<i64>,
+    pub total_ms: Option<i64>,
+    pub finished_at: Option<i64>,
+}
+
+/// Token counts as stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tokens {
+    pub input: i64,
+    pub cache_read: i64,
+    pub cache_write: i64,
+    pub output: i64,
+    pub reasoning: i64,
+}
+
+impl From<Usage> for Tokens {
+    fn from(usage: Usage) -> Self {
+        let count = |tokens| i64::try_from(tokens).unwrap_or(MAX_COUNT).min(MAX_COUNT);
+        Self {
+            input: count(usage.input),
+            cache_read: count(usage.cache_read),
+            cache_write: count(usage.cache_write),
+            output: count(usage.output),
+            reasoning: count(usage.reasoning),
+        }
+    }
+}
+
+/// A bucket, and what to add to its row.
+#[derive(Debug)]
+pub(super) struct BucketRow {
+    pub bucket: Arc<Bucket>,
+    pub posted: i64,
+    pub overrun: i64,
+}
+
+/// What a row of `usage_hour` is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct HourKey {
+    pub hour: i64,
+    pub team_id: i64,
+    pub key_id: i64,
+    pub model: String,
+}
+
+/// What to add to a row of `usage_hour`, or what it says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct HourSums {
+    pub member_id: Option<i64>,
+    pub requests: i64,
+    pub failed: i64,
+    pub failovers: i64,
+    pub input: i64,
+    pub cache_read: i64,
+    pub cache_write: i64,
+    pub output: i64,
+    pub posted: i64,
+    pub ttft_ms_sum: i64,
+    pub ttft_count: i64,
+}
+
+/// A group of operations, written in one transaction.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    /// Number of its last operation.
+    pub last: u64,
+    /// Holds below this id are closed once it is written.
+    pub low_water: i64,
+    pub holds: Vec<HoldRow>,
+    pub buckets: BTreeMap<i64, BucketRow>,
+    pub hours: BTreeMap<HourKey, HourSums>,
+}
+
+impl Batch {
+    /// The rows of `ops`, of which the first has the number `first`.
+    pub fn new(ops: Vec<Op>, first: u64, low_water: i64) -> Self {
+        let mut batch = Self {
+            last: first + ops.len() as u64 - 1,
+            low_water,
+            ..Self::default()
+        };
+        let mut opened_here: HashMap<i64, usize> = HashMap::new();
+        for op in ops {
+            match op {
+                Op::Bucket(bucket) => batch.count(&bucket, 0, 0),
+                Op::Open(opened) => {
+                    opened_here.insert(opened.id, batch.holds.len());
+                    batch.holds.push(HoldRow::open(opened));
+                }
+                Op::Close(opened, closed) => {
+                    for bucket in &opened.path {
+                        batch.count(bucket, closed.posted.actual.0, closed.posted.overrun.0);
+                    }
+                    let is_here = opened.seq >= first;
+                    let index = is_here.then(|| opened_here.get(&opened.id).copied()).flatten();
+                    let mut row = HoldRow::open(opened);
+                    row.close(closed);
+                    batch.hours.entry(row.hour_key()).or_default().add(&row);
+                    match index {
+                        Some(index) => batch.holds[index] = row,
+                        None => batch.holds.push(row),
+                    }
+                }
+            }
+        }
+        batch
+    }
+
+    fn count(&mut self, bucket: &Arc<Bucket>, posted: i64, overrun: i64) {
+        let row = self.buckets.entry(bucket.id).or_insert_with(|| BucketRow {
+            bucket: Arc::clone(bucket),
+            posted: 0,
+            overrun: 0,
+        });
+        row.posted += posted;
+        row.overrun += overrun;
+    }
+}
+
+impl HoldRow {
+    fn open(opened: Arc<Opened>) -> Self {
+        let mut buckets = String::new();
+        for bucket in &opened.path {
+            if !buckets.is_empty() {
+                buckets.push(',');
+            }
+            buckets.push_str(&bucket.id.to_string());
+        }
+        Self {
+            model: storable(&opened.model[..opened.model.floor_char_boundary(MAX_MODEL)]),
+            buckets,
+            state: State::Held,
+            posted: 0,
+            overrun: 0,
+            tokens: Tokens::default(),
+            outcome: 0,
+            status: 0,
+            attempts: String::new(),
+            notes: String::new(),
+            failovers: 0,
+            ttft_ms: None,
+            total_ms: None,
+            finished_at: None,
+            opened,
+        }
+    }
+
+    fn close(&mut self, Closed { state, posted, closing }: Closed) {
+        self.state = state;
+        self.posted = posted.actual.0;
+        self.overrun = posted.overrun.0;
+        self.tokens = closing.usage.into();
+        self.outcome = closing.outcome.code();
+        self.status = i16::try_from(closing.status).unwrap_or(i16::MAX);
+        self.attempts = storable(&closing.attempts);
+        self.notes = storable(&closing.notes);
+        self.failovers = i64::from(closing.failovers);
+        self.ttft_ms = closing.ttft_ms.map(|ttft_ms| ttft_ms.clamp(0, MAX_COUNT));
+        self.total_ms = Some(closing.total_ms.clamp(0, MAX_COUNT));
+        self.finished_at = Some(closing.finished_at_ms);
+    }
+
+    fn hour_key(&self) -> HourKey {
+        HourKey {
+            hour: self.opened.started_at_ms.div_euclid(HOUR_MS) * HOUR_MS,
+            team_id: self.opened.team_id,
+            key_id: self.opened.key_id,
+            model: self.model.clone(),
+        }
+    }
+}
+
+impl HourSums {
+    fn add(&mut self, row: &HoldRow) {
+        let outcome = gateway_core::ledger::Outcome::from_code(row.outcome);
+        let status = u16::try_from(row.status).unwrap_or_default();
+        self.member_id = row.opened.member_id;
+        self.requests += i64::from(row.opened.request_id == row.opened.id);
+        self.failed += i64::from(outcome.is_failure(status));
+        self.failovers += row.failovers;
+        self.input += row.tokens.input;
+        self.cache_read += row.tokens.cache_read;
+        self.cache_write += row.tokens.cache_write;
+        self.output += row.tokens.output;
+        self.posted += row.posted;
+        self.ttft_ms_sum += row.ttft_ms.unwrap_or_default();
+        self.ttft_count += i64::from(row.ttft_ms.is_some());
+    }
+}
+
+/// `text` without what Postgres does not store.
+fn storable(text: &str) -> String {
+    text.replace('\0', "")
+}

@@ -1,0 +1,128 @@
+//! A batch as one Postgres statement, its rows as arrays.
+//!
+//! Invariant: all or nothing. Writes `setting`, `hold`, `bucket`, `usage_hour`.
+
+use super::batch::{Batch, BucketRow, HoldRow, HourKey, HourSums};
+use sea_orm::sqlx::{self, PgConnection, Postgres, postgres::PgArguments, query::Query};
+
+/// The marker fits only on its predecessor: the column takes no NULL, and the statement fails.
+const WRITE: &str = r"
+WITH marker AS (
+  UPDATE setting SET value = CASE WHEN value = $1 THEN $2 END WHERE name = 'ledger'
+), holds AS (
+  INSERT INTO hold (id, request_id, team_id, key_id, member_id, model, operation, is_stream, price_id, buckets, state,
+    held, posted, overrun, input, cache_read, cache_write, output, reasoning, outcome, status, attempts, notes,
+    failovers, ttft_ms, total_ms, started_at, finished_at)
+  SELECT * FROM unnest($3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::text[], $9::text[], $10::bool[],
+    $11::int8[], $12::text[], $13::int2[], $14::int8[], $15::int8[], $16::int8[], $17::int8[], $18::int8[], $19::int8[],
+    $20::int8[], $21::int8[], $22::int2[], $23::int2[], $24::text[], $25::text[], $26::int8[], $27::int8[], $28::int8[],
+    $29::int8[], $30::int8[])
+  ON CONFLICT (id) DO UPDATE SET state = excluded.state, posted = excluded.posted, overrun = excluded.overrun,
+    input = excluded.input, cache_read = excluded.cache_read, cache_write = excluded.cache_write,
+    output = excluded.output, reasoning = excluded.reasoning, outcome = excluded.outcome, status = excluded.status,
+    attempts = excluded.attempts, notes = excluded.notes, failovers = excluded.failovers, ttft_ms = excluded.ttft_ms,
+    total_ms = excluded.total_ms, finished_at = excluded.finished_at
+  WHERE hold.state = 0
+), buckets AS (
+  INSERT INTO bucket (id, scope, scope_id, team_id, kind, period_start, period_end, time_zone, posted, overrun)
+  SELECT * FROM unnest($31::int8[], $32::text[], $33::int8[], $34::int8[], $35::text[], $36::int8[], $37::int8[],
+    $38::text[], $39::int8[], $40::int8[])
+  ON CONFLICT (id) DO UPDATE SET posted = bucket.posted + excluded.posted, overrun = bucket.overrun + excluded.overrun
+)
+INSERT INTO usage_hour (hour, team_id, key_id, model, member_id, requests, failed, failovers, input, cache_read,
+  cache_write, output, posted, ttft_ms_sum, ttft_count)
+SELECT * FROM unnest($41::int8[], $42::int8[], $43::int8[], $44::text[], $45::int8[], $46::int8[], $47::int8[],
+  $48::int8[], $49::int8[], $50::int8[], $51::int8[], $52::int8[], $53::int8[], $54::int8[], $55::int8[])
+ON CONFLICT (hour, team_id, key_id, model) DO UPDATE SET requests = usage_hour.requests + excluded.requests,
+  failed = usage_hour.failed + excluded.failed, failovers = usage_hour.failovers + excluded.failovers,
+  input = usage_hour.input + excluded.input, cache_read = usage_hour.cache_read + excluded.cache_read,
+  cache_write = usage_hour.cache_write + excluded.cache_write, output = usage_hour.output + excluded.output,
+  posted = usage_hour.posted + excluded.posted, ttft_ms_sum = usage_hour.ttft_ms_sum + excluded.ttft_ms_sum,
+  ttft_count = usage_hour.ttft_count + excluded.ttft_count";
+
+type Write<'a> = Query<'a, Postgres, PgArguments>;
+
+/// Writes `batch` and moves the marker.
+pub(super) async fn write(
+    connection: &mut PgConnection,
+    batch: &Batch,
+    from: &str,
+    to: &str,
+) -> Result<(), sqlx::Error> {
+    let buckets: Vec<&BucketRow> = batch.buckets.values().collect();
+    let hours: Vec<(&HourKey, &HourSums)> = batch.hours.iter().collect();
+    let query = sqlx::query(WRITE).bind(from).bind(to);
+    let query = bind_hours(bind_buckets(bind_holds(query, &batch.holds), &buckets), &hours);
+    query.execute(connection).await?;
+    Ok(())
+}
+
+/// One column of the rows.
+fn column<'a, R, T>(rows: &'a [R], of: impl Fn(&'a R) -> T) -> Vec<T> {
+    rows.iter().map(of).collect()
+}
+
+fn bind_holds<'a>(query: Write<'a>, rows: &'a [HoldRow]) -> Write<'a> {
+    query
+        .bind(column(rows, |row| row.opened.id))
+        .bind(column(rows, |row| row.opened.request_id))
+        .bind(column(rows, |row| row.opened.team_id))
+        .bind(column(rows, |row| row.opened.key_id))
+        .bind(column(rows, |row| row.opened.member_id))
+        .bind(column(rows, |row| row.model.as_str()))
+        .bind(column(rows, |row| row.opened.operation.as_ref()))
+        .bind(column(rows, |row| row.opened.is_stream))
+        .bind(column(rows, |row| row.opened.price_id))
+        .bind(column(rows, |row| row.buckets.as_str()))
+        .bind(column(rows, |row| row.state.code()))
+        .bind(column(rows, |row| row.opened.amount.0))
+        .bind(column(rows, |row| row.posted))
+        .bind(column(rows, |row| row.overrun))
+        .bind(column(rows, |row| row.tokens.input))
+        .bind(column(rows, |row| row.tokens.cache_read))
+        .bind(column(rows, |row| row.tokens.cache_write))
+        .bind(column(rows, |row| row.tokens.output))
+        .bind(column(rows, |row| row.tokens.reasoning))
+        .bind(column(rows, |row| row.outcome))
+        .bind(column(rows, |row| row.status))
+        .bind(column(rows, |row| row.attempts.as_str()))
+        .bind(column(rows, |row| row.notes.as_str()))
+        .bind(column(rows, |row| row.failovers))
+        .bind(column(rows, |row| row.ttft_ms))
+        .bind(column(rows, |row| row.total_ms))
+        .bind(column(rows, |row| row.opened.started_at_ms))
+        .bind(column(rows, |row| row.finished_at))
+}
+
+fn bind_buckets<'a>(query: Write<'a>, rows: &'a [&'a BucketRow]) -> Write<'a> {
+    query
+        .bind(column(rows, |row| row.bucket.id))
+        .bind(column(rows, |row| row.bucket.series.scope.name()))
+        .bind(column(rows, |row| row.bucket.series.scope_id))
+        .bind(column(rows, |row| row.bucket.series.team_id))
+        .bind(column(rows, |row| row.bucket.series.kind.name()))
+        .bind(column(rows, |row| row.bucket.period.start_ms))
+        .bind(column(rows, |row| row.bucket.period.end()))
+        .bind(column(rows, |row| row.bucket.zone.as_str()))
+        .bind(column(rows, |row| row.posted))
+        .bind(column(rows, |row| row.overrun))
+}
+
+fn bind_hours<'a>(query: Write<'a>, rows: &'a [(&'a HourKey, &'a HourSums)]) -> Write<'a> {
+    query
+        .bind(column(rows, |(key, _)| key.hour))
+        .bind(column(rows, |(key, _)| key.team_id))
+        .bind(column(rows, |(key, _)| key.key_id))
+        .bind(column(rows, |(key, _)| key.model.as_str()))
+        .bind(column(rows, |(_, sums)| sums.member_id))
+        .bind(column(rows, |(_, sums)| sums.requests))
+        .bind(column(rows, |(_, sums)| sums.failed))
+        .bind(column(rows, |(_, sums)| sums.failovers))
+        .bind(column(rows, |(_, sums)| sums.input))
+        .bind(column(rows, |(_, sums)| sums.cache_read))
+        .bind(column(rows, |(_, sums)| sums.cache_write))
+        .bind(column(rows, |(_, sums)| sums.output))
+        .bind(column(rows, |(_, sums)| sums.posted))
+        .bind(column(rows, |(_, sums)| sums.ttft_ms_sum))
+        .bind(column(rows, |(_, sums)| sums.ttft_count))
+}

@@ -1,0 +1,11 @@
+//! The ledger against real databases: SQLite files in a directory of their own, and Postgres where
+//! `OURHUB_TEST_POSTGRES` names a server (`postgres://…`; each test makes its own database there).
+#![allow(clippy::unwrap_used)]
+
+#[path = "ledger/harness.rs"]
+mod harness;
+
+#[path = "ledger/admission.rs"]
+mod admission;
+#[path = "ledger/crash.rs"]
+mod crash;

@@ -1,0 +1,143 @@
+//! A migrated database of the test's own, and short names for asks.
+//!
+//! Invariant: what a test made is gone when it ends, on SQLite; a Postgres database stays in the test server.
+
+use gateway_core::{money::Nano, usage::Usage};
+use migration::{Migrator, MigratorTrait};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
+use server::ledger::{Ask, Caps, Closing, Config, Hold, Ledger, Opening, Outcome, Payer};
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+/// 2026-11-24T12:00:00Z.
+pub const NOON_MS: i64 = 1_795_521_600_000;
+
+/// Where a test's rows are.
+pub struct Place {
+    pub url: String,
+    dir: Option<PathBuf>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(dir) = &self.dir {
+            let _ = std::fs::remove_dir_all(dir);
+        }
+    }
+}
+
+impl Place {
+    pub async fn connect(&self) -> DatabaseConnection {
+        let mut options = ConnectOptions::new(&self.url);
+        options
+            .max_connections(4)
+            .sqlx_logging(false)
+            .acquire_timeout(Duration::from_secs(20));
+        Database::connect(options).await.unwrap()
+    }
+}
+
+fn name() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!(
+        "ourhub_test_{}_{}",
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    )
+}
+
+/// A migrated SQLite file.
+pub async fn sqlite() -> Place {
+    let dir = std::env::temp_dir().join(name());
+    std::fs::create_dir_all(&dir).unwrap();
+    let place = Place {
+        url: format!("sqlite://{}?mode=rwc", dir.join("ourhub.db").display()),
+        dir: Some(dir),
+    };
+    Migrator::up(&place.connect().await, None).await.unwrap();
+    place
+}
+
+/// A migrated Postgres database, if there is a server.
+pub async fn postgres() -> Option<Place> {
+    let server = std::env::var("OURHUB_TEST_POSTGRES").ok()?;
+    let name = name();
+    let root = Database::connect(ConnectOptions::new(&server)).await.unwrap();
+    root.execute_unprepared(&format!("DROP DATABASE IF EXISTS {name}"))
+        .await
+        .unwrap();
+    root.execute_unprepared(&format!("CREATE DATABASE {name}"))
+        .await
+        .unwrap();
+    let (base, _) = server.rsplit_once('/').unwrap();
+    let place = Place {
+        url: format!("{base}/{name}"),
+        dir: None,
+    };
+    Migrator::up(&place.connect().await, None).await.unwrap();
+    Some(place)
+}
+
+/// Every database there is to test on.
+pub async fn places() -> Vec<Place> {
+    let mut places = vec![sqlite().await];
+    places.extend(postgres().await);
+    places
+}
+
+pub async fn open(db: &DatabaseConnection) -> Ledger {
+    Ledger::open(db, Config::default()).await.unwrap()
+}
+
+pub fn payer(team_id: i64, key_id: i64) -> Payer {
+    Payer {
+        team_id,
+        team_zone: "UTC".to_owned(),
+        team: Caps::default(),
+        member: None,
+        key_id,
+        key: Caps::default(),
+    }
+}
+
+pub fn ask(payer: &Payer, nano: i64) -> Ask {
+    Ask {
+        payer: payer.clone(),
+        amount: Nano(nano),
+        wait_ms: 0,
+        now_ms: NOON_MS,
+        record: Opening {
+            request_id: None,
+            model: "small".into(),
+            operation: "chat",
+            is_stream: false,
+            price_id: 1,
+        },
+    }
+}
+
+/// A reported charge; one token of input a nano, to be priced by [`crate::harness`]'s price row 1.
+pub fn charged(nano: i64) -> Closing {
+    Closing {
+        usage: Usage {
+            input: nano.unsigned_abs(),
+            ..Usage::default()
+        },
+        charge: Nano(nano),
+        outcome: Outcome::Ok,
+        status: 200,
+        attempts: "[]".to_owned(),
+        total_ms: 7,
+        ttft_ms: Some(3),
+        finished_at_ms: NOON_MS + 7,
+        ..Closing::default()
+    }
+}
+
+/// Leaves a hold open, as a process that dies does.
+pub fn leak(hold: Hold) {
+    std::mem::forget(hold);
+}
