@@ -2,6 +2,12 @@
 //!
 //! Invariant: what an upstream stated binds until it has passed; what we only guess is probed by one request at a time. Pure.
 
+mod availability;
+mod snapshot;
+
+pub use availability::Availability;
+pub use snapshot::Snapshot;
+
 use crate::retry::{Fault, Mark, Reason, Verdict, Window};
 use serde::{Deserialize, Serialize};
 
@@ -54,34 +60,6 @@ pub enum Event {
     },
 }
 
-/// Whether an account can be asked now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Availability {
-    /// Yes.
-    Ready,
-    /// Its pause is over: one request may try it.
-    ProbeDue,
-    /// Not before a moment.
-    Cooling {
-        /// Unix milliseconds.
-        until_ms: i64,
-        /// Whether the upstream said so; otherwise we guess.
-        stated: bool,
-    },
-    /// One request is trying it.
-    Probing {
-        /// When the probe is given up for lost: Unix milliseconds.
-        until_ms: i64,
-    },
-    /// Not until somebody acts, but a probe will find out.
-    Parked {
-        /// Why.
-        reason: Reason,
-        /// When it is probed next: Unix milliseconds.
-        next_probe_ms: i64,
-    },
-}
-
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "is")]
 enum State {
@@ -107,27 +85,6 @@ pub struct Health {
     requests: Window,
     tokens: Window,
     last_fault: Option<Fault>,
-}
-
-/// What people see of an account's health.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Snapshot {
-    /// `ready`, `cooling`, `probing` or `parked`.
-    pub state: String,
-    /// When it may be asked again, where that is known: Unix milliseconds.
-    pub until_ms: Option<i64>,
-    /// Whether the upstream itself said so.
-    pub stated: bool,
-    /// Why it is parked.
-    pub reason: Option<Reason>,
-    /// What the last failure was; absent after a success.
-    pub last_fault: Option<Fault>,
-    /// Failures since the last success.
-    pub failures: u32,
-    /// Moving average to the first content, in milliseconds.
-    pub latency_ms: Option<u32>,
-    /// What is left of its tighter limit, in thousandths.
-    pub headroom: u16,
 }
 
 impl Event {
@@ -201,40 +158,6 @@ impl Health {
         self.latency_ms
     }
 
-    /// What people see.
-    #[must_use]
-    pub fn snapshot(&self, now_ms: i64) -> Snapshot {
-        let (state, until_ms, stated) = match self.availability(now_ms) {
-            Availability::Ready => ("ready", None, false),
-            Availability::ProbeDue => (self.word(), Some(now_ms), false),
-            Availability::Cooling { until_ms, stated } => ("cooling", Some(until_ms), stated),
-            Availability::Probing { .. } => ("probing", None, false),
-            Availability::Parked { next_probe_ms, .. } => ("parked", Some(next_probe_ms), false),
-        };
-        let reason = match self.state {
-            State::Parked { reason, .. } => Some(reason),
-            _ => None,
-        };
-        Snapshot {
-            state: state.to_owned(),
-            until_ms,
-            stated,
-            reason,
-            last_fault: self.last_fault,
-            failures: self.failures,
-            latency_ms: self.latency_ms,
-            headroom: self.headroom(now_ms),
-        }
-    }
-
-    const fn word(&self) -> &'static str {
-        match self.state {
-            State::Ready => "ready",
-            State::Cooling { .. } => "cooling",
-            State::Parked { .. } => "parked",
-        }
-    }
-
     fn succeed(&mut self, latency_ms: u32, now_ms: i64) {
         let average = self
             .latency_ms
@@ -301,29 +224,6 @@ impl Health {
         match self.state {
             State::Cooling { until_ms, stated: true } => Some(until_ms),
             _ => None,
-        }
-    }
-}
-
-impl Availability {
-    /// What holds where both `self` (say, of the account) and `other` (of the account for one model) do: the more binding of the two.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        if self.rank() >= other.rank() { self } else { other }
-    }
-
-    /// How binding it is, then for how long.
-    const fn rank(self) -> (u8, i64) {
-        match self {
-            Self::Ready => (0, 0),
-            Self::ProbeDue => (1, 0),
-            Self::Cooling {
-                until_ms,
-                stated: false,
-            } => (2, until_ms),
-            Self::Parked { next_probe_ms, .. } => (3, next_probe_ms),
-            Self::Probing { until_ms } => (4, until_ms),
-            Self::Cooling { until_ms, stated: true } => (5, until_ms),
         }
     }
 }

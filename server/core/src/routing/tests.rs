@@ -1,1 +1,368 @@
+#![allow(clippy::unwrap_used)]
 
+use super::*;
+use crate::retry::Reason;
+use proptest::prelude::*;
+use std::collections::HashMap;
+
+const NOW: i64 = 1_000_000;
+
+fn account(account_id: i64) -> Candidate<'static> {
+    Candidate {
+        account_id,
+        priority: 0,
+        weight: 1,
+        region: None,
+        in_flight: 0,
+        max_in_flight: None,
+        latency_ms: None,
+        headroom: 1_000,
+        availability: Availability::Ready,
+        requests_left: None,
+        tokens_left: None,
+        limits_free_ms: None,
+    }
+}
+
+fn request(seed: u64) -> RouteRequest<'static> {
+    RouteRequest {
+        now_ms: NOW,
+        seed,
+        ..RouteRequest::default()
+    }
+}
+
+const fn cooling(wait_ms: i64, stated: bool) -> Availability {
+    Availability::Cooling {
+        until_ms: NOW + wait_ms,
+        stated,
+    }
+}
+
+const fn parked(wait_ms: i64) -> Availability {
+    Availability::Parked {
+        reason: Reason::BadKey,
+        next_probe_ms: NOW + wait_ms,
+    }
+}
+
+fn firsts(candidates: &[Candidate<'_>], request: impl Fn(u64) -> RouteRequest<'static>) -> HashMap<i64, u32> {
+    let mut counts = HashMap::new();
+    for seed in 0..4_000 {
+        *counts.entry(plan(candidates, &request(seed)).ordered[0]).or_default() += 1;
+    }
+    counts
+}
+
+#[test]
+fn a_lower_priority_number_goes_first_and_the_rest_follow() {
+    let last = Candidate {
+        priority: 9,
+        ..account(1)
+    };
+    let candidates = [last, account(2), account(3)];
+    for seed in 0..100 {
+        let ordered = plan(&candidates, &request(seed)).ordered;
+        assert_eq!(ordered.len(), 3);
+        assert_eq!(ordered[2], 1);
+    }
+}
+
+#[test]
+fn an_account_that_is_cooling_is_left_out_and_its_end_is_known() {
+    let candidates = [
+        Candidate {
+            availability: cooling(5_000, true),
+            ..account(1)
+        },
+        account(2),
+    ];
+    let made = plan(&candidates, &request(1));
+    assert_eq!(
+        (made.ordered, made.next_free_ms, made.why_empty),
+        (vec![2], Some(NOW + 5_000), None)
+    );
+}
+
+#[test]
+fn a_stated_pause_binds_even_when_nothing_else_is_left() {
+    let stated = |id, wait_ms| Candidate {
+        availability: cooling(wait_ms, true),
+        ..account(id)
+    };
+    let made = plan(&[stated(1, 9_000), stated(2, 4_000)], &request(1));
+    assert_eq!(made.ordered, Vec::<i64>::new());
+    assert_eq!(
+        (made.why_empty, made.next_free_ms),
+        (Some(WhyEmpty::AllBusy), Some(NOW + 4_000))
+    );
+}
+
+#[test]
+fn when_all_are_out_by_our_own_guess_the_oldest_is_probed_now() {
+    let out = |id, availability| Candidate {
+        availability,
+        ..account(id)
+    };
+    let candidates = [
+        out(1, parked(900_000)),
+        out(2, cooling(3_000, false)),
+        out(3, parked(2_000)),
+        out(4, cooling(1_000, true)),
+    ];
+    assert_eq!(plan(&candidates, &request(1)).ordered, [3]);
+    let probing = out(3, Availability::Probing { until_ms: NOW + 60_000 });
+    let made = plan(&[probing], &request(1));
+    assert_eq!(
+        (made.why_empty, made.next_free_ms),
+        (Some(WhyEmpty::AllBusy), Some(NOW + 250))
+    );
+}
+
+#[test]
+fn a_probe_that_is_due_is_taken_by_ordinary_traffic() {
+    let due = Candidate {
+        availability: Availability::ProbeDue,
+        ..account(1)
+    };
+    let counts = firsts(&[due, account(2)], request);
+    assert!(counts[&1] > 0);
+}
+
+#[test]
+fn an_account_is_tried_once_for_a_request() {
+    let request = RouteRequest {
+        tried: &[1, 2],
+        ..request(1)
+    };
+    assert_eq!(plan(&[account(1), account(2), account(3)], &request).ordered, [3]);
+    let cooled = Candidate {
+        availability: cooling(700, true),
+        ..account(2)
+    };
+    let made = plan(&[account(1), cooled], &request);
+    assert_eq!(
+        (made.why_empty, made.next_free_ms),
+        (Some(WhyEmpty::AllTried), Some(NOW + 700))
+    );
+}
+
+#[test]
+fn a_region_is_never_relaxed() {
+    let eu = Candidate {
+        region: Some("eu"),
+        availability: cooling(1_000, true),
+        ..account(1)
+    };
+    let candidates = [
+        eu,
+        Candidate {
+            region: Some("us"),
+            ..account(2)
+        },
+        account(3),
+    ];
+    let asks = |region| RouteRequest {
+        region: Some(region),
+        ..request(1)
+    };
+    assert_eq!(plan(&candidates, &asks("eu")).why_empty, Some(WhyEmpty::AllBusy));
+    assert_eq!(plan(&candidates, &asks("ap")).why_empty, Some(WhyEmpty::NoneInRegion));
+    assert_eq!(plan(&candidates, &asks("us")).ordered, [2]);
+    assert_eq!(plan(&[], &request(1)).why_empty, Some(WhyEmpty::NoneServesModel));
+}
+
+#[test]
+fn full_accounts_are_passed_over() {
+    let full = Candidate {
+        in_flight: 4,
+        max_in_flight: Some(4),
+        ..account(1)
+    };
+    let no_requests = Candidate {
+        requests_left: Some(0),
+        limits_free_ms: Some(NOW + 8_000),
+        ..account(2)
+    };
+    let few_tokens = Candidate {
+        tokens_left: Some(99),
+        limits_free_ms: Some(NOW + 6_000),
+        ..account(3)
+    };
+    let asks = RouteRequest {
+        tokens: 100,
+        ..request(1)
+    };
+    let made = plan(&[full, no_requests, few_tokens], &asks);
+    assert_eq!(
+        (made.why_empty, made.next_free_ms),
+        (Some(WhyEmpty::AllBusy), Some(NOW + 6_000))
+    );
+    assert_eq!(plan(&[full], &asks).next_free_ms, None);
+    assert_eq!(plan(&[few_tokens], &request(1)).ordered, [3]);
+}
+
+#[test]
+fn a_conversation_stays_on_one_account_while_that_is_healthy() {
+    let candidates = [account(1), account(2), account(3)];
+    for conversation in 1..50 {
+        let asks = |seed| RouteRequest {
+            conversation,
+            ..request(seed)
+        };
+        let home = plan(&candidates, &asks(1)).ordered[0];
+        for seed in 2..20 {
+            assert_eq!(plan(&candidates, &asks(seed)).ordered[0], home);
+        }
+        let others: Vec<_> = candidates
+            .into_iter()
+            .filter(|candidate| candidate.account_id != home)
+            .collect();
+        let second = plan(&others, &asks(1)).ordered[0];
+        let without = candidates.map(|candidate| match candidate.account_id == home {
+            true => Candidate {
+                availability: cooling(1_000, false),
+                ..candidate
+            },
+            false => candidate,
+        });
+        assert_eq!(plan(&without, &asks(1)).ordered[0], second);
+    }
+}
+
+#[test]
+fn conversations_move_only_when_their_own_account_leaves() {
+    let all = [account(1), account(2), account(3), account(4)];
+    for conversation in 1..500 {
+        let asks = RouteRequest {
+            conversation,
+            ..request(conversation)
+        };
+        let home = plan(&all, &asks).ordered[0];
+        if home != 4 {
+            assert_eq!(plan(&all[..3], &asks).ordered[0], home);
+        }
+    }
+}
+
+#[test]
+fn weight_shares_out_conversations_and_requests() {
+    let candidates = [
+        Candidate {
+            weight: 3,
+            ..account(1)
+        },
+        account(2),
+    ];
+    let sticky = firsts(&candidates, |seed| RouteRequest {
+        conversation: seed + 1,
+        ..request(seed)
+    });
+    assert!((2_880..3_120).contains(&sticky[&1]), "{sticky:?}");
+    let crowd: Vec<_> = (1..=20)
+        .map(|id| Candidate {
+            weight: if id == 1 { 5 } else { 1 },
+            ..account(id)
+        })
+        .collect();
+    let loose = firsts(&crowd, request);
+    assert!(loose[&1] > 3 * loose[&2], "{loose:?}");
+}
+
+#[test]
+fn the_less_loaded_of_two_goes_first() {
+    let better = account(1);
+    for worse in [
+        Candidate {
+            in_flight: 3,
+            ..account(2)
+        },
+        Candidate {
+            latency_ms: Some(2_000),
+            ..account(2)
+        },
+        Candidate {
+            headroom: 100,
+            ..account(2)
+        },
+    ] {
+        for seed in 0..50 {
+            assert_eq!(plan(&[better, worse], &request(seed)).ordered, [1, 2], "{worse:?}");
+        }
+    }
+}
+
+#[test]
+fn among_many_no_account_is_swamped() {
+    let crowd: Vec<_> = (1..=20).map(account).collect();
+    let counts = firsts(&crowd, request);
+    assert_eq!(counts.len(), 20);
+    assert!(counts.values().all(|count| (120..300).contains(count)), "{counts:?}");
+}
+
+fn availabilities() -> impl Strategy<Value = Availability> {
+    prop_oneof![
+        Just(Availability::Ready),
+        Just(Availability::ProbeDue),
+        (1..90_000_i64, any::<bool>()).prop_map(|(wait_ms, stated)| cooling(wait_ms, stated)),
+        (1..90_000_i64).prop_map(parked),
+        (1..60_000_i64).prop_map(|wait_ms| Availability::Probing {
+            until_ms: NOW + wait_ms
+        }),
+    ]
+}
+
+fn candidates() -> impl Strategy<Value = Vec<Candidate<'static>>> {
+    let one = (
+        availabilities(),
+        -2..3_i32,
+        (any::<u32>(), any::<u32>()),
+        0..4_u32,
+        proptest::option::of(0..4_u32),
+        any::<u16>(),
+    );
+    proptest::collection::vec(one, 0..30).prop_map(|many| {
+        let numbered = many.into_iter().zip(1..);
+        let candidate =
+            |((availability, priority, (weight, latency), in_flight, max_in_flight, headroom), id)| Candidate {
+                availability,
+                priority,
+                weight,
+                latency_ms: Some(latency),
+                in_flight,
+                max_in_flight,
+                headroom,
+                ..account(id)
+            };
+        numbered.map(candidate).collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_plan_names_each_account_once_and_none_that_is_bound(
+        candidates in candidates(), seed in any::<u64>(), conversation in any::<u64>(), tried in 0..4_i64,
+    ) {
+        let tried: Vec<i64> = (1..=tried).collect();
+        let request = RouteRequest { tried: &tried, conversation, ..request(seed) };
+        let made = plan(&candidates, &request);
+        prop_assert_eq!(made.ordered.is_empty(), made.why_empty.is_some());
+        let mut unique = made.ordered.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        prop_assert_eq!(unique.len(), made.ordered.len());
+        let mut last_priority = i32::MIN;
+        for id in &made.ordered {
+            let candidate = candidates.iter().find(|candidate| candidate.account_id == *id).unwrap();
+            let bound = matches!(candidate.availability, Availability::Cooling { stated: true, .. } | Availability::Probing { .. });
+            prop_assert!(!bound);
+            prop_assert!(has_room(candidate, &request) && !tried.contains(id));
+            prop_assert!(candidate.priority >= last_priority);
+            last_priority = candidate.priority;
+        }
+        let open = |candidate: &&Candidate<'_>| is_open(candidate.availability) && has_room(candidate, &request);
+        let open = candidates.iter().filter(open).filter(|candidate| !tried.contains(&candidate.account_id)).count();
+        prop_assert!(open == 0 || made.ordered.len() == open);
+        prop_assert_eq!(plan(&candidates, &request), made);
+    }
+}
