@@ -14,6 +14,7 @@ mod postgres;
 mod recover;
 mod sqlite;
 mod store;
+mod verify;
 mod wallet;
 
 pub use book::Status;
@@ -21,6 +22,7 @@ pub use gateway_core::ledger::{Bucket, Caps, Gate, Kind, Member, Outcome, Payer,
 pub use hold::Hold;
 pub use load::Spent;
 pub use lock::{Guard, LockError, lock};
+pub use verify::{Report, VerifyError, verify};
 pub use wallet::{Balance, Grant};
 
 use book::{Book, Missed};

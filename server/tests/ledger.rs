@@ -9,3 +9,11 @@ mod harness;
 mod admission;
 #[path = "ledger/crash.rs"]
 mod crash;
+#[path = "ledger/cut.rs"]
+mod cut;
+#[path = "ledger/kill.rs"]
+mod kill;
+#[path = "ledger/replay.rs"]
+mod replay;
+#[path = "ledger/verify.rs"]
+mod verify;

@@ -2,10 +2,10 @@
 //!
 //! Invariant: what a test made is gone when it ends, on SQLite; a Postgres database stays in the test server.
 
-use gateway_core::{money::Nano, usage::Usage};
+use gateway_core::{money::Nano, pricing::PriceSheet, usage::Usage};
 use migration::{Migrator, MigratorTrait};
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
-use server::ledger::{Ask, Caps, Closing, Config, Hold, Ledger, Opening, Outcome, Payer};
+use sea_orm::{ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Set};
+use server::ledger::{Ask, Caps, Closing, Config, Hold, Ledger, Opening, Outcome, Payer, verify};
 use std::{
     path::PathBuf,
     sync::atomic::{AtomicU32, Ordering},
@@ -57,8 +57,24 @@ pub async fn sqlite() -> Place {
         url: format!("sqlite://{}?mode=rwc", dir.join("ourhub.db").display()),
         dir: Some(dir),
     };
-    Migrator::up(&place.connect().await, None).await.unwrap();
+    prepare(&place).await;
     place
+}
+
+/// The tables, and price row 1: a nano a token of input, two a token of output.
+async fn prepare(place: &Place) {
+    let db = place.connect().await;
+    Migrator::up(&db, None).await.unwrap();
+    let sheet = PriceSheet::from_per_million("0.001", "0.002", None, None).unwrap();
+    let row = entity::price::ActiveModel {
+        id: Set(1),
+        model: Set("small".to_owned()),
+        effective_at: Set(0),
+        sheet: Set(serde_json::to_string(&sheet).unwrap()),
+        created_at: Set(0),
+        created_by: Set(None),
+    };
+    row.insert(&db).await.unwrap();
 }
 
 /// A migrated Postgres database, if there is a server.
@@ -77,7 +93,7 @@ pub async fn postgres() -> Option<Place> {
         url: format!("{base}/{name}"),
         dir: None,
     };
-    Migrator::up(&place.connect().await, None).await.unwrap();
+    prepare(&place).await;
     Some(place)
 }
 
@@ -119,7 +135,7 @@ pub fn ask(payer: &Payer, nano: i64) -> Ask {
     }
 }
 
-/// A reported charge; one token of input a nano, to be priced by [`crate::harness`]'s price row 1.
+/// A reported charge; one token of input a nano, as price row 1 has it.
 pub fn charged(nano: i64) -> Closing {
     Closing {
         usage: Usage {
@@ -135,6 +151,13 @@ pub fn charged(nano: i64) -> Closing {
         finished_at_ms: NOON_MS + 7,
         ..Closing::default()
     }
+}
+
+/// The books balance.
+pub async fn assert_books_balance(db: &DatabaseConnection) {
+    let report = verify(db).await.unwrap();
+    assert_eq!(report.differences, Vec::<String>::new());
+    assert_eq!(report.difference_count, 0);
 }
 
 /// Leaves a hold open, as a process that dies does.

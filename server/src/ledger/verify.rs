@@ -1,0 +1,363 @@
+//! The books, recomputed: every charge from its usage and price, every cached sum from its rows.
+//!
+//! Invariant: reads one snapshot and writes nothing, so it may run beside a serving process.
+//! Reads `hold`, `bucket`, `usage_hour`, `entry`, `price` and the setting `ledger`.
+
+use super::{
+    Outcome,
+    batch::{HOUR_MS, HourKey, HourSums, State},
+    load::stored,
+    store::{Marker, SETTING},
+};
+use entity::{bucket, entry, hold, price, setting, usage_hour};
+use gateway_core::{
+    ledger::{Kind, Series},
+    pricing::{PriceSheet, charge},
+    usage::Usage,
+};
+use sea_orm::{
+    AccessMode, ColumnTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait,
+    IsolationLevel, QueryFilter, QueryOrder, QuerySelect, TransactionTrait,
+};
+use std::collections::{BTreeMap, HashMap};
+
+/// Holds read at a time.
+const PAGE: u64 = 2_000;
+/// Differences told apart; further ones are only counted.
+const MAX_TOLD: usize = 1_000;
+
+/// What a verification found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Holds read.
+    pub checked: u64,
+    /// Of them, those still open.
+    pub open: u64,
+    /// Of them, those posted as an estimate, whose charge cannot be recomputed.
+    pub estimates: u64,
+    /// How many differences there are; 0 if the books balance.
+    pub difference_count: u64,
+    /// The first of them, one sentence each.
+    pub differences: Vec<String>,
+}
+
+/// Why the books could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The database refused or could not be reached.
+    #[error(transparent)]
+    Database(#[from] DbErr),
+}
+
+impl Report {
+    fn differ(&mut self, difference: String) {
+        self.difference_count += 1;
+        if self.differences.len() < MAX_TOLD {
+            self.differences.push(difference);
+        }
+    }
+
+    fn expect_equal<T: PartialEq + std::fmt::Debug>(&mut self, what: impl Fn() -> String, stored: &T, computed: &T) {
+        if stored != computed {
+            self.differ(format!("{}: stored {stored:?}, computed {computed:?}", what()));
+        }
+    }
+}
+
+/// Recomputes the ledger and compares.
+///
+/// # Errors
+/// [`VerifyError`] if the database cannot be read.
+pub async fn verify(db: &DatabaseConnection) -> Result<Report, VerifyError> {
+    let snapshot = match db.get_database_backend() {
+        DatabaseBackend::Postgres => {
+            db.begin_with_config(Some(IsolationLevel::RepeatableRead), Some(AccessMode::ReadOnly))
+                .await?
+        }
+        _ => db.begin().await?,
+    };
+    let mut books = Books::read(&snapshot).await?;
+    let mut from = i64::MIN;
+    loop {
+        let page = hold::Entity::find()
+            .filter(hold::Column::Id.gte(from))
+            .order_by_asc(hold::Column::Id)
+            .limit(PAGE)
+            .all(&snapshot)
+            .await?;
+        let Some(last) = page.last() else {
+            break;
+        };
+        from = last.id.saturating_add(1);
+        for hold in &page {
+            books.check_hold(hold);
+        }
+    }
+    books.check_buckets();
+    books.check_hours(&snapshot).await?;
+    books.check_entries(&snapshot).await?;
+    snapshot.commit().await?;
+    Ok(books.report)
+}
+
+struct Counted {
+    row: bucket::Model,
+    posted: i128,
+    overrun: i128,
+}
+
+struct Books {
+    low_water: i64,
+    sheets: HashMap<i64, Option<PriceSheet>>,
+    buckets: BTreeMap<i64, Counted>,
+    hours: BTreeMap<HourKey, HourSums>,
+    report: Report,
+}
+
+impl Books {
+    async fn read(snapshot: &DatabaseTransaction) -> Result<Self, VerifyError> {
+        let mut report = Report::default();
+        let marker = setting::Entity::find_by_id(SETTING).one(snapshot).await?;
+        let low_water = match marker.map(|row| Marker::parse(&row.value)) {
+            Some(Ok(marker)) => marker.low_water,
+            Some(Err(error)) => {
+                report.differ(error.to_string());
+                0
+            }
+            None => 0,
+        };
+        let prices = price::Entity::find().all(snapshot).await?;
+        let sheets = prices
+            .into_iter()
+            .map(|row| (row.id, serde_json::from_str(&row.sheet).ok()))
+            .collect();
+        let rows = bucket::Entity::find().all(snapshot).await?;
+        let buckets = rows
+            .into_iter()
+            .map(|row| {
+                (
+                    row.id,
+                    Counted {
+                        row,
+                        posted: 0,
+                        overrun: 0,
+                    },
+                )
+            })
+            .collect();
+        Ok(Self {
+            low_water,
+            sheets,
+            buckets,
+            hours: BTreeMap::new(),
+            report,
+        })
+    }
+
+    fn check_hold(&mut self, hold: &hold::Model) {
+        self.report.checked += 1;
+        let is_closed = hold.state != State::Held.code();
+        if !is_closed {
+            self.report.open += 1;
+            if hold.id < self.low_water {
+                self.report.differ(format!(
+                    "hold {}: open below the low-water mark {}",
+                    hold.id, self.low_water
+                ));
+            }
+        }
+        self.check_charge(hold, is_closed);
+        self.check_path(hold);
+        if is_closed {
+            self.count_hour(hold);
+        }
+    }
+
+    fn check_charge(&mut self, hold: &hold::Model, is_closed: bool) {
+        let id = hold.id;
+        self.report.expect_equal(
+            || format!("hold {id}: is finished"),
+            &hold.finished_at.is_some(),
+            &is_closed,
+        );
+        let overrun = hold.posted.saturating_sub(hold.held).max(0);
+        self.report
+            .expect_equal(|| format!("hold {id}: overrun"), &hold.overrun, &overrun);
+        if hold.posted < 0 || hold.held < 0 {
+            self.report.differ(format!(
+                "hold {id}: negative: held {}, posted {}",
+                hold.held, hold.posted
+            ));
+        }
+        if hold.state == State::Held.code() || hold.state == State::Voided.code() {
+            self.report
+                .expect_equal(|| format!("hold {id}: posted without a charge"), &hold.posted, &0);
+        } else if hold.state == State::Estimated.code() {
+            self.report.estimates += 1;
+        } else if hold.state == State::Posted.code() {
+            match self.sheets.get(&hold.price_id) {
+                Some(Some(sheet)) => {
+                    let computed = usage_of(hold)
+                        .and_then(|usage| charge(sheet, &usage))
+                        .map(|charge| charge.0);
+                    self.report
+                        .expect_equal(|| format!("hold {id}: charge"), &Some(hold.posted), &computed);
+                }
+                Some(None) => self
+                    .report
+                    .differ(format!("hold {id}: price {} cannot be read", hold.price_id)),
+                None => self.report.differ(format!("hold {id}: no price {}", hold.price_id)),
+            }
+        } else {
+            self.report.differ(format!("hold {id}: unknown state {}", hold.state));
+        }
+    }
+
+    /// The path is known, goes once through the team's wallet and key's total, and belongs to one team.
+    fn check_path(&mut self, hold: &hold::Model) {
+        let Ok(path) = hold
+            .buckets
+            .split(',')
+            .map(str::parse::<i64>)
+            .collect::<Result<Vec<_>, _>>()
+        else {
+            return self
+                .report
+                .differ(format!("hold {}: no path in {:?}", hold.id, hold.buckets));
+        };
+        let (mut wallets, mut totals) = (0, 0);
+        for id in &path {
+            let Some(counted) = self.buckets.get_mut(id) else {
+                self.report.differ(format!("hold {}: no bucket {id}", hold.id));
+                continue;
+            };
+            counted.posted += i128::from(hold.posted);
+            counted.overrun += i128::from(hold.overrun);
+            let row = &counted.row;
+            wallets += usize::from(row.kind == Kind::Wallet.name());
+            totals += usize::from(row.kind == Kind::Total.name());
+            let owner = match row.scope.as_str() {
+                "team" => Some(hold.team_id),
+                "key" => Some(hold.key_id),
+                _ => hold.member_id,
+            };
+            if row.team_id != hold.team_id || owner != Some(row.scope_id) {
+                self.report
+                    .differ(format!("hold {}: bucket {id} belongs to another", hold.id));
+            }
+        }
+        self.report.expect_equal(
+            || format!("hold {}: wallets and totals", hold.id),
+            &(wallets, totals),
+            &(1, 1),
+        );
+    }
+
+    fn count_hour(&mut self, hold: &hold::Model) {
+        let key = HourKey {
+            hour: hold.started_at.div_euclid(HOUR_MS) * HOUR_MS,
+            team_id: hold.team_id,
+            key_id: hold.key_id,
+            model: hold.model.clone(),
+        };
+        let is_failure = Outcome::from_code(hold.outcome).is_failure(u16::try_from(hold.status).unwrap_or_default());
+        let sums = self.hours.entry(key).or_default();
+        sums.requests += i64::from(hold.request_id == hold.id);
+        sums.failed += i64::from(is_failure);
+        sums.failovers += hold.failovers;
+        sums.input += hold.input;
+        sums.cache_read += hold.cache_read;
+        sums.cache_write += hold.cache_write;
+        sums.output += hold.output;
+        sums.posted += hold.posted;
+        sums.ttft_ms_sum += hold.ttft_ms.unwrap_or_default();
+        sums.ttft_count += i64::from(hold.ttft_ms.is_some());
+    }
+
+    /// Cached sums equal the holds'; no two periods of a series overlap.
+    fn check_buckets(&mut self) {
+        let mut periods: BTreeMap<Series, Vec<(i64, i64)>> = BTreeMap::new();
+        for (id, Counted { row, posted, overrun }) in &self.buckets {
+            self.report
+                .expect_equal(|| format!("bucket {id}: posted"), &i128::from(row.posted), posted);
+            self.report
+                .expect_equal(|| format!("bucket {id}: overrun"), &i128::from(row.overrun), overrun);
+            match stored(row.clone()) {
+                Ok(stored) => {
+                    let period = stored.bucket.period;
+                    periods
+                        .entry(stored.bucket.series)
+                        .or_default()
+                        .push((period.start_ms, period.end_ms));
+                }
+                Err(error) => self.report.differ(error.to_string()),
+            }
+        }
+        for (series, mut periods) in periods {
+            periods.sort_unstable();
+            let overlaps = periods.windows(2).any(|pair| pair[0].1 > pair[1].0);
+            if overlaps || periods.iter().any(|(start, end)| start >= end) {
+                self.report.differ(format!("{series:?}: periods overlap: {periods:?}"));
+            }
+        }
+    }
+
+    async fn check_hours(&mut self, snapshot: &DatabaseTransaction) -> Result<(), VerifyError> {
+        for row in usage_hour::Entity::find().all(snapshot).await? {
+            let key = HourKey {
+                hour: row.hour,
+                team_id: row.team_id,
+                key_id: row.key_id,
+                model: row.model,
+            };
+            let stored = HourSums {
+                member_id: None,
+                requests: row.requests,
+                failed: row.failed,
+                failovers: row.failovers,
+                input: row.input,
+                cache_read: row.cache_read,
+                cache_write: row.cache_write,
+                output: row.output,
+                posted: row.posted,
+                ttft_ms_sum: row.ttft_ms_sum,
+                ttft_count: row.ttft_count,
+            };
+            let computed = self.hours.remove(&key).unwrap_or_default();
+            self.report.expect_equal(|| format!("{key:?}"), &stored, &computed);
+        }
+        for (key, computed) in std::mem::take(&mut self.hours) {
+            self.report.differ(format!("{key:?}: no row, computed {computed:?}"));
+        }
+        Ok(())
+    }
+
+    /// A wallet is Σ entries − posted: its bucket is checked with the others, so what is left is that each entry that
+    /// corrects a hold corrects one of its own team.
+    async fn check_entries(&mut self, snapshot: &DatabaseTransaction) -> Result<(), VerifyError> {
+        let corrections = entry::Entity::find()
+            .filter(entry::Column::HoldId.is_not_null())
+            .all(snapshot)
+            .await?;
+        for entry in corrections {
+            let hold = hold::Entity::find_by_id(entry.hold_id.unwrap_or_default())
+                .one(snapshot)
+                .await?;
+            if hold.is_none_or(|hold| hold.team_id != entry.team_id) {
+                self.report
+                    .differ(format!("entry {}: corrects no hold of its team", entry.id));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn usage_of(hold: &hold::Model) -> Option<Usage> {
+    Some(Usage {
+        input: u64::try_from(hold.input).ok()?,
+        cache_read: u64::try_from(hold.cache_read).ok()?,
+        cache_write: u64::try_from(hold.cache_write).ok()?,
+        output: u64::try_from(hold.output).ok()?,
+        reasoning: u64::try_from(hold.reasoning).ok()?,
+    })
+}

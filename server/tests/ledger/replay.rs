@@ -1,0 +1,312 @@
+//! Random lists of what can happen, replayed on real databases beside a list of holds; crashes among them.
+
+use crate::harness::{NOON_MS, Place, ask, assert_books_balance, charged, leak, open, payer, postgres, sqlite};
+use gateway_core::money::Nano;
+use proptest::{
+    prelude::*,
+    test_runner::{Config, FileFailurePersistence, TestRunner},
+};
+use sea_orm::{DatabaseConnection, EntityTrait};
+use server::ledger::{Closing, Grant, Hold, Kind, Ledger, Payer, Refusal, Series};
+use std::sync::atomic::{AtomicI64, Ordering};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Admit { key: i64, amount: i64, is_durable: bool },
+    Post { nth: usize, actual: i64 },
+    Estimate { nth: usize, actual: i64 },
+    Void { nth: usize },
+    Drop { nth: usize, is_sent: bool },
+    Grant { amount: i64 },
+    Clock { hours: i64 },
+    Crash,
+    Restart,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let amount = 0_i64..50;
+    prop_oneof![
+        8 => (0_i64..2, amount, any::<bool>())
+            .prop_map(|(key, amount, is_durable)| Step::Admit { key, amount, is_durable }),
+        5 => (any::<usize>(), 0_i64..60).prop_map(|(nth, actual)| Step::Post { nth, actual }),
+        1 => (any::<usize>(), 0_i64..60).prop_map(|(nth, actual)| Step::Estimate { nth, actual }),
+        2 => any::<usize>().prop_map(|nth| Step::Void { nth }),
+        2 => (any::<usize>(), any::<bool>()).prop_map(|(nth, is_sent)| Step::Drop { nth, is_sent }),
+        1 => (-20_i64..60).prop_map(|amount| Step::Grant { amount }),
+        1 => (-30_i64..30).prop_map(|hours| Step::Clock { hours }),
+        1 => Just(Step::Crash),
+        1 => Just(Step::Restart),
+    ]
+}
+
+/// A hold as the reference keeps it.
+struct Kept {
+    id: i64,
+    key: i64,
+    amount: i64,
+    /// When the day it was admitted in ends.
+    day_ends_ms: Option<i64>,
+    is_durable: bool,
+    hold: Option<Hold>,
+    /// Once it has ended: state and charge.
+    end: Option<(i16, i64)>,
+}
+
+impl Kept {
+    fn posted(&self) -> i64 {
+        self.end.map_or(0, |(_, posted)| posted)
+    }
+
+    fn held(&self) -> i64 {
+        if self.end.is_some() { 0 } else { self.amount }
+    }
+}
+
+struct Replay {
+    db: DatabaseConnection,
+    ledger: Ledger,
+    team: i64,
+    now_ms: i64,
+    holds: Vec<Kept>,
+    granted: i64,
+}
+
+impl Replay {
+    async fn new(db: &DatabaseConnection) -> Self {
+        static TEAMS: AtomicI64 = AtomicI64::new(1);
+        let team = TEAMS.fetch_add(1, Ordering::Relaxed) * 10;
+        let ledger = open(db).await;
+        Self {
+            db: db.clone(),
+            ledger,
+            team,
+            now_ms: NOON_MS,
+            holds: Vec::new(),
+            granted: 0,
+        }
+    }
+
+    fn payer(&self, key: i64) -> Payer {
+        let mut payer = payer(self.team, self.team + key);
+        payer.team.day = Some(Nano(150));
+        payer.key.total = Some(Nano(400));
+        payer
+    }
+
+    async fn step(&mut self, step: &Step) {
+        match *step {
+            Step::Admit {
+                key,
+                amount,
+                is_durable,
+            } => self.admit(key, amount, is_durable).await,
+            Step::Post { nth, actual } => self.end(nth, |hold, _| {
+                hold.post(charged(actual));
+                (1, actual)
+            }),
+            Step::Estimate { nth, actual } => self.end(nth, |hold, _| {
+                hold.post(Closing {
+                    estimated: true,
+                    ..charged(actual)
+                });
+                (3, actual)
+            }),
+            Step::Void { nth } => self.end(nth, |hold, _| {
+                hold.void(Closing::default());
+                (2, 0)
+            }),
+            Step::Drop { nth, is_sent } => self.end(nth, |mut hold, amount| {
+                if is_sent {
+                    hold.mark_sent();
+                }
+                drop(hold);
+                if is_sent { (3, amount) } else { (2, 0) }
+            }),
+            Step::Grant { amount } => self.grant(amount).await,
+            Step::Clock { hours } => self.now_ms += hours * 3_600_000,
+            Step::Crash => self.crash().await,
+            Step::Restart => self.restart().await,
+        }
+    }
+
+    async fn admit(&mut self, key: i64, amount: i64, is_durable: bool) {
+        let payer = self.payer(key);
+        let day = Series::team(self.team, Kind::Day);
+        let day_ends_ms = self.ledger.spent(&[day], "UTC", self.now_ms).await.unwrap()[0].resets_at_ms;
+        let used = |kept: &&Kept| kept.posted() + kept.held();
+        let day_used: i64 = self
+            .holds
+            .iter()
+            .filter(|kept| kept.day_ends_ms == day_ends_ms)
+            .map(|kept| used(&kept))
+            .sum();
+        let key_used: i64 = self
+            .holds
+            .iter()
+            .filter(|kept| kept.key == key)
+            .map(|kept| used(&kept))
+            .sum();
+        let fits = day_used + amount <= 150 && key_used + amount <= 400;
+        let mut asked = ask(&payer, amount);
+        asked.now_ms = self.now_ms;
+        match self.ledger.admit(asked).await {
+            Ok(hold) => {
+                assert!(fits, "admitted above a cap");
+                if is_durable {
+                    hold.durable().await.unwrap();
+                }
+                let id = hold.id();
+                self.holds.push(Kept {
+                    id,
+                    key,
+                    amount,
+                    day_ends_ms,
+                    is_durable,
+                    hold: Some(hold),
+                    end: None,
+                });
+            }
+            Err(Refusal::Short(_)) => assert!(!fits, "refused what fits"),
+            Err(Refusal::Down(down)) => panic!("{down}"),
+        }
+    }
+
+    fn end(&mut self, nth: usize, end: impl FnOnce(Hold, i64) -> (i16, i64)) {
+        let count = self.holds.len().max(1);
+        if let Some(kept) = self.holds.get_mut(nth % count)
+            && let Some(hold) = kept.hold.take()
+        {
+            kept.end = Some(end(hold, kept.amount));
+        }
+    }
+
+    async fn grant(&mut self, amount: i64) {
+        let grant = Grant {
+            team_id: self.team,
+            kind: "grant".to_owned(),
+            amount: Nano(amount),
+            reason: "test".to_owned(),
+            actor_id: Some(1),
+            hold_id: None,
+        };
+        self.ledger.grant(grant).await.unwrap();
+        self.granted += amount;
+    }
+
+    /// Another process takes over while this one may still be writing: what it has not written is lost.
+    async fn crash(&mut self) {
+        let crashed = std::mem::replace(&mut self.ledger, open(&self.db).await);
+        for kept in &mut self.holds {
+            kept.hold.take().map(leak).unwrap_or_default();
+        }
+        let mut gone = Vec::new();
+        for (nth, kept) in self.holds.iter_mut().enumerate() {
+            let Some(row) = entity::hold::Entity::find_by_id(kept.id).one(&self.db).await.unwrap() else {
+                assert!(!kept.is_durable, "a durable hold is gone");
+                gone.push(nth);
+                continue;
+            };
+            let found = (row.state, row.posted);
+            let whole = (3, kept.amount);
+            assert!(
+                found == whole || Some(found) == kept.end,
+                "hold {}: {found:?}, was {:?}",
+                kept.id,
+                kept.end
+            );
+            kept.end = Some(found);
+        }
+        for nth in gone.into_iter().rev() {
+            self.holds.remove(nth);
+        }
+        crashed.close().await;
+    }
+
+    /// What has ended is written as it ended; what is open is posted whole by the next start.
+    async fn restart(&mut self) {
+        self.ledger.close().await;
+        self.ledger = open(&self.db).await;
+        for kept in &mut self.holds {
+            kept.hold.take().map(leak).unwrap_or_default();
+            let row = entity::hold::Entity::find_by_id(kept.id)
+                .one(&self.db)
+                .await
+                .unwrap()
+                .unwrap();
+            assert_eq!(
+                (row.state, row.posted),
+                kept.end.unwrap_or((3, kept.amount)),
+                "hold {}",
+                kept.id
+            );
+            kept.end = Some((row.state, row.posted));
+        }
+    }
+
+    /// Memory says what the list of holds says.
+    async fn check(&self) {
+        let keys = [0, 1].map(|key| Series::key(self.team, self.team + key, Kind::Total));
+        for (key, spent) in (0..).zip(self.ledger.spent(&keys, "UTC", self.now_ms).await.unwrap()) {
+            let of_key = self.holds.iter().filter(|kept| kept.key == key);
+            assert_eq!(spent.posted.0, of_key.clone().map(Kept::posted).sum::<i64>());
+            assert_eq!(spent.held.0, of_key.map(Kept::held).sum::<i64>());
+        }
+        let balance = self.ledger.balance(self.team).await.unwrap();
+        assert_eq!(balance.posted.0, self.holds.iter().map(Kept::posted).sum::<i64>());
+        assert_eq!(balance.entries.0, self.granted);
+    }
+
+    async fn run(mut self, steps: &[Step]) {
+        for step in steps {
+            self.step(step).await;
+            self.check().await;
+        }
+        for nth in 0..self.holds.len() {
+            self.end(nth, |hold, _| {
+                drop(hold);
+                (2, 0)
+            });
+        }
+        self.check().await;
+        assert_eq!(self.ledger.status().open_holds, 0);
+        self.ledger.close().await;
+        assert_books_balance(&self.db).await;
+    }
+}
+
+fn replay(place: &Place, runtime: &tokio::runtime::Runtime) {
+    let config = Config {
+        cases: 24,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Off)),
+        ..Config::default()
+    };
+    let db = runtime.block_on(place.connect());
+    let result = TestRunner::new(config).run(&prop::collection::vec(step(), 1..40), |steps| {
+        runtime.block_on(async { Replay::new(&db).await.run(&steps).await });
+        Ok(())
+    });
+    result.unwrap();
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn whatever_happens_the_books_balance_on_sqlite() {
+    let runtime = runtime();
+    let place = runtime.block_on(sqlite());
+    replay(&place, &runtime);
+}
+
+#[test]
+fn whatever_happens_the_books_balance_on_postgres() {
+    let runtime = runtime();
+    if let Some(place) = runtime.block_on(postgres()) {
+        replay(&place, &runtime);
+    }
+}
