@@ -1,0 +1,89 @@
+//! The port between the dashboard and the server: what a signed-in person may ask for, and the shapes of the answers.
+//!
+//! Invariant: the same [`Backend`] serves the pages and the REST management API, so there is one permission layer. The view
+//! models are the JSON of `/api/v1`: money as decimal strings, times in RFC 3339, ids as strings. Reads and writes nothing itself.
+
+pub mod accounts;
+pub mod billing;
+pub mod error;
+pub mod flash;
+pub mod form;
+pub mod keys;
+pub mod models;
+pub mod page;
+pub mod session;
+pub mod team;
+pub mod time;
+pub mod usage;
+
+pub use error::{ApiError, Code, FieldError};
+pub use flash::Flash;
+pub use gateway_core::money::Nano;
+pub use page::{Page, PageQuery};
+pub use time::Time;
+
+/// In place of a team's id: the team of whoever asks.
+pub const CURRENT_TEAM: &str = "current";
+
+/// Everything one principal (a session or a management token) may ask of the server. Implemented by the server, because
+/// the server depends on this package and not the other way round.
+pub trait Backend:
+    session::Sessions
+    + keys::Keys
+    + usage::UsageReads
+    + billing::Billing
+    + team::Teams
+    + accounts::Accounts
+    + models::Models
+    + Send
+    + Sync
+{
+}
+
+impl<T> Backend for T where
+    T: session::Sessions
+        + keys::Keys
+        + usage::UsageReads
+        + billing::Billing
+        + team::Teams
+        + accounts::Accounts
+        + models::Models
+        + Send
+        + Sync
+{
+}
+
+/// The principal's backend, put into Leptos's context by the server for each request.
+///
+/// # Errors
+/// [`Code::Internal`] where the server did not provide one.
+#[cfg(feature = "ssr")]
+pub fn backend() -> Result<std::sync::Arc<dyn Backend>, ApiError> {
+    leptos::prelude::use_context::<std::sync::Arc<dyn Backend>>().ok_or_else(|| ApiError::new(Code::Internal))
+}
+
+/// An id with the name people know it by.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Named {
+    /// The id.
+    pub id: String,
+    /// The name.
+    pub name: String,
+}
+
+/// Deserializers for PATCH bodies: absent leaves a value, null clears it.
+pub mod patch {
+    use serde::{Deserialize, Deserializer};
+
+    /// A field that was present, null or not. Use with `#[serde(default, deserialize_with = "patch::present")]`.
+    ///
+    /// # Errors
+    /// Those of the field's own type.
+    pub fn present<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+    where
+        T: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        Option::<T>::deserialize(deserializer).map(Some)
+    }
+}

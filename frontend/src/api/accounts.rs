@@ -1,0 +1,418 @@
+//! Upstream accounts: our credentials at providers. Platform admins only.
+//!
+//! Invariant: a secret goes in and never comes out; only its last four characters do.
+
+#[cfg(feature = "ssr")]
+use super::flash::{self, Done};
+use super::form::Form;
+use super::{ApiError, Page, PageQuery, Time, patch};
+use async_trait::async_trait;
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// One model an account serves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeploymentView {
+    /// The name a customer asks for.
+    pub model: String,
+    /// The name the provider knows; the same when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_model: Option<String>,
+}
+
+/// An element of an account's `models`: `"*"` or a deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ModelEntry {
+    /// `"*"`: every model, by its own name.
+    Pattern(String),
+    /// One model.
+    One(DeploymentView),
+}
+
+/// An upstream account, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountView {
+    /// The id.
+    pub id: String,
+    /// Shown to admins.
+    pub label: String,
+    /// Preset id.
+    pub provider: String,
+    /// The wire protocol it speaks.
+    pub dialect: String,
+    /// Where it is.
+    pub base_url: String,
+    /// The last four characters of the secret; empty where there is none.
+    pub last_four: String,
+    /// Lower goes first.
+    pub priority: i32,
+    /// Share among equals.
+    pub weight: i32,
+    /// Region tag.
+    pub region: Option<String>,
+    /// Proxy, its password left out.
+    pub proxy_url: Option<String>,
+    /// `["*"]` or the models it serves.
+    pub models: Vec<ModelEntry>,
+    /// Requests a minute the provider grants.
+    pub rpm: Option<i64>,
+    /// Tokens a minute the provider grants.
+    pub tpm: Option<i64>,
+    /// Requests at once.
+    pub max_in_flight: Option<i64>,
+    /// Requests running now.
+    pub in_flight: u64,
+    /// ready, cooling, probing, parked or disabled.
+    pub state: String,
+    /// When it is tried again.
+    pub until: Option<Time>,
+    /// Why it is cooling or parked, for people.
+    pub reason: Option<String>,
+    /// The last failure, scrubbed.
+    pub last_error: Option<String>,
+    /// When that was.
+    pub last_error_at: Option<Time>,
+    /// When it was added.
+    pub created_at: Time,
+}
+
+/// A new account.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewAccount {
+    /// Shown to admins.
+    pub label: String,
+    /// Preset id.
+    pub provider: String,
+    /// The wire protocol; the preset's when absent.
+    #[serde(default)]
+    pub dialect: Option<String>,
+    /// The preset's when absent.
+    #[serde(default)]
+    pub base_url: Option<String>,
+    /// The key at the provider.
+    #[serde(default)]
+    pub secret: String,
+    /// Lower goes first; 0 when absent.
+    #[serde(default)]
+    pub priority: Option<i32>,
+    /// 1 to 1000; 100 when absent.
+    #[serde(default)]
+    pub weight: Option<i32>,
+    /// Region tag.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// http, https or socks5 proxy.
+    #[serde(default)]
+    pub proxy_url: Option<String>,
+    /// `["*"]` or models; every model when empty.
+    #[serde(default)]
+    pub models: Vec<ModelEntry>,
+    /// Requests a minute the provider grants.
+    #[serde(default)]
+    pub rpm: Option<i64>,
+    /// Tokens a minute the provider grants.
+    #[serde(default)]
+    pub tpm: Option<i64>,
+    /// Requests at once.
+    #[serde(default)]
+    pub max_in_flight: Option<i64>,
+}
+
+/// What to change of an account; null clears. A new scheme, host, port or proxy demands the secret anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AccountPatch {
+    /// Shown to admins.
+    pub label: Option<String>,
+    /// Where it is.
+    pub base_url: Option<String>,
+    /// A new key at the provider.
+    pub secret: Option<String>,
+    /// Lower goes first.
+    pub priority: Option<i32>,
+    /// Share among equals.
+    pub weight: Option<i32>,
+    /// Region tag.
+    #[serde(deserialize_with = "patch::present")]
+    pub region: Option<Option<String>>,
+    /// Proxy.
+    #[serde(deserialize_with = "patch::present")]
+    pub proxy_url: Option<Option<String>>,
+    /// `["*"]` or models.
+    pub models: Option<Vec<ModelEntry>>,
+    /// Requests a minute.
+    #[serde(deserialize_with = "patch::present")]
+    pub rpm: Option<Option<i64>>,
+    /// Tokens a minute.
+    #[serde(deserialize_with = "patch::present")]
+    pub tpm: Option<Option<i64>>,
+    /// Requests at once.
+    #[serde(deserialize_with = "patch::present")]
+    pub max_in_flight: Option<Option<i64>>,
+    /// Off (true) or on again (false).
+    pub disabled: Option<bool>,
+}
+
+/// How a test of an account went.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestView {
+    /// Whether the provider accepted the key.
+    pub ok: bool,
+    /// How long it took, in milliseconds.
+    pub latency_ms: i64,
+    /// What happened, and what to do.
+    pub message: String,
+    /// How many models the provider lists.
+    pub models: u64,
+}
+
+/// A provider known by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PresetView {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The wire protocol it speaks.
+    pub dialect: String,
+    /// Where it is; empty for custom.
+    pub base_url: String,
+    /// Whether it needs a key.
+    pub needs_key: bool,
+}
+
+/// What the server offers about accounts.
+#[async_trait]
+pub trait Accounts {
+    /// The providers known by name.
+    async fn presets(&self) -> Result<Vec<PresetView>, ApiError>;
+    /// The accounts, by priority.
+    async fn list_accounts(&self, page: PageQuery) -> Result<Page<AccountView>, ApiError>;
+    /// One account.
+    async fn account(&self, id: &str) -> Result<AccountView, ApiError>;
+    /// Adds one.
+    async fn create_account(&self, new: NewAccount) -> Result<AccountView, ApiError>;
+    /// Changes one.
+    async fn update_account(&self, id: &str, change: AccountPatch) -> Result<AccountView, ApiError>;
+    /// Removes one.
+    async fn delete_account(&self, id: &str) -> Result<(), ApiError>;
+    /// Asks the provider with the stored key.
+    async fn test_account(&self, id: &str) -> Result<TestView, ApiError>;
+    /// Asks the provider before saving.
+    async fn test_draft(&self, new: NewAccount) -> Result<TestView, ApiError>;
+}
+
+/// The fields of the account form, as typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AccountForm {
+    /// Shown to admins.
+    pub label: String,
+    /// Preset id.
+    pub provider: String,
+    /// Where it is; the preset's when empty.
+    pub base_url: String,
+    /// The key at the provider; left out when the form is shown again.
+    #[serde(skip_serializing)]
+    pub secret: String,
+    /// Lower goes first.
+    pub priority: String,
+    /// Share among equals.
+    pub weight: String,
+    /// Region tag.
+    pub region: String,
+    /// Proxy.
+    pub proxy_url: String,
+    /// Models, one a line, `name` or `name = upstream name`; empty or `*` means every model.
+    pub models: String,
+    /// Requests a minute.
+    pub rpm: String,
+    /// Tokens a minute.
+    pub tpm: String,
+    /// Requests at once.
+    pub max_in_flight: String,
+    /// `test` to ask the provider first, else save.
+    #[serde(skip_serializing)]
+    pub intent: String,
+}
+
+fn read_models(typed: &str) -> Vec<ModelEntry> {
+    let lines = typed.split(['\n', ',']).map(str::trim).filter(|line| !line.is_empty());
+    lines
+        .map(|line| match line.split_once('=') {
+            Some((model, upstream)) => ModelEntry::One(DeploymentView {
+                model: model.trim().to_owned(),
+                upstream_model: Some(upstream.trim().to_owned()),
+            }),
+            None if line == "*" => ModelEntry::Pattern("*".to_owned()),
+            None => ModelEntry::One(DeploymentView {
+                model: line.to_owned(),
+                upstream_model: None,
+            }),
+        })
+        .collect()
+}
+
+impl AccountForm {
+    /// The new account that was typed.
+    ///
+    /// # Errors
+    /// [`super::Code::Invalid`] naming every wrong field.
+    pub fn parse(&self) -> Result<NewAccount, ApiError> {
+        let mut form = Form::new();
+        let text = |typed: &str| Some(typed.trim().to_owned()).filter(|text| !text.is_empty());
+        let priority = text(&self.priority).map(|typed| typed.parse::<i32>());
+        if let Some(Err(_)) = priority {
+            form.reject(
+                "priority",
+                format!("“{}” is not a number. Write digits only, for example 0.", self.priority),
+            );
+        }
+        let weight = form
+            .count("weight", &self.weight)
+            .and_then(|weight| i32::try_from(weight).ok());
+        let new = NewAccount {
+            label: form.text("label", &self.label),
+            provider: form.text("provider", &self.provider),
+            dialect: None,
+            base_url: text(&self.base_url),
+            secret: self.secret.trim().to_owned(),
+            priority: priority.and_then(Result::ok),
+            weight,
+            region: text(&self.region),
+            proxy_url: text(&self.proxy_url),
+            models: read_models(&self.models),
+            rpm: form.count("rpm", &self.rpm),
+            tpm: form.count("tpm", &self.tpm),
+            max_in_flight: form.count("max_in_flight", &self.max_in_flight),
+        };
+        form.finish(new)
+    }
+
+    /// The same as a change of every field; an empty secret keeps the stored one.
+    ///
+    /// # Errors
+    /// [`super::Code::Invalid`] naming every wrong field.
+    pub fn parse_patch(&self) -> Result<AccountPatch, ApiError> {
+        let new = self.parse()?;
+        Ok(AccountPatch {
+            label: Some(new.label),
+            base_url: new.base_url,
+            secret: Some(new.secret).filter(|secret| !secret.is_empty()),
+            priority: new.priority,
+            weight: new.weight,
+            region: Some(new.region),
+            proxy_url: Some(new.proxy_url),
+            models: Some(new.models),
+            rpm: Some(new.rpm),
+            tpm: Some(new.tpm),
+            max_in_flight: Some(new.max_in_flight),
+            disabled: None,
+        })
+    }
+}
+
+/// The presets.
+#[server(prefix = "/fn", endpoint = "presets", input = leptos::server_fn::codec::GetUrl)]
+pub async fn presets() -> Result<Vec<PresetView>, ApiError> {
+    super::backend()?.presets().await
+}
+
+/// The accounts.
+#[server(prefix = "/fn", endpoint = "list_accounts", input = leptos::server_fn::codec::GetUrl)]
+pub async fn list_accounts() -> Result<Vec<AccountView>, ApiError> {
+    let page = PageQuery {
+        limit: Some(200),
+        after: None,
+    };
+    Ok(super::backend()?.list_accounts(page).await?.data)
+}
+
+/// One account.
+#[server(prefix = "/fn", endpoint = "account", input = leptos::server_fn::codec::GetUrl)]
+pub async fn account(id: String) -> Result<AccountView, ApiError> {
+    super::backend()?.account(&id).await
+}
+
+/// The form of a new account: tests it first, or saves it.
+#[server(prefix = "/fn", endpoint = "create_account")]
+pub async fn create_account(
+    #[server(flatten)]
+    #[server(default)]
+    form: AccountForm,
+) -> Result<(), ApiError> {
+    let page = format!("/admin/accounts/new/{}", form.provider);
+    let backend = super::backend()?;
+    let result = match form.parse() {
+        Ok(new) => backend.create_account(new).await,
+        Err(error) => Err(error),
+    };
+    let done = match result {
+        Ok(view) if form.intent == "test" => {
+            let test = backend.test_account(&view.id).await?;
+            Ok(Done::to(format!("/admin/accounts/{}", view.id))
+                .tested(test)
+                .saying(format!("Account {} saved.", view.label)))
+        }
+        Ok(view) => Ok(Done::to("/admin/accounts").saying(format!("Account {} added.", view.label))),
+        Err(error) => Err(error),
+    };
+    flash::finish(&page, flash::typed_form(&form), done)
+}
+
+/// The edit form.
+#[server(prefix = "/fn", endpoint = "update_account")]
+pub async fn update_account(
+    id: String,
+    #[server(flatten)]
+    #[server(default)]
+    form: AccountForm,
+) -> Result<(), ApiError> {
+    let page = format!("/admin/accounts/{id}");
+    let backend = super::backend()?;
+    let result = match form.parse_patch() {
+        Ok(change) => backend.update_account(&id, change).await,
+        Err(error) => Err(error),
+    };
+    let done = result.map(|view| Done::to("/admin/accounts").saying(format!("Account {} saved.", view.label)));
+    flash::finish(&page, flash::typed_form(&form), done)
+}
+
+/// The test button.
+#[server(prefix = "/fn", endpoint = "test_account")]
+pub async fn test_account(id: String) -> Result<(), ApiError> {
+    let page = format!("/admin/accounts/{id}");
+    let result = super::backend()?.test_account(&id).await;
+    flash::finish(
+        &page,
+        flash::typed([]),
+        result.map(|test| Done::to(page.clone()).tested(test)),
+    )
+}
+
+/// The switch.
+#[server(prefix = "/fn", endpoint = "set_account_disabled")]
+pub async fn set_account_disabled(id: String, disabled: bool) -> Result<(), ApiError> {
+    let change = AccountPatch {
+        disabled: Some(disabled),
+        ..AccountPatch::default()
+    };
+    let result = super::backend()?.update_account(&id, change).await;
+    let verb = if disabled { "disabled" } else { "enabled" };
+    let done = result.map(|view| Done::to("/admin/accounts").saying(format!("Account {} {verb}.", view.label)));
+    flash::finish("/admin/accounts", flash::typed([]), done)
+}
+
+/// The delete form.
+#[server(prefix = "/fn", endpoint = "delete_account")]
+pub async fn delete_account(id: String) -> Result<(), ApiError> {
+    let result = super::backend()?.delete_account(&id).await;
+    flash::finish(
+        "/admin/accounts",
+        flash::typed([]),
+        result.map(|()| Done::to("/admin/accounts").saying("Account deleted.")),
+    )
+}

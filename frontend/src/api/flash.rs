@@ -1,0 +1,215 @@
+//! What one page leaves for the next: typed values with their errors, a new key's secret, a sentence.
+//!
+//! Every form is a plain POST to `/fn/…` that answers with a redirect; the flash is a sealed cookie that lives a minute and is
+//! shown once. So forms work without script, and a secret is stored nowhere.
+//!
+//! Invariant: passwords and upstream secrets are never in it; a new customer key is, sealed for the browser that made it.
+
+use super::accounts::TestView;
+use super::keys::KeyWithSecret;
+use super::{ApiError, Code, session::SetCookie};
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The cookie's name.
+pub const COOKIE: &str = "ourhub-flash";
+
+/// What the page before left.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Flash {
+    /// The page it is for; other pages ignore it.
+    pub page: String,
+    /// Field name → what was typed.
+    pub typed: BTreeMap<String, String>,
+    /// What was wrong.
+    pub error: Option<ApiError>,
+    /// A key just made, with its secret.
+    pub created: Option<KeyWithSecret>,
+    /// The outcome of a test of an upstream account.
+    pub test: Option<TestView>,
+    /// A finished act, in the past tense.
+    pub note: Option<String>,
+}
+
+impl Flash {
+    /// What was typed into `field`, or `or` where nothing was submitted.
+    #[must_use]
+    pub fn value(&self, field: &str, or: &str) -> String {
+        if self.typed.is_empty() {
+            or.to_owned()
+        } else {
+            self.typed.get(field).cloned().unwrap_or_default()
+        }
+    }
+
+    /// What is wrong with `field`.
+    #[must_use]
+    pub fn error_of(&self, field: &str) -> Option<String> {
+        self.error.as_ref().and_then(|error| error.of(field)).map(str::to_owned)
+    }
+}
+
+/// A finished act: where to go, what to leave there.
+#[derive(Clone, Debug, Default)]
+pub struct Done {
+    to: String,
+    cookie: Option<SetCookie>,
+    flash: Flash,
+}
+
+impl Done {
+    /// Goes to the page `to`.
+    #[must_use]
+    pub fn to(to: impl Into<String>) -> Self {
+        Self {
+            to: to.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Sets a cookie too.
+    #[must_use]
+    pub fn with_cookie(mut self, cookie: SetCookie) -> Self {
+        self.cookie = Some(cookie);
+        self
+    }
+
+    /// Leaves a sentence.
+    #[must_use]
+    pub fn saying(mut self, note: impl Into<String>) -> Self {
+        self.flash.note = Some(note.into());
+        self
+    }
+
+    /// Leaves a new key to show once.
+    #[must_use]
+    pub fn showing(mut self, created: KeyWithSecret) -> Self {
+        self.flash.created = Some(created);
+        self
+    }
+
+    /// Leaves the outcome of a test.
+    #[must_use]
+    pub fn tested(mut self, test: TestView) -> Self {
+        self.flash.test = Some(test);
+        self
+    }
+}
+
+/// The typed values that may be shown again.
+#[must_use]
+pub fn typed<const N: usize>(fields: [(&str, &str); N]) -> BTreeMap<String, String> {
+    fields
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// The typed values of a form whose fields are all texts.
+#[must_use]
+pub fn typed_form(form: &impl Serialize) -> BTreeMap<String, String> {
+    serde_json::to_value(form)
+        .and_then(serde_json::from_value)
+        .unwrap_or_default()
+}
+
+/// Answers a form: to `done`'s page, or back to `page` with what was typed and what was wrong.
+///
+/// # Errors
+/// The refusal itself, where the caller is a script and not a form.
+#[cfg(feature = "ssr")]
+pub fn finish(page: &str, typed: BTreeMap<String, String>, result: Result<Done, ApiError>) -> Result<(), ApiError> {
+    match result {
+        Ok(done) => {
+            if let Some(cookie) = &done.cookie {
+                set_cookie(&cookie.0);
+            }
+            let path = done.to.split('?').next().unwrap_or_default().to_owned();
+            leave(&Flash {
+                page: path,
+                ..done.flash
+            })?;
+            leptos_actix::redirect(&done.to);
+            Ok(())
+        }
+        Err(error) if error.code == Code::Unauthenticated && page != "/login" => {
+            leptos_actix::redirect("/login");
+            Ok(())
+        }
+        Err(error) if wants_page() => {
+            leave(&Flash {
+                page: page.to_owned(),
+                typed,
+                error: Some(error),
+                ..Flash::default()
+            })?;
+            leptos_actix::redirect(page);
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What the page before left for `page`; shown once. Call it while the page is built, before anything is awaited.
+#[must_use]
+pub fn take(page: &str) -> Flash {
+    #[cfg(feature = "ssr")]
+    if let Some(flash) = read().filter(|flash| flash.page == page) {
+        set_cookie(&format!("{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"));
+        return flash;
+    }
+    let _ = page;
+    Flash::default()
+}
+
+#[cfg(feature = "ssr")]
+fn read() -> Option<Flash> {
+    let request = use_context::<leptos_actix::Request>()?;
+    let cookies = request.headers().get("cookie")?.to_str().ok()?;
+    let sealed = cookies
+        .split("; ")
+        .find_map(|cookie| cookie.strip_prefix(COOKIE)?.strip_prefix('='))?;
+    let text = super::backend().ok()?.open(sealed)?;
+    serde_json::from_str(&text).ok()
+}
+
+#[cfg(feature = "ssr")]
+fn leave(flash: &Flash) -> Result<(), ApiError> {
+    if *flash
+        == (Flash {
+            page: flash.page.clone(),
+            ..Flash::default()
+        })
+    {
+        return Ok(());
+    }
+    let text = serde_json::to_string(flash).map_err(|_| ApiError::new(Code::Internal))?;
+    let sealed = super::backend()?.seal(&text)?;
+    set_cookie(&format!(
+        "{COOKIE}={sealed}; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"
+    ));
+    Ok(())
+}
+
+#[cfg(feature = "ssr")]
+fn set_cookie(text: &str) {
+    use actix_web::http::header::{HeaderValue, SET_COOKIE};
+    use leptos_actix::ResponseOptions;
+    if let (Some(response), Ok(value)) = (use_context::<ResponseOptions>(), HeaderValue::from_str(text)) {
+        response.append_header(SET_COOKIE, value);
+    }
+}
+
+#[cfg(feature = "ssr")]
+fn wants_page() -> bool {
+    use_context::<leptos_actix::Request>()
+        .and_then(|request| {
+            request
+                .headers()
+                .get("accept")
+                .and_then(|value| value.to_str().ok().map(str::to_owned))
+        })
+        .is_some_and(|accept| accept.contains("text/html"))
+}

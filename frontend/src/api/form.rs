@@ -1,0 +1,165 @@
+//! What people type into forms, turned into values, with a sentence for each field that is wrong.
+//!
+//! Invariant: an empty field means "none"; nothing typed is silently changed. Pure.
+
+use super::{ApiError, Code, FieldError, Nano, Time};
+use gateway_core::money::ParseError;
+
+/// Collects the errors of one form.
+#[derive(Debug, Default)]
+pub struct Form {
+    errors: Vec<FieldError>,
+}
+
+impl Form {
+    /// No error yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds what is wrong with `field`.
+    pub fn reject(&mut self, field: &str, message: impl Into<String>) {
+        self.errors.push(FieldError {
+            field: field.to_owned(),
+            message: message.into(),
+        });
+    }
+
+    /// A text that must not be empty.
+    pub fn text(&mut self, field: &str, typed: &str) -> String {
+        let text = typed.trim();
+        if text.is_empty() {
+            self.reject(field, "This is empty. Write something here.");
+        }
+        text.to_owned()
+    }
+
+    /// An amount in USD above zero, or none.
+    pub fn money(&mut self, field: &str, typed: &str) -> Option<Nano> {
+        let text = typed.trim().trim_start_matches('$').trim();
+        if text.is_empty() {
+            return None;
+        }
+        match Nano::parse(text) {
+            Ok(amount) if amount > Nano::ZERO => return Some(amount),
+            Ok(_) => self.reject(
+                field,
+                format!("“{text}” is not above zero. Write an amount such as 20.00, or leave it empty for no cap."),
+            ),
+            Err(ParseError::NotANumber) => self.reject(
+                field,
+                format!("“{text}” is not an amount. Write digits, for example 20.00."),
+            ),
+            Err(ParseError::TooPrecise) => self.reject(field, "At most nine decimals count."),
+            Err(ParseError::TooLarge) => self.reject(
+                field,
+                "That is more than the ledger can hold. Write at most 9,000,000,000.",
+            ),
+        }
+        None
+    }
+
+    /// A whole number of at least 1, or none.
+    pub fn count(&mut self, field: &str, typed: &str) -> Option<i64> {
+        let text = typed.trim();
+        if text.is_empty() {
+            return None;
+        }
+        match text.parse::<i64>() {
+            Ok(number) if (1..=1_000_000_000).contains(&number) => Some(number),
+            Ok(_) => {
+                self.reject(
+                    field,
+                    format!(
+                        "“{text}” is out of range. Write a number from 1 to 1000000000, or leave it empty for no limit."
+                    ),
+                );
+                None
+            }
+            Err(_) => {
+                self.reject(
+                    field,
+                    format!("“{text}” is not a number. Write digits only, for example 60."),
+                );
+                None
+            }
+        }
+    }
+
+    /// A day (`2026-12-31`, its end in UTC), a local date-time or RFC 3339, or none.
+    pub fn time(&mut self, field: &str, typed: &str) -> Option<Time> {
+        let text = typed.trim();
+        if text.is_empty() {
+            return None;
+        }
+        let full = match text.len() {
+            10 => format!("{text}T23:59:59Z"),
+            16 => format!("{text}:00Z"),
+            _ => text.to_owned(),
+        };
+        let time = Time::parse(&full);
+        if time.is_none() {
+            self.reject(
+                field,
+                format!("“{text}” is not a date. Write year-month-day, for example 2026-12-31."),
+            );
+        }
+        time
+    }
+
+    /// Words separated by commas, spaces or lines.
+    #[must_use]
+    pub fn words(typed: &str) -> Vec<String> {
+        typed
+            .split([',', ' ', '\n', '\r', '\t'])
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// `value` if nothing was wrong.
+    ///
+    /// # Errors
+    /// [`Code::Invalid`] with every field that was wrong.
+    pub fn finish<T>(self, value: T) -> Result<T, ApiError> {
+        if self.errors.is_empty() {
+            return Ok(value);
+        }
+        Err(ApiError {
+            fields: self.errors,
+            ..ApiError::new(Code::Invalid)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn wrong_numbers_are_named_field_by_field() {
+        let mut form = Form::new();
+        form.money("cap_day", "-5");
+        form.money("cap_month", "1e9");
+        form.count("rpm", "6O");
+        form.count("tpm", "99999999999999999999");
+        let error = form.finish(()).unwrap_err();
+        let fields: Vec<&str> = error.fields.iter().map(|field| field.field.as_str()).collect();
+        assert_eq!(fields, ["cap_day", "cap_month", "rpm", "tpm"]);
+    }
+
+    #[test]
+    fn empty_means_none_and_good_values_pass() {
+        let mut form = Form::new();
+        assert_eq!(form.money("cap_day", ""), None);
+        assert_eq!(form.money("cap_day", "$20"), Some(Nano(20_000_000_000)));
+        assert_eq!(form.count("rpm", " 60 "), Some(60));
+        assert_eq!(
+            form.time("expires_at", "2026-12-31").map(Time::render),
+            Some("2026-12-31T23:59:59Z".to_owned())
+        );
+        assert!(form.finish(()).is_ok());
+    }
+}

@@ -1,0 +1,161 @@
+//! Signing up, logging in and out, and who is signed in.
+//!
+//! Invariant: passwords pass through and are never kept; the cookie's text is made by the server alone.
+
+#[cfg(feature = "ssr")]
+use super::flash::{self, Done};
+use super::{ApiError, Time};
+use async_trait::async_trait;
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// Who is signed in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionView {
+    /// The user's id.
+    pub user_id: String,
+    /// The user's e-mail address.
+    pub email: String,
+    /// Whether platform pages are shown.
+    pub is_admin: bool,
+    /// The team's id.
+    pub team_id: String,
+    /// The team's name.
+    pub team_name: String,
+    /// The team's IANA time zone.
+    pub time_zone: String,
+    /// owner, admin, member or viewer.
+    pub role: String,
+    /// Whether the platform has an upstream account yet.
+    pub has_accounts: bool,
+    /// Keys that can be used now.
+    pub key_count: u64,
+    /// The server's clock.
+    pub now: Time,
+}
+
+/// One signed-in browser.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedIn {
+    /// The session's id.
+    pub id: String,
+    /// When it began.
+    pub created_at: Time,
+    /// When it was last used.
+    pub last_seen_at: Time,
+    /// From where.
+    pub address: String,
+    /// The browser's own description.
+    pub user_agent: String,
+    /// Whether it is the one asking.
+    pub is_current: bool,
+}
+
+/// The `Set-Cookie` header that a log-in or log-out answers with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetCookie(pub String);
+
+/// What the server offers about sessions.
+#[async_trait]
+pub trait Sessions {
+    /// Who is asking; none when nobody is signed in.
+    async fn session(&self) -> Result<Option<SessionView>, ApiError>;
+    /// Makes a user with a team and signs in.
+    async fn sign_up(&self, email: String, password: String) -> Result<SetCookie, ApiError>;
+    /// Signs in.
+    async fn log_in(&self, email: String, password: String) -> Result<SetCookie, ApiError>;
+    /// Ends the session.
+    async fn log_out(&self) -> Result<SetCookie, ApiError>;
+    /// Changes the password and ends the other sessions.
+    async fn change_password(&self, current: String, new: String) -> Result<(), ApiError>;
+    /// The browsers signed in.
+    async fn list_sessions(&self) -> Result<Vec<SignedIn>, ApiError>;
+    /// Ends one of them.
+    async fn end_session(&self, id: String) -> Result<(), ApiError>;
+    /// `text` sealed for this browser, for a cookie of a minute.
+    fn seal(&self, text: &str) -> Result<String, ApiError>;
+    /// What was sealed, if it was sealed here and is not old.
+    fn open(&self, sealed: &str) -> Option<String>;
+    /// Makes whoever is signed in platform admin, by the one-time link of the first start.
+    async fn redeem_setup(&self, token: String) -> Result<(), ApiError>;
+}
+
+/// Who is signed in, for pages.
+#[server(prefix = "/fn", endpoint = "session", input = leptos::server_fn::codec::GetUrl)]
+pub async fn current_session() -> Result<Option<SessionView>, ApiError> {
+    super::backend()?.session().await
+}
+
+/// The browsers signed in.
+#[server(prefix = "/fn", endpoint = "list_sessions", input = leptos::server_fn::codec::GetUrl)]
+pub async fn list_sessions() -> Result<Vec<SignedIn>, ApiError> {
+    super::backend()?.list_sessions().await
+}
+
+/// The sign-up form.
+#[server(prefix = "/fn", endpoint = "sign_up")]
+pub async fn sign_up(#[server(default)] email: String, #[server(default)] password: String) -> Result<(), ApiError> {
+    let typed = flash::typed([("email", &email)]);
+    let result = super::backend()?.sign_up(email, password).await;
+    flash::finish(
+        "/signup",
+        typed,
+        result.map(|cookie| Done::to("/overview").with_cookie(cookie)),
+    )
+}
+
+/// The log-in form.
+#[server(prefix = "/fn", endpoint = "log_in")]
+pub async fn log_in(#[server(default)] email: String, #[server(default)] password: String) -> Result<(), ApiError> {
+    let typed = flash::typed([("email", &email)]);
+    let result = super::backend()?.log_in(email, password).await;
+    flash::finish(
+        "/login",
+        typed,
+        result.map(|cookie| Done::to("/overview").with_cookie(cookie)),
+    )
+}
+
+/// The log-out button.
+#[server(prefix = "/fn", endpoint = "log_out")]
+pub async fn log_out() -> Result<(), ApiError> {
+    let result = super::backend()?.log_out().await;
+    flash::finish(
+        "/overview",
+        flash::typed([]),
+        result.map(|cookie| Done::to("/login").with_cookie(cookie)),
+    )
+}
+
+/// The password form.
+#[server(prefix = "/fn", endpoint = "change_password")]
+pub async fn change_password(
+    #[server(default)] current: String,
+    #[server(default)] new: String,
+) -> Result<(), ApiError> {
+    let result = super::backend()?.change_password(current, new).await;
+    let done = Done::to("/settings").saying("Password changed. Other browsers were signed out.");
+    flash::finish("/settings", flash::typed([]), result.map(|()| done))
+}
+
+/// The button that ends one.
+#[server(prefix = "/fn", endpoint = "end_session")]
+pub async fn end_session(id: String) -> Result<(), ApiError> {
+    let result = super::backend()?.end_session(id).await;
+    flash::finish(
+        "/settings",
+        flash::typed([]),
+        result.map(|()| Done::to("/settings").saying("Browser signed out.")),
+    )
+}
+
+/// The form behind the first start's link.
+#[server(prefix = "/fn", endpoint = "redeem_setup")]
+pub async fn redeem_setup(#[server(default)] token: String) -> Result<(), ApiError> {
+    let result = super::backend()?.redeem_setup(token).await;
+    flash::finish(
+        "/setup",
+        flash::typed([]),
+        result.map(|()| Done::to("/overview").saying("You are platform admin.")),
+    )
+}

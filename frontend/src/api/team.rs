@@ -1,0 +1,227 @@
+//! Teams and their members: names, time zone, caps, roles.
+//!
+//! Invariant: a role is owner, admin, member or viewer.
+
+#[cfg(feature = "ssr")]
+use super::flash::{self, Done};
+#[cfg(feature = "ssr")]
+use super::form::Form;
+use super::keys::Spend;
+use super::{ApiError, Nano, Page, PageQuery, Time, patch};
+use async_trait::async_trait;
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// A team.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TeamView {
+    /// The id.
+    pub id: String,
+    /// Shown name.
+    pub name: String,
+    /// IANA time zone of its days and months.
+    pub time_zone: String,
+    /// USD a day.
+    pub cap_day: Option<Nano>,
+    /// USD a month.
+    pub cap_month: Option<Nano>,
+    /// Requests a minute.
+    pub rpm: Option<i64>,
+    /// Tokens a minute.
+    pub tpm: Option<i64>,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it was suspended; its keys are refused since.
+    pub suspended_at: Option<Time>,
+    /// How many members it has.
+    pub members: u64,
+    /// Entries less charges.
+    pub balance: Nano,
+    /// This month's spend.
+    pub month: Spend,
+}
+
+/// What to change of a team; null clears.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TeamPatch {
+    /// Shown name.
+    pub name: Option<String>,
+    /// IANA time zone.
+    pub time_zone: Option<String>,
+    /// USD a day.
+    #[serde(deserialize_with = "patch::present")]
+    pub cap_day: Option<Option<Nano>>,
+    /// USD a month.
+    #[serde(deserialize_with = "patch::present")]
+    pub cap_month: Option<Option<Nano>>,
+    /// Requests a minute.
+    #[serde(deserialize_with = "patch::present")]
+    pub rpm: Option<Option<i64>>,
+    /// Tokens a minute.
+    #[serde(deserialize_with = "patch::present")]
+    pub tpm: Option<Option<i64>>,
+    /// Suspended (true) or not; admins.
+    pub suspended: Option<bool>,
+}
+
+/// A person in a team.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberView {
+    /// The user's id.
+    pub user_id: String,
+    /// The e-mail address.
+    pub email: String,
+    /// owner, admin, member or viewer.
+    pub role: String,
+    /// USD a day.
+    pub cap_day: Option<Nano>,
+    /// USD a month.
+    pub cap_month: Option<Nano>,
+    /// Today's spend.
+    pub day: Spend,
+    /// This month's spend.
+    pub month: Spend,
+    /// Since when.
+    pub created_at: Time,
+}
+
+/// What to change of a member; null clears.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MemberPatch {
+    /// owner, admin, member or viewer.
+    pub role: Option<String>,
+    /// USD a day.
+    #[serde(deserialize_with = "patch::present")]
+    pub cap_day: Option<Option<Nano>>,
+    /// USD a month.
+    #[serde(deserialize_with = "patch::present")]
+    pub cap_month: Option<Option<Nano>>,
+}
+
+/// What the server offers about teams.
+#[async_trait]
+pub trait Teams {
+    /// The principal's teams; for admins every team.
+    async fn list_teams(&self, page: PageQuery) -> Result<Page<TeamView>, ApiError>;
+    /// One team.
+    async fn team(&self, team: &str) -> Result<TeamView, ApiError>;
+    /// Changes it.
+    async fn update_team(&self, team: &str, change: TeamPatch) -> Result<TeamView, ApiError>;
+    /// Its members.
+    async fn list_members(&self, team: &str, page: PageQuery) -> Result<Page<MemberView>, ApiError>;
+    /// Changes one.
+    async fn update_member(&self, team: &str, user: &str, change: MemberPatch) -> Result<MemberView, ApiError>;
+}
+
+/// The settings page.
+#[server(prefix = "/fn", endpoint = "team", input = leptos::server_fn::codec::GetUrl)]
+pub async fn team() -> Result<TeamView, ApiError> {
+    super::backend()?.team(super::CURRENT_TEAM).await
+}
+
+/// The admin's list.
+#[server(prefix = "/fn", endpoint = "list_teams", input = leptos::server_fn::codec::GetUrl)]
+pub async fn list_teams(page: PageQuery) -> Result<Page<TeamView>, ApiError> {
+    super::backend()?.list_teams(page).await
+}
+
+/// The team page.
+#[server(prefix = "/fn", endpoint = "list_members", input = leptos::server_fn::codec::GetUrl)]
+pub async fn list_members() -> Result<Vec<MemberView>, ApiError> {
+    let page = PageQuery {
+        limit: Some(200),
+        after: None,
+    };
+    Ok(super::backend()?.list_members(super::CURRENT_TEAM, page).await?.data)
+}
+
+/// The fields of the team form, as typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TeamForm {
+    /// Shown name.
+    pub name: String,
+    /// IANA time zone.
+    pub time_zone: String,
+    /// USD a day.
+    pub cap_day: String,
+    /// USD a month.
+    pub cap_month: String,
+    /// Requests a minute.
+    pub rpm: String,
+    /// Tokens a minute.
+    pub tpm: String,
+}
+
+/// The team form.
+#[server(prefix = "/fn", endpoint = "update_team")]
+pub async fn update_team(
+    #[server(flatten)]
+    #[server(default)]
+    form: TeamForm,
+) -> Result<(), ApiError> {
+    let backend = super::backend()?;
+    let mut read = Form::new();
+    let change = TeamPatch {
+        name: Some(read.text("name", &form.name)),
+        time_zone: Some(read.text("time_zone", &form.time_zone)),
+        cap_day: Some(read.money("cap_day", &form.cap_day)),
+        cap_month: Some(read.money("cap_month", &form.cap_month)),
+        rpm: Some(read.count("rpm", &form.rpm)),
+        tpm: Some(read.count("tpm", &form.tpm)),
+        suspended: None,
+    };
+    let result = match read.finish(change) {
+        Ok(change) => backend.update_team(super::CURRENT_TEAM, change).await,
+        Err(error) => Err(error),
+    };
+    flash::finish(
+        "/settings",
+        flash::typed_form(&form),
+        result.map(|_| Done::to("/settings").saying("Team saved.")),
+    )
+}
+
+/// The switch on the admin's list.
+#[server(prefix = "/fn", endpoint = "set_team_suspended")]
+pub async fn set_team_suspended(team: String, suspended: bool) -> Result<(), ApiError> {
+    let change = TeamPatch {
+        suspended: Some(suspended),
+        ..TeamPatch::default()
+    };
+    let result = super::backend()?.update_team(&team, change).await;
+    let verb = if suspended { "suspended" } else { "resumed" };
+    let done = result.map(|view| Done::to("/admin/teams").saying(format!("Team {} {verb}.", view.name)));
+    flash::finish("/admin/teams", flash::typed([]), done)
+}
+
+/// The member form.
+#[server(prefix = "/fn", endpoint = "update_member")]
+pub async fn update_member(
+    user: String,
+    #[server(default)] role: String,
+    #[server(default)] cap_day: String,
+    #[server(default)] cap_month: String,
+) -> Result<(), ApiError> {
+    let typed = flash::typed([
+        ("user", &user),
+        ("role", &role),
+        ("cap_day", &cap_day),
+        ("cap_month", &cap_month),
+    ]);
+    let backend = super::backend()?;
+    let mut form = Form::new();
+    let change = MemberPatch {
+        role: Some(role).filter(|role| !role.is_empty()),
+        cap_day: Some(form.money("cap_day", &cap_day)),
+        cap_month: Some(form.money("cap_month", &cap_month)),
+    };
+    let result = match form.finish(change) {
+        Ok(change) => backend.update_member(super::CURRENT_TEAM, &user, change).await,
+        Err(error) => Err(error),
+    };
+    let done = result.map(|view| Done::to("/team").saying(format!("{} saved.", view.email)));
+    flash::finish("/team", typed, done)
+}
