@@ -1,1 +1,119 @@
-//! dialect
+//! Dialects: the wire protocols that clients speak to us, read and rewritten without being taken apart.
+//!
+//! Invariant: what is not ours to change passes byte for byte; whatever changes a price is understood or refused by name. Pure.
+//! Wire facts: OpenAI's API reference and SDK types (Chat Completions, Embeddings), the documented deviations of compatible services.
+
+mod bound;
+mod chat;
+mod error;
+mod fields;
+mod json;
+mod peek;
+mod rewrite;
+mod scrub;
+mod sse;
+mod tally;
+
+pub use bound::{IMAGE_TOKENS_MAX, MESSAGE_TOKENS, TOOL_TOKENS};
+pub use error::{ErrorBody, UpstreamError, read_error, render_error, render_stream_error};
+pub use peek::{Envelope, PeekError, peek};
+pub use rewrite::{Body, MaxOutputField, Rewrite};
+pub use scrub::scrub;
+pub use sse::{EVENT_BYTES_MAX, LINE_BYTES_MAX, LineTooLong};
+pub use tally::{Observed, Step, Tally};
+
+use serde::{Deserialize, Serialize};
+
+/// A wire protocol, named by its API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    /// OpenAI's Chat Completions and what is compatible with it.
+    Chat,
+    /// OpenAI's Responses.
+    Responses,
+    /// Anthropic's Messages.
+    Messages,
+    /// Google's generateContent.
+    Generate,
+}
+
+impl Dialect {
+    /// Every dialect.
+    pub const ALL: [Self; 4] = [Self::Chat, Self::Responses, Self::Messages, Self::Generate];
+
+    /// Its name in rows, in the management API and in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Responses => "responses",
+            Self::Messages => "messages",
+            Self::Generate => "generate",
+        }
+    }
+
+    /// The dialect called `text`, or `None` where there is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|dialect| dialect.as_str() == text)
+    }
+}
+
+/// What a request asks for within the chat dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Operation {
+    /// An answer to messages.
+    Chat,
+    /// Vectors of texts.
+    Embeddings,
+}
+
+impl Operation {
+    /// Every operation.
+    pub const ALL: [Self; 2] = [Self::Chat, Self::Embeddings];
+
+    /// Its name in rows and in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Embeddings => "embeddings",
+        }
+    }
+
+    /// The operation called `text`, or `None` where there is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|operation| operation.as_str() == text)
+    }
+
+    /// What follows the base URL of a provider.
+    #[must_use]
+    pub const fn path_suffix(self) -> &'static str {
+        match self {
+            Self::Chat => "/chat/completions",
+            Self::Embeddings => "/embeddings",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_back() {
+        for dialect in Dialect::ALL {
+            assert_eq!(Dialect::parse(dialect.as_str()), Some(dialect));
+            assert_eq!(serde_json::json!(dialect), dialect.as_str());
+        }
+        for operation in Operation::ALL {
+            assert_eq!(Operation::parse(operation.as_str()), Some(operation));
+            assert_eq!(serde_json::json!(operation), operation.as_str());
+        }
+        assert_eq!(Dialect::parse("Chat"), None);
+        assert_eq!(Operation::parse(""), None);
+    }
+}

@@ -1,0 +1,432 @@
+//! The chat dialect's replies: what a chunk of a stream or a whole reply says about usage, content and errors.
+//!
+//! Invariant: counts that are missing, negative or too large give no usage (never a wrong one); what an upstream adds does no harm. Pure.
+//! Wire facts: OpenAI's API reference, and where DeepSeek, Groq, Mistral, OpenRouter, Together and xAI put the same counts.
+
+use super::Operation;
+use super::json::{Name, is_null};
+use crate::usage::Usage;
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::fmt;
+
+/// What a frame, a chunk of a stream or a whole reply, says.
+#[derive(Debug, Default)]
+pub(super) struct Frame<'de> {
+    /// The model that answered.
+    pub model: Option<&'de RawValue>,
+    /// Its usage, where it is not `null`.
+    pub usage: Option<&'de RawValue>,
+    /// Its error, where it is not `null`.
+    pub error: Option<&'de RawValue>,
+    /// Groq's own field, which holds the usage of a stream.
+    pub groq: Option<&'de RawValue>,
+    /// Whether the frame itself is an error in Mistral's flat form.
+    pub is_flat_error: bool,
+    /// Whether it has a list of choices, and it is empty.
+    pub is_without_choices: bool,
+    /// What the choices hold.
+    pub content: Content,
+}
+
+/// What the choices of a frame hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Content {
+    /// Bytes of text, tool calls and reasoning among it.
+    pub bytes: u64,
+    /// A reason to finish.
+    pub is_finished: bool,
+    /// Something that is no text: a tool call without arguments, sound, an image.
+    pub is_other: bool,
+    reasoning: u64,
+    reasoning_details: u64,
+}
+
+impl Content {
+    /// Whether the client would have something to show.
+    pub(super) const fn is_any(&self) -> bool {
+        self.bytes > 0 || self.is_finished || self.is_other
+    }
+}
+
+impl<'de> Frame<'de> {
+    /// The frame in `data`; `None` where it is not a JSON object.
+    pub(super) fn read(data: &'de [u8]) -> Option<Self> {
+        serde_json::from_slice(data).ok()
+    }
+
+    /// The usage it reports: `None` without any, `Some(None)` where its counts are unusable.
+    pub(super) fn read_usage(&self, operation: Operation, reasoning_excluded: bool) -> Option<Option<Usage>> {
+        let read = |raw: &RawValue| {
+            let usage = serde_json::from_str::<Value>(raw.get()).ok();
+            usage.and_then(|usage| usage_of(operation, &usage, reasoning_excluded))
+        };
+        if let Some(raw) = self.usage {
+            return Some(read(raw));
+        }
+        let groq: Value = serde_json::from_str(self.groq?.get()).ok()?;
+        let usage = groq.get("usage").filter(|usage| !usage.is_null())?;
+        Some(usage_of(operation, usage, reasoning_excluded))
+    }
+
+    /// Whether it holds nothing but usage: what OpenAI sends last where `stream_options.include_usage` is set.
+    pub(super) fn is_usage_only(&self) -> bool {
+        self.usage.is_some() && self.is_without_choices && self.error.is_none()
+    }
+}
+
+impl<'de> Deserialize<'de> for Frame<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Frame<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Frame<'de>, A::Error> {
+                let mut frame = Frame::default();
+                while let Some(Name(name)) = map.next_key()? {
+                    match name.as_ref() {
+                        "choices" => map.next_value_seed(Choices(&mut frame))?,
+                        "usage" => frame.usage = some(map.next_value()?),
+                        "error" => frame.error = some(map.next_value()?),
+                        "x_groq" => frame.groq = some(map.next_value()?),
+                        "model" => frame.model = some(map.next_value()?),
+                        "object" => {
+                            let object: &RawValue = map.next_value()?;
+                            frame.is_flat_error = object.get() == r#""error""#;
+                        }
+                        _ => {
+                            map.next_value::<IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(frame)
+            }
+        }
+        deserializer.deserialize_map(Read)
+    }
+}
+
+fn some(raw: &RawValue) -> Option<&RawValue> {
+    (!is_null(raw)).then_some(raw)
+}
+
+/// The list of choices of a frame; anything else is passed over.
+struct Choices<'a, 'de>(&'a mut Frame<'de>);
+
+impl<'de> DeserializeSeed<'de> for Choices<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Choices<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of choices")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let content = &mut self.0.content;
+        self.0.is_without_choices = true;
+        while seq
+            .next_element_seed(Part {
+                content,
+                part: Where::Choice,
+            })?
+            .is_some()
+        {
+            self.0.is_without_choices = false;
+        }
+        // The same reasoning is often sent twice, as text and as a list of details.
+        content.bytes += if content.reasoning > 0 {
+            content.reasoning
+        } else {
+            content.reasoning_details
+        };
+        Ok(())
+    }
+}
+
+/// Where in a choice a value stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Where {
+    Choice,
+    FinishReason,
+    Delta,
+    Text,
+    Reasoning,
+    ReasoningDetails,
+    ToolCalls,
+    Media,
+    Ignored,
+}
+
+impl Where {
+    fn member(self, name: &str) -> Self {
+        match (self, name) {
+            (Self::Choice, "delta" | "message") => Self::Delta,
+            (Self::Choice, "text") => Self::Text,
+            (Self::Choice, "finish_reason") => Self::FinishReason,
+            (Self::Choice, _) => Self::Ignored,
+            (Self::Delta, "role" | "annotations") | (_, "id" | "type" | "format" | "signature") => Self::Ignored,
+            (Self::Delta, "reasoning" | "reasoning_content") => Self::Reasoning,
+            (Self::Delta, "reasoning_details") => Self::ReasoningDetails,
+            (Self::Delta, "tool_calls") => Self::ToolCalls,
+            (Self::Delta, "audio" | "images") => Self::Media,
+            (Self::Delta, _) => Self::Text,
+            _ => self,
+        }
+    }
+}
+
+/// A value within a choice.
+struct Part<'a> {
+    content: &'a mut Content,
+    part: Where,
+}
+
+impl<'de> DeserializeSeed<'de> for Part<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        match self.part {
+            Where::Ignored => deserializer.deserialize_ignored_any(IgnoredAny).map(|_| ()),
+            _ => deserializer.deserialize_any(self),
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for Part<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        let bytes = text.len() as u64;
+        match self.part {
+            Where::FinishReason => self.content.is_finished |= !text.is_empty(),
+            Where::Text | Where::ToolCalls => self.content.bytes += bytes,
+            Where::Reasoning => self.content.reasoning += bytes,
+            Where::ReasoningDetails => self.content.reasoning_details += bytes,
+            Where::Media => self.content.is_other |= bytes > 0,
+            Where::Choice | Where::Delta | Where::Ignored => {}
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let Self { content, part } = self;
+        while seq.next_element_seed(Part { content, part })?.is_some() {
+            content.is_other |= part == Where::ToolCalls;
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self { content, part } = self;
+        while let Some(Name(name)) = map.next_key()? {
+            map.next_value_seed(Part {
+                content,
+                part: part.member(&name),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Where services put the prompt tokens read from a cache.
+const CACHE_READ: &[&str] = &[
+    "/prompt_tokens_details/cached_tokens",
+    "/prompt_token_details/cached_tokens",
+    "/prompt_cache_hit_tokens",
+    "/num_cached_tokens",
+    "/cached_tokens",
+];
+const CACHE_WRITE: &str = "/prompt_tokens_details/cache_write_tokens";
+const REASONING: &str = "/completion_tokens_details/reasoning_tokens";
+
+/// A count that is there but is no count.
+struct Unusable;
+
+/// The disjoint counts of `usage`; `None` where a count is missing, negative, or too large.
+fn usage_of(operation: Operation, usage: &Value, reasoning_excluded: bool) -> Option<Usage> {
+    counts(operation, usage, reasoning_excluded).ok().flatten()
+}
+
+fn counts(operation: Operation, usage: &Value, reasoning_excluded: bool) -> Result<Option<Usage>, Unusable> {
+    let total = count(usage, "/total_tokens")?;
+    let prompt = count(usage, "/prompt_tokens")?;
+    if operation == Operation::Embeddings {
+        return Ok(prompt.or(total).map(|input| Usage {
+            input,
+            ..Usage::default()
+        }));
+    }
+    let Some(prompt) = prompt else { return Ok(None) };
+    let completion = count(usage, "/completion_tokens")?;
+    let Some(completion) = completion.or_else(|| total?.checked_sub(prompt)) else {
+        return Ok(None);
+    };
+    let mut cached = 0;
+    for pointer in CACHE_READ {
+        cached = cached.max(count(usage, pointer)?.unwrap_or(0));
+    }
+    let reasoning = count(usage, REASONING)?.unwrap_or(0);
+    let output = if reasoning_excluded {
+        completion.checked_add(reasoning).ok_or(Unusable)?
+    } else {
+        completion
+    };
+    // Some services report more cached tokens than prompt tokens: what is read cannot exceed what was sent.
+    let cache_read = cached.min(prompt);
+    let cache_write = count(usage, CACHE_WRITE)?.unwrap_or(0).min(prompt - cache_read);
+    let input = prompt - cache_read - cache_write;
+    Ok(Some(Usage {
+        input,
+        cache_read,
+        cache_write,
+        output,
+        reasoning: reasoning.min(output),
+    }))
+}
+
+fn count(usage: &Value, pointer: &str) -> Result<Option<u64>, Unusable> {
+    match usage.pointer(pointer) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => value.as_u64().map(Some).ok_or(Unusable),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn usage(json: &str) -> Option<Usage> {
+        usage_of(Operation::Chat, &serde_json::from_str(json).unwrap(), false)
+    }
+
+    #[test]
+    fn counts_that_are_no_counts_give_no_usage() {
+        for json in [
+            "{}",
+            "[]",
+            "7",
+            r#"{"prompt_tokens":5}"#,
+            r#"{"completion_tokens":5}"#,
+            r#"{"prompt_tokens":-5,"completion_tokens":1}"#,
+            r#"{"prompt_tokens":5,"completion_tokens":-1}"#,
+            r#"{"prompt_tokens":5.5,"completion_tokens":1}"#,
+            r#"{"prompt_tokens":"5","completion_tokens":1}"#,
+            r#"{"prompt_tokens":18446744073709551616,"completion_tokens":1}"#,
+            r#"{"prompt_tokens":5,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":-1}}"#,
+            r#"{"prompt_tokens":9,"total_tokens":5}"#,
+        ] {
+            assert_eq!(usage(json), None, "{json}");
+        }
+    }
+
+    #[test]
+    fn counts_of_any_size_are_disjoint() {
+        let found = usage(
+            r#"{"prompt_tokens":18446744073709551615,"completion_tokens":18446744073709551615,
+                "prompt_tokens_details":{"cached_tokens":18446744073709551615,"cache_write_tokens":18446744073709551615},
+                "completion_tokens_details":{"reasoning_tokens":18446744073709551615}}"#,
+        );
+        let expected = Usage {
+            cache_read: u64::MAX,
+            output: u64::MAX,
+            reasoning: u64::MAX,
+            ..Usage::default()
+        };
+        assert_eq!(found, Some(expected));
+    }
+
+    #[test]
+    fn reasoning_outside_of_the_completion_is_added() {
+        let json = r#"{"prompt_tokens":10,"completion_tokens":3,"completion_tokens_details":{"reasoning_tokens":40}}"#;
+        let value = serde_json::from_str(json).unwrap();
+        assert_eq!(
+            usage_of(Operation::Chat, &value, true).map(|usage| usage.output),
+            Some(43)
+        );
+        assert_eq!(
+            usage_of(Operation::Chat, &value, false).map(|usage| usage.output),
+            Some(3)
+        );
+        let huge = r#"{"prompt_tokens":1,"completion_tokens":2,"completion_tokens_details":{"reasoning_tokens":18446744073709551615}}"#;
+        assert_eq!(
+            usage_of(Operation::Chat, &serde_json::from_str(huge).unwrap(), true),
+            None
+        );
+    }
+
+    #[test]
+    fn the_role_alone_is_no_content() {
+        let read = |json: &str| Frame::read(json.as_bytes()).unwrap().content;
+        for json in [
+            r#"{"choices":[{"delta":{"role":"assistant","content":"","refusal":null,"reasoning_details":[]},"finish_reason":null}]}"#,
+            r#"{"choices":[]}"#,
+            r#"{"choices":null}"#,
+            r#"{}"#,
+        ] {
+            assert!(!read(json).is_any(), "{json}");
+        }
+        for (json, bytes) in [
+            (r#"{"choices":[{"delta":{"content":"añ"}}]}"#, 3),
+            (r#"{"choices":[{"delta":{"refusal":"no"}}]}"#, 2),
+            (
+                r#"{"choices":[{"delta":{"reasoning":"abc","reasoning_details":[{"type":"t","text":"abc"}]}}]}"#,
+                3,
+            ),
+            (
+                r#"{"choices":[{"delta":{"reasoning_details":[{"type":"t","text":"abc"}]}}]}"#,
+                3,
+            ),
+            (
+                r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"{}"}}]}}]}"#,
+                3,
+            ),
+            (r#"{"choices":[{"delta":{"tool_calls":[{"index":0}]}}]}"#, 0),
+            (r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#, 0),
+            (r#"{"choices":[{"delta":{"audio":{"data":"AAAA"}}}]}"#, 0),
+        ] {
+            assert!(read(json).is_any(), "{json}");
+            assert_eq!(read(json).bytes, bytes, "{json}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Reading JSON without copying it: names, members, and where in the text a value stands.
+//!
+//! Invariant: names are compared after unescaping, so `"mod\u0065l"` is `model`. Pure.
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+/// How many arrays and objects may stand inside each other.
+pub(super) const DEPTH_MAX: u32 = 96;
+
+/// The name of a member, unescaped; borrowed unless it was escaped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Name<'de>(pub(super) Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Name<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Read)
+    }
+}
+
+/// The members of an object in order, duplicates among them.
+pub(super) struct Members<'de>(pub(super) Vec<(Cow<'de, str>, &'de RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Members<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = Vec::new();
+                while let Some(Name(name)) = map.next_key()? {
+                    members.push((name, map.next_value()?));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Read)
+    }
+}
+
+/// Where `inner`, a slice of `outer`, stands in it, in bytes.
+pub(super) fn place_in(outer: &str, inner: &str) -> Range<usize> {
+    let start = inner.as_ptr().addr() - outer.as_ptr().addr();
+    start..start + inner.len()
+}
+
+/// Whether `raw` is `null`.
+pub(super) fn is_null(raw: &RawValue) -> bool {
+    raw.get() == "null"
+}
+
+/// `text` cut to at most `bytes_max` bytes, between characters.
+pub(super) fn cut(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_member_knows_where_it_stands() {
+        let text = r#"{ "a" : [1, 2] , "\u0062": null }"#;
+        let Members(members) = serde_json::from_str(text).unwrap();
+        assert_eq!(&text[place_in(text, members[0].1.get())], "[1, 2]");
+        assert_eq!(members[1].0, "b");
+        assert!(is_null(members[1].1));
+    }
+
+    #[test]
+    fn a_cut_keeps_characters_whole() {
+        assert_eq!(cut("añb", 2), "a");
+        assert_eq!(cut("añb", 3), "añ");
+        assert_eq!(cut("a", 9), "a");
+    }
+}

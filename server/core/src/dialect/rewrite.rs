@@ -1,0 +1,126 @@
+//! Rewriting a request for its upstream: only the values that are ours, spliced into the client's own bytes.
+//!
+//! Invariant: every byte outside the rewritten values stays as the client wrote it; where nothing changes, neither does a byte. Pure.
+
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// Which field carries the limit on the output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MaxOutputField {
+    /// `max_completion_tokens`, which OpenAI's reasoning models demand.
+    #[default]
+    MaxCompletionTokens,
+    /// `max_tokens`, the only one that many compatible services know.
+    MaxTokens,
+}
+
+impl MaxOutputField {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MaxCompletionTokens => "max_completion_tokens",
+            Self::MaxTokens => "max_tokens",
+        }
+    }
+}
+
+/// Where in a request's bytes the values stand that we may rewrite.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Body {
+    /// The model's value, quotes and all.
+    pub(super) model: Range<usize>,
+    /// The same, unescaped.
+    pub(super) model_name: String,
+    /// The limit's field and value, `null` too.
+    pub(super) max_output: Option<(MaxOutputField, Range<usize>)>,
+    /// What asks for usage in a stream; `None` where the answer is not streamed.
+    pub(super) usage: Option<UsageOption>,
+    /// The closing brace.
+    pub(super) end: usize,
+}
+
+/// How a streamed request stands to `stream_options.include_usage`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum UsageOption {
+    /// Already true.
+    Asked,
+    /// There is no `stream_options`.
+    Absent,
+    /// The value of `stream_options` is `null`.
+    Null(Range<usize>),
+    /// There are options: just after the opening brace, and whether others follow.
+    Inside { at: usize, is_empty: bool },
+    /// The value is `false` or `null`.
+    Off(Range<usize>),
+}
+
+/// What to change in a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rewrite<'a> {
+    /// The upstream's name of the model.
+    pub model: &'a str,
+    /// The limit on the output in tokens, where ours is to stand instead of the client's.
+    pub max_output: Option<u64>,
+    /// The field for it where the client named none.
+    pub max_output_field: MaxOutputField,
+    /// Whether the stream shall carry usage; `false` leaves the client's choice.
+    pub include_usage: bool,
+}
+
+impl Body {
+    /// The field in which the client set a limit on the output, or wrote `null` for it.
+    #[must_use]
+    pub fn max_output_field(&self) -> Option<MaxOutputField> {
+        self.max_output.as_ref().map(|(field, _)| *field)
+    }
+
+    /// The bytes for the upstream: `original`, of which this body was made, with what `rewrite` changes.
+    #[must_use]
+    pub fn rewrite(&self, original: &[u8], rewrite: &Rewrite<'_>) -> Vec<u8> {
+        let mut edits: Vec<(Range<usize>, String)> = Vec::with_capacity(3);
+        let mut appended = String::new();
+        if rewrite.model != self.model_name {
+            edits.push((self.model.clone(), serde_json::json!(rewrite.model).to_string()));
+        }
+        if let Some(limit) = rewrite.max_output {
+            match &self.max_output {
+                Some((_, place)) => edits.push((place.clone(), limit.to_string())),
+                None => appended = format!(r#","{}":{limit}"#, rewrite.max_output_field.as_str()),
+            }
+        }
+        if rewrite.include_usage {
+            match &self.usage {
+                None | Some(UsageOption::Asked) => {}
+                Some(UsageOption::Absent) => appended.push_str(r#","stream_options":{"include_usage":true}"#),
+                Some(UsageOption::Null(place)) => edits.push((place.clone(), r#"{"include_usage":true}"#.to_owned())),
+                Some(UsageOption::Off(place)) => edits.push((place.clone(), "true".to_owned())),
+                Some(UsageOption::Inside { at, is_empty }) => {
+                    let comma = if *is_empty { "" } else { "," };
+                    edits.push((*at..*at, format!(r#""include_usage":true{comma}"#)));
+                }
+            }
+        }
+        if !appended.is_empty() {
+            edits.push((self.end..self.end, appended));
+        }
+        splice(original, edits)
+    }
+}
+
+/// `original` with each place replaced by its text; the places do not overlap.
+fn splice(original: &[u8], mut edits: Vec<(Range<usize>, String)>) -> Vec<u8> {
+    edits.sort_unstable_by_key(|(place, _)| place.start);
+    let added: usize = edits.iter().map(|(_, text)| text.len()).sum();
+    let mut bytes = Vec::with_capacity(original.len() + added);
+    let mut done = 0;
+    for (place, text) in edits {
+        bytes.extend_from_slice(&original[done..place.start]);
+        bytes.extend_from_slice(text.as_bytes());
+        done = place.end;
+    }
+    bytes.extend_from_slice(&original[done..]);
+    bytes
+}

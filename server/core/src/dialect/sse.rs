@@ -1,0 +1,182 @@
+//! Server-sent events: a byte stream cut into whole events, wherever the network cut it.
+//!
+//! Invariant: the blocks given out, one after another, are the bytes put in; a line, or an event that never ends, cannot fill the memory.
+//! Pure. Wire facts: WHATWG HTML, "Server-sent events"; lines end in LF or CRLF, as all known upstreams write them.
+
+use bytes::{Bytes, BytesMut};
+use std::borrow::Cow;
+
+/// How long a line may be, in bytes.
+pub const LINE_BYTES_MAX: usize = 1 << 20;
+/// How long an event may be, in bytes.
+pub const EVENT_BYTES_MAX: usize = 4 << 20;
+
+/// An upstream sent a line over [`LINE_BYTES_MAX`] or an event over [`EVENT_BYTES_MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an event of the upstream's stream is too long")]
+pub struct LineTooLong;
+
+/// The events of a stream that is still arriving.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    /// What came after the last whole event.
+    pending: BytesMut,
+    /// How far `pending` was searched.
+    searched: usize,
+    /// Where in `pending` its last line starts.
+    line: usize,
+}
+
+impl Events {
+    /// Takes `chunk` in, and returns all events that are now whole, as one block; the rest is held back.
+    ///
+    /// # Errors
+    /// [`LineTooLong`] where what is held back exceeds the limits; the stream cannot go on.
+    pub(super) fn push(&mut self, chunk: Bytes) -> Result<Bytes, LineTooLong> {
+        if self.pending.is_empty() {
+            let whole = self.search(&chunk)?;
+            self.pending.extend_from_slice(&chunk[whole..]);
+            return Ok(chunk.slice(..whole));
+        }
+        self.pending.extend_from_slice(&chunk);
+        let pending = std::mem::take(&mut self.pending);
+        let whole = self.search(&pending);
+        self.pending = pending;
+        Ok(self.pending.split_to(whole?).freeze())
+    }
+
+    /// What was held back when the stream ended.
+    pub(super) fn rest(self) -> Bytes {
+        self.pending.freeze()
+    }
+
+    /// The end of the last whole event in `bytes`; remembers, relative to it, where to go on.
+    fn search(&mut self, bytes: &[u8]) -> Result<usize, LineTooLong> {
+        let mut whole = 0;
+        let mut line = self.line;
+        for newline in memchr::memchr_iter(b'\n', &bytes[self.searched..]) {
+            let newline = self.searched + newline;
+            if newline - line > LINE_BYTES_MAX {
+                return Err(LineTooLong);
+            }
+            if is_blank(&bytes[line..newline]) {
+                whole = newline + 1;
+            }
+            line = newline + 1;
+        }
+        if bytes.len() - line > LINE_BYTES_MAX || bytes.len() - whole > EVENT_BYTES_MAX {
+            return Err(LineTooLong);
+        }
+        self.searched = bytes.len() - whole;
+        self.line = line - whole;
+        Ok(whole)
+    }
+}
+
+fn is_blank(line: &[u8]) -> bool {
+    line.is_empty() || line == b"\r"
+}
+
+/// The events of `block`, each with the blank line that ends it.
+pub(super) fn split(block: &Bytes) -> impl Iterator<Item = Bytes> {
+    let mut rest = block.clone();
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let mut line = 0;
+        for newline in memchr::memchr_iter(b'\n', &rest) {
+            if is_blank(&rest[line..newline]) {
+                return Some(rest.split_to(newline + 1));
+            }
+            line = newline + 1;
+        }
+        Some(std::mem::take(&mut rest))
+    })
+}
+
+/// The data of `event`, its lines joined; `None` where there is none, as in a comment that keeps the connection alive.
+pub(super) fn data(event: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let mut found: Option<Cow<'_, [u8]>> = None;
+    let mut start = 0;
+    while start < event.len() {
+        let end = memchr::memchr(b'\n', &event[start..]).map_or(event.len(), |at| start + at);
+        let line = event[start..end].strip_suffix(b"\r").unwrap_or(&event[start..end]);
+        start = end + 1;
+        let Some(value) = line.strip_prefix(b"data") else {
+            continue;
+        };
+        let value = match value {
+            [] => value,
+            [b':', b' ', value @ ..] | [b':', value @ ..] => value,
+            _ => continue,
+        };
+        found = Some(match found {
+            None => Cow::Borrowed(value),
+            Some(earlier) => Cow::Owned([&*earlier, b"\n", value].concat()),
+        });
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn blocks(chunks: &[&[u8]]) -> (Vec<u8>, Vec<u8>) {
+        let mut events = Events::default();
+        let mut given = Vec::new();
+        for chunk in chunks {
+            given.extend_from_slice(&events.push(Bytes::copy_from_slice(chunk)).unwrap());
+        }
+        (given, events.rest().to_vec())
+    }
+
+    #[test]
+    fn whole_events_are_given_and_the_rest_is_held_back() {
+        let stream = b": hi\n\ndata: 1\r\n\r\nevent: x\ndata:2\ndata: 3\n\ndata: un";
+        for cut in 0..=stream.len() {
+            let (given, rest) = blocks(&[&stream[..cut], &stream[cut..]]);
+            assert_eq!(given, &stream[..stream.len() - 8], "{cut}");
+            assert_eq!(rest, b"data: un", "{cut}");
+        }
+        let bytes: Vec<&[u8]> = stream.chunks(1).collect();
+        assert_eq!(
+            blocks(&bytes),
+            (stream[..stream.len() - 8].to_vec(), b"data: un".to_vec())
+        );
+    }
+
+    #[test]
+    fn data_in_every_spelling() {
+        for (event, expected) in [
+            (": keep-alive\n\n", None),
+            ("data: a\n\n", Some("a")),
+            ("data:a\r\n\r\n", Some("a")),
+            ("data:  a\n\n", Some(" a")),
+            ("event: x\nid: 7\ndata: a\ndata: b\ndata\n\n", Some("a\nb\n")),
+            ("database: a\n\n", None),
+            ("data: a", Some("a")),
+        ] {
+            let found = data(event.as_bytes()).map(|data| String::from_utf8(data.into_owned()).unwrap());
+            assert_eq!(found.as_deref(), expected, "{event:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_without_end_is_an_error() {
+        let mut events = Events::default();
+        let chunk = Bytes::from(vec![b'x'; 64 * 1024]);
+        let pushed: Vec<_> = (0..17).map(|_| events.push(chunk.clone())).collect();
+        assert!(pushed[..16].iter().all(Result::is_ok));
+        assert_eq!(pushed[16], Err(LineTooLong));
+    }
+
+    #[test]
+    fn an_event_without_end_is_an_error() {
+        let mut events = Events::default();
+        let chunk = Bytes::from("data: x\n".repeat(64 * 1024));
+        assert!((0..9).any(|_| events.push(chunk.clone()).is_err()));
+    }
+}

@@ -1,0 +1,280 @@
+//! The tally: an upstream's reply on its way to the client, read for usage, content and errors.
+//!
+//! Invariant: the bytes given out are the upstream's, event for event, without the usage the client did not ask for and without error
+//! events, which carry an upstream's words and are rendered anew; how the network cut the bytes changes nothing. Pure.
+
+use super::Operation;
+use super::chat::Frame;
+use super::error::{UpstreamError, read_frame};
+use super::sse::{self, Events, LineTooLong};
+use crate::usage::Usage;
+use bytes::{Bytes, BytesMut};
+use std::ops::ControlFlow;
+
+/// How much of a whole reply is read for its usage, in bytes; of a longer one only the end.
+const WHOLE_BYTES_MAX: usize = 16 << 20;
+/// The end of a long reply that is searched for usage, in bytes.
+const TAIL_BYTES: usize = 4096;
+
+/// What one piece of a reply brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    /// What goes to the client now.
+    pub forward: Bytes,
+    /// Whether these bytes hold content, after which no other account may take over.
+    pub content_seen: bool,
+    /// The error event among the bytes, which `forward` does not hold.
+    pub error: Option<UpstreamError>,
+    /// Whether the stream said that it is over.
+    pub done: bool,
+}
+
+/// What a reply was, once it is over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// The counts it reported; `None` where it reported none, or unusable ones.
+    pub usage: Option<Usage>,
+    /// Bytes of text that were seen, for an estimate.
+    pub output_bytes: u64,
+    /// Whether a stream ended as it should.
+    pub saw_done: bool,
+    /// Whether a choice said why it finished.
+    pub saw_finish: bool,
+    /// The model that the upstream says has answered.
+    pub model: Option<String>,
+    /// The first error within it.
+    pub error: Option<UpstreamError>,
+    /// What a stream held back at its end, to be sent before it is closed; empty where it is only a part of an event.
+    pub rest: Bytes,
+}
+
+/// The reader of one reply.
+#[derive(Debug)]
+pub struct Tally {
+    operation: Operation,
+    reasoning_excluded: bool,
+    observed: Observed,
+    reply: Reply,
+}
+
+#[derive(Debug)]
+enum Reply {
+    Whole { pieces: Vec<Bytes>, bytes: usize },
+    Stream { events: Events, withhold_usage: bool },
+}
+
+impl Tally {
+    /// For a reply in one piece, which is read once it is over.
+    #[must_use]
+    pub fn whole(operation: Operation) -> Self {
+        Self::new(
+            operation,
+            Reply::Whole {
+                pieces: Vec::new(),
+                bytes: 0,
+            },
+        )
+    }
+
+    /// For a stream of events; `withhold_usage` where we, not the client, asked for usage in it.
+    #[must_use]
+    pub fn stream(operation: Operation, withhold_usage: bool) -> Self {
+        Self::new(
+            operation,
+            Reply::Stream {
+                events: Events::default(),
+                withhold_usage,
+            },
+        )
+    }
+
+    /// For a provider (xAI) whose completion tokens do not include reasoning.
+    #[must_use]
+    pub fn reasoning_excluded(self, reasoning_excluded: bool) -> Self {
+        Self {
+            reasoning_excluded,
+            ..self
+        }
+    }
+
+    fn new(operation: Operation, reply: Reply) -> Self {
+        Self {
+            operation,
+            reasoning_excluded: false,
+            observed: Observed::default(),
+            reply,
+        }
+    }
+
+    /// Takes a piece of the reply in. A whole reply is forwarded as it comes and judged by [`Tally::finish`].
+    ///
+    /// # Errors
+    /// [`LineTooLong`] where a stream has an event over the limits; it cannot go on.
+    pub fn push(&mut self, piece: Bytes) -> Result<Step, LineTooLong> {
+        let (block, withhold_usage) = match &mut self.reply {
+            Reply::Whole { pieces, bytes } => {
+                *bytes += piece.len();
+                pieces.push(piece.clone());
+                keep_the_end(pieces, *bytes);
+                return Ok(Step {
+                    forward: piece,
+                    ..Step::default()
+                });
+            }
+            Reply::Stream { events, withhold_usage } => (events.push(piece)?, *withhold_usage),
+        };
+        let mut step = Step::default();
+        let mut forward = Forward::new(&block);
+        for event in sse::split(&block) {
+            match self.read(&event, withhold_usage, &mut step) {
+                ControlFlow::Continue(()) => forward.keep(event.len()),
+                ControlFlow::Break(()) => forward.drop(event.len()),
+            }
+        }
+        step.forward = forward.finish();
+        Ok(step)
+    }
+
+    /// Reads one event; breaks where it is not for the client.
+    fn read(&mut self, event: &[u8], withhold_usage: bool, step: &mut Step) -> ControlFlow<()> {
+        let Some(data) = sse::data(event) else {
+            return ControlFlow::Continue(());
+        };
+        if data.trim_ascii() == b"[DONE]" {
+            step.done = true;
+            self.observed.saw_done = true;
+            return ControlFlow::Continue(());
+        }
+        let Some(frame) = Frame::read(&data) else {
+            return ControlFlow::Continue(());
+        };
+        let is_error = self
+            .observed
+            .see(&frame, &data, self.operation, self.reasoning_excluded);
+        if is_error {
+            step.error = step.error.take().or_else(|| self.observed.error.clone());
+            return ControlFlow::Break(());
+        }
+        step.content_seen |= frame.content.is_any();
+        if withhold_usage && frame.is_usage_only() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    /// What the reply was, after its last byte or after it was cut.
+    #[must_use]
+    pub fn finish(mut self) -> Observed {
+        match std::mem::replace(
+            &mut self.reply,
+            Reply::Whole {
+                pieces: Vec::new(),
+                bytes: 0,
+            },
+        ) {
+            Reply::Whole { pieces, bytes } => self.finish_whole(&pieces.concat(), bytes),
+            Reply::Stream { events, withhold_usage } => {
+                let rest = events.rest();
+                let is_whole = sse::data(&rest).is_none_or(|data| {
+                    data.trim_ascii() == b"[DONE]" || serde_json::from_slice::<serde::de::IgnoredAny>(&data).is_ok()
+                });
+                let read = self.read(&rest, withhold_usage, &mut Step::default());
+                if is_whole && read.is_continue() {
+                    self.observed.rest = rest;
+                }
+            }
+        }
+        // An upstream that wrote something has read and written tokens: zeros are a placeholder, not a count.
+        let is_placeholder = |usage: &Usage| usage.total() == 0 && self.observed.output_bytes > 0;
+        if self.observed.usage.as_ref().is_some_and(is_placeholder) {
+            self.observed.usage = None;
+        }
+        self.observed
+    }
+
+    fn finish_whole(&mut self, reply: &[u8], bytes: usize) {
+        if let Some(frame) = Frame::read(reply) {
+            self.observed
+                .see(&frame, reply, self.operation, self.reasoning_excluded);
+            self.observed.saw_done = true;
+        } else if bytes > reply.len() {
+            self.observed.output_bytes = bytes as u64;
+            let usage = memchr::memmem::rfind(reply, br#""usage""#).map(|at| &reply[at..]);
+            let object = usage.map(|usage| [b"{".as_slice(), usage].concat());
+            let frame = object.as_deref().and_then(Frame::read);
+            let read = frame.and_then(|frame| frame.read_usage(self.operation, self.reasoning_excluded));
+            self.observed.saw_done = read.is_some();
+            self.observed.usage = read.flatten();
+        }
+    }
+}
+
+impl Observed {
+    /// Takes in what `frame`, read from `data`, says; whether it is an error.
+    fn see(&mut self, frame: &Frame<'_>, data: &[u8], operation: Operation, reasoning_excluded: bool) -> bool {
+        if let Some(usage) = frame.read_usage(operation, reasoning_excluded) {
+            self.usage = usage;
+        }
+        if self.model.is_none() {
+            let model = frame
+                .model
+                .and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+            self.model = model.filter(|model| !model.is_empty());
+        }
+        self.output_bytes = self.output_bytes.saturating_add(frame.content.bytes);
+        if frame.error.is_some() || frame.is_flat_error {
+            self.error.get_or_insert_with(|| read_frame(data));
+            return true;
+        }
+        self.saw_finish |= frame.content.is_finished;
+        false
+    }
+}
+
+/// Of a reply that is too long to be read, only the last pieces are kept.
+fn keep_the_end(pieces: &mut Vec<Bytes>, bytes: usize) {
+    if bytes <= WHOLE_BYTES_MAX {
+        return;
+    }
+    let mut kept = 0;
+    let from = pieces.iter().rposition(|piece| {
+        kept += piece.len();
+        kept >= TAIL_BYTES
+    });
+    pieces.drain(..from.unwrap_or(0));
+}
+
+/// A block of events of which some are left out; not copied while none is.
+struct Forward<'a> {
+    block: &'a Bytes,
+    at: usize,
+    copied: Option<BytesMut>,
+}
+
+impl<'a> Forward<'a> {
+    const fn new(block: &'a Bytes) -> Self {
+        Self {
+            block,
+            at: 0,
+            copied: None,
+        }
+    }
+
+    fn keep(&mut self, bytes: usize) {
+        if let Some(copied) = &mut self.copied {
+            copied.extend_from_slice(&self.block[self.at..self.at + bytes]);
+        }
+        self.at += bytes;
+    }
+
+    fn drop(&mut self, bytes: usize) {
+        self.copied
+            .get_or_insert_with(|| BytesMut::from(&self.block[..self.at]));
+        self.at += bytes;
+    }
+
+    fn finish(self) -> Bytes {
+        self.copied.map_or_else(|| self.block.clone(), BytesMut::freeze)
+    }
+}
