@@ -5,6 +5,8 @@
 
 mod bound;
 mod chat;
+mod counts;
+mod envelope;
 mod error;
 mod fields;
 mod json;
@@ -15,8 +17,9 @@ mod sse;
 mod tally;
 
 pub use bound::{IMAGE_TOKENS_MAX, MESSAGE_TOKENS, TOOL_TOKENS};
+pub use envelope::{CHOICES_MAX, Envelope, FIELDS_MAX, MAX_OUTPUT_MAX, MODEL_BYTES_MAX, PeekError};
 pub use error::{ErrorBody, UpstreamError, read_error, render_error, render_stream_error};
-pub use peek::{Envelope, PeekError, peek};
+pub use peek::peek;
 pub use rewrite::{Body, MaxOutputField, Rewrite};
 pub use scrub::scrub;
 pub use sse::{EVENT_BYTES_MAX, LINE_BYTES_MAX, LineTooLong};

@@ -4,9 +4,9 @@
 //! message and tool; media count by the dearest model family, never by their base64. Pure.
 //! Wire facts: OpenAI's and Google's image and audio token tables.
 
+use super::envelope::PeekError;
 use super::fields::{FREE_TOOLS, FREE_TTLS};
 use super::json::{DEPTH_MAX, Name, cut};
-use super::peek::PeekError;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 

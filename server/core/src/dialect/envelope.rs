@@ -1,0 +1,126 @@
+//! The envelope: what the pipeline knows of a request, and why a request has none.
+//!
+//! Invariant: a refusal is data and names the field it is about; what HTTP makes of it is decided elsewhere. Pure.
+
+/// How long a model's name may be, in bytes.
+pub const MODEL_BYTES_MAX: usize = 256;
+/// How many top-level fields a request may have.
+pub const FIELDS_MAX: usize = 256;
+/// How many answers a request may ask for.
+pub const CHOICES_MAX: u64 = 128;
+/// The largest limit on the output, in tokens: 2⁵³, above which not every parser reads the same number.
+pub const MAX_OUTPUT_MAX: u64 = 1 << 53;
+
+/// What the pipeline needs to know of a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Envelope {
+    /// The model asked for.
+    pub model: String,
+    /// Whether the answer is streamed.
+    pub stream: bool,
+    /// Whether the client itself asked for usage in the stream.
+    pub include_usage: bool,
+    /// Whether the client asked for a cost in the usage.
+    pub include_cost: bool,
+    /// The client's limit on the output of each choice, in tokens.
+    pub max_output: Option<u64>,
+    /// The answers asked for, 1 to [`CHOICES_MAX`].
+    pub choices: u64,
+    /// Tokens that the input can be at most, without what a model's provider adds to it.
+    pub input_bound: u64,
+    /// Image parts, each [`IMAGE_TOKENS_MAX`](super::IMAGE_TOKENS_MAX) of `input_bound`.
+    pub images: u64,
+    /// Whether the input holds something (a file, a video, earlier sound) that only the model's context bounds.
+    pub is_unsized: bool,
+    /// Tokens of a prediction, billed as output in addition where they are wrong.
+    pub prediction_bound: u64,
+    /// The class of service the client named, one at the standard price.
+    pub service_tier: Option<String>,
+    /// The first messages as a number: the same throughout a conversation.
+    pub conversation: u64,
+}
+
+/// Why a request is refused before it is priced.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PeekError {
+    /// The body is not JSON.
+    #[error("the body is not valid JSON, at line {line}, column {column}")]
+    Malformed {
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+    },
+    /// The body is not UTF-8.
+    #[error("the body is not valid UTF-8, at byte {offset}")]
+    NotUtf8 {
+        /// From 0.
+        offset: usize,
+    },
+    /// The body is JSON of another kind.
+    #[error("the body is not a JSON object")]
+    NotAnObject,
+    /// Too many arrays and objects inside each other.
+    #[error("the body is nested too deeply")]
+    TooDeep,
+    /// More than [`FIELDS_MAX`] fields.
+    #[error("the body has more than {FIELDS_MAX} fields")]
+    TooManyFields,
+    /// The same field twice.
+    #[error("“{field}” is given twice")]
+    Duplicate {
+        /// Its name.
+        field: String,
+    },
+    /// A field that some upstreams would take for another.
+    #[error("“{field}” differs from “{known}” only by case")]
+    Lookalike {
+        /// As it was written.
+        field: String,
+        /// What it would be taken for.
+        known: &'static str,
+    },
+    /// Two fields that mean the same.
+    #[error("“{first}” and “{second}” are both given")]
+    Alias {
+        /// One.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
+    /// A field without which there is no request.
+    #[error("“{field}” is missing")]
+    Missing {
+        /// Its name.
+        field: &'static str,
+    },
+    /// A value that is not what the field takes.
+    #[error("“{field}” is not {expected}")]
+    WrongType {
+        /// Its name.
+        field: &'static str,
+        /// What it takes, such as `a string`.
+        expected: &'static str,
+    },
+    /// A field that changes the price in a way this gateway does not price.
+    #[error("“{field}” with the value {value} has no price here")]
+    Unpriced {
+        /// Its name.
+        field: &'static str,
+        /// The start of its value.
+        value: String,
+    },
+}
+
+impl PeekError {
+    /// The field it is about, for the `param` of an error.
+    #[must_use]
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Self::Duplicate { field } | Self::Lookalike { field, .. } => Some(field),
+            Self::Alias { second, .. } => Some(second),
+            Self::Missing { field } | Self::WrongType { field, .. } | Self::Unpriced { field, .. } => Some(field),
+            _ => None,
+        }
+    }
+}
