@@ -136,17 +136,9 @@ pub(super) fn read_frame(data: &[u8]) -> UpstreamError {
 fn read_value(value: &Value) -> UpstreamError {
     let outer = value.get(0).unwrap_or(value);
     let inner = outer.get("error").filter(|error| !error.is_null()).unwrap_or(outer);
-    // Only a frame that is an error through and through speaks for itself: `code` beside a string, `type` in a flat error.
-    let part = |names: &[&str]| {
-        let sources = if inner.is_object() {
-            [inner, &Value::Null]
-        } else {
-            [outer, &Value::Null]
-        };
-        sources
-            .into_iter()
-            .find_map(|source| names.iter().find_map(|name| word(source.get(name)?)))
-    };
+    // Beside an error that is a bare string stand the parts that others put inside.
+    let source = if inner.is_object() { inner } else { outer };
+    let part = |names: &[&str]| names.iter().find_map(|name| word(source.get(name)?));
     let code = inner
         .pointer("/details/error_code")
         .and_then(word)
@@ -156,7 +148,9 @@ fn read_value(value: &Value) -> UpstreamError {
         status: stated
             .and_then(|status| status.parse().ok())
             .filter(|status| (400..600).contains(status)),
-        kind: part(&["type", "status"]),
+        kind: part(&["type"])
+            .or_else(|| part(&["status"]))
+            .filter(|kind| kind.parse::<u16>().is_err()),
         message: cut(
             &message(inner).or_else(|| message(outer)).unwrap_or_default(),
             MESSAGE_BYTES_MAX,
