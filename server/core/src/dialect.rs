@@ -11,6 +11,7 @@ mod error;
 mod fields;
 mod json;
 mod peek;
+mod place;
 mod rewrite;
 mod scrub;
 mod sse;

@@ -306,6 +306,22 @@ fn media_count_by_family_never_by_their_base64() {
 }
 
 #[test]
+fn media_that_are_null_count_nothing() {
+    let messages = r#"[{"role":"assistant","content":"x","audio":null,"refusal":null,"tool_calls":null},
+        {"role":"user","content":[{"type":"text","text":"x","image_url":null,"video_url":null,"input_audio":null,"file":null},
+        {"type":"file","file":{"file_data":null,"file_id":null,"filename":"a"}}]}]"#;
+    let envelope = peek(&format!(r#"{{"model":"m","messages":{messages}}}"#)).unwrap();
+    assert_eq!((envelope.images, envelope.is_unsized), (0, false));
+    assert!(envelope.input_bound < 400, "{}", envelope.input_bound);
+    let replayed = r#"[{"role":"assistant","content":null,"audio":{"id":"audio_1"}}]"#;
+    assert!(
+        peek(&format!(r#"{{"model":"m","messages":{replayed}}}"#))
+            .unwrap()
+            .is_unsized
+    );
+}
+
+#[test]
 fn base64_hidden_anywhere_else_counts_as_text() {
     let data = format!("data:image/png;base64,{}", "A".repeat(10_000));
     for body in [

@@ -7,6 +7,7 @@
 use super::envelope::PeekError;
 use super::fields::{FREE_TOOLS, FREE_TTLS};
 use super::json::{DEPTH_MAX, Name, cut};
+use super::place::Place;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
@@ -82,94 +83,6 @@ impl Count {
     }
 }
 
-/// Where in a request a value stands, and so what it counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// No part of the prompt: checked, not counted.
-    Aside,
-    /// JSON that a provider may render into the prompt.
-    Json,
-    /// The list of tools, a tool, and its type.
-    Tools,
-    Tool,
-    ToolType,
-    /// The list of messages, a message, its role and its content.
-    Messages,
-    Message,
-    Role,
-    Content,
-    /// A part of a content.
-    Part,
-    PartType,
-    /// Text of a message.
-    Text,
-    Image,
-    ImageUrl,
-    Audio,
-    AudioData,
-    File,
-    FileData,
-    /// A mark of what to cache.
-    CacheMark,
-    Ttl,
-    /// What is to be embedded: the whole, an item, a number of an item.
-    Input,
-    InputItem,
-    InputToken,
-}
-
-impl Place {
-    /// The place of the member `name`.
-    fn member(self, name: &str) -> Self {
-        match (self, name) {
-            (Self::Message, "content") => Self::Content,
-            (Self::Message, "role") => Self::Role,
-            (Self::Part, "type") => Self::PartType,
-            (Self::Part, "image_url") => Self::Image,
-            (Self::Part, "input_audio") => Self::Audio,
-            (Self::Part, "file") => Self::File,
-            (Self::Message | Self::Part | Self::Tool, "cache_control" | "prompt_cache_breakpoint") => Self::CacheMark,
-            (Self::Image, "url") => Self::ImageUrl,
-            (Self::Audio, "data") => Self::AudioData,
-            (Self::File, "file_data") => Self::FileData,
-            (Self::CacheMark, "ttl") => Self::Ttl,
-            (Self::Tool, "type") => Self::ToolType,
-            (Self::Tool | Self::Tools, _) => Self::Json,
-            (Self::Json | Self::Aside | Self::CacheMark, _) => self,
-            _ => Self::Text,
-        }
-    }
-
-    /// The place of an element.
-    const fn element(self) -> Self {
-        match self {
-            Self::Tools => Self::Tool,
-            Self::Messages => Self::Message,
-            Self::Content => Self::Part,
-            Self::Input => Self::InputItem,
-            Self::InputItem => Self::InputToken,
-            Self::Tool | Self::ToolType => Self::Json,
-            Self::Aside | Self::Json => self,
-            _ => Self::Text,
-        }
-    }
-
-    /// What must stand here, where something must.
-    const fn expected(self) -> Option<(&'static str, &'static str)> {
-        match self {
-            Self::Messages => Some(("messages", "a list of messages")),
-            Self::Message => Some(("messages", "a list of objects")),
-            Self::Tool => Some(("tools", "a list of objects")),
-            Self::ToolType => Some(("tools.type", "a string")),
-            Self::Ttl => Some(("ttl", "a string")),
-            Self::Input | Self::InputItem | Self::InputToken => {
-                Some(("input", "a string, a list of strings, or lists of token numbers"))
-            }
-            _ => None,
-        }
-    }
-}
-
 /// One walk through a value at `place`, `depth` deep.
 pub(super) struct Walk<'a> {
     /// What it counts into.
@@ -193,7 +106,20 @@ impl Walk<'_> {
         if self.depth >= DEPTH_MAX {
             return Err(self.count.refuse(PeekError::TooDeep));
         }
+        self.present();
         Ok(())
+    }
+
+    /// A value that is not `null`: what a part of its kind costs, whatever it holds.
+    fn present(&mut self) {
+        match self.place {
+            Place::Image => {
+                self.count.images += 1;
+                self.count.add(IMAGE_TOKENS_MAX);
+            }
+            Place::Unsized | Place::FileData => self.count.is_unsized = true,
+            _ => {}
+        }
     }
 
     fn unexpected<E: Error>(&mut self) -> Result<(), E> {
@@ -206,6 +132,7 @@ impl Walk<'_> {
     /// A number, `true` or `false`, of at most `bytes` bytes.
     fn scalar<E: Error>(mut self, bytes: u64) -> Result<(), E> {
         self.unexpected()?;
+        self.present();
         if self.place != Place::Aside {
             self.count.add(bytes);
         }
@@ -235,10 +162,6 @@ impl Walk<'_> {
             return Place::Aside;
         }
         self.count.add(name.len() as u64 + self.punctuation());
-        let is_elsewhere = (self.place == Place::Part && name.ends_with("_url") && name != "image_url")
-            || (self.place == Place::File && name != "file_data" && name != "filename")
-            || (self.place == Place::Message && name == "audio");
-        self.count.is_unsized |= is_elsewhere;
         self.place.member(name)
     }
 
@@ -303,6 +226,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 
     fn visit_str<E: Error>(mut self, text: &str) -> Result<(), E> {
+        self.present();
         if !self.is_json() {
             self.count.mix(text);
         }
@@ -319,7 +243,6 @@ impl<'de> Visitor<'de> for Walk<'_> {
                 self.count.add((text.len() as u64).div_ceil(AUDIO_BYTES_PER_TOKEN));
                 return Ok(());
             }
-            Place::FileData => self.count.is_unsized = true,
             Place::PartType => self.count.is_unsized |= !TEXT_PARTS.contains(&text),
             Place::Role => self.count.is_user_seen |= text == "user",
             Place::Input | Place::InputItem => self.count.add(MESSAGE_TOKENS),
@@ -368,10 +291,6 @@ impl<'de> Visitor<'de> for Walk<'_> {
         self.count.add(punctuation);
         while let Some(Name(name)) = map.next_key()? {
             let place = self.name(&name);
-            if place == Place::Image {
-                self.count.images += 1;
-                self.count.add(IMAGE_TOKENS_MAX);
-            }
             map.next_value_seed(self.inner(place))?;
         }
         Ok(())

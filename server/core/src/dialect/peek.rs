@@ -5,10 +5,11 @@
 //! Wire facts: OpenAI's API reference; money rules: the table in `fields`.
 
 use super::Operation;
-use super::bound::{Count, Place, Walk};
+use super::bound::{Count, Walk};
 use super::envelope::{CHOICES_MAX, Envelope, FIELDS_MAX, MAX_OUTPUT_MAX, MODEL_BYTES_MAX, PeekError};
 use super::fields::{self, FREE_TIERS, FREE_TTLS, Field};
 use super::json::{Members, Name, cut, is_null, place_in};
+use super::place::Place;
 use super::rewrite::{Body, MaxOutputField, UsageOption};
 use serde::de::{Deserializer as _, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;

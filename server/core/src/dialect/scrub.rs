@@ -101,7 +101,7 @@ fn is_host(word: &str) -> bool {
     let (host, port) = host
         .rsplit_once(':')
         .map_or((host, None), |(host, port)| (host, Some(port)));
-    if host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok() || is_ipv6(word) {
+    if host.eq_ignore_ascii_case("localhost") || host.parse::<core::net::IpAddr>().is_ok() || is_ipv6(word) {
         return true;
     }
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -121,7 +121,7 @@ fn is_host(word: &str) -> bool {
 }
 
 fn is_ipv6(word: &str) -> bool {
-    word.contains("::") && word.parse::<std::net::Ipv6Addr>().is_ok()
+    word.contains("::") && word.parse::<core::net::Ipv6Addr>().is_ok()
 }
 
 #[cfg(test)]
