@@ -6,11 +6,14 @@
 mod postgres;
 mod rust;
 mod shell;
+mod stamp;
+mod web;
 
 use std::process::ExitCode;
 
 const HELP: &str = "\
 cargo xtask test [unit|http]...   all tests, or some parts of them
+cargo xtask web                  the wasm bundle of the dashboard, into target/web
 ";
 
 fn main() -> ExitCode {
@@ -18,6 +21,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["test", parts @ ..] => test(parts),
+        ["web"] => web::bundle(),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())
