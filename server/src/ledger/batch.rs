@@ -287,3 +287,105 @@ impl HourSums {
 fn storable(text: &str) -> String {
     text.replace('\0', "")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gateway_core::{
+        ledger::{Kind, Outcome, Period, Series},
+        money::Nano,
+    };
+
+    fn bucket(id: i64) -> Arc<Bucket> {
+        let series = Series::key(1, 2, Kind::Total);
+        Arc::new(Bucket {
+            id,
+            series,
+            period: Period::ALWAYS,
+            zone: "UTC".to_owned(),
+        })
+    }
+
+    fn opened(seq: u64, id: i64, model: &str) -> Arc<Opened> {
+        Arc::new(Opened {
+            seq,
+            id,
+            request_id: id,
+            team_id: 1,
+            key_id: 2,
+            member_id: None,
+            model: model.into(),
+            operation: "chat".into(),
+            is_stream: false,
+            price_id: 1,
+            path: vec![bucket(7), bucket(5)],
+            amount: Nano(10),
+            started_at_ms: HOUR_MS * 3 + 1,
+            started: Instant::now(),
+        })
+    }
+
+    fn close(opened: &Arc<Opened>, posted: i64) -> Op {
+        let posted = Posted {
+            actual: Nano(posted),
+            overrun: Nano(0),
+        };
+        let closing = Closing {
+            outcome: Outcome::Ok,
+            attempts: "[\0]".to_owned(),
+            ..Closing::default()
+        };
+        Op::Close(
+            Arc::clone(opened),
+            Closed {
+                state: State::Posted,
+                posted,
+                closing,
+            },
+        )
+    }
+
+    #[test]
+    fn a_hold_that_opens_and_ends_in_one_batch_is_one_row() {
+        let (earlier, here, open) = (opened(3, 100, "m"), opened(11, 101, "m"), opened(12, 102, "m"));
+        let ops = vec![
+            close(&earlier, 4),
+            Op::Open(Arc::clone(&here)),
+            Op::Open(Arc::clone(&open)),
+            close(&here, 3),
+        ];
+        let batch = Batch::new(ops, 10, 9);
+        let rows: Vec<_> = batch
+            .holds
+            .iter()
+            .map(|row| (row.opened.id, row.state, row.posted))
+            .collect();
+        assert_eq!(
+            rows,
+            [(100, State::Posted, 4), (101, State::Posted, 3), (102, State::Held, 0)]
+        );
+        assert_eq!((batch.last, batch.low_water), (13, 9));
+        let buckets: Vec<_> = batch.buckets.values().map(|row| (row.bucket.id, row.posted)).collect();
+        assert_eq!(buckets, [(5, 7), (7, 7)]);
+        let hours: Vec<_> = batch
+            .hours
+            .iter()
+            .map(|(key, sums)| (key.hour, sums.requests, sums.posted))
+            .collect();
+        assert_eq!(hours, [(HOUR_MS * 3, 2, 7)]);
+    }
+
+    #[test]
+    fn what_a_database_would_refuse_is_not_in_a_row() {
+        let long = "é".repeat(300);
+        let hold = opened(1, 100, &long);
+        let batch = Batch::new(vec![Op::Open(Arc::clone(&hold)), close(&hold, 1)], 1, 0);
+        assert_eq!(batch.holds[0].model, "é".repeat(128));
+        assert_eq!(batch.holds[0].attempts, "[]");
+        let usage = Usage {
+            input: u64::MAX,
+            ..Usage::default()
+        };
+        assert_eq!(Tokens::from(usage).input, MAX_COUNT);
+    }
+}

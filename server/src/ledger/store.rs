@@ -131,3 +131,30 @@ impl Store {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_is_read_back_as_it_was_written() {
+        let marker = Marker {
+            epoch: 3,
+            batch: 12,
+            low_water: i64::MAX,
+        }
+        .next(-1);
+        assert_eq!(
+            marker,
+            Marker {
+                epoch: 3,
+                batch: 13,
+                low_water: -1
+            }
+        );
+        assert_eq!(Marker::parse(&marker.render()).unwrap(), marker);
+        for text in ["", "1", "1.2", "1.2.3.4", "a.2.3"] {
+            assert!(Marker::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,9 +1,19 @@
 //! Processes that die, databases that do not answer.
 
-use crate::harness::{NOON_MS, ask, charged, leak, open, payer, places, sqlite};
+use crate::harness::{
+    NOON_MS, ask, assert_books_balance, charged, leak, open, payer, places, postgres, sqlite, until_writable,
+};
 use gateway_core::money::Nano;
-use sea_orm::{ConnectionTrait, EntityTrait};
-use server::ledger::{Down, Kind, Refusal, Series};
+use sea_orm::{ConnectionTrait, Database, EntityTrait};
+use server::ledger::{Closing, Config, Down, Kind, Ledger, LedgerError, LockError, Refusal, Series, lock};
+use std::{
+    io::{Read, Write},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 #[tokio::test]
 async fn what_a_crash_leaves_open_is_posted_whole_and_flagged_once() {
@@ -82,9 +92,7 @@ async fn a_locked_database_refuses_new_work_and_recovers_without_a_restart() {
     assert!(!ledger.status().writable);
 
     sea_orm::sqlx::query("COMMIT").execute(&mut blocked).await.unwrap();
-    while !ledger.status().writable {
-        tokio::task::yield_now().await;
-    }
+    until_writable(&ledger).await;
     let after = ledger.admit(ask(&payer, 10)).await.unwrap();
     after.durable().await.unwrap();
     after.post(charged(10));
@@ -94,4 +102,113 @@ async fn a_locked_database_refuses_new_work_and_recovers_without_a_restart() {
     let mut ends: Vec<_> = rows.iter().map(|row| (row.state, row.posted)).collect();
     ends.sort_unstable();
     assert_eq!(ends, [(1, 10), (1, 70), (2, 0)]);
+}
+
+/// Passes everything on to `server`, except that a reply which arrives while `cut` is set is lost with its connection.
+fn lossy(server: SocketAddr, cut: Arc<AtomicBool>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (client, server) = (client.unwrap(), TcpStream::connect(server).unwrap());
+            let (mut asks, mut asked) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut asks, &mut asked));
+            let cut = Arc::clone(&cut);
+            std::thread::spawn(move || pass_replies(server, client, &cut));
+        }
+    });
+    address
+}
+
+fn pass_replies(mut server: TcpStream, mut client: TcpStream, cut: &AtomicBool) {
+    let mut buffer = [0; 8192];
+    while let Ok(count @ 1..) = server.read(&mut buffer) {
+        let is_lost = cut.swap(false, Ordering::SeqCst);
+        if is_lost || client.write_all(&buffer[..count]).is_err() {
+            break;
+        }
+    }
+    let _ = client.shutdown(Shutdown::Both);
+    let _ = server.shutdown(Shutdown::Both);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_whose_answer_is_lost_is_booked_once() {
+    let Some(place) = postgres().await else {
+        return;
+    };
+    let (_, rest) = place.url.split_once('@').unwrap();
+    let server = rest.split_once('/').unwrap().0;
+    let cut = Arc::new(AtomicBool::new(false));
+    let proxy = lossy(server.to_socket_addrs().unwrap().next().unwrap(), Arc::clone(&cut));
+    let far = Database::connect(place.url.replace(server, &proxy.to_string()))
+        .await
+        .unwrap();
+    let ledger = open(&far).await;
+    let payer = payer(1, 2);
+    ledger.admit(ask(&payer, 1)).await.unwrap().void(Closing::default());
+
+    let (mut sum, mut failed) = (0, 0);
+    for nano in 1..30 {
+        until_writable(&ledger).await;
+        let settles_in_the_lost_write = ledger.admit(ask(&payer, 100)).await.unwrap();
+        settles_in_the_lost_write.durable().await.unwrap();
+        settles_in_the_lost_write.post(charged(nano));
+        sum += nano;
+        cut.store(true, Ordering::SeqCst);
+        let opens_in_the_lost_write = ledger.admit(ask(&payer, 100)).await.unwrap();
+        failed += i32::from(opens_in_the_lost_write.durable().await.is_err());
+        opens_in_the_lost_write.post(charged(1));
+        sum += 1;
+    }
+    assert!(failed > 20, "only {failed} answers were lost");
+    ledger.close().await;
+    let db = place.connect().await;
+    let rows = entity::hold::Entity::find().all(&db).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.posted).sum::<i64>(), sum);
+    assert!(rows.iter().all(|row| row.state != 0), "a hold was left open");
+    assert_books_balance(&db).await;
+}
+
+#[tokio::test]
+async fn recovery_finds_a_hold_made_long_before_others_that_ended() {
+    for place in places().await {
+        let db = place.connect().await;
+        let ledger = open(&db).await;
+        let payer = payer(1, 2);
+        let old = ledger.admit(ask(&payer, 5)).await.unwrap();
+        for _ in 0..20 {
+            let hold = ledger.admit(ask(&payer, 1)).await.unwrap();
+            hold.durable().await.unwrap();
+            hold.post(charged(1));
+        }
+        leak(old);
+        let late = ledger.admit(ask(&payer, 7)).await.unwrap();
+        late.durable().await.unwrap();
+        leak(late);
+        let ledger = open(&db).await;
+        assert_eq!(ledger.balance(1).await.unwrap().posted, Nano(5 + 20 + 7));
+        ledger.close().await;
+        assert_books_balance(&db).await;
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_without_tables_does_not_open() {
+    let place = sqlite().await;
+    let db = place.connect().await;
+    db.execute_unprepared("DROP TABLE hold").await.unwrap();
+    let opened = Ledger::open(&db, Config::default()).await;
+    assert!(matches!(opened.err(), Some(LedgerError::Database(_))));
+}
+
+#[test]
+fn a_data_directory_serves_one_process() {
+    let dir = std::env::temp_dir().join(format!("ourhub_test_lock_{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let guard = lock(&dir).unwrap();
+    assert!(matches!(lock(&dir), Err(LockError::Taken(_))));
+    drop(guard);
+    drop(lock(&dir).unwrap());
+    std::fs::remove_dir_all(&dir).unwrap();
 }

@@ -160,6 +160,18 @@ pub async fn assert_books_balance(db: &DatabaseConnection) {
     assert_eq!(report.difference_count, 0);
 }
 
+/// Waits for a ledger that could not write.
+pub async fn until_writable(ledger: &Ledger) {
+    let writable = async {
+        while !ledger.status().writable {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), writable)
+        .await
+        .expect("the ledger does not write again");
+}
+
 /// Leaves a hold open, as a process that dies does.
 pub fn leak(hold: Hold) {
     std::mem::forget(hold);

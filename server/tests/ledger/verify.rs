@@ -23,9 +23,11 @@ async fn every_kind_of_tampering_shows() {
         ("UPDATE hold SET overrun = 1 WHERE posted = 10", "overrun"),
         ("UPDATE hold SET state = 2 WHERE posted = 10", "posted without a charge"),
         (
-            "UPDATE hold SET state = 0, posted = 0, finished_at = NULL WHERE posted = 10",
+            "UPDATE hold SET state = 0, posted = 0, finished_at = NULL WHERE posted = 10; \
+             UPDATE setting SET value = '1.1.9223372036854775807' WHERE name = 'ledger'",
             "low-water",
         ),
+        ("UPDATE setting SET value = 'x' WHERE name = 'ledger'", "damaged"),
         ("DELETE FROM hold WHERE posted = 10", "bucket"),
         (
             "UPDATE bucket SET posted = posted - 1 WHERE kind = 'day' AND scope = 'key'",
@@ -43,7 +45,7 @@ async fn every_kind_of_tampering_shows() {
         let db = place.connect().await;
         books(&db).await;
         for (tamper, sign) in tampers {
-            let saved = ["hold", "bucket", "usage_hour"];
+            let saved = ["hold", "bucket", "usage_hour", "setting"];
             for table in saved {
                 db.execute_unprepared(&format!("CREATE TABLE saved_{table} AS SELECT * FROM {table}"))
                     .await
