@@ -1,1 +1,155 @@
-//! auth
+//! Who somebody is: signing up and in, sessions, management tokens, the first admin.
+//!
+//! Invariant: an unknown user gets the same answer for the same work as a wrong password; a revoked session or token
+//! opens nothing after [`cache::FRESH_MS`]. Reads and writes `user`, `session`, `management_token`, `setting`; writes
+//! the first `team` and `member` of a new user.
+
+use crate::input::Problems;
+use cache::Cache;
+use credential::Pepper;
+use password::Pool;
+use sea_orm::{DatabaseConnection, DbErr};
+use session::CookieKeys;
+use std::net::IpAddr;
+use std::sync::Arc;
+use throttle::Throttle;
+
+pub mod cache;
+pub mod credential;
+mod email;
+mod log_in;
+pub mod password;
+mod session;
+mod setup;
+mod sign_up;
+pub mod throttle;
+mod token;
+mod users;
+
+pub use session::{ABSOLUTE_MS, IDLE_MS, Session, SessionRow, SignedIn};
+pub use sign_up::{NewUser, UserMade};
+pub use token::{TOKEN_PREFIX, TokenMade, TokenRow};
+pub use users::UserRow;
+
+/// A user who has shown who they are, by a session or a management token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// The user.
+    pub user_id: i64,
+    /// In lower case.
+    pub email: String,
+    /// Platform admin.
+    pub is_admin: bool,
+}
+
+/// Where a request to sign up or in comes from, and when.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    /// The peer, or what a trusted proxy says it is.
+    pub address: IpAddr,
+    /// The client's own description.
+    pub user_agent: String,
+    /// Unix milliseconds.
+    pub now_ms: i64,
+}
+
+/// What this area is told at the start.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// How often somebody may try.
+    pub limits: throttle::Limits,
+}
+
+/// Why somebody is not let in, or a change to a user is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// What was typed breaks a rule.
+    #[error(transparent)]
+    Invalid(#[from] Problems),
+    /// Unknown user, wrong password or disabled user: which of them is not told.
+    #[error("e-mail address or password is wrong")]
+    WrongCredentials,
+    /// The e-mail address belongs to a user already.
+    #[error("the e-mail address is taken")]
+    EmailTaken,
+    /// Too many attempts.
+    #[error("too many attempts, the next in {retry_after_s} s")]
+    Throttled {
+        /// Seconds until the next attempt may be let through.
+        retry_after_s: u64,
+    },
+    /// The setup link is wrong or used, or there is an admin.
+    #[error("the setup link is not valid")]
+    SetupRefused,
+    /// No such user, session or token of this person.
+    #[error("not found")]
+    NotFound,
+    /// Only for platform admins.
+    #[error("only platform admins may do this")]
+    Forbidden,
+    /// Hashing, signing or randomness failed.
+    #[error("the machine failed to hash, sign or draw randomness")]
+    Hashing,
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] DbErr),
+}
+
+impl From<getrandom::Error> for AuthError {
+    fn from(_: getrandom::Error) -> Self {
+        Self::Hashing
+    }
+}
+
+/// The handle of this area; clones share everything.
+#[derive(Clone)]
+pub struct Auth(Arc<Inner>);
+
+struct Inner {
+    db: DatabaseConnection,
+    passwords: Pool,
+    throttle: Throttle,
+    cookie_keys: CookieKeys,
+    pepper: Pepper,
+    sessions: Cache<i64, Option<Arc<session::Stored>>>,
+    tokens: Cache<String, Option<Arc<token::Stored>>>,
+}
+
+impl Auth {
+    /// The handle on `db`; `master` is the key from which the cookie key and the pepper are derived.
+    #[must_use]
+    pub fn new(db: DatabaseConnection, master: &[u8; 32], config: Config) -> Self {
+        Self(Arc::new(Inner {
+            db,
+            passwords: Pool::new(),
+            throttle: Throttle::new(config.limits),
+            cookie_keys: CookieKeys::derive(master),
+            pepper: Pepper::derive(master, "ourhub management token v1"),
+            sessions: Cache::new(),
+            tokens: Cache::new(),
+        }))
+    }
+
+    /// How many password hashes were computed since the start: a metric, and the proof of equal work.
+    #[must_use]
+    pub fn password_hashes(&self) -> u64 {
+        self.0.passwords.hashes()
+    }
+
+    /// Forgets counts of attempts that are too old to matter; to be called about every minute.
+    pub fn tidy(&self, now_ms: i64) {
+        self.0.throttle.tidy(now_ms);
+    }
+
+    /// Makes every cached answer about `user_id` be asked for again.
+    fn forget_user(&self, user_id: i64) {
+        self.0.sessions.forget(|known| {
+            known
+                .as_ref()
+                .is_none_or(|stored| stored.session.person.user_id == user_id)
+        });
+        self.0
+            .tokens
+            .forget(|known| known.as_ref().is_none_or(|stored| stored.person.user_id == user_id));
+    }
+}

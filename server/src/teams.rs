@@ -1,1 +1,238 @@
-//! teams
+//! Teams: the tenants, their members, and who may do what in them.
+//!
+//! Invariant: every query about a team's things takes a [`TeamScope`], which only [`scope`] makes, and only for who
+//! belongs there; a foreign team is not found, never forbidden. Reads and writes `team` and `member`, reads `user`.
+
+use crate::auth::Person;
+use crate::input::Problems;
+use entity::{member, team};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+mod members;
+mod role;
+mod settings;
+
+pub use members::{MemberPatch, MemberRow, list_members, remove_member, update_member};
+pub use role::{Right, Role};
+pub use settings::{TeamPatch, update};
+
+/// Why something about a team is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum TeamError {
+    /// No such team, member or user for this person.
+    #[error("not found")]
+    NotFound,
+    /// The person's role does not include it.
+    #[error("this role may not do it")]
+    Forbidden,
+    /// A team without an owner could not be managed.
+    #[error("the last owner of a team stays its owner")]
+    LastOwner,
+    /// What was typed breaks a rule.
+    #[error(transparent)]
+    Invalid(#[from] Problems),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] DbErr),
+}
+
+/// The proof that a person belongs to a team, and as what. A platform admin counts as an owner everywhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TeamScope {
+    team_id: i64,
+    user_id: i64,
+    role: Role,
+}
+
+impl TeamScope {
+    /// The team.
+    #[must_use]
+    pub const fn team_id(&self) -> i64 {
+        self.team_id
+    }
+
+    /// Who acts.
+    #[must_use]
+    pub const fn user_id(&self) -> i64 {
+        self.user_id
+    }
+
+    /// As what they act.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Whether they have `right`.
+    #[must_use]
+    pub const fn may(&self, right: Right) -> bool {
+        self.role.has(right)
+    }
+
+    /// Nothing when they have `right`.
+    ///
+    /// # Errors
+    /// [`TeamError::Forbidden`] otherwise.
+    pub const fn demand(&self, right: Right) -> Result<(), TeamError> {
+        if self.may(right) {
+            Ok(())
+        } else {
+            Err(TeamError::Forbidden)
+        }
+    }
+}
+
+/// The proof that `person` may see the team `team_id`.
+///
+/// # Errors
+/// [`TeamError::NotFound`] when there is no such team, or it is another's; [`TeamError::Database`].
+pub async fn scope(db: &DatabaseConnection, person: &Person, team_id: i64) -> Result<TeamScope, TeamError> {
+    let user_id = person.user_id;
+    if person.is_admin {
+        let exists = team::Entity::find_by_id(team_id).one(db).await?.is_some();
+        return if exists {
+            Ok(TeamScope {
+                team_id,
+                user_id,
+                role: Role::Owner,
+            })
+        } else {
+            Err(TeamError::NotFound)
+        };
+    }
+    let found = member::Entity::find_by_id((team_id, user_id)).one(db).await?;
+    let role = found
+        .and_then(|row| Role::parse(&row.role))
+        .ok_or(TeamError::NotFound)?;
+    Ok(TeamScope { team_id, user_id, role })
+}
+
+/// A team, as shown to its members.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct TeamRow {
+    /// The team.
+    pub team_id: i64,
+    /// Shown name.
+    pub name: String,
+    /// IANA name; days and months of caps follow it.
+    pub time_zone: String,
+    /// Nano-USD a day.
+    pub cap_day: Option<i64>,
+    /// Nano-USD a month.
+    pub cap_month: Option<i64>,
+    /// Requests a minute.
+    pub rpm: Option<i64>,
+    /// Tokens a minute.
+    pub tpm: Option<i64>,
+    /// Unix milliseconds.
+    pub created_at_ms: i64,
+    /// Unix milliseconds; its keys are refused since.
+    pub suspended_at_ms: Option<i64>,
+}
+
+impl From<team::Model> for TeamRow {
+    fn from(row: team::Model) -> Self {
+        Self {
+            team_id: row.id,
+            name: row.name,
+            time_zone: row.time_zone,
+            cap_day: row.cap_day,
+            cap_month: row.cap_month,
+            rpm: row.rpm,
+            tpm: row.tpm,
+            created_at_ms: row.created_at,
+            suspended_at_ms: row.suspended_at,
+        }
+    }
+}
+
+/// The team of `scope`.
+///
+/// # Errors
+/// [`TeamError::NotFound`] when it is gone; [`TeamError::Database`].
+pub async fn get(db: &DatabaseConnection, scope: &TeamScope) -> Result<TeamRow, TeamError> {
+    let row = team::Entity::find_by_id(scope.team_id).one(db).await?;
+    row.map(TeamRow::from).ok_or(TeamError::NotFound)
+}
+
+/// The teams that `person` is a member of, oldest first, and as what.
+///
+/// # Errors
+/// [`TeamError::Database`].
+pub async fn list_mine(db: &DatabaseConnection, person: &Person) -> Result<Vec<(TeamRow, Role)>, TeamError> {
+    let memberships = member::Entity::find()
+        .filter(member::Column::UserId.eq(person.user_id))
+        .all(db)
+        .await?;
+    let roles: std::collections::HashMap<i64, Role> = memberships
+        .iter()
+        .filter_map(|row| Some((row.team_id, Role::parse(&row.role)?)))
+        .collect();
+    let teams = team::Entity::find()
+        .filter(team::Column::Id.is_in(roles.keys().copied()))
+        .order_by_asc(team::Column::Id)
+        .all(db)
+        .await?;
+    let with_role = |row: team::Model| roles.get(&row.id).map(|role| (row.into(), *role));
+    Ok(teams.into_iter().filter_map(with_role).collect())
+}
+
+/// Up to `limit` teams of the platform made before the one with the id `after`, newest first.
+///
+/// # Errors
+/// [`TeamError::Forbidden`] unless `person` is platform admin; [`TeamError::Database`].
+pub async fn list_all(
+    db: &DatabaseConnection,
+    person: &Person,
+    after: Option<i64>,
+    limit: u64,
+) -> Result<Vec<TeamRow>, TeamError> {
+    if !person.is_admin {
+        return Err(TeamError::Forbidden);
+    }
+    let rows = team::Entity::find()
+        .filter(team::Column::Id.lt(after.unwrap_or(i64::MAX)))
+        .order_by_desc(team::Column::Id)
+        .limit(limit)
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(TeamRow::from).collect())
+}
+
+/// Refuses the keys of the team `team_id` from `now_ms` on.
+///
+/// # Errors
+/// [`TeamError::Forbidden`] unless `person` is platform admin; [`TeamError::NotFound`]; [`TeamError::Database`].
+pub async fn suspend(db: &DatabaseConnection, person: &Person, team_id: i64, now_ms: i64) -> Result<(), TeamError> {
+    set_suspended(db, person, team_id, Some(now_ms)).await
+}
+
+/// Lets the keys of the team `team_id` in again.
+///
+/// # Errors
+/// As [`suspend`].
+pub async fn resume(db: &DatabaseConnection, person: &Person, team_id: i64) -> Result<(), TeamError> {
+    set_suspended(db, person, team_id, None).await
+}
+
+async fn set_suspended(
+    db: &DatabaseConnection,
+    person: &Person,
+    team_id: i64,
+    suspended_at: Option<i64>,
+) -> Result<(), TeamError> {
+    if !person.is_admin {
+        return Err(TeamError::Forbidden);
+    }
+    let changed = team::Entity::update_many()
+        .col_expr(team::Column::SuspendedAt, Expr::value(suspended_at))
+        .filter(team::Column::Id.eq(team_id))
+        .exec(db)
+        .await?;
+    if changed.rows_affected == 1 {
+        Ok(())
+    } else {
+        Err(TeamError::NotFound)
+    }
+}

@@ -1,0 +1,77 @@
+//! Users, as platform admins see them.
+//!
+//! Invariant: only platform admins get in; nobody can disable themselves, so an enabled admin is always left. Reads and
+//! writes `user`.
+
+use super::{Auth, AuthError, Person};
+use entity::user;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+/// A user, as listed for platform admins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserRow {
+    /// The user.
+    pub person: Person,
+    /// Unix milliseconds.
+    pub created_at_ms: i64,
+    /// Unix milliseconds; may not sign in since.
+    pub disabled_at_ms: Option<i64>,
+}
+
+impl Auth {
+    /// Up to `limit` users made before the one with the id `after`, newest first.
+    ///
+    /// # Errors
+    /// [`AuthError::Forbidden`], [`AuthError::Database`].
+    pub async fn list_users(&self, admin: &Person, after: Option<i64>, limit: u64) -> Result<Vec<UserRow>, AuthError> {
+        if !admin.is_admin {
+            return Err(AuthError::Forbidden);
+        }
+        let rows = user::Entity::find()
+            .filter(user::Column::Id.lt(after.unwrap_or(i64::MAX)))
+            .order_by_desc(user::Column::Id)
+            .limit(limit)
+            .all(&self.0.db)
+            .await?;
+        let listed = |row: user::Model| UserRow {
+            created_at_ms: row.created_at,
+            disabled_at_ms: row.disabled_at,
+            person: row.into(),
+        };
+        Ok(rows.into_iter().map(listed).collect())
+    }
+
+    /// Keeps the user `user_id` out from now on; their sessions, tokens and keys open nothing.
+    ///
+    /// # Errors
+    /// [`AuthError::Forbidden`] unless an admin does it, and to another; [`AuthError::NotFound`]; [`AuthError::Database`].
+    pub async fn disable_user(&self, admin: &Person, user_id: i64, now_ms: i64) -> Result<(), AuthError> {
+        self.set_disabled(admin, user_id, Some(now_ms)).await
+    }
+
+    /// Lets the user `user_id` in again.
+    ///
+    /// # Errors
+    /// As [`Auth::disable_user`].
+    pub async fn enable_user(&self, admin: &Person, user_id: i64) -> Result<(), AuthError> {
+        self.set_disabled(admin, user_id, None).await
+    }
+
+    async fn set_disabled(&self, admin: &Person, user_id: i64, disabled_at: Option<i64>) -> Result<(), AuthError> {
+        if !admin.is_admin || admin.user_id == user_id {
+            return Err(AuthError::Forbidden);
+        }
+        let changed = user::Entity::update_many()
+            .col_expr(user::Column::DisabledAt, Expr::value(disabled_at))
+            .filter(user::Column::Id.eq(user_id))
+            .exec(&self.0.db)
+            .await?;
+        self.forget_user(user_id);
+        if changed.rows_affected == 1 {
+            Ok(())
+        } else {
+            Err(AuthError::NotFound)
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The members of a team: their roles and caps.
+//!
+//! Invariant: a team always has an owner; only owners make and unmake owners. Reads and writes `member`, reads `user`.
+
+use super::{Right, Role, TeamError, TeamScope};
+use crate::input::{Problems, Reason, check_cap};
+use entity::{member, user};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, EntityTrait,
+    ModelTrait, PaginatorTrait, QueryFilter, QueryOrder, Set, TransactionTrait,
+};
+use std::collections::HashMap;
+
+/// A member, as shown to the team.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct MemberRow {
+    /// The person.
+    pub user_id: i64,
+    /// Their e-mail address.
+    pub email: String,
+    /// As what.
+    pub role: Role,
+    /// Nano-USD a day.
+    pub cap_day: Option<i64>,
+    /// Nano-USD a month.
+    pub cap_month: Option<i64>,
+    /// Since when, in Unix milliseconds.
+    pub created_at_ms: i64,
+}
+
+/// A change of a member: outer `None` keeps, inner `None` clears.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemberPatch {
+    /// The name of a role.
+    pub role: Option<String>,
+    /// Nano-USD a day.
+    pub cap_day: Option<Option<i64>>,
+    /// Nano-USD a month.
+    pub cap_month: Option<Option<i64>>,
+}
+
+/// The members of the team of `scope`, oldest first.
+///
+/// # Errors
+/// [`TeamError::Database`].
+pub async fn list_members(db: &DatabaseConnection, scope: &TeamScope) -> Result<Vec<MemberRow>, TeamError> {
+    let rows = member::Entity::find()
+        .filter(member::Column::TeamId.eq(scope.team_id()))
+        .order_by_asc(member::Column::CreatedAt)
+        .order_by_asc(member::Column::UserId)
+        .all(db)
+        .await?;
+    let ids = rows.iter().map(|row| row.user_id);
+    let users = user::Entity::find().filter(user::Column::Id.is_in(ids)).all(db).await?;
+    let mut emails: HashMap<i64, String> = users.into_iter().map(|user| (user.id, user.email)).collect();
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| MemberRow::new(emails.remove(&row.user_id)?, row))
+        .collect())
+}
+
+/// Changes a member of the team of `scope`; returns them as they were and as they are.
+///
+/// # Errors
+/// [`TeamError::Forbidden`], [`TeamError::Invalid`] by field, [`TeamError::LastOwner`], [`TeamError::NotFound`],
+/// [`TeamError::Database`].
+pub async fn update_member(
+    db: &DatabaseConnection,
+    scope: &TeamScope,
+    user_id: i64,
+    patch: MemberPatch,
+) -> Result<(MemberRow, MemberRow), TeamError> {
+    scope.demand(Right::ManageTeam)?;
+    let role = patch.check()?;
+    let transaction = db.begin().await?;
+    let before = lock_member(&transaction, scope, user_id).await?;
+    if let Some(role) = role.filter(|role| role.name() != before.role) {
+        if role == Role::Owner || before.role == Role::Owner.name() {
+            scope.demand(Right::ManageOwners)?;
+        }
+        keep_an_owner(&transaction, scope, &before).await?;
+    }
+    let row = member::ActiveModel {
+        team_id: ActiveValue::Unchanged(before.team_id),
+        user_id: ActiveValue::Unchanged(before.user_id),
+        role: role.map_or(ActiveValue::NotSet, |role| Set(role.name().to_owned())),
+        cap_day: patch.cap_day.map_or(ActiveValue::NotSet, Set),
+        cap_month: patch.cap_month.map_or(ActiveValue::NotSet, Set),
+        created_at: ActiveValue::NotSet,
+    };
+    let after = if row.is_changed() {
+        row.update(&transaction).await?
+    } else {
+        before.clone()
+    };
+    let user = user::Entity::find_by_id(user_id)
+        .one(&transaction)
+        .await?
+        .ok_or(TeamError::NotFound)?;
+    transaction.commit().await?;
+    let before = MemberRow::new(user.email.clone(), before).ok_or(TeamError::NotFound)?;
+    let after = MemberRow::new(user.email, after).ok_or(TeamError::NotFound)?;
+    Ok((before, after))
+}
+
+/// Removes a member from the team of `scope`; their keys are refused from then on.
+///
+/// # Errors
+/// [`TeamError::Forbidden`], [`TeamError::LastOwner`], [`TeamError::NotFound`], [`TeamError::Database`].
+pub async fn remove_member(db: &DatabaseConnection, scope: &TeamScope, user_id: i64) -> Result<(), TeamError> {
+    scope.demand(Right::ManageTeam)?;
+    let transaction = db.begin().await?;
+    let row = lock_member(&transaction, scope, user_id).await?;
+    if row.role == Role::Owner.name() {
+        scope.demand(Right::ManageOwners)?;
+    }
+    keep_an_owner(&transaction, scope, &row).await?;
+    row.delete(&transaction).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// The member, while no other transaction changes members of this team: two owners cannot demote each other at once.
+async fn lock_member(
+    transaction: &DatabaseTransaction,
+    scope: &TeamScope,
+    user_id: i64,
+) -> Result<member::Model, TeamError> {
+    // A write that changes nothing takes the lock alike on SQLite (the file) and Postgres (the rows).
+    member::Entity::update_many()
+        .col_expr(member::Column::TeamId, sea_orm::sea_query::Expr::value(scope.team_id()))
+        .filter(member::Column::TeamId.eq(scope.team_id()))
+        .exec(transaction)
+        .await?;
+    let found = member::Entity::find_by_id((scope.team_id(), user_id))
+        .one(transaction)
+        .await?;
+    found.ok_or(TeamError::NotFound)
+}
+
+/// Refuses when `leaving` is the only owner.
+async fn keep_an_owner(db: &impl ConnectionTrait, scope: &TeamScope, leaving: &member::Model) -> Result<(), TeamError> {
+    if leaving.role != Role::Owner.name() {
+        return Ok(());
+    }
+    let owners = member::Entity::find()
+        .filter(member::Column::TeamId.eq(scope.team_id()))
+        .filter(member::Column::Role.eq(Role::Owner.name()))
+        .count(db)
+        .await?;
+    if owners > 1 { Ok(()) } else { Err(TeamError::LastOwner) }
+}
+
+impl MemberPatch {
+    fn check(&self) -> Result<Option<Role>, Problems> {
+        let mut problems = Problems::default();
+        let role = self
+            .role
+            .as_deref()
+            .map(|name| Role::parse(name).ok_or_else(|| Reason::NotARole(name.to_owned())));
+        let role = role.transpose();
+        problems.note("role", role.as_ref().map(|_| ()).map_err(Clone::clone));
+        problems.note("cap_day", check_cap(self.cap_day.flatten()));
+        problems.note("cap_month", check_cap(self.cap_month.flatten()));
+        problems.into_result()?;
+        Ok(role.unwrap_or_default())
+    }
+}
+
+impl MemberRow {
+    /// `None` when the stored role is unknown: such a member has no rights.
+    fn new(email: String, row: member::Model) -> Option<Self> {
+        Some(Self {
+            user_id: row.user_id,
+            email,
+            role: Role::parse(&row.role)?,
+            cap_day: row.cap_day,
+            cap_month: row.cap_month,
+            created_at_ms: row.created_at,
+        })
+    }
+}

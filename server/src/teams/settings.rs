@@ -1,0 +1,114 @@
+//! A team's own settings: name, time zone, caps and limits.
+//!
+//! Invariant: what is stored passed every check; nothing is stored when one field is refused. Reads and writes `team`.
+
+use super::{Right, TeamError, TeamRow, TeamScope};
+use crate::input::{Problems, RATE_MAX, Reason, TOKEN_RATE_MAX, check_cap, check_limit, check_name};
+use entity::team;
+use sea_orm::{ActiveModelTrait, ActiveValue, DatabaseConnection, EntityTrait, Set};
+
+/// A change of a team's settings: outer `None` keeps, inner `None` clears.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TeamPatch {
+    /// Shown name.
+    pub name: Option<String>,
+    /// IANA name.
+    pub time_zone: Option<String>,
+    /// Nano-USD a day.
+    pub cap_day: Option<Option<i64>>,
+    /// Nano-USD a month.
+    pub cap_month: Option<Option<i64>>,
+    /// Requests a minute.
+    pub rpm: Option<Option<i64>>,
+    /// Tokens a minute.
+    pub tpm: Option<Option<i64>>,
+}
+
+impl TeamPatch {
+    fn check(&self) -> Result<(), Problems> {
+        let mut problems = Problems::default();
+        problems.note("name", self.name.as_deref().map_or(Ok(()), check_name));
+        problems.note("time_zone", self.time_zone.as_deref().map_or(Ok(()), check_time_zone));
+        problems.note("cap_day", check_cap(self.cap_day.flatten()));
+        problems.note("cap_month", check_cap(self.cap_month.flatten()));
+        problems.note("rpm", check_limit(self.rpm.flatten(), RATE_MAX));
+        problems.note("tpm", check_limit(self.tpm.flatten(), TOKEN_RATE_MAX));
+        problems.into_result()
+    }
+}
+
+/// Changes the team of `scope`; returns it as it was and as it is.
+///
+/// # Errors
+/// [`TeamError::Forbidden`], [`TeamError::Invalid`] by field, [`TeamError::NotFound`], [`TeamError::Database`].
+pub async fn update(
+    db: &DatabaseConnection,
+    scope: &TeamScope,
+    patch: TeamPatch,
+) -> Result<(TeamRow, TeamRow), TeamError> {
+    scope.demand(Right::ManageTeam)?;
+    patch.check()?;
+    let before = team::Entity::find_by_id(scope.team_id())
+        .one(db)
+        .await?
+        .ok_or(TeamError::NotFound)?;
+    let mut row = team::ActiveModel {
+        id: ActiveValue::Unchanged(before.id),
+        ..Default::default()
+    };
+    if let Some(name) = patch.name {
+        row.name = Set(name.trim().to_owned());
+    }
+    if let Some(time_zone) = patch.time_zone {
+        row.time_zone = Set(time_zone);
+    }
+    row.cap_day = patch.cap_day.map_or(ActiveValue::NotSet, Set);
+    row.cap_month = patch.cap_month.map_or(ActiveValue::NotSet, Set);
+    row.rpm = patch.rpm.map_or(ActiveValue::NotSet, Set);
+    row.tpm = patch.tpm.map_or(ActiveValue::NotSet, Set);
+    let after = if row.is_changed() {
+        row.update(db).await?
+    } else {
+        before.clone()
+    };
+    Ok((before.into(), after.into()))
+}
+
+fn check_time_zone(name: &str) -> Result<(), Reason> {
+    match jiff::tz::TimeZone::get(name) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Reason::NotATimeZone(name.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refused_setting_is_named() {
+        let patch = TeamPatch {
+            name: Some(" ".into()),
+            time_zone: Some("Berlin".into()),
+            cap_day: Some(Some(0)),
+            cap_month: Some(None),
+            rpm: Some(Some(RATE_MAX + 1)),
+            tpm: None,
+        };
+        let Err(problems) = patch.check() else {
+            panic!("accepted")
+        };
+        let fields: Vec<_> = problems.0.iter().map(|problem| problem.field).collect();
+        assert_eq!(fields, ["name", "time_zone", "cap_day", "rpm"]);
+    }
+
+    #[test]
+    fn time_zones_are_those_of_the_database_of_the_world() {
+        for good in ["UTC", "Europe/Berlin", "Asia/Kathmandu"] {
+            assert_eq!(check_time_zone(good), Ok(()));
+        }
+        for bad in ["", "CEST+2", "Mars/Olympus", "../etc/passwd"] {
+            assert_eq!(check_time_zone(bad), Err(Reason::NotATimeZone(bad.to_owned())));
+        }
+    }
+}
