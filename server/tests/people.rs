@@ -1,0 +1,16 @@
+//! Users, teams and keys over a real database: SQLite always, and Postgres where `OURHUB_TEST_POSTGRES` names a server.
+//!
+//! Each test runs on every database there is.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "people/audit.rs"]
+mod audit;
+#[path = "people/auth.rs"]
+mod auth;
+#[path = "people/harness.rs"]
+mod harness;
+#[path = "people/keys.rs"]
+mod keys;
+#[path = "people/teams.rs"]
+mod teams;
