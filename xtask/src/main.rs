@@ -1,8 +1,10 @@
 //! `cargo xtask`: everything one does to the repository besides `cargo run`.
 //!
 //! Invariant: every part finds or installs what it needs, or stops with one line that says what to install; nothing is skipped.
-//! Reads and writes the working tree's `target/` and a temporary folder; never anything else.
+//! Reads and writes `target/`, `end2end/node_modules`, `end2end/screenshots` and a temporary folder; nothing else.
 
+mod browser;
+mod clients;
 mod postgres;
 mod rust;
 mod shell;
@@ -12,9 +14,13 @@ mod web;
 use std::process::ExitCode;
 
 const HELP: &str = "\
-cargo xtask test [unit|http]...   all tests, or some parts of them
-cargo xtask web                  the wasm bundle of the dashboard, into target/web
+cargo xtask test [unit|http|browser|clients]...   all tests, or some parts of them
+cargo xtask web                                   the wasm bundle of the dashboard, into target/web
+cargo xtask screenshots                           every page, light and dark, into end2end/screenshots
 ";
+
+/// The parts of the tests, in the order in which they run.
+const PARTS: [&str; 4] = ["unit", "http", "browser", "clients"];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -22,6 +28,7 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["test", parts @ ..] => test(parts),
         ["web"] => web::bundle(),
+        ["screenshots"] => browser::screenshots(),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())
@@ -37,17 +44,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn test(parts: &[&str]) -> anyhow::Result<()> {
-    const ALL: [&str; 2] = ["unit", "http"];
-    if let Some(unknown) = parts.iter().find(|part| !ALL.contains(part)) {
-        anyhow::bail!("unknown part `{unknown}`; the parts are {}", ALL.join(", "));
+fn test(wanted: &[&str]) -> anyhow::Result<()> {
+    if let Some(unknown) = wanted.iter().find(|part| !PARTS.contains(part)) {
+        anyhow::bail!("unknown part `{unknown}`; the parts are {}", PARTS.join(", "));
     }
-    let wanted = if parts.is_empty() { &ALL[..1] } else { parts };
-    for part in wanted {
+    let is_wanted = |part: &str| wanted.is_empty() || wanted.contains(&part);
+    if is_wanted("browser") {
+        web::bundle()?; // first: the server embeds it, and is then compiled once
+    }
+    for part in PARTS.into_iter().filter(|part| is_wanted(part)) {
         shell::title(part);
-        match *part {
+        match part {
             "unit" => rust::unit()?,
-            _ => rust::http()?,
+            "http" => rust::http()?,
+            "browser" => browser::test()?,
+            _ => clients::test()?,
         }
     }
     Ok(())

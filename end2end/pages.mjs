@@ -1,0 +1,46 @@
+// Every page, and a server with something to show on each.
+
+import { call } from "./browser.mjs";
+
+export const PUBLIC = { landing: "/", models: "/models", docs: "/docs", gallery: "/gallery", signup: "/signup", login: "/login", missing: "/no-such-page" };
+
+/** Two accounts, one of them cooling down, two keys and five requests; returns the signed-in pages by name. */
+export async function furnish(hub) {
+  await hub.createAdmin();
+  const account = await hub.createAccount("first", 0);
+  await hub.createAccount("second", 1);
+  const { id, key } = await hub.createKey({ name: "ci-agents", cap_day: "5", cap_month: "50", rpm: 60 });
+  await hub.createKey({ name: "laptop", models: ["gpt-*"] });
+  for (let calls = 0; calls < 3; calls += 1) await call(hub, key);
+  hub.upstream.answer("first", { status: 429, headers: { "retry-after": "600" } });
+  await call(hub, key);
+  await call(hub, key, { model: "no-such-model" });
+  const teams = await hub.api("GET", "/teams");
+  const requests = await hub.api("GET", `/teams/${teams.data[0].id}/requests`);
+  const request = requests.data[0].id;
+  return {
+    overview: "/overview",
+    keys: "/keys",
+    "key-new": "/keys/new",
+    "key-edit": `/keys/${id}`,
+    "key-created": `/keys/${id}/created`,
+    "key-rotate": `/keys/${id}/rotate`,
+    "key-revoke": `/keys/${id}/revoke`,
+    usage: "/usage",
+    receipt: `/usage/${request}`,
+    billing: "/billing",
+    team: "/team",
+    settings: "/settings",
+    "admin-accounts": "/admin/accounts",
+    "admin-account-choice": "/admin/accounts/new",
+    "admin-account-new": "/admin/accounts/new/openai",
+    "admin-account-edit": `/admin/accounts/${account.id}`,
+    "admin-account-delete": `/admin/accounts/${account.id}/delete`,
+    "admin-models": "/admin/models",
+    "admin-model-new": "/admin/models/new",
+    "admin-model-price": "/admin/models/price",
+    "admin-teams": "/admin/teams",
+    "admin-requests": "/admin/requests",
+    "admin-receipt": `/admin/requests/${request}`,
+  };
+}

@@ -1,0 +1,89 @@
+// A stand-in for a provider that speaks OpenAI's chat dialect: models, chat completions (whole and streamed), embeddings.
+//
+// Each account has a base URL of its own, `${url}/<account>/v1`, and misbehaves on demand:
+//     upstream.answer("first", { status: 429, headers: { "retry-after": "60" } });   // from now on
+//     upstream.answer("first", { hang: true });                                      // never answers
+//     upstream.answer("first", null);                                                // well again
+// `upstream.requests` holds what arrived: { account, path, authorization, body }.
+
+import { createServer } from "node:http";
+
+const USAGE = { prompt_tokens: 11, completion_tokens: 4, total_tokens: 15 };
+const WORDS = ["Hello", " from", " the", " upstream"];
+export const REPLY = WORDS.join("");
+
+export async function startUpstream() {
+  const behaviours = new Map();
+  const requests = [];
+  const server = createServer(async (request, response) => {
+    const [, account, path] = /^\/([^/]+)(\/v1\/.*)$/.exec(request.url) ?? [null, null, request.url];
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const text = Buffer.concat(chunks).toString();
+    const body = text ? JSON.parse(text) : null;
+    requests.push({ account, path, authorization: request.headers.authorization, body });
+
+    const behaviour = behaviours.get(account);
+    if (behaviour?.hang) return;
+    if (behaviour?.status) return fail(response, behaviour);
+    if (path === "/v1/models") return json(response, { object: "list", data: [{ id: "gpt-4o-mini", object: "model" }] });
+    if (path === "/v1/embeddings") return json(response, embeddings(body));
+    if (path !== "/v1/chat/completions") return fail(response, { status: 404 });
+    return body.stream ? stream(response, body) : json(response, completion(body));
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${server.address().port}`;
+  return {
+    url,
+    requests,
+    answer: (account, behaviour) => (behaviour ? behaviours.set(account, behaviour) : behaviours.delete(account)),
+    stop: () => new Promise((resolve) => (server.close(resolve), server.closeAllConnections())),
+  };
+}
+
+function json(response, value, status = 200, headers = {}) {
+  response.writeHead(status, { "content-type": "application/json", ...headers });
+  response.end(JSON.stringify(value));
+}
+
+function fail(response, { status, headers }) {
+  const code = status === 429 ? "rate_limit_exceeded" : null;
+  json(response, { error: { message: `status ${status} on demand`, type: "mock_error", param: null, code } }, status, headers);
+}
+
+function completion(body) {
+  return {
+    id: "chatcmpl-mock",
+    object: "chat.completion",
+    created: 1_700_000_000,
+    model: body.model,
+    choices: [{ index: 0, message: { role: "assistant", content: REPLY, refusal: null }, logprobs: null, finish_reason: "stop" }],
+    usage: USAGE,
+  };
+}
+
+function stream(response, body) {
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  const event = (choices, usage) => {
+    const chunk = { id: "chatcmpl-mock", object: "chat.completion.chunk", created: 1_700_000_000, model: body.model, choices, usage };
+    response.write(`data: ${JSON.stringify(chunk)}\n\n`);
+  };
+  const choice = (delta, finish_reason = null) => [{ index: 0, delta, logprobs: null, finish_reason }];
+  event(choice({ role: "assistant", content: "" }));
+  for (const content of WORDS) event(choice({ content }));
+  event(choice({}, "stop"));
+  if (body.stream_options?.include_usage) event([], USAGE);
+  response.end("data: [DONE]\n\n");
+}
+
+function embeddings(body) {
+  const inputs = Array.isArray(body.input) && typeof body.input[0] !== "number" ? body.input : [body.input];
+  const numbers = [0.25, -0.5, 0.75];
+  const embedding = body.encoding_format === "base64" ? Buffer.from(new Float32Array(numbers).buffer).toString("base64") : numbers;
+  return {
+    object: "list",
+    data: inputs.map((_, index) => ({ object: "embedding", index, embedding })),
+    model: body.model,
+    usage: { prompt_tokens: 6, total_tokens: 6 },
+  };
+}
