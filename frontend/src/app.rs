@@ -1,0 +1,69 @@
+//! Every page and its path.
+//!
+//! Invariant: pages are rendered whole before the first byte is sent, so that they need no script, and may redirect
+//! and set their status.
+
+use leptos::prelude::*;
+use leptos_meta::provide_meta_context;
+use leptos_router::SsrMode::Async;
+use leptos_router::components::{FlatRoutes, Route, Router};
+use leptos_router::path;
+
+use crate::pages::accounts::{AccountDelete, AccountEdit, AccountList, AccountNew, ProviderChoice};
+use crate::pages::billing::BillingPage;
+use crate::pages::docs::Docs;
+use crate::pages::errors::NotFound;
+use crate::pages::gallery::Gallery;
+use crate::pages::keys::{KeyCreated, KeyEdit, KeyList, KeyNew, KeyRevoke, KeyRotate};
+use crate::pages::landing::Landing;
+use crate::pages::models::{Catalogue, ModelNew, ModelsPage, PriceNew};
+use crate::pages::overview::OverviewPage;
+use crate::pages::session::{LogIn, Setup, SignUp};
+use crate::pages::settings::SettingsPage;
+use crate::pages::team::TeamPage;
+use crate::pages::teams::TeamsPage;
+use crate::pages::usage::{AllRequestsPage, AnyReceiptPage, ReceiptPage, UsagePage};
+
+/// All pages.
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    view! {
+        <Router>
+            <FlatRoutes fallback=NotFound>
+                <Route path=path!("/") view=Landing ssr=Async />
+                <Route path=path!("/models") view=Catalogue ssr=Async />
+                <Route path=path!("/docs") view=Docs ssr=Async />
+                <Route path=path!("/gallery") view=Gallery ssr=Async />
+                <Route path=path!("/signup") view=SignUp ssr=Async />
+                <Route path=path!("/login") view=LogIn ssr=Async />
+                <Route path=path!("/setup") view=Setup ssr=Async />
+
+                <Route path=path!("/overview") view=OverviewPage ssr=Async />
+                <Route path=path!("/keys") view=KeyList ssr=Async />
+                <Route path=path!("/keys/new") view=KeyNew ssr=Async />
+                <Route path=path!("/keys/:id") view=KeyEdit ssr=Async />
+                <Route path=path!("/keys/:id/created") view=KeyCreated ssr=Async />
+                <Route path=path!("/keys/:id/rotate") view=KeyRotate ssr=Async />
+                <Route path=path!("/keys/:id/revoke") view=KeyRevoke ssr=Async />
+                <Route path=path!("/usage") view=UsagePage ssr=Async />
+                <Route path=path!("/usage/:id") view=ReceiptPage ssr=Async />
+                <Route path=path!("/billing") view=BillingPage ssr=Async />
+                <Route path=path!("/team") view=TeamPage ssr=Async />
+                <Route path=path!("/settings") view=SettingsPage ssr=Async />
+
+                <Route path=path!("/admin/accounts") view=AccountList ssr=Async />
+                <Route path=path!("/admin/accounts/new") view=ProviderChoice ssr=Async />
+                <Route path=path!("/admin/accounts/new/:provider") view=AccountNew ssr=Async />
+                <Route path=path!("/admin/accounts/:id") view=AccountEdit ssr=Async />
+                <Route path=path!("/admin/accounts/:id/delete") view=AccountDelete ssr=Async />
+                <Route path=path!("/admin/models") view=ModelsPage ssr=Async />
+                <Route path=path!("/admin/models/new") view=ModelNew ssr=Async />
+                <Route path=path!("/admin/models/price") view=PriceNew ssr=Async />
+                <Route path=path!("/admin/teams") view=TeamsPage ssr=Async />
+                <Route path=path!("/admin/requests") view=AllRequestsPage ssr=Async />
+                <Route path=path!("/admin/requests/:id") view=AnyReceiptPage ssr=Async />
+            </FlatRoutes>
+        </Router>
+    }
+}

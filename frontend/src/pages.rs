@@ -1,0 +1,20 @@
+//! The pages: one file per subject, by the names of [`crate::api`].
+//!
+//! Invariant: a page asks [`crate::api`] and draws with [`crate::ui`]; every form is a plain POST to `/fn/…`.
+
+pub mod accounts;
+pub mod billing;
+pub mod docs;
+pub mod errors;
+mod frame;
+pub mod gallery;
+pub mod keys;
+pub mod landing;
+pub mod models;
+pub mod overview;
+pub mod session;
+pub mod settings;
+mod snippets;
+pub mod team;
+pub mod teams;
+pub mod usage;

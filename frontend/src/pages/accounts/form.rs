@@ -1,0 +1,324 @@
+//! The account form: first the provider, then its fields, which the preset fills.
+//!
+//! Invariant: a stored secret is never in the page; an empty field keeps it.
+//! Reads [`crate::api::accounts`]; the forms are sent to `/fn/create_account`, `/fn/update_account`, `/fn/test_account`.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+
+use super::super::frame::{Spot, Visit, signed_in};
+use super::health;
+use crate::api::accounts::{AccountView, ModelEntry, PresetView, TestView, account, presets};
+use crate::api::{ApiError, Code, Flash};
+use crate::ui::*;
+
+fn spot(title: &str, path: String) -> Spot {
+    Spot::new(Section::Accounts, title, path).via("/admin/accounts", "Upstream accounts")
+}
+
+/// `/admin/accounts/new`: which provider.
+#[component]
+pub fn ProviderChoice() -> impl IntoView {
+    signed_in(spot("Add account", "/admin/accounts/new".to_owned()), |_| async move {
+        let presets = presets().await?.into_iter().map(preset).collect_view();
+        Ok::<_, ApiError>(
+            view! {
+                <PageHead title="Add an upstream account" lead="Choose a provider, paste a key, test it. The rest is filled in." />
+                <div class="narrow stack">
+                    <h2>"Provider"</h2>
+                    <div class="presets">{presets}</div>
+                </div>
+            }
+            .into_any(),
+        )
+    })
+}
+
+fn preset(preset: PresetView) -> AnyView {
+    view! {
+        <a class="preset" href=format!("/admin/accounts/new/{}", preset.id)>
+            <Mark name=preset.name.clone() />
+            {preset.name}
+        </a>
+    }
+    .into_any()
+}
+
+/// `/admin/accounts/new/{provider}`
+#[component]
+pub fn AccountNew() -> impl IntoView {
+    let provider = use_params_map().read_untracked().get("provider").unwrap_or_default();
+    let path = format!("/admin/accounts/new/{provider}");
+    signed_in(spot("Add account", path).via("/admin/accounts/new", "Add account"), |visit| async move {
+        let presets = presets().await?;
+        let preset = presets.into_iter().find(|preset| preset.id == provider).ok_or_else(|| ApiError::new(Code::NotFound))?;
+        Ok(new_page(&visit, preset))
+    })
+}
+
+fn new_page(visit: &Visit, preset: PresetView) -> AnyView {
+    let start = Values {
+        label: format!("{} main", preset.name),
+        base_url: preset.base_url.clone(),
+        needs_key: preset.needs_key,
+        needs_url: preset.base_url.is_empty(),
+        ..Values::default()
+    };
+    let fields = fields(&visit.flash, &start);
+    view! {
+        <PageHead title=format!("Add {}", preset.name) lead="Paste a key and test it. The rest is good as it is." />
+        <form class="narrow stack stack--6" method="post" action="/fn/create_account">
+            <Hidden fields=vec![("provider", preset.id)] />
+            {fields}
+            <div class="row row--wrap">
+                <Button text="Save account" kind=Kind::Primary />
+                <Button text="Save and test" name="intent" value="test" icon=Glyph::Pulse />
+                <LinkButton href="/admin/accounts" text="Cancel" kind=Kind::Ghost />
+            </div>
+        </form>
+    }
+    .into_any()
+}
+
+/// `/admin/accounts/{id}`
+#[component]
+pub fn AccountEdit() -> impl IntoView {
+    let id = use_params_map().read_untracked().get("id").unwrap_or_default();
+    signed_in(spot("Edit account", format!("/admin/accounts/{id}")), |visit| async move {
+        let account = account(id).await?;
+        Ok::<_, ApiError>(edit_page(&visit, account))
+    })
+}
+
+fn edit_page(visit: &Visit, account: AccountView) -> AnyView {
+    let fields = fields(&visit.flash, &Values::of(&account));
+    let health = health(&visit.clock, &account);
+    let tested = visit.flash.test.clone().map(test);
+    let (id, id_of_test) = (account.id.clone(), account.id.clone());
+    view! {
+        <PageHead title=account.label.clone() lead=format!("{}, {} dialect", account.provider, account.dialect)>
+            <form method="post" action="/fn/test_account">
+                <Hidden fields=vec![("id", id_of_test)] />
+                <Button text="Test account" icon=Glyph::Pulse />
+            </form>
+        </PageHead>
+        <div class="narrow stack stack--6">
+            {tested} <div class="row t13">{health} <span class="muted">{account.reason.clone()}</span></div>
+            <form class="stack stack--6" method="post" action="/fn/update_account">
+                <Hidden fields=vec![("id", id), ("provider", account.provider)] />
+                {fields}
+                <div class="row">
+                    <Button text="Save account" kind=Kind::Primary />
+                    <LinkButton href="/admin/accounts" text="Cancel" kind=Kind::Ghost />
+                </div>
+            </form>
+        </div>
+    }
+    .into_any()
+}
+
+/// How a test went.
+fn test(test: TestView) -> AnyView {
+    let (class, glyph, title) = if test.ok {
+        ("trail__n trail__n--ok", Glyph::Check, "The key works")
+    } else {
+        ("trail__n trail__n--bad", Glyph::Alert, "The test failed")
+    };
+    let models = (test.ok && test.models > 0).then(|| format!(" It lists {} models.", count(test.models)));
+    view! {
+        <section class="card" role="status">
+            <div class="liverow">
+                <span class=class>
+                    <Icon of=glyph />
+                </span>
+                <div>
+                    <span class="strong t13">{title}</span>
+                    <p class="t12 faint">{test.message} {models}</p>
+                </div>
+                <span class="t12 faint num">{duration(test.latency_ms)}</span>
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+/// The values the form starts with.
+#[derive(Default)]
+struct Values {
+    label: String,
+    base_url: String,
+    last_four: String,
+    needs_key: bool,
+    needs_url: bool,
+    priority: String,
+    weight: String,
+    region: String,
+    proxy_url: String,
+    models: String,
+    rpm: String,
+    tpm: String,
+    max_in_flight: String,
+}
+
+impl Values {
+    fn of(account: &AccountView) -> Self {
+        let number = |limit: Option<i64>| limit.map(|limit| limit.to_string()).unwrap_or_default();
+        let models: Vec<_> = account
+            .models
+            .iter()
+            .map(|entry| match entry {
+                ModelEntry::Pattern(pattern) => pattern.clone(),
+                ModelEntry::One(one) => match &one.upstream_model {
+                    Some(upstream) if *upstream != one.model => format!("{} = {upstream}", one.model),
+                    _ => one.model.clone(),
+                },
+            })
+            .collect();
+        Self {
+            label: account.label.clone(),
+            base_url: account.base_url.clone(),
+            last_four: account.last_four.clone(),
+            needs_key: false,
+            needs_url: false,
+            priority: account.priority.to_string(),
+            weight: account.weight.to_string(),
+            region: account.region.clone().unwrap_or_default(),
+            proxy_url: account.proxy_url.clone().unwrap_or_default(),
+            models: models.join("\n"),
+            rpm: number(account.rpm),
+            tpm: number(account.tpm),
+            max_in_flight: number(account.max_in_flight),
+        }
+    }
+}
+
+/// All fields; what is good as it is stands folded away.
+fn fields(flash: &Flash, start: &Values) -> AnyView {
+    const FOLDED: [&str; 8] = ["priority", "weight", "region", "proxy_url", "rpm", "tpm", "max_in_flight", "base_url"];
+    let has_error = FOLDED.iter().any(|name| flash.error_of(name).is_some());
+    let credential = credential(flash, start);
+    let models = models(flash, start);
+    let routing = routing(flash, start);
+    let limits = limits(flash, start);
+    let place = place(flash, start);
+    view! {
+        {credential}
+        {models}
+        <More title="Routing and limits" hint="good as they are" open=has_error || start.needs_url>
+            {place}
+            {routing}
+            {limits}
+        </More>
+    }
+    .into_any()
+}
+
+fn credential(flash: &Flash, start: &Values) -> AnyView {
+    let hint = if start.last_four.is_empty() {
+        "Stored encrypted. Nobody sees it again, not even you.".to_owned()
+    } else {
+        format!("The one stored ends in {}. Leave this empty to keep it.", start.last_four)
+    };
+    let (needs_key, label) = (start.needs_key, flash.value("label", &start.label));
+    let (secret_error, label_error) = (flash.error_of("secret"), flash.error_of("label"));
+    view! {
+        <Fieldset legend="Credential">
+            <TextField
+                name="secret"
+                label="API key"
+                kind="password"
+                autocomplete="off"
+                mono=true
+                required=needs_key
+                optional=!needs_key
+                hint=hint
+                nostrip:error=secret_error
+            />
+            <TextField
+                name="label"
+                label="Label"
+                value=label
+                required=true
+                hint="For admins only. Customers read the provider and a number."
+                nostrip:error=label_error
+            />
+        </Fieldset>
+    }
+    .into_any()
+}
+
+fn models(flash: &Flash, start: &Values) -> AnyView {
+    view! {
+        <TextArea
+            name="models"
+            label="Models"
+            value=flash.value("models", &start.models)
+            optional=true
+            placeholder="*"
+            hint="One a line. Empty or *: every model with a price, by its own name. Another name at the provider: gpt-5 = my-deployment."
+            nostrip:error=flash.error_of("models")
+        />
+    }
+    .into_any()
+}
+
+fn place(flash: &Flash, start: &Values) -> AnyView {
+    view! {
+        <TextField
+            name="base_url"
+            label="Base URL"
+            value=flash.value("base_url", &start.base_url)
+            mono=true
+            required=start.needs_url
+            hint="Another host needs the API key again."
+            nostrip:error=flash.error_of("base_url")
+        />
+        <div class="cols">
+            <TextField
+                name="region"
+                label="Region"
+                value=flash.value("region", &start.region)
+                optional=true
+                placeholder="Any"
+                nostrip:error=flash.error_of("region")
+            />
+            <TextField
+                name="proxy_url"
+                label="Proxy"
+                value=flash.value("proxy_url", &start.proxy_url)
+                optional=true
+                placeholder="socks5://host:port"
+                nostrip:error=flash.error_of("proxy_url")
+            />
+        </div>
+    }
+    .into_any()
+}
+
+/// A whole number with a hint of its own.
+fn number(flash: &Flash, (name, label, hint): (&'static str, &'static str, &'static str), stored: &str) -> AnyView {
+    view! {
+        <TextField
+            name=name
+            label=label
+            value=flash.value(name, stored)
+            inputmode="numeric"
+            hint=hint
+            nostrip:error=flash.error_of(name)
+        />
+    }
+    .into_any()
+}
+
+fn routing(flash: &Flash, start: &Values) -> AnyView {
+    let priority = number(flash, ("priority", "Priority", "The lowest is asked first. Empty: 0."), &start.priority);
+    let weight = number(flash, ("weight", "Weight", "Share among equals. Empty: 100."), &start.weight);
+    let at_once = number(flash, ("max_in_flight", "Requests at once", "Empty: no limit."), &start.max_in_flight);
+    view! { <div class="cols cols--3">{priority} {weight} {at_once}</div> }.into_any()
+}
+
+fn limits(flash: &Flash, start: &Values) -> AnyView {
+    let rpm = number(flash, ("rpm", "Requests per minute", "What the provider grants, if you know."), &start.rpm);
+    let tpm = number(flash, ("tpm", "Tokens per minute", "What the provider grants, if you know."), &start.tpm);
+    view! { <div class="cols">{rpm} {tpm}</div> }.into_any()
+}

@@ -1,0 +1,101 @@
+//! Billing: the balance and the ledger, one line each.
+//!
+//! Invariant: amounts are shown as the ledger has them.
+//! Reads [`crate::api::billing`].
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+
+use super::frame::{Spot, signed_in};
+use crate::api::billing::{BalanceView, LedgerLine, balance, ledger};
+use crate::api::{ApiError, Page, PageQuery};
+use crate::ui::*;
+
+/// `/billing`
+#[component]
+pub fn BillingPage() -> impl IntoView {
+    let after = use_query_map().read_untracked().get("after");
+    signed_in(Spot::new(Section::Billing, "Billing", "/billing"), |visit| async move {
+        let balance = balance().await?;
+        let lines = ledger(PageQuery { limit: None, after }).await?;
+        Ok::<_, ApiError>(page(&visit.clock, &balance, lines))
+    })
+}
+
+fn page(clock: &Clock, balance: &BalanceView, lines: Page<LedgerLine>) -> AnyView {
+    let lead = if balance.prepaid {
+        "Prepaid: a call needs a balance. Every charge here opens down to its request."
+    } else {
+        "The balance may go below zero. Every charge here opens down to its request."
+    };
+    let list = if lines.data.is_empty() { nothing() } else { table(clock, lines) };
+    view! {
+        <PageHead title="Billing" lead=lead />
+        {stats(balance)}
+        <section class="stack stack--2">
+            <h2>"Ledger"</h2>
+            {list}
+        </section>
+    }
+    .into_any()
+}
+
+fn stats(balance: &BalanceView) -> AnyView {
+    let BalanceView { balance, held, entries, posted, .. } = *balance;
+    let held = format!("{} of it held by running requests", usd(held));
+    view! {
+        <Stats>
+            <Stat label="Balance" value=view! { <Amount of=balance /> }.into_any() note=held />
+            <Stat label="Grants and adjustments" value=view! { <Amount of=entries /> }.into_any() note="in all" />
+            <Stat label="Charged" value=view! { <Amount of=posted /> }.into_any() note="in all" />
+        </Stats>
+    }
+    .into_any()
+}
+
+fn nothing() -> AnyView {
+    view! { <Empty icon=Glyph::Card title="No entries yet" text="Grants and charges are listed here, one line each." /> }
+        .into_any()
+}
+
+fn table(clock: &Clock, lines: Page<LedgerLine>) -> AnyView {
+    let head = vec![th("Date", ""), th("Entry", ""), th("What", "p2"), th("By", "p3"), th("Amount", "r")];
+    let older = lines.next.map(|after| format!("/billing?after={after}"));
+    let note = format!("{} entries", lines.data.len());
+    let rows = lines.data.into_iter().map(|line| row(clock, line)).collect_view();
+    let pager = view! { <Pager note=note nostrip:older=older /> }.into_any();
+    view! {
+        <Table head=head tight=true pager=pager>
+            {rows}
+        </Table>
+    }
+    .into_any()
+}
+
+fn row(clock: &Clock, line: LedgerLine) -> AnyView {
+    let entry = match line.kind.as_str() {
+        "charge" => view! {
+            <a class="link" href=format!("/usage/{}", line.id)>
+                "Charge"
+            </a>
+        }
+        .into_any(),
+        "grant" => "Grant".into_any(),
+        "adjustment" => "Adjustment".into_any(),
+        other => other.to_owned().into_any(),
+    };
+    view! {
+        <tr>
+            <td class="nowrap">
+                <When at=line.at clock=clock.clone() style=Style::TimeOfDay />
+            </td>
+            <td class="main">{entry} <span class="sub only-sm">{line.reason.clone()}</span></td>
+            <td class="p2 muted">{line.reason}</td>
+            <td class="p3 muted">{line.actor}</td>
+            <td class="r">
+                <Amount of=line.amount decimals=6 signed=true />
+            </td>
+        </tr>
+    }
+    .into_any()
+}

@@ -1,0 +1,91 @@
+//! The quick start: from sign-up to the first answer, caps, errors and headers.
+//!
+//! Invariant: says only what the gateway does. Reads the models for an example.
+
+use leptos::prelude::*;
+
+use super::frame::public;
+use super::snippets::{example_model, public_url, snippets_for};
+use crate::api::ApiError;
+use crate::api::models::list_models;
+use crate::ui::*;
+
+/// `/docs`
+#[component]
+pub fn Docs() -> impl IntoView {
+    public("Quick start", |_| async move {
+        let model = example_model(&list_models().await.unwrap_or_default(), &[]);
+        Ok::<_, ApiError>(page(&model))
+    })
+}
+
+fn page(model: &str) -> AnyView {
+    let key = "sk-oh-…".to_owned();
+    let snippets = snippets_for(&key, model);
+    let mark = vec![public_url(), key];
+    view! {
+        <div class="narrow stack stack--8 page__pad">
+            <div>
+                <h1 class="u-t32">"Quick start"</h1>
+                <p class="muted">"Sign up, create a key, change the base URL. Everything else in your code stays."</p>
+            </div>
+            <section class="stack">
+                <h2 class="u-t16">"1. Get a key"</h2>
+                <p>
+                    <a class="link" href="/signup">
+                        "Sign up"
+                    </a>
+                    ", then create a key under Keys. It is shown once. Give it a daily cap if someone else will use it."
+                </p>
+            </section>
+            <section class="stack">
+                <h2 class="u-t16">"2. Change one line"</h2>
+                <Snippets name="docs" of=snippets mark=mark />
+                <p class="hint">
+                    "Any client that lets you set an OpenAI base URL works. Names of models are on the "
+                    <a class="link" href="/models">
+                        "model page"
+                    </a> "."
+                </p>
+            </section>
+            {headers()}
+            {errors()}
+        </div>
+    }
+    .into_any()
+}
+
+fn headers() -> AnyView {
+    let facts = vec![
+        Fact::new("x-request-id", "the id of the receipt"),
+        Fact::new("x-ourhub-attempts", "how many accounts were asked"),
+        Fact::new("x-ourhub-model", "the model that answered"),
+    ];
+    view! {
+        <section class="stack">
+            <h2 class="u-t16">"3. Read the receipt"</h2>
+            <p>"Every answer names its receipt in its headers; look it up under Usage."</p>
+            <Facts of=facts />
+        </section>
+    }
+    .into_any()
+}
+
+fn errors() -> AnyView {
+    let facts = vec![
+        Fact::new("401", "the key is not known, was revoked, or has a typo"),
+        Fact::new("402", "the balance or a cap is used up; the text says which, and when it opens again"),
+        Fact::new("403", "the key may not use this model or come from this address"),
+        Fact::new("404", "no such model"),
+        Fact::new("429", "the key’s own limit per minute; wait for what retry-after says"),
+        Fact::new("503", "no account can answer; the request was not charged"),
+    ];
+    view! {
+        <section class="stack">
+            <h2 class="u-t16">"When a call is refused"</h2>
+            <p>"Errors come in the shape your SDK knows, so that it raises its own exceptions. Each carries the request id."</p>
+            <Facts of=facts />
+        </section>
+    }
+    .into_any()
+}

@@ -1,0 +1,59 @@
+//! What is shown where there is no page.
+//!
+//! Writes the response's status.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+use crate::api::{ApiError, Code};
+use crate::ui::{ErrorPage, LinkButton, Site};
+
+/// No page has this address.
+#[component]
+pub fn NotFound() -> impl IntoView {
+    set_status(404);
+    view! {
+        <Title text="Not found · OurHub" />
+        <Site>
+            <ErrorPage
+                status=404
+                title="There is no page here"
+                text="The address may have a typo, or what it led to is gone."
+            >
+                <LinkButton href="/" text="Go to the start page" />
+            </ErrorPage>
+        </Site>
+    }
+    .into_any()
+}
+
+/// A refusal in place of a page: what happened, whose turn it is, and the way out.
+#[component]
+pub fn Refused(error: ApiError) -> impl IntoView {
+    let status = error.code.status();
+    set_status(status);
+    let title = match error.code {
+        Code::NotFound => "There is nothing here",
+        Code::Forbidden => "Your role does not allow this",
+        Code::Unavailable => "The database does not answer",
+        Code::Throttled => "Too many tries",
+        Code::Unauthenticated => "You are not logged in",
+        Code::Invalid | Code::Conflict => "This cannot be shown",
+        Code::Internal => "Something failed on our side",
+    };
+    let request = Some(error.request_id).filter(|id| !id.is_empty());
+    view! {
+        <ErrorPage status=status title=title text=error.message nostrip:request=request>
+            <LinkButton href="/overview" text="Go to overview" />
+        </ErrorPage>
+    }
+    .into_any()
+}
+
+/// Sets the status of the response.
+pub fn set_status(status: u16) {
+    use actix_web::http::StatusCode;
+    if let (Some(response), Ok(status)) = (use_context::<leptos_actix::ResponseOptions>(), StatusCode::from_u16(status)) {
+        response.set_status(status);
+    }
+}

@@ -1,0 +1,145 @@
+//! The page after a key was made or rotated: the secret, once, how to use it, and the first call.
+//!
+//! Invariant: the secret comes from the flash and is in no address; reloading the page does not show it again.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+
+use super::super::frame::{Spot, copy, signed_in};
+use super::super::snippets::{example_model, public_url, snippets_for};
+use crate::api::keys::{KeyView, KeyWithSecret, key};
+use crate::api::models::list_models;
+use crate::api::usage::{RequestRow, latest_of_key};
+use crate::ui::*;
+
+/// `/keys/{id}/created`
+#[component]
+pub fn KeyCreated() -> impl IntoView {
+    let id = use_params_map().read_untracked().get("id").unwrap_or_default();
+    let spot = Spot::new(Section::Keys, "Your key is ready", format!("/keys/{id}/created")).via("/keys", "Keys");
+    signed_in(spot, move |visit| async move {
+        let key = key(id).await?;
+        let first = latest_of_key(key.id.clone()).await?;
+        let model = example_model(&list_models().await?, &key.models);
+        let page = match visit.flash.created.clone() {
+            Some(made) => fresh(made, &model, first.as_ref()),
+            None => again(&key, &model, first.as_ref()),
+        };
+        Ok(page)
+    })
+}
+
+fn fresh(made: KeyWithSecret, model: &str, first: Option<&RequestRow>) -> AnyView {
+    let KeyWithSecret { key: secret, view: key } = made;
+    let snippets = snippets_for(&secret, model);
+    let mark = vec![public_url(), secret.clone()];
+    let done = if first.is_some() { 3 } else { 1 };
+    let live = live_row(&key, first);
+    view! {
+        <div class="narrow stack stack--6 u-center">
+            <Progress steps=vec!["Create a key", "Change one line", "See your first call"] done=done />
+            <PageHead title="Your key is ready" lead="Copy it, put it into one of these, and make a call." />
+            <section class="stack stack--2">
+                <div class="row row--between">
+                    <h2>"Your key"</h2>
+                    <Badge tone=Tone::Warn text="shown once" />
+                </div>
+                <Secret value=secret.clone()>
+                    {copy(secret, "Copy key")}
+                </Secret>
+                <p class="hint">
+                    "Keep it somewhere safe now: we store only a fingerprint and cannot show it again. Lost it? Rotate it under Keys."
+                </p>
+            </section>
+            <section class="stack stack--2">
+                <h2>"Use it"</h2>
+                <Snippets name="use" of=snippets mark=mark />
+            </section>
+            {live}
+            {may(&key)}
+        </div>
+    }
+    .into_any()
+}
+
+/// The same page when the secret is gone: what it was for, and the first call.
+fn again(key: &KeyView, model: &str, first: Option<&RequestRow>) -> AnyView {
+    let placeholder = format!("sk-oh-…{}", key.last_four.first().map(String::as_str).unwrap_or_default());
+    let snippets = snippets_for(&placeholder, model);
+    let mark = vec![public_url(), placeholder];
+    let title = if first.is_some() { "Your first call worked" } else { "Make a call" };
+    let live = live_row(key, first);
+    view! {
+        <div class="narrow stack stack--6 u-center">
+            <PageHead title=title lead=format!("Key {}. Its secret was shown once; lost it? Rotate it.", key.name)>
+                <LinkButton href="/overview" text="Go to overview" kind=Kind::Primary />
+            </PageHead>
+            {live}
+            <section class="stack stack--2">
+                <h2>"Use it"</h2>
+                <Snippets name="use" of=snippets mark=mark />
+            </section>
+            {may(key)}
+        </div>
+    }
+    .into_any()
+}
+
+/// The first call of the key, or the wait for it.
+fn live_row(key: &KeyView, first: Option<&RequestRow>) -> AnyView {
+    let link = format!("/keys/{}/created", key.id);
+    match first {
+        Some(row) => first_call(row),
+        None => view! {
+            <section class="card" aria-live="polite">
+                <div class="liverow">
+                    <i class="dot dot--live"></i>
+                    <div>
+                        <span class="strong t13">"Waiting for your first call…"</span>
+                        <p class="t12 faint">"It turns up here with its receipt. You can leave; it will be in Usage."</p>
+                    </div>
+                    <LinkButton href=link text="Refresh" size=Size::Small icon=Glyph::Refresh />
+                </div>
+            </section>
+        }
+        .into_any(),
+    }
+}
+
+fn first_call(row: &RequestRow) -> AnyView {
+    let took = row.total_ms.map(|ms| format!("answered in {}", duration(ms))).unwrap_or_default();
+    view! {
+        <section class="card" aria-live="polite">
+            <div class="liverow">
+                <span class="trail__n trail__n--ok">
+                    <Icon of=Glyph::Check />
+                </span>
+                <div>
+                    <span class="strong t13">{row.model.clone()}</span>
+                    " "
+                    <span class="t12 faint">{took}</span>
+                    <p class="t12 faint num">
+                        {format!("{} tokens, charged ", count(row.usage.total()))} <Amount of=row.charged decimals=6 />
+                    </p>
+                </div>
+                <LinkButton href=format!("/usage/{}", row.id) text="Open receipt" size=Size::Small />
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+/// What the key may do, in one line.
+fn may(key: &KeyView) -> AnyView {
+    let models = if key.models.is_empty() { "every model".to_owned() } else { key.models.join(", ") };
+    let cap = key.cap_day.map_or_else(|| "without a daily cap".to_owned(), |cap| format!("up to {} a day", usd(cap)));
+    view! {
+        <p class="t12 faint">
+            {format!("Key {} may use {models}, {cap}. ", key.name)}
+            <a class="link" href=format!("/keys/{}", key.id)>
+                "Change limits"
+            </a>
+        </p>
+    }
+    .into_any()
+}

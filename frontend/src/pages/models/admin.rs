@@ -1,0 +1,244 @@
+//! The catalogue for platform admins: every model with its price rows, and the forms that add to it.
+//!
+//! Reads [`crate::api::models::list_models`]; the forms are sent to `/fn/create_model` and `/fn/add_price`.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+
+use super::super::frame::{Spot, Visit, signed_in};
+use super::{price_line, tokens};
+use crate::api::models::{ModelView, Prices, list_models};
+use crate::api::{ApiError, Code, Flash};
+use crate::ui::*;
+
+/// `/admin/models`; with `?served=all` also those that no account serves.
+#[component]
+pub fn ModelsPage() -> impl IntoView {
+    let query = use_query_map().read_untracked();
+    let (show_all, wanted) = (query.get("show").as_deref() == Some("all"), query.get("q").unwrap_or_default());
+    signed_in(Spot::new(Section::Models, "Models & prices", "/admin/models"), move |visit| async move {
+        let models = list_models().await?;
+        Ok::<_, ApiError>(page(&visit.clock, models, show_all, wanted))
+    })
+}
+
+fn page(clock: &Clock, models: Vec<ModelView>, show_all: bool, wanted: String) -> AnyView {
+    let served = models.iter().filter(|model| model.is_served).count();
+    let links = vec![
+        ("/admin/models".to_owned(), format!("Served {served}"), !show_all),
+        ("/admin/models?show=all".to_owned(), format!("All {}", models.len()), show_all),
+    ];
+    let shown: Vec<_> =
+        models.into_iter().filter(|model| (show_all || model.is_served) && model.id.contains(wanted.trim())).collect();
+    let list = if shown.is_empty() { nothing() } else { table(clock, shown) };
+    view! {
+        <PageHead title="Models & prices" lead="What customers may call and pay. A model without a price is refused, never free.">
+            <LinkButton href="/admin/models/new" text="Add model" kind=Kind::Primary icon=Glyph::Plus />
+        </PageHead>
+        <form class="filters" method="get" action="/admin/models">
+            <Hidden fields=vec![("show", if show_all { "all".to_owned() } else { "served".to_owned() })] />
+            <SearchField name="q" label="Search models" placeholder="Part of a name" value=wanted />
+            <Segment label="Models" links=links />
+        </form>
+        {list}
+    }
+    .into_any()
+}
+
+fn nothing() -> AnyView {
+    view! {
+        <Empty
+            icon=Glyph::Tag
+            title="No model here"
+            text="Add an account, and known models bring their price. A model of your own needs a name and a price."
+        >
+            <LinkButton href="/admin/accounts/new" text="Add account" icon=Glyph::Plus />
+        </Empty>
+    }
+    .into_any()
+}
+
+fn table(clock: &Clock, models: Vec<ModelView>) -> AnyView {
+    let head = vec![
+        th("Model", ""),
+        th("Context", "r p3"),
+        th("Price per million", ""),
+        th("Since", "p3"),
+        th("Next price", "p2"),
+        th("Status", "p2"),
+        th("Actions", "act"),
+    ];
+    let rows = models.into_iter().map(|model| row(clock, model)).collect_view();
+    view! {
+        <Table head=head tight=true>
+            {rows}
+        </Table>
+    }
+    .into_any()
+}
+
+fn row(clock: &Clock, model: ModelView) -> AnyView {
+    let (tone, word) = match (model.is_served, model.prices.is_some()) {
+        (true, true) => (Tone::Ok, "Served"),
+        (true, false) => (Tone::Bad, "Needs a price"),
+        (false, _) => (Tone::Neutral, "Not served"),
+    };
+    let next = model.next_price.as_ref().map_or_else(
+        || "none".to_owned(),
+        |(at, prices)| format!("{} from {}", price_line(Some(prices)), clock.day(*at)),
+    );
+    let since = model.price_since.map(|at| view! { <When at=at clock=clock.clone() style=Style::Day /> });
+    let href = price_page(&model.id);
+    let origin = if model.is_builtin { "catalogue" } else { "added here" };
+    view! {
+        <tr>
+            <td class="main mono">
+                {model.id.clone()} <span class="sub">{format!("{} · {origin}", model.mode)}</span>
+                <span class="sub only-sm">
+                    <Status tone=tone text=word />
+                </span>
+            </td>
+            <td class="r p3">{model.context.map(tokens)}</td>
+            <td class="num">{price_line(model.prices.as_ref())}</td>
+            <td class="p3 muted">{since}</td>
+            <td class="p2 muted t12">{next}</td>
+            <td class="p2">
+                <Status tone=tone text=word />
+            </td>
+            <td class="act">
+                <LinkButton
+                    href=href
+                    text=format!("Set a price for {}", model.id)
+                    kind=Kind::Ghost
+                    size=Size::Small
+                    icon=Glyph::Edit
+                    icon_only=true
+                />
+            </td>
+        </tr>
+    }
+    .into_any()
+}
+
+fn price_page(model: &str) -> String {
+    format!("/admin/models/price?model={model}")
+}
+
+/// `/admin/models/new`
+#[component]
+pub fn ModelNew() -> impl IntoView {
+    let spot = Spot::new(Section::Models, "Add model", "/admin/models/new").via("/admin/models", "Models & prices");
+    signed_in(spot, |visit| async move { Ok::<_, ApiError>(new_page(&visit)) })
+}
+
+fn new_page(visit: &Visit) -> AnyView {
+    let flash = &visit.flash;
+    let prices = prices(flash, &Prices::default());
+    view! {
+        <PageHead title="Add a model" lead="A name that customers ask for, and what they pay." />
+        <form class="narrow stack stack--6" method="post" action="/fn/create_model">
+            <TextField
+                name="id"
+                label="Name"
+                value=flash.value("id", "")
+                mono=true
+                required=true
+                hint="As customers write it: my-model, or vendor/model."
+                nostrip:error=flash.error_of("id")
+            />
+            {prices}
+            <div class="cols">
+                {number(flash, "context", "Context, tokens")} {number(flash, "max_output", "Longest answer, tokens")}
+            </div>
+            <div class="row">
+                <Button text="Add model" kind=Kind::Primary />
+                <LinkButton href="/admin/models" text="Cancel" kind=Kind::Ghost />
+            </div>
+        </form>
+    }
+    .into_any()
+}
+
+fn number(flash: &Flash, name: &'static str, label: &'static str) -> AnyView {
+    view! {
+        <TextField
+            name=name
+            label=label
+            value=flash.value(name, "")
+            inputmode="numeric"
+            optional=true
+            nostrip:error=flash.error_of(name)
+        />
+    }
+    .into_any()
+}
+
+/// Four prices per million tokens.
+fn prices(flash: &Flash, stored: &Prices) -> AnyView {
+    let field = |name: &'static str, label: &'static str, stored: &str, is_optional: bool| {
+        view! {
+            <TextField
+                name=name
+                label=label
+                value=flash.value(name, stored)
+                inputmode="decimal"
+                pre="$"
+                required=!is_optional
+                optional=is_optional
+                placeholder=if is_optional { "As input" } else { "" }
+                nostrip:error=flash.error_of(name)
+            />
+        }
+        .into_any()
+    };
+    let input = field("input", "Input", &stored.input, false);
+    let output = field("output", "Output", &stored.output, false);
+    let read = field("cache_read", "Cache read", stored.cache_read.as_deref().unwrap_or_default(), true);
+    let write = field("cache_write", "Cache write", stored.cache_write.as_deref().unwrap_or_default(), true);
+    view! {
+        <Fieldset legend="Prices, USD per million tokens" hint="What customers pay. Free is written as 0.">
+            <div class="cols cols--4">{input} {output} {read} {write}</div>
+        </Fieldset>
+    }
+    .into_any()
+}
+
+/// `/admin/models/price?model={name}`
+#[component]
+pub fn PriceNew() -> impl IntoView {
+    let name = use_query_map().read_untracked().get("model").unwrap_or_default();
+    let spot = Spot::new(Section::Models, "Set price", price_page(&name)).via("/admin/models", "Models & prices");
+    signed_in(spot, move |visit| async move {
+        let models = list_models().await?;
+        let model = models.into_iter().find(|model| model.id == name).ok_or_else(|| ApiError::new(Code::NotFound))?;
+        Ok(price_form(&visit, model))
+    })
+}
+
+fn price_form(visit: &Visit, model: ModelView) -> AnyView {
+    let flash = &visit.flash;
+    let stored = model.prices.clone().unwrap_or_default();
+    let prices = prices(flash, &stored);
+    let lead = format!("Now: {}. Earlier requests keep the price they had.", price_line(model.prices.as_ref()));
+    view! {
+        <PageHead title=format!("Price of {}", model.id) lead=lead />
+        <form class="narrow stack stack--6" method="post" action="/fn/add_price">
+            <Hidden fields=vec![("id", model.id)] />
+            {prices}
+            <TextField
+                name="effective_at"
+                label="From"
+                value=flash.value("effective_at", "")
+                kind="datetime-local"
+                optional=true
+                hint="In UTC. Empty: from now on."
+                nostrip:error=flash.error_of("effective_at")
+            />
+            <div class="row">
+                <Button text="Set price" kind=Kind::Primary />
+                <LinkButton href="/admin/models" text="Cancel" kind=Kind::Ghost />
+            </div>
+        </form>
+    }
+    .into_any()
+}

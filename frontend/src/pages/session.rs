@@ -1,0 +1,155 @@
+//! Sign-up, log-in, and the link of the first start.
+//!
+//! Reads the flash of its own page; the forms are sent to `/fn/sign_up`, `/fn/log_in` and `/fn/redeem_setup`.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
+
+use super::frame::{problem, public};
+use crate::api::{Flash, flash};
+use crate::ui::{AuthFrame, Button, Hidden, Kind, Size, Step, TextField, Tone, Trail};
+
+/// `/signup`
+#[component]
+pub fn SignUp() -> impl IntoView {
+    let left = flash::take("/signup");
+    view! {
+        <Title text="Sign up · OurHub" />
+        <AuthFrame title="Create your account" lead="A team comes with it. You are in as soon as you submit." side=what_follows()>
+            {left.error.as_ref().filter(|error| error.fields.is_empty()).map(problem)}
+            <form class="stack" method="post" action="/fn/sign_up">
+                {email(&left)}
+                <TextField
+                    name="password"
+                    label="Password"
+                    kind="password"
+                    autocomplete="new-password"
+                    minlength=8
+                    required=true
+                    large=true
+                    hint="At least 8 characters; a sentence is best."
+                    nostrip:error=left.error_of("password")
+                />
+                <Button text="Create account" kind=Kind::Primary size=Size::Block />
+            </form>
+            <p class="t13 muted">
+                "Already have an account? " <a class="link" href="/login">
+                    "Log in"
+                </a>
+            </p>
+        </AuthFrame>
+    }
+    .into_any()
+}
+
+/// `/login`
+#[component]
+pub fn LogIn() -> impl IntoView {
+    let left = flash::take("/login");
+    view! {
+        <Title text="Log in · OurHub" />
+        <AuthFrame title="Log in" lead="Keys, usage and balance of your team." side=what_follows()>
+            {left.error.as_ref().filter(|error| error.fields.is_empty()).map(problem)}
+            <form class="stack" method="post" action="/fn/log_in">
+                {email(&left)}
+                <TextField
+                    name="password"
+                    label="Password"
+                    kind="password"
+                    autocomplete="current-password"
+                    required=true
+                    large=true
+                    nostrip:error=left.error_of("password")
+                />
+                <Button text="Log in" kind=Kind::Primary size=Size::Block />
+            </form>
+            <p class="t13 muted">
+                "No account yet? " <a class="link" href="/signup">
+                    "Sign up"
+                </a>
+            </p>
+        </AuthFrame>
+    }
+    .into_any()
+}
+
+fn email(left: &Flash) -> AnyView {
+    view! {
+        <TextField
+            name="email"
+            label="Email"
+            kind="email"
+            autocomplete="email"
+            required=true
+            large=true
+            value=left.value("email", "")
+            nostrip:error=left.error_of("email")
+        />
+    }
+    .into_any()
+}
+
+/// What happens after the button is pressed.
+fn what_follows() -> AnyView {
+    let step = |title: &str, text: &str| Step {
+        title: title.to_owned(),
+        badge: None,
+        tone: Tone::Neutral,
+        text: Some(text.to_owned()),
+        side: None,
+    };
+    let steps = vec![
+        step("You get a key", "Shown once, with snippets for the client you use."),
+        step("You change one line", "The base URL in any OpenAI client."),
+        step("Your first receipt appears", "Tokens, price, time and which account answered."),
+    ];
+    view! {
+        <div>
+            <h2 class="u-t16">"Under a minute from here"</h2>
+            <p class="muted t13 u-mt1">"From the form to the first answer."</p>
+        </div>
+        <Trail steps=steps />
+    }
+    .into_any()
+}
+
+/// `/setup?token=…`, the link that a first start away from the machine itself writes to its log.
+#[component]
+pub fn Setup() -> impl IntoView {
+    let left = flash::take("/setup");
+    let token = use_query_map().read_untracked().get("token").unwrap_or_default();
+    public("Set up", move |session| async move {
+        let body = match session {
+            Some(session) => view! {
+                <form class="stack u-start" method="post" action="/fn/redeem_setup">
+                    <Hidden fields=vec![("token", token)] />
+                    <p class="muted">{format!("{} becomes platform admin: upstream accounts, models, prices and teams.", session.email)}</p>
+                    <div class="row">
+                        <Button text="Become platform admin" kind=Kind::Primary />
+                    </div>
+                </form>
+            }
+            .into_any(),
+            None => view! {
+                <p class="muted">
+                    "Sign up or log in first, then open this link again. " <a class="link" href="/signup">
+                        "Sign up"
+                    </a> " " <a class="link" href="/login">
+                        "Log in"
+                    </a>
+                </p>
+            }
+            .into_any(),
+        };
+        let problem = left.error.as_ref().map(problem);
+        Ok(view! {
+            <div class="narrow stack page__pad">
+                <h1 class="u-t32">"Set up OurHub"</h1>
+                {problem}
+                {body}
+            </div>
+        }
+        .into_any())
+    })
+}

@@ -1,0 +1,200 @@
+//! Settings: the team's name, zone and limits; the password; the browsers signed in.
+//!
+//! Reads [`crate::api::team::team`] and [`crate::api::session::list_sessions`]; the forms are sent to
+//! `/fn/update_team`, `/fn/change_password` and `/fn/end_session`.
+
+use leptos::prelude::*;
+
+use super::frame::{Spot, Visit, signed_in};
+use crate::api::session::{SignedIn, list_sessions};
+use crate::api::team::{TeamView, team};
+use crate::api::{ApiError, Flash, Nano};
+use crate::ui::*;
+
+/// `/settings`
+#[component]
+pub fn SettingsPage() -> impl IntoView {
+    signed_in(Spot::new(Section::Settings, "Settings", "/settings"), |visit| async move {
+        let team = team().await?;
+        let sessions = list_sessions().await?;
+        Ok::<_, ApiError>(page(&visit, &team, sessions))
+    })
+}
+
+fn page(visit: &Visit, team: &TeamView, sessions: Vec<SignedIn>) -> AnyView {
+    let team_card = if visit.manages_team() { team_form(&visit.flash, team) } else { team_facts(team) };
+    let password = password(&visit.flash);
+    let browsers = browsers(visit, sessions);
+    view! {
+        <PageHead title="Settings" lead="The team, your password, and where you are signed in." />
+        <div class="narrow stack stack--6">{team_card} {password} {browsers}</div>
+    }
+    .into_any()
+}
+
+/// What a member sees of the team.
+fn team_facts(team: &TeamView) -> AnyView {
+    let money = |cap: Option<Nano>| cap.map_or_else(|| "no cap".to_owned(), usd);
+    let facts = vec![
+        Fact::new("Name", team.name.clone()),
+        Fact::new("Time zone", team.time_zone.clone()),
+        Fact::new("Cap per day", money(team.cap_day)),
+        Fact::new("Cap per month", money(team.cap_month)),
+    ];
+    view! {
+        <Card title="Team" hint="owners and admins may change it">
+            <Facts of=facts />
+        </Card>
+    }
+    .into_any()
+}
+
+fn team_form(flash: &Flash, team: &TeamView) -> AnyView {
+    let money = |cap: Option<Nano>| cap.map(Nano::render).unwrap_or_default();
+    let number = |limit: Option<i64>| limit.map(|limit| limit.to_string()).unwrap_or_default();
+    let first = name_and_zone(flash, team);
+    let caps = money_field(flash, "cap_day", "Cap per day", &money(team.cap_day));
+    let month = money_field(flash, "cap_month", "Cap per month", &money(team.cap_month));
+    let rpm = count_field(flash, "rpm", "Requests per minute", &number(team.rpm));
+    let tpm = count_field(flash, "tpm", "Tokens per minute", &number(team.tpm));
+    view! {
+        <Card title="Team">
+            <form class="stack" method="post" action="/fn/update_team">
+                {first}
+                <div class="cols">{caps} {month} {rpm} {tpm}</div>
+                <div class="row">
+                    <Button text="Save team" kind=Kind::Primary />
+                </div>
+            </form>
+        </Card>
+    }
+    .into_any()
+}
+
+fn name_and_zone(flash: &Flash, team: &TeamView) -> AnyView {
+    view! {
+        <div class="cols">
+            <TextField
+                name="name"
+                label="Name"
+                value=flash.value("name", &team.name)
+                required=true
+                nostrip:error=flash.error_of("name")
+            />
+            <TextField
+                name="time_zone"
+                label="Time zone"
+                value=flash.value("time_zone", &team.time_zone)
+                required=true
+                hint="Days and months of caps begin here. For example Europe/Berlin."
+                nostrip:error=flash.error_of("time_zone")
+            />
+        </div>
+    }
+    .into_any()
+}
+
+fn money_field(flash: &Flash, name: &'static str, label: &'static str, value: &str) -> AnyView {
+    view! {
+        <TextField
+            name=name
+            label=label
+            value=flash.value(name, value)
+            inputmode="decimal"
+            pre="$"
+            post="USD"
+            placeholder="No cap"
+            nostrip:error=flash.error_of(name)
+        />
+    }
+    .into_any()
+}
+
+fn count_field(flash: &Flash, name: &'static str, label: &'static str, value: &str) -> AnyView {
+    view! {
+        <TextField
+            name=name
+            label=label
+            value=flash.value(name, value)
+            inputmode="numeric"
+            placeholder="No limit"
+            nostrip:error=flash.error_of(name)
+        />
+    }
+    .into_any()
+}
+
+fn password(flash: &Flash) -> AnyView {
+    let wrong = flash.error_of("current");
+    let weak = flash.error_of("new").or_else(|| flash.error_of("password"));
+    view! {
+        <Card title="Password" hint="other browsers are signed out">
+            <form class="stack" method="post" action="/fn/change_password">
+                <div class="cols">
+                    <TextField
+                        name="current"
+                        label="Current password"
+                        kind="password"
+                        autocomplete="current-password"
+                        required=true
+                        nostrip:error=wrong
+                    />
+                    <TextField
+                        name="new"
+                        label="New password"
+                        kind="password"
+                        autocomplete="new-password"
+                        minlength=8
+                        required=true
+                        nostrip:error=weak
+                    />
+                </div>
+                <div class="row">
+                    <Button text="Change password" />
+                </div>
+            </form>
+        </Card>
+    }
+    .into_any()
+}
+
+fn browsers(visit: &Visit, sessions: Vec<SignedIn>) -> AnyView {
+    let head = vec![th("Browser", ""), th("From", "p2"), th("Last seen", "p2"), th("Sign out", "act")];
+    let rows = sessions.into_iter().map(|session| browser(&visit.clock, session)).collect_view();
+    view! {
+        <Card title="Signed in" flush=true>
+            <Table head=head tight=true flush=true>
+                {rows}
+            </Table>
+        </Card>
+    }
+    .into_any()
+}
+
+fn browser(clock: &Clock, session: SignedIn) -> AnyView {
+    let act = if session.is_current {
+        view! { <Badge tone=Tone::Accent text="this one" /> }.into_any()
+    } else {
+        view! {
+            <form method="post" action="/fn/end_session">
+                <Hidden fields=vec![("id", session.id)] />
+                <Button text="Sign out" size=Size::Small />
+            </form>
+        }
+        .into_any()
+    };
+    view! {
+        <tr>
+            <td class="main">
+                {session.user_agent}
+                <span class="sub only-sm num">{session.address.clone()}</span>
+            </td>
+            <td class="p2 muted num">{session.address}</td>
+            <td class="p2 muted">
+                <When at=session.last_seen_at clock=clock.clone() />
+            </td>
+            <td class="r">{act}</td>
+        </tr>
+    }
+    .into_any()
+}

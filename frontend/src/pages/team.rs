@@ -1,0 +1,144 @@
+//! The team's people: roles and caps.
+//!
+//! Reads [`crate::api::team::list_members`]; the form is sent to `/fn/update_member`.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+
+use super::frame::{Spot, Visit, capitalised, signed_in};
+use crate::api::team::{MemberView, list_members};
+use crate::api::{ApiError, Nano};
+use crate::ui::*;
+
+const ROLES: [&str; 4] = ["owner", "admin", "member", "viewer"];
+
+/// `/team`; with `?edit={user}` the form of one person is open.
+#[component]
+pub fn TeamPage() -> impl IntoView {
+    let asked = use_query_map().read_untracked().get("edit");
+    signed_in(Spot::new(Section::Team, "Team", "/team"), |visit| async move {
+        let members = list_members().await?;
+        let refused = visit.flash.typed.get("user").filter(|_| visit.flash.error.is_some()).cloned();
+        let open = refused.or(asked);
+        let edited = open.and_then(|id| members.iter().find(|member| member.user_id == id).cloned());
+        let page = list(&visit, members);
+        Ok::<_, ApiError>(match edited {
+            Some(member) => view! {
+                <div class="stack stack--6" inert="" aria-hidden="true">
+                    {page}
+                </div>
+                {drawer(&visit, member)}
+            }
+            .into_any(),
+            None => page,
+        })
+    })
+}
+
+fn list(visit: &Visit, members: Vec<MemberView>) -> AnyView {
+    let people = match members.len() {
+        1 => "One person".to_owned(),
+        many => format!("{many} people"),
+    };
+    let lead = format!("{people} in {}. A member’s caps cover all keys of that person.", visit.session.team_name);
+    let head = vec![
+        th("Member", ""),
+        th("Role", "p2"),
+        th("Today", "p2"),
+        th("This month", ""),
+        th("Since", "p3"),
+        th("Actions", "act"),
+    ];
+    let rows = members.into_iter().map(|member| row(visit, member)).collect_view();
+    view! {
+        <PageHead title="Team" lead=lead />
+        <Table head=head>{rows}</Table>
+    }
+    .into_any()
+}
+
+fn row(visit: &Visit, member: MemberView) -> AnyView {
+    let is_you = member.user_id == visit.session.user_id;
+    let role = capitalised(&member.role);
+    let email = member.email.clone();
+    let menu = visit.manages_team().then(|| {
+        view! {
+            <Menu label=format!("Actions for {email}")>
+                <MenuItem href=format!("/team?edit={}", member.user_id) icon=Glyph::Edit text="Edit role and caps" />
+                <MenuItem href=format!("/usage?member={}", member.user_id) icon=Glyph::Receipt text="Show usage" />
+            </Menu>
+        }
+    });
+    view! {
+        <tr>
+            <td class="main">
+                <span class="row u-gap">
+                    <Avatar name=email.clone() />
+                    <span class="grow trunc">
+                        {email.clone()} " " {is_you.then(|| view! { <Badge text="you" /> })}
+                        <span class="sub only-sm">{role.clone()}</span>
+                    </span>
+                </span>
+            </td>
+            <td class="p2">{role}</td>
+            <td class="p2">
+                <CapCell label=format!("{email}, today") spent=member.day.posted held=member.day.held cap=member.day.cap />
+            </td>
+            <td>
+                <CapCell label=format!("{email}, this month") spent=member.month.posted held=member.month.held cap=member.month.cap />
+            </td>
+            <td class="p3 muted">
+                <When at=member.created_at clock=visit.clock.clone() style=Style::Day />
+            </td>
+            <td class="act">{menu}</td>
+        </tr>
+    }
+    .into_any()
+}
+
+fn drawer(visit: &Visit, member: MemberView) -> AnyView {
+    let flash = &visit.flash;
+    let money = |cap: Option<Nano>| cap.map(Nano::render).unwrap_or_default();
+    let cap = |name: &'static str, label: &'static str, stored: Option<Nano>| {
+        view! {
+            <TextField
+                name=name
+                label=label
+                value=flash.value(name, &money(stored))
+                inputmode="decimal"
+                pre="$"
+                post="USD"
+                placeholder="No cap"
+                nostrip:error=flash.error_of(name)
+            />
+        }
+        .into_any()
+    };
+    let day = cap("cap_day", "Per day", member.cap_day);
+    let month = cap("cap_month", "Per month", member.cap_month);
+    let roles = ROLES.iter().map(|role| Choice::new(*role, capitalised(role))).collect();
+    let (role, role_error) = (flash.value("role", &member.role), flash.error_of("role"));
+    let foot = view! {
+        <Button text="Save member" kind=Kind::Primary />
+        <LinkButton href="/team" text="Cancel" kind=Kind::Ghost />
+    };
+    view! {
+        <form method="post" action="/fn/update_member">
+            <Hidden fields=vec![("user", member.user_id)] />
+            <Drawer title=member.email close="/team" foot=foot.into_any()>
+                <SelectField
+                    name="role"
+                    label="Role"
+                    choices=roles
+                    selected=role
+                    hint="Owners and admins manage the team. Members make keys. Viewers only look."
+                    nostrip:error=role_error
+                />
+                <Fieldset legend="Caps" hint="They cover all keys of this person.">
+                    <div class="cols cols--keep">{day} {month}</div>
+                </Fieldset>
+            </Drawer>
+        </form>
+    }
+    .into_any()
+}

@@ -1,0 +1,257 @@
+//! Usage: the requests of the team, newest first, with filters; every row opens its receipt.
+//!
+//! Invariant: the filters are the query of the page, so a view can be sent to somebody else.
+//! Reads [`crate::api::usage::requests`].
+
+mod receipt;
+
+pub use receipt::{AnyReceiptPage, ReceiptPage};
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+use leptos_router::params::ParamsMap;
+
+use super::frame::{Spot, signed_in};
+use crate::api::keys::{KeyView, list_keys};
+use crate::api::usage::{RequestFilter, RequestRow, all_requests, requests};
+use crate::api::{ApiError, Page, PageQuery, Time};
+use crate::ui::*;
+
+/// What a request may have ended with, and its words.
+const OUTCOMES: [(&str, &str, Tone); 8] = [
+    ("ok", "OK", Tone::Ok),
+    ("client_error", "Client error", Tone::Warn),
+    ("upstream_failed", "Every account failed", Tone::Bad),
+    ("hung_up", "Client hung up", Tone::Warn),
+    ("cut", "Cut off", Tone::Bad),
+    ("refused", "Refused", Tone::Warn),
+    ("recovered", "Recovered after a crash", Tone::Warn),
+    ("running", "Running", Tone::Accent),
+];
+
+/// The words for an outcome.
+fn outcome(of: &str) -> (Tone, String) {
+    OUTCOMES
+        .iter()
+        .find(|(name, _, _)| *name == of)
+        .map_or_else(|| (Tone::Neutral, of.to_owned()), |(_, text, tone)| (*tone, (*text).to_owned()))
+}
+
+/// The filters and the page, as the query has them.
+struct Asked {
+    filter: RequestFilter,
+    page: PageQuery,
+    from: String,
+    to: String,
+}
+
+impl Asked {
+    fn read(query: &ParamsMap) -> Self {
+        let text = |name: &str| query.get(name).filter(|value| !value.is_empty());
+        let (from, to) = (text("from").unwrap_or_default(), text("to").unwrap_or_default());
+        let filter = RequestFilter {
+            from: Time::parse(&format!("{from}T00:00:00Z")),
+            to: Time::parse(&format!("{to}T23:59:59.999Z")),
+            key: text("key"),
+            member: text("member"),
+            model: text("model"),
+            outcome: text("outcome"),
+        };
+        Self { filter, page: PageQuery { limit: None, after: text("after") }, from, to }
+    }
+
+    /// Whether anything is left out.
+    fn is_filtered(&self) -> bool {
+        self.filter != RequestFilter::default()
+    }
+
+    /// The address of the next page, with the same filters.
+    fn older(&self, path: &str, after: &str) -> String {
+        let filter = &self.filter;
+        let mut query = ParamsMap::new();
+        let fields = [
+            ("from", Some(self.from.clone()).filter(|text| !text.is_empty())),
+            ("to", Some(self.to.clone()).filter(|text| !text.is_empty())),
+            ("key", filter.key.clone()),
+            ("member", filter.member.clone()),
+            ("model", filter.model.clone()),
+            ("outcome", filter.outcome.clone()),
+            ("after", Some(after.to_owned())),
+        ];
+        for (name, value) in fields {
+            if let Some(value) = value {
+                query.insert(name, value);
+            }
+        }
+        format!("{path}{}", query.to_query_string())
+    }
+}
+
+/// `/usage`
+#[component]
+pub fn UsagePage() -> impl IntoView {
+    let asked = Asked::read(&use_query_map().read_untracked());
+    signed_in(Spot::new(Section::Usage, "Usage", "/usage"), |visit| async move {
+        let keys = list_keys().await?;
+        let rows = requests(asked.filter.clone(), asked.page.clone()).await?;
+        let lead = "Every request, newest first. A row opens its receipt: attempts, tokens, price, hold and charge.";
+        Ok::<_, ApiError>(page("/usage", lead, &visit.clock, &asked, keys, rows))
+    })
+}
+
+/// `/admin/requests`
+#[component]
+pub fn AllRequestsPage() -> impl IntoView {
+    let asked = Asked::read(&use_query_map().read_untracked());
+    signed_in(Spot::new(Section::Requests, "Requests", "/admin/requests"), |visit| async move {
+        let rows = all_requests(asked.filter.clone(), asked.page.clone()).await?;
+        let lead = "The requests of all teams, newest first.";
+        Ok::<_, ApiError>(page("/admin/requests", lead, &visit.clock, &asked, Vec::new(), rows))
+    })
+}
+
+fn page(
+    path: &'static str,
+    lead: &'static str,
+    clock: &Clock,
+    asked: &Asked,
+    keys: Vec<KeyView>,
+    rows: Page<RequestRow>,
+) -> AnyView {
+    let title = if path == "/usage" { "Usage" } else { "Requests" };
+    let filters = filters(path, asked, keys);
+    let older = rows.next.as_deref().map(|after| asked.older(path, after));
+    let body = if rows.data.is_empty() { nothing(path, asked) } else { request_table(clock, rows.data, path, older) };
+    view! {
+        <PageHead title=title lead=lead />
+        {filters}
+        {body}
+    }
+    .into_any()
+}
+
+fn nothing(path: &'static str, asked: &Asked) -> AnyView {
+    if asked.is_filtered() || asked.page.after.is_some() {
+        let text = "No request has all of these. Take a filter away, or a longer time.";
+        return view! {
+            <Empty icon=Glyph::Filter title="Nothing matches these filters" text=text>
+                <LinkButton href=path text="Clear filters" />
+            </Empty>
+        }
+        .into_any();
+    }
+    let text = "Your first call appears here, with what it cost and which account answered.";
+    view! {
+        <Empty icon=Glyph::Receipt title="No calls yet" text=text>
+            <LinkButton href="/docs" text="Show snippets" kind=Kind::Primary />
+        </Empty>
+    }
+    .into_any()
+}
+
+fn filters(path: &'static str, asked: &Asked, keys: Vec<KeyView>) -> AnyView {
+    let filter = &asked.filter;
+    let keys = (!keys.is_empty()).then(|| {
+        let keys = keys.into_iter().map(|key| Choice::new(key.id, key.name));
+        let choices = std::iter::once(Choice::new("", "All keys")).chain(keys).collect();
+        view! { <SelectField name="key" label="Key" choices=choices selected=filter.key.clone().unwrap_or_default() /> }
+    });
+    let outcomes = OUTCOMES.iter().map(|(name, text, _)| Choice::new(*name, *text));
+    let outcomes = std::iter::once(Choice::new("", "All outcomes")).chain(outcomes).collect();
+    let clear = asked.is_filtered().then(|| view! { <LinkButton href=path text="Clear filters" kind=Kind::Ghost /> });
+    view! {
+        <form class="filters filters--form" method="get" action=path>
+            <TextField name="from" label="From" kind="date" value=asked.from.clone() />
+            <TextField name="to" label="To" kind="date" value=asked.to.clone() />
+            {keys}
+            <TextField name="model" label="Model" value=filter.model.clone().unwrap_or_default() placeholder="All models" />
+            <SelectField name="outcome" label="Outcome" choices=outcomes selected=filter.outcome.clone().unwrap_or_default() />
+            <Button text="Show" />
+            {clear}
+        </form>
+    }
+    .into_any()
+}
+
+/// Requests as a table; each row opens its receipt below `path`.
+pub fn request_table(clock: &Clock, rows: Vec<RequestRow>, path: &'static str, older: Option<String>) -> AnyView {
+    let has_teams = rows.iter().any(|row| row.team.is_some());
+    let head = vec![
+        th("Time", ""),
+        th("Model", ""),
+        th(if has_teams { "Team, key" } else { "Key" }, "p2"),
+        th("Outcome", "p2"),
+        th("Attempts", "p3"),
+        th("In", "r p2"),
+        th("Out", "r p2"),
+        th("Took", "r p3"),
+        th("Charged", "r"),
+    ];
+    let note = format!("{} requests", rows.len());
+    let rows = rows.into_iter().map(|row| request(clock, row, path)).collect_view();
+    let pager = view! { <Pager note=note nostrip:older=older /> }.into_any();
+    view! {
+        <Table head=head tight=true pager=pager>
+            {rows}
+        </Table>
+    }
+    .into_any()
+}
+
+fn request(clock: &Clock, row: RequestRow, path: &'static str) -> AnyView {
+    let (tone, ended) = outcome(&row.outcome);
+    let key = row.team.map_or_else(|| row.key.name.clone(), |team| format!("{}, {}", team.name, row.key.name));
+    let estimate = row.is_estimate.then_some("≈ ");
+    view! {
+        <tr>
+            <td class="num">
+                <a class="link" href=format!("{path}/{}", row.id)>
+                    <When at=row.started_at clock=clock.clone() style=Style::TimeOfDay />
+                </a>
+                <span class="sub only-sm">{key.clone()}</span>
+            </td>
+            <td class="main mono">
+                {row.model}
+                <span class="sub only-sm">
+                    <Status tone=tone text=ended.clone() />
+                </span>
+            </td>
+            <td class="p2 muted">{key}</td>
+            <td class="p2">
+                <Status tone=tone text=ended />
+            </td>
+            <td class="p3">
+                <Pips attempts=row.attempts answered=row.outcome == "ok" />
+            </td>
+            <td class="r p2">{count(row.usage.prompt())}</td>
+            <td class="r p2">{count(row.usage.output)}</td>
+            <td class="r p3">{row.total_ms.map_or_else(|| "running".to_owned(), duration)}</td>
+            <td class="r">{estimate} <Amount of=row.charged decimals=6 /></td>
+        </tr>
+    }
+    .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_read_from_the_query_and_kept_in_the_next_page() {
+        let mut query = ParamsMap::new();
+        query.insert("from", "2026-11-01".to_owned());
+        query.insert("model", "a/b c".to_owned());
+        query.insert("outcome", String::new());
+        let asked = Asked::read(&query);
+        assert_eq!(asked.filter.from.map(Time::render).as_deref(), Some("2026-11-01T00:00:00Z"));
+        assert_eq!(asked.filter.outcome, None);
+        assert!(asked.is_filtered());
+        assert_eq!(asked.older("/usage", "9"), "/usage?from=2026-11-01&model=a%2Fb%20c&after=9");
+    }
+
+    #[test]
+    fn every_outcome_has_words() {
+        assert_eq!(outcome("hung_up"), (Tone::Warn, "Client hung up".to_owned()));
+        assert_eq!(outcome("new_one"), (Tone::Neutral, "new_one".to_owned()));
+    }
+}

@@ -1,0 +1,306 @@
+//! The receipt of one request: attempts, where the time went, tokens by price, hold and charge.
+//!
+//! Invariant: amounts are shown as they are stored; nothing is added up here.
+//! Reads [`crate::api::usage::receipt`], for admins [`crate::api::usage::any_receipt`].
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+
+use super::super::frame::{Spot, copy, signed_in};
+use super::outcome;
+use crate::api::ApiError;
+use crate::api::usage::{AttemptView, ChargeLine, HoldLine, Receipt, RequestRow, any_receipt, receipt};
+use crate::ui::*;
+
+/// `/usage/{id}`
+#[component]
+pub fn ReceiptPage() -> impl IntoView {
+    let id = use_params_map().read_untracked().get("id").unwrap_or_default();
+    let spot = Spot::new(Section::Usage, id.clone(), format!("/usage/{id}")).via("/usage", "Usage");
+    signed_in(spot, move |visit| async move { Ok::<_, ApiError>(page(&visit.clock, receipt(id).await?)) })
+}
+
+/// `/admin/requests/{id}`
+#[component]
+pub fn AnyReceiptPage() -> impl IntoView {
+    let id = use_params_map().read_untracked().get("id").unwrap_or_default();
+    let spot = Spot::new(Section::Requests, id.clone(), format!("/admin/requests/{id}")).via("/admin/requests", "Requests");
+    signed_in(spot, move |visit| async move { Ok::<_, ApiError>(page(&visit.clock, any_receipt(id).await?)) })
+}
+
+fn page(clock: &Clock, receipt: Receipt) -> AnyView {
+    let Receipt { row, trail, lines, price_since, holds, notes } = receipt;
+    let since = price_since.map(|at| format!("price of {}", clock.day(at)));
+    let attempts = attempts(&row, trail);
+    let charge = charge(&row, lines, since);
+    let holds = holds.into_iter().map(|line| hold(clock, line)).collect_view();
+    let facts = facts(&row);
+    let notes = (!notes.is_empty()).then(|| {
+        let notes = notes.into_iter().map(|note| view! { <li>{note}</li> }).collect_view();
+        view! {
+            <Card title="Notes">
+                <ul class="stack stack--2 t12 muted">{notes}</ul>
+            </Card>
+        }
+    });
+    view! {
+        {head(clock, &row)}
+        {stats(&row)}
+        <div class="split">
+            <div class="stack stack--6">{attempts} {charge}</div>
+            <div class="stack stack--6">
+                {holds} <Card title="Request">
+                    <Facts of=facts />
+                </Card> {notes}
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+fn head(clock: &Clock, row: &RequestRow) -> AnyView {
+    let (tone, ended) = outcome(&row.outcome);
+    let status = row.status.map_or(ended.clone(), |status| format!("{status} · {ended}"));
+    let streamed = if row.is_stream { format!("{status} · streamed") } else { status };
+    let over = row.attempts.saturating_sub(1);
+    let over = (over > 0).then(|| format!("{over} {}", if over == 1 { "failover" } else { "failovers" }));
+    let id = row.id.clone();
+    view! {
+        <div class="page__head">
+            <div>
+                <div class="row row--wrap">
+                    <h1 class="mono u-t18">{row.model.clone()}</h1>
+                    <Badge tone=tone text=streamed />
+                    {over.map(|text| view! { <Badge tone=Tone::Warn text=text /> })}
+                </div>
+                <p class="num">{clock.exact(row.started_at)} " · " <span class="mono">{id.clone()}</span></p>
+            </div>
+            <div class="row">{copy(id, "Copy id")}</div>
+        </div>
+    }
+    .into_any()
+}
+
+fn stats(row: &RequestRow) -> AnyView {
+    let (charged, tokens) = (row.charged, count(row.usage.total()));
+    let took = row.total_ms.map_or_else(|| "running".to_owned(), duration);
+    let first = row.ttft_ms.map(|ms| format!("first token after {}", duration(ms)));
+    let cached = (row.usage.cache_read > 0).then(|| {
+        let share = u128::from(row.usage.cache_read) * 100 / u128::from(row.usage.prompt().max(1));
+        format!("{share}% of the input came from cache")
+    });
+    let streaming = row.total_ms.zip(row.ttft_ms).map(|(total, first)| total - first).filter(|ms| *ms > 0);
+    let speed = streaming.and_then(|ms| u128::try_from(ms).ok()).map(|ms| u128::from(row.usage.output) * 1000 / ms);
+    let speed = speed.map_or_else(|| "not known".to_owned(), |speed| speed.to_string());
+    let note = if row.is_estimate { "an estimate: the usage was not stated".to_owned() } else { format!("to key {}", row.key.name) };
+    view! {
+        <Stats>
+            <Stat label="Charged" value=view! { <Amount of=charged decimals=9 /> }.into_any() note=note />
+            <Stat label="Took" value=took.into_any() nostrip:note=first />
+            <Stat label="Tokens" value=tokens.into_any() nostrip:note=cached />
+            <Stat label="Tokens per second" value=speed.into_any() note="after the first token" />
+        </Stats>
+    }
+    .into_any()
+}
+
+fn attempts(row: &RequestRow, trail: Vec<AttemptView>) -> AnyView {
+    let lanes = lanes(row, &trail);
+    let hint = match trail.len() {
+        0 => "no account was asked".to_owned(),
+        1 => "one".to_owned(),
+        many => format!("{many}, one after another"),
+    };
+    let last = trail.len();
+    let steps = (1_usize..)
+        .zip(trail)
+        .map(|(at, attempt)| Step {
+            title: attempt.account,
+            badge: Some(words(&attempt.outcome, attempt.status)),
+            tone: match (attempt.outcome.as_str(), at == last) {
+                ("ok", _) => Tone::Ok,
+                (_, true) => Tone::Bad,
+                (_, false) => Tone::Warn,
+            },
+            text: Some(attempt.note).filter(|note| !note.is_empty()),
+            side: Some(duration(attempt.took_ms)),
+        })
+        .collect();
+    view! {
+        <Card title="Attempts" hint=hint>
+            <Trail steps=steps />
+            <Waterfall lanes=lanes />
+        </Card>
+    }
+    .into_any()
+}
+
+/// `429 rate limited`.
+fn words(outcome: &str, status: Option<u16>) -> String {
+    let text = outcome.replace('_', " ");
+    status.map_or(text.clone(), |status| format!("{status} {text}"))
+}
+
+/// Where the time went: waiting, failing, until the first content, and content.
+fn lanes(row: &RequestRow, trail: &[AttemptView]) -> Vec<Lane> {
+    let lane = |name: String, kind, start_ms, took_ms| Lane { name, kind, start_ms, took_ms };
+    let mut lanes = Vec::new();
+    if let Some(wait) = trail.first().map(|attempt| attempt.started_ms).filter(|ms| *ms > 0) {
+        lanes.push(lane("Before".to_owned(), LaneKind::Waited, 0, wait));
+    }
+    for (at, attempt) in (1_usize..).zip(trail) {
+        let (start, took) = (attempt.started_ms, attempt.took_ms);
+        if attempt.outcome != "ok" {
+            lanes.push(lane(format!("Attempt {at}"), LaneKind::Failed, start, took));
+            continue;
+        }
+        let first = row.ttft_ms.filter(|first| row.is_stream && *first > start && *first < start + took);
+        match first {
+            Some(first) => {
+                lanes.push(lane("First token".to_owned(), LaneKind::Pending, start, first - start));
+                lanes.push(lane("Stream".to_owned(), LaneKind::Streamed, first, start + took - first));
+            }
+            None => lanes.push(lane("Answer".to_owned(), LaneKind::Streamed, start, took)),
+        }
+    }
+    lanes
+}
+
+fn charge(row: &RequestRow, lines: Vec<ChargeLine>, since: Option<String>) -> AnyView {
+    let head = vec![th("Tokens", ""), th("Count", "r"), th("Per million", "r"), th("Amount", "r")];
+    let rows = lines
+        .into_iter()
+        .map(|line| {
+            view! {
+                <tr>
+                    <td>{kind(&line.kind)}</td>
+                    <td class="r">{count(line.tokens)}</td>
+                    <td class="r">{format!("${}", line.price)}</td>
+                    <td class="r">{format!("${}", line.amount)}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    let foot = view! {
+        <tr>
+            <td>"Total"</td>
+            <td class="r">{count(row.usage.total())}</td>
+            <td></td>
+            <td class="r">
+                <Amount of=row.charged decimals=9 />
+            </td>
+        </tr>
+    };
+    view! {
+        <Card title="Charge" nostrip:hint=since flush=true>
+            <Table head=head tight=true flush=true foot=foot.into_any()>
+                {rows}
+            </Table>
+            <div class="card__foot">"Tokens × price, added exactly, rounded up once to the nano-dollar."</div>
+        </Card>
+    }
+    .into_any()
+}
+
+fn kind(of: &str) -> String {
+    let words = match of {
+        "input" => "Input",
+        "cache_read" => "Cache read",
+        "cache_write" => "Cache write",
+        "output" => "Output",
+        other => other,
+    };
+    words.to_owned()
+}
+
+fn hold(clock: &Clock, line: HoldLine) -> AnyView {
+    let HoldLine { at, ended_at, state, held, posted, overrun, against } = line;
+    let mut sums = vec![
+        Fact::new("Held before the call", view! { <Amount of=held decimals=6 /> }),
+        Fact::new("Charged after it", view! { <Amount of=posted decimals=6 /> }),
+    ];
+    if overrun.0 > 0 {
+        sums.push(Fact::new("Above the hold", view! { <Amount of=overrun decimals=6 /> }));
+    }
+    let ended = ended_at.map_or_else(|| "still held".to_owned(), |ended| clock.time_of_day(ended));
+    let time = format!("From {} to {ended}. ", clock.time_of_day(at));
+    let against = (!against.is_empty()).then(|| format!("Held against {}.", against.join(", ")));
+    view! {
+        <Card title="Hold and charge" hint=state>
+            <Facts of=sums wide=true />
+            <CapBar label="Share of the hold that was charged" spent=posted cap=held />
+            <p class="t12 faint">{time} {against}</p>
+        </Card>
+    }
+    .into_any()
+}
+
+fn facts(row: &RequestRow) -> Vec<Fact> {
+    let member = row.member.as_ref().map_or_else(|| "Service".to_owned(), |member| member.name.clone());
+    let key = view! {
+        <a class="link" href=format!("/keys/{}", row.key.id)>
+            {row.key.name.clone()}
+        </a>
+    };
+    let mut facts = vec![Fact::new("Key", key), Fact::new("Member", member), Fact::new("Operation", row.operation.clone())];
+    if let Some(team) = &row.team {
+        facts.insert(0, Fact::new("Team", team.name.clone()));
+    }
+    facts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{Named, Nano, Time};
+    use gateway_core::usage::Usage;
+
+    fn attempt(outcome: &str, started_ms: i64, took_ms: i64) -> AttemptView {
+        AttemptView {
+            provider: "openai".to_owned(),
+            account: "OpenAI, account 1".to_owned(),
+            outcome: outcome.to_owned(),
+            status: Some(200),
+            started_ms,
+            took_ms,
+            note: String::new(),
+        }
+    }
+
+    fn row(is_stream: bool, ttft_ms: Option<i64>) -> RequestRow {
+        RequestRow {
+            id: "req_1".to_owned(),
+            team: None,
+            started_at: Time(0),
+            model: "m".to_owned(),
+            key: Named { id: "key_1".to_owned(), name: "k".to_owned() },
+            member: None,
+            operation: "chat".to_owned(),
+            is_stream,
+            outcome: "ok".to_owned(),
+            status: Some(200),
+            attempts: 2,
+            usage: Usage::default(),
+            held: Nano::ZERO,
+            charged: Nano::ZERO,
+            is_estimate: false,
+            ttft_ms,
+            total_ms: Some(1_000),
+        }
+    }
+
+    #[test]
+    fn the_time_of_a_request_is_split_where_the_first_token_came() {
+        let trail = [attempt("rate_limited", 2, 180), attempt("ok", 182, 818)];
+        let lanes = lanes(&row(true, Some(400)), &trail);
+        let shown: Vec<_> = lanes.iter().map(|lane| (lane.name.as_str(), lane.start_ms, lane.took_ms)).collect();
+        assert_eq!(shown, [("Before", 0, 2), ("Attempt 1", 2, 180), ("First token", 182, 218), ("Stream", 400, 600)]);
+    }
+
+    #[test]
+    fn an_answer_without_a_stream_is_one_lane() {
+        let lanes = lanes(&row(false, Some(900)), &[attempt("ok", 0, 1_000)]);
+        assert_eq!(lanes.len(), 1);
+        assert_eq!(lanes[0].kind, LaneKind::Streamed);
+    }
+}

@@ -1,0 +1,92 @@
+//! The stylesheet, joined from `style/` when this crate is compiled, so that a build needs no other step.
+//!
+//! Invariant: the order is that of `style/main.css`. The address names the content, so it may be cached for good.
+//! Pure.
+
+/// The whole stylesheet: tokens, then components, then pages.
+pub const STYLESHEET: &str = concat!(
+    include_str!("../../style/tokens.css"),
+    include_str!("../../style/components/base.css"),
+    include_str!("../../style/components/button.css"),
+    include_str!("../../style/components/field.css"),
+    include_str!("../../style/components/badge.css"),
+    include_str!("../../style/components/card.css"),
+    include_str!("../../style/components/cap.css"),
+    include_str!("../../style/components/table.css"),
+    include_str!("../../style/components/menu.css"),
+    include_str!("../../style/components/tabs.css"),
+    include_str!("../../style/components/code.css"),
+    include_str!("../../style/components/kv.css"),
+    include_str!("../../style/components/trail.css"),
+    include_str!("../../style/components/notice.css"),
+    include_str!("../../style/components/overlay.css"),
+    include_str!("../../style/components/pager.css"),
+    include_str!("../../style/components/chart.css"),
+    include_str!("../../style/components/shell.css"),
+    include_str!("../../style/pages/public.css"),
+    include_str!("../../style/pages/onboarding.css"),
+    include_str!("../../style/pages/gallery.css"),
+    include_str!("../../style/components/utilities.css"),
+    include_str!("../../style/components/media.css"),
+);
+
+/// Where the stylesheet is served: `/style-<16 hex digits>.css`.
+pub const STYLESHEET_PATH: &str = match std::str::from_utf8(&PATH_BYTES) {
+    Ok(path) => path,
+    Err(_) => panic!("the path is ASCII"),
+};
+
+const PATH_BYTES: [u8; 27] = path_of(fnv1a(STYLESHEET.as_bytes()));
+
+/// FNV-1a, 64 bits: enough to tell one release's stylesheet from the next.
+const fn fnv1a(bytes: &[u8]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut at = 0;
+    while at < bytes.len() {
+        hash = (hash ^ bytes[at] as u64).wrapping_mul(0x0100_0000_01b3);
+        at += 1;
+    }
+    hash
+}
+
+const fn path_of(hash: u64) -> [u8; 27] {
+    let mut path = *b"/style-0000000000000000.css";
+    let digits = b"0123456789abcdef";
+    let mut at = 0;
+    while at < 16 {
+        path[7 + at] = digits[((hash >> (60 - 4 * at)) & 0xf) as usize];
+        at += 1;
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_stylesheet_is_joined_in_the_order_of_main_css() {
+        let style = concat!(env!("CARGO_MANIFEST_DIR"), "/../style/");
+        let main = std::fs::read_to_string(format!("{style}main.css")).unwrap();
+        let joined: String = main
+            .lines()
+            .filter_map(|line| line.strip_prefix("@import \"")?.strip_suffix("\";"))
+            .map(|file| std::fs::read_to_string(format!("{style}{file}")).unwrap())
+            .collect();
+        assert_eq!(joined, STYLESHEET);
+    }
+
+    #[test]
+    fn the_address_carries_sixteen_hex_digits() {
+        let digits = STYLESHEET_PATH.strip_prefix("/style-").unwrap().strip_suffix(".css").unwrap();
+        assert_eq!(digits.len(), 16);
+        assert!(u64::from_str_radix(digits, 16).unwrap() != 0);
+    }
+
+    #[test]
+    fn the_stylesheet_asks_no_other_host_and_no_other_file() {
+        assert!(!STYLESHEET.contains("url("));
+        assert!(!STYLESHEET.contains("@import"));
+    }
+}
