@@ -26,7 +26,8 @@ pub fn CopyButton(
 
 #[cfg(feature = "hydrate")]
 fn write_to_clipboard(text: &str) {
-    let _ = window().navigator().clipboard().write_text(text);
+    // The answer is a promise that needs no waiting for: the browser asks the visitor where it must.
+    let _ = web_sys::window().map(|window| window.navigator().clipboard().write_text(text));
 }
 
 #[cfg(not(feature = "hydrate"))]

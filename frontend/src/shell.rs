@@ -14,8 +14,8 @@ use crate::style::STYLESHEET_PATH;
 /// What the server serves beside the pages; put into Leptos's context for each request.
 #[derive(Clone, Debug, Default)]
 pub struct Assets {
-    /// Where the bundle of the islands is; none: the pages work without.
-    pub bundle: Option<LeptosOptions>,
+    /// The folder of the islands' bundle below `/`, such as `pkg/0f3a`; none: the pages work without.
+    pub bundle: Option<String>,
     /// Where clients reach the gateway, without a slash at the end: `http://localhost:3000`.
     pub public_url: String,
     /// Chosen by the visitor; none: the system decides.
@@ -66,9 +66,15 @@ pub fn shell() -> impl IntoView {
 }
 
 /// The loader of the islands. Without them nothing is sent for a script to pick up.
-fn scripts(bundle: Option<LeptosOptions>) -> AnyView {
+fn scripts(bundle: Option<String>) -> AnyView {
     match bundle {
-        Some(options) => view! { <HydrationScripts options=options islands=true /> }.into_any(),
+        Some(folder) => {
+            let options = LeptosOptions::builder()
+                .output_name("ourhub")
+                .site_pkg_dir(folder)
+                .build();
+            view! { <HydrationScripts options=options islands=true /> }.into_any()
+        }
         None => {
             if let Some(context) = Owner::current_shared_context() {
                 context.set_is_hydrating(false);

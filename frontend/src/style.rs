@@ -79,7 +79,11 @@ mod tests {
 
     #[test]
     fn the_address_carries_sixteen_hex_digits() {
-        let digits = STYLESHEET_PATH.strip_prefix("/style-").unwrap().strip_suffix(".css").unwrap();
+        let digits = STYLESHEET_PATH
+            .strip_prefix("/style-")
+            .unwrap()
+            .strip_suffix(".css")
+            .unwrap();
         assert_eq!(digits.len(), 16);
         assert!(u64::from_str_radix(digits, 16).unwrap() != 0);
     }

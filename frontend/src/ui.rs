@@ -27,7 +27,9 @@ pub use cap::{CapBar, CapCell};
 pub use card::{Card, Fact, Facts, Stat, Stats};
 pub use chart::{Bar, Bars, Column, Legend, Spark, StackedBars};
 pub use code::{CodeBlock, Secret, Snippet, Snippets};
-pub use field::{CheckField, Choice, ErrorText, Fieldset, Hidden, More, SearchField, Segment, SelectField, TextArea, TextField};
+pub use field::{
+    CheckField, Choice, ErrorText, Fieldset, Hidden, More, SearchField, Segment, SelectField, TextArea, TextField,
+};
 pub use icon::{Glyph, Icon, Logo};
 pub use money::{Amount, count, short_count, usd};
 pub use notice::{Empty, Notice, Skeleton};

@@ -4,6 +4,7 @@
 
 #[cfg(feature = "ssr")]
 use super::flash::{self, Done};
+#[cfg(feature = "ssr")]
 use super::form::Form;
 use super::{ApiError, Nano, Page, PageQuery, Time};
 use async_trait::async_trait;

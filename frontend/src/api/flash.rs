@@ -5,9 +5,12 @@
 //!
 //! Invariant: passwords and upstream secrets are never in it; a new customer key is, sealed for the browser that made it.
 
+use super::ApiError;
 use super::accounts::TestView;
 use super::keys::KeyWithSecret;
-use super::{ApiError, Code, session::SetCookie};
+#[cfg(feature = "ssr")]
+use super::{Code, session::SetCookie};
+#[cfg(feature = "ssr")]
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -52,6 +55,7 @@ impl Flash {
 }
 
 /// A finished act: where to go, what to leave there.
+#[cfg(feature = "ssr")]
 #[derive(Clone, Debug, Default)]
 pub struct Done {
     to: String,
@@ -59,6 +63,7 @@ pub struct Done {
     flash: Flash,
 }
 
+#[cfg(feature = "ssr")]
 impl Done {
     /// Goes to the page `to`.
     #[must_use]

@@ -18,10 +18,13 @@ use crate::ui::*;
 /// `/admin/accounts`
 #[component]
 pub fn AccountList() -> impl IntoView {
-    signed_in(Spot::new(Section::Accounts, "Upstream accounts", "/admin/accounts"), |visit| async move {
-        let accounts = list_accounts().await?;
-        Ok::<_, ApiError>(list(&visit.clock, accounts))
-    })
+    signed_in(
+        Spot::new(Section::Accounts, "Upstream accounts", "/admin/accounts"),
+        |visit| async move {
+            let accounts = list_accounts().await?;
+            Ok::<_, ApiError>(list(&visit.clock, accounts))
+        },
+    )
 }
 
 fn list(clock: &Clock, accounts: Vec<AccountView>) -> AnyView {
@@ -51,7 +54,9 @@ fn list(clock: &Clock, accounts: Vec<AccountView>) -> AnyView {
 fn table(clock: &Clock, accounts: Vec<AccountView>) -> AnyView {
     let ready = accounts.iter().filter(|account| account.state == "ready").count();
     let needs_you = worst(&accounts);
-    let running = accounts.iter().fold(0_u64, |sum, account| sum.saturating_add(account.in_flight));
+    let running = accounts
+        .iter()
+        .fold(0_u64, |sum, account| sum.saturating_add(account.in_flight));
     let total = accounts.len();
     let head = vec![
         th("Account", ""),
@@ -76,7 +81,10 @@ fn table(clock: &Clock, accounts: Vec<AccountView>) -> AnyView {
 /// The first parked account, and the button that ends it.
 fn worst(accounts: &[AccountView]) -> Option<AnyView> {
     let parked = accounts.iter().find(|account| account.state == "parked")?;
-    let reason = parked.reason.clone().unwrap_or_else(|| "It takes no traffic.".to_owned());
+    let reason = parked
+        .reason
+        .clone()
+        .unwrap_or_else(|| "It takes no traffic.".to_owned());
     let fields = vec![("id", parked.id.clone())];
     Some(
         view! {
@@ -100,7 +108,10 @@ fn row(clock: &Clock, account: AccountView) -> AnyView {
         (None, _) => "none".to_owned(),
     };
     let health = health(clock, &account);
-    let reason = account.reason.clone().map(|reason| view! { <span class="sub u-dot">{reason}</span> });
+    let reason = account
+        .reason
+        .clone()
+        .map(|reason| view! { <span class="sub u-dot">{reason}</span> });
     view! {
         <tr>
             <td class="main">
@@ -126,14 +137,23 @@ fn models(account: &AccountView) -> String {
     use crate::api::accounts::ModelEntry;
     match account.models.as_slice() {
         [] => "All".to_owned(),
-        entries if entries.iter().any(|entry| matches!(entry, ModelEntry::Pattern(pattern) if pattern == "*")) => "All".to_owned(),
+        entries
+            if entries
+                .iter()
+                .any(|entry| matches!(entry, ModelEntry::Pattern(pattern) if pattern == "*")) =>
+        {
+            "All".to_owned()
+        }
         entries => format!("{} models", entries.len()),
     }
 }
 
 /// The state in a word, with the time until it is tried again.
 pub(super) fn health(clock: &Clock, account: &AccountView) -> AnyView {
-    let rest = account.until.map(|until| until.0.saturating_sub(clock.now().0)).filter(|rest| *rest > 0);
+    let rest = account
+        .until
+        .map(|until| until.0.saturating_sub(clock.now().0))
+        .filter(|rest| *rest > 0);
     match (account.state.as_str(), rest) {
         ("cooling", Some(rest)) => {
             let share = u8::try_from((rest / 600).min(100)).unwrap_or(100);
@@ -153,7 +173,11 @@ pub(super) fn health(clock: &Clock, account: &AccountView) -> AnyView {
 fn menu(account: &AccountView) -> AnyView {
     let id = account.id.clone();
     let is_disabled = account.state == "disabled";
-    let (glyph, text) = if is_disabled { (Glyph::Play, "Enable") } else { (Glyph::Pause, "Disable") };
+    let (glyph, text) = if is_disabled {
+        (Glyph::Play, "Enable")
+    } else {
+        (Glyph::Pause, "Disable")
+    };
     let fields = vec![("id", id.clone()), ("disabled", (!is_disabled).to_string())];
     view! {
         <Menu label=format!("Actions for {}", account.label)>

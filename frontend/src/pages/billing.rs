@@ -28,7 +28,11 @@ fn page(clock: &Clock, balance: &BalanceView, lines: Page<LedgerLine>) -> AnyVie
     } else {
         "The balance may go below zero. Every charge here opens down to its request."
     };
-    let list = if lines.data.is_empty() { nothing() } else { table(clock, lines) };
+    let list = if lines.data.is_empty() {
+        nothing()
+    } else {
+        table(clock, lines)
+    };
     view! {
         <PageHead title="Billing" lead=lead />
         {stats(balance)}
@@ -41,7 +45,13 @@ fn page(clock: &Clock, balance: &BalanceView, lines: Page<LedgerLine>) -> AnyVie
 }
 
 fn stats(balance: &BalanceView) -> AnyView {
-    let BalanceView { balance, held, entries, posted, .. } = *balance;
+    let BalanceView {
+        balance,
+        held,
+        entries,
+        posted,
+        ..
+    } = *balance;
     let held = format!("{} of it held by running requests", usd(held));
     view! {
         <Stats>
@@ -59,7 +69,13 @@ fn nothing() -> AnyView {
 }
 
 fn table(clock: &Clock, lines: Page<LedgerLine>) -> AnyView {
-    let head = vec![th("Date", ""), th("Entry", ""), th("What", "p2"), th("By", "p3"), th("Amount", "r")];
+    let head = vec![
+        th("Date", ""),
+        th("Entry", ""),
+        th("What", "p2"),
+        th("By", "p3"),
+        th("Amount", "r"),
+    ];
     let older = lines.next.map(|after| format!("/billing?after={after}"));
     let note = format!("{} entries", lines.data.len());
     let rows = lines.data.into_iter().map(|line| row(clock, line)).collect_view();

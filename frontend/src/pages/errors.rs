@@ -53,7 +53,10 @@ pub fn Refused(error: ApiError) -> impl IntoView {
 /// Sets the status of the response.
 pub fn set_status(status: u16) {
     use actix_web::http::StatusCode;
-    if let (Some(response), Ok(status)) = (use_context::<leptos_actix::ResponseOptions>(), StatusCode::from_u16(status)) {
+    if let (Some(response), Ok(status)) = (
+        use_context::<leptos_actix::ResponseOptions>(),
+        StatusCode::from_u16(status),
+    ) {
         response.set_status(status);
     }
 }

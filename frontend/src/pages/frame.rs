@@ -26,7 +26,12 @@ pub struct Spot {
 impl Spot {
     /// A page of `section`, at `path`: the flash for that path is shown on it.
     pub fn new(section: Section, title: impl Into<String>, path: impl Into<String>) -> Self {
-        Self { section, title: title.into(), path: path.into(), via: Vec::new() }
+        Self {
+            section,
+            title: title.into(),
+            path: path.into(),
+            via: Vec::new(),
+        }
     }
 
     /// Adds a page between the section and this one to the way back.
@@ -65,7 +70,11 @@ where
         match current_session().await {
             Ok(Some(session)) => {
                 let clock = Clock::new(session.now, &session.time_zone);
-                let visit = Visit { session: session.clone(), clock, flash: flash.clone() };
+                let visit = Visit {
+                    session: session.clone(),
+                    clock,
+                    flash: flash.clone(),
+                };
                 let page = body(visit).await;
                 framed(spot, session, flash, page)
             }
@@ -92,7 +101,9 @@ fn framed(spot: Spot, session: SessionView, flash: Flash, page: Result<AnyView, 
         is_admin: session.is_admin,
         log_out: "/fn/log_out".to_owned(),
     };
-    let Spot { section, title, via, .. } = spot;
+    let Spot {
+        section, title, via, ..
+    } = spot;
     view! {
         <Title text=format!("{title} · OurHub") />
         <Shell nav=nav current=section via=via here=title>
@@ -127,7 +138,9 @@ where
     Suspend::new(async move {
         let session = current_session().await.ok().flatten();
         let signed_in = session.is_some();
-        let page = body(session).await.unwrap_or_else(|error| view! { <Refused error=error /> }.into_any());
+        let page = body(session)
+            .await
+            .unwrap_or_else(|error| view! { <Refused error=error /> }.into_any());
         view! {
             <Title text=format!("{title} · OurHub") />
             <Site signed_in=signed_in>{page}</Site>
@@ -145,5 +158,10 @@ pub fn copy(text: String, label: &'static str) -> Option<AnyView> {
 /// `owner` as `Owner`.
 pub fn capitalised(word: &str) -> String {
     let mut letters = word.chars();
-    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
+    letters
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .chain(letters)
+        .collect()
 }

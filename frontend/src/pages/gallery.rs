@@ -47,13 +47,38 @@ pub fn Gallery() -> impl IntoView {
 }
 
 const SURFACES: &[&str] = &[
-    "bg-sunken", "bg-subtle", "bg", "bg-raised", "bg-hover", "bg-press", "line-faint", "line", "line-strong", "line-control",
+    "bg-sunken",
+    "bg-subtle",
+    "bg",
+    "bg-raised",
+    "bg-hover",
+    "bg-press",
+    "line-faint",
+    "line",
+    "line-strong",
+    "line-control",
 ];
 const MEANINGS: &[&str] = &[
-    "accent", "accent-hover", "accent-soft", "accent-line", "ok-solid", "ok-soft", "warn-solid", "warn-soft", "bad-solid",
+    "accent",
+    "accent-hover",
+    "accent-soft",
+    "accent-line",
+    "ok-solid",
+    "ok-soft",
+    "warn-solid",
+    "warn-soft",
+    "bad-solid",
     "bad-soft",
 ];
-const CHARTS: &[&str] = &["chart-1", "chart-2", "chart-3", "chart-4", "chart-5", "chart-6", "chart-rest"];
+const CHARTS: &[&str] = &[
+    "chart-1",
+    "chart-2",
+    "chart-3",
+    "chart-4",
+    "chart-5",
+    "chart-6",
+    "chart-rest",
+];
 
 const fn usd_of(dollars: i64, nano: i64) -> Nano {
     Nano(dollars * 1_000_000_000 + nano)
@@ -208,7 +233,11 @@ fn states() -> AnyView {
             <Pips attempts=3 answered=false />
         </div>
     };
-    section("Badges and status", "colour never speaks alone: a word stands beside it", body.into_any())
+    section(
+        "Badges and status",
+        "colour never speaks alone: a word stands beside it",
+        body.into_any(),
+    )
 }
 
 fn caps() -> AnyView {
@@ -221,7 +250,11 @@ fn caps() -> AnyView {
             <CapCell label="none" spent=usd_of(12, 110_000_000) cap=None />
         </div>
     };
-    section("Cap bar", "filled is spent, striped is held, the tick is the 80% alert", body.into_any())
+    section(
+        "Cap bar",
+        "filled is spent, striped is held, the tick is the 80% alert",
+        body.into_any(),
+    )
 }
 
 fn amounts() -> AnyView {
@@ -246,7 +279,11 @@ fn amounts() -> AnyView {
             <span class="faint">"no cap"</span>
         </div>
     };
-    section("Money and counts", "cents carry the weight, what is below a cent steps back", body.into_any())
+    section(
+        "Money and counts",
+        "cents carry the weight, what is below a cent steps back",
+        body.into_any(),
+    )
 }
 
 fn times() -> AnyView {
@@ -316,7 +353,13 @@ fn table() -> AnyView {
             </tr>
         }
     };
-    let head = vec![th("Key", ""), th("Status", "p2"), th("Requests", "r p2"), th("Charged", "r"), th("Actions", "act")];
+    let head = vec![
+        th("Key", ""),
+        th("Status", "p2"),
+        th("Requests", "r p2"),
+        th("Charged", "r"),
+        th("Actions", "act"),
+    ];
     let pager = view! { <Pager note="1–2 of 7" older="#older" /> };
     let body = view! {
         <Table head=head pager=pager.into_any()>
@@ -368,18 +411,39 @@ fn trails() -> AnyView {
         side: Some(side.to_owned()),
     };
     let steps = vec![
-        step("OpenAI, account 1", "429", Tone::Warn, "Rests for 7 s, as it asked.", "0.21 s"),
-        step("OpenAI, account 2", "timeout", Tone::Bad, "No content within 20 s.", "20.00 s"),
+        step(
+            "OpenAI, account 1",
+            "429",
+            Tone::Warn,
+            "Rests for 7 s, as it asked.",
+            "0.21 s",
+        ),
+        step(
+            "OpenAI, account 2",
+            "timeout",
+            Tone::Bad,
+            "No content within 20 s.",
+            "20.00 s",
+        ),
         step("Azure, account 1", "200", Tone::Ok, "Answered.", "3.12 s"),
     ];
-    let lane = |name: &str, kind, start_ms, took_ms| Lane { name: name.to_owned(), kind, start_ms, took_ms };
+    let lane = |name: &str, kind, start_ms, took_ms| Lane {
+        name: name.to_owned(),
+        kind,
+        start_ms,
+        took_ms,
+    };
     let lanes = vec![
         lane("Queue", LaneKind::Waited, 0, 2),
         lane("Account 1", LaneKind::Failed, 2, 180),
         lane("First token", LaneKind::Pending, 182, 788),
         lane("Stream", LaneKind::Streamed, 970, 8_620),
     ];
-    let facts = vec![Fact::new("Key", "ci-agents"), Fact::new("Dialect", "chat"), Fact::new("Ended", "stop")];
+    let facts = vec![
+        Fact::new("Key", "ci-agents"),
+        Fact::new("Dialect", "chat"),
+        Fact::new("Ended", "stop"),
+    ];
     let sums = vec![Fact::new("Held", "$0.39"), Fact::new("Posted", "$0.07")];
     let body = view! {
         <div class="cols">
@@ -399,8 +463,14 @@ fn trails() -> AnyView {
 
 fn code() -> AnyView {
     let snippets = vec![
-        Snippet { client: "curl", code: "curl http://localhost:3000/v1/models \\\n  -H \"Authorization: Bearer sk-oh-7Qm2\"".into() },
-        Snippet { client: "Python", code: "client = OpenAI(\n    base_url=\"http://localhost:3000/v1\",\n)".into() },
+        Snippet {
+            client: "curl",
+            code: "curl http://localhost:3000/v1/models \\\n  -H \"Authorization: Bearer sk-oh-7Qm2\"".into(),
+        },
+        Snippet {
+            client: "Python",
+            code: "client = OpenAI(\n    base_url=\"http://localhost:3000/v1\",\n)".into(),
+        },
     ];
     let body = view! {
         <Secret value="sk-oh-7Qm2fKx1BvWc8RtYpLd4NhZs0JgAe6UiOv3TqMb5EkvT9x" />
@@ -413,12 +483,25 @@ fn code() -> AnyView {
 fn charts() -> AnyView {
     let column = |day: i64| Column {
         label: format!("{day} Nov"),
-        parts: vec![usd_of(8 + day % 5, 0), usd_of(4 + day % 3, 0), usd_of(day % 2, 500_000_000)],
+        parts: vec![
+            usd_of(8 + day % 5, 0),
+            usd_of(4 + day % 3, 0),
+            usd_of(day % 2, 500_000_000),
+        ],
         running: day == 20,
     };
     let shares = [("ci-agents", 161), ("support-bot", 106), ("claude-code-mira", 68)];
-    let bars = shares.map(|(name, dollars)| Bar { name: name.to_owned(), value: usd_of(dollars, 0) });
-    let names = || vec!["claude-opus-5.5".to_owned(), "gpt-5.6".to_owned(), "8 others".to_owned()];
+    let bars = shares.map(|(name, dollars)| Bar {
+        name: name.to_owned(),
+        value: usd_of(dollars, 0),
+    });
+    let names = || {
+        vec![
+            "claude-opus-5.5".to_owned(),
+            "gpt-5.6".to_owned(),
+            "8 others".to_owned(),
+        ]
+    };
     let body = view! {
         <div class="split split--even">
             <Card title="Spend by model" hint="last 20 days">
@@ -473,9 +556,15 @@ mod tests {
             view! { <Gallery /> }.to_html()
         });
         assert!(html.contains("role=\"meter\""), "cap bars are meters");
-        assert!(html.contains("aria-describedby=\"g3-error\""), "an error is tied to its field");
+        assert!(
+            html.contains("aria-describedby=\"g3-error\""),
+            "an error is tied to its field"
+        );
         assert!(html.contains("$0.07<i>0871750</i>"), "digits below a cent step back");
-        assert!(!html.contains(" style="), "the content security policy forbids style attributes");
+        assert!(
+            !html.contains(" style="),
+            "the content security policy forbids style attributes"
+        );
         assert!(!html.contains("onclick"), "no inline handlers");
     }
 }

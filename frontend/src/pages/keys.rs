@@ -78,8 +78,14 @@ fn row(clock: &Clock, key: KeyView) -> AnyView {
     let name = key.name.clone();
     let href = format!("/keys/{}", key.id);
     let (tone, state) = state(&key);
-    let models = if key.models.is_empty() { "All models".to_owned() } else { key.models.join(", ") };
-    let used = key.last_used_at.map(|at| view! { <span class="sub u-dot">{used(clock, at)}</span> });
+    let models = if key.models.is_empty() {
+        "All models".to_owned()
+    } else {
+        key.models.join(", ")
+    };
+    let used = key
+        .last_used_at
+        .map(|at| view! { <span class="sub u-dot">{used(clock, at)}</span> });
     view! {
         <tr>
             <td class="main">
@@ -140,7 +146,11 @@ fn menu(key: &KeyView) -> AnyView {
         return ().into_any();
     }
     let is_disabled = key.state == "disabled";
-    let (glyph, text) = if is_disabled { (Glyph::Play, "Enable") } else { (Glyph::Pause, "Disable") };
+    let (glyph, text) = if is_disabled {
+        (Glyph::Play, "Enable")
+    } else {
+        (Glyph::Pause, "Disable")
+    };
     let fields = vec![("id", id.clone()), ("disabled", (!is_disabled).to_string())];
     view! {
         <Menu label=format!("Actions for {}", key.name)>
@@ -195,7 +205,12 @@ fn ask(title: &'static str, question: fn(&KeyView) -> Question) -> AnyView {
 }
 
 fn dialog(question: Question, id: String) -> AnyView {
-    let Question { title, text, action, act } = question;
+    let Question {
+        title,
+        text,
+        action,
+        act,
+    } = question;
     view! {
         <Dialog title=title text=text>
             <LinkButton href="/keys" text="Keep key" />

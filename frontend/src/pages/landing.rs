@@ -18,8 +18,10 @@ const SHOWN: usize = 8;
 pub fn Landing() -> impl IntoView {
     public("One endpoint for every LLM account", |_| async move {
         let models = list_models().await.unwrap_or_default();
-        let served: Vec<_> =
-            models.into_iter().filter(|model| model.is_served && model.prices.is_some() && model.mode == "chat").collect();
+        let served: Vec<_> = models
+            .into_iter()
+            .filter(|model| model.is_served && model.prices.is_some() && model.mode == "chat")
+            .collect();
         Ok::<_, ApiError>(page(served))
     })
 }
@@ -65,8 +67,18 @@ fn slip() -> AnyView {
         side: Some(side.to_owned()),
     };
     let steps = vec![
-        step("Anthropic, account 1", Tone::Warn, "Rate limited. Rests for 38 s, as it asked.", "429 · 0.18 s"),
-        step("Anthropic, account 2", Tone::Ok, "Took over. Your client saw one clean answer.", "200 · 9.41 s"),
+        step(
+            "Anthropic, account 1",
+            Tone::Warn,
+            "Rate limited. Rests for 38 s, as it asked.",
+            "429 · 0.18 s",
+        ),
+        step(
+            "Anthropic, account 2",
+            Tone::Ok,
+            "Took over. Your client saw one clean answer.",
+            "200 · 9.41 s",
+        ),
     ];
     let line = |name: &'static str, price: &'static str, amount: i64| {
         view! {
@@ -167,7 +179,12 @@ fn no_429() -> AnyView {
 }
 
 fn example_lanes() -> Vec<Lane> {
-    let lane = |name: &str, kind, start_ms, took_ms| Lane { name: name.to_owned(), kind, start_ms, took_ms };
+    let lane = |name: &str, kind, start_ms, took_ms| Lane {
+        name: name.to_owned(),
+        kind,
+        start_ms,
+        took_ms,
+    };
     vec![
         lane("Account 1: 429", LaneKind::Failed, 0, 180),
         lane("Account 2: 429", LaneKind::Failed, 185, 140),

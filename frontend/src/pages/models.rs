@@ -19,8 +19,10 @@ use crate::ui::*;
 pub fn Catalogue() -> impl IntoView {
     public("Models", |_| async move {
         let models = list_models().await?;
-        let (served, known): (Vec<_>, Vec<_>) =
-            models.into_iter().filter(|model| model.prices.is_some()).partition(|model| model.is_served);
+        let (served, known): (Vec<_>, Vec<_>) = models
+            .into_iter()
+            .filter(|model| model.prices.is_some())
+            .partition(|model| model.is_served);
         Ok::<_, ApiError>(page(served, known))
     })
 }

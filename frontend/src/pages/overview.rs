@@ -7,21 +7,24 @@ use leptos::prelude::*;
 
 use super::frame::{Spot, Visit, signed_in};
 use super::usage::request_table;
-use crate::api::usage::{DayBar, Overview, UsageGroup, overview};
+use crate::api::usage::{DayBar, Overview, UsageGroup, read_overview};
 use crate::api::{ApiError, Nano};
 use crate::ui::*;
 
 /// `/overview`
 #[component]
 pub fn OverviewPage() -> impl IntoView {
-    signed_in(Spot::new(Section::Overview, "Overview", "/overview"), |visit| async move {
-        let session = &visit.session;
-        if session.key_count == 0 || (session.is_admin && !session.has_accounts) {
-            return Ok::<_, ApiError>(first_steps(&visit));
-        }
-        let overview = overview().await?;
-        Ok(page(&visit, overview))
-    })
+    signed_in(
+        Spot::new(Section::Overview, "Overview", "/overview"),
+        |visit| async move {
+            let session = &visit.session;
+            if session.key_count == 0 || (session.is_admin && !session.has_accounts) {
+                return Ok::<_, ApiError>(first_steps(&visit));
+            }
+            let overview = read_overview().await?;
+            Ok(page(&visit, overview))
+        },
+    )
 }
 
 /// The way to the first call. An admin adds an account first, others make a key.
@@ -43,7 +46,11 @@ fn first_steps(visit: &Visit) -> AnyView {
         "A key is what your app sends instead of a provider’s. It is shown once, with snippets.",
         session.key_count > 0,
     );
-    let call = step("Make a call", "Change one line in your client. The receipt appears here.", false);
+    let call = step(
+        "Make a call",
+        "Change one line in your client. The receipt appears here.",
+        false,
+    );
     let act = if session.is_admin && !session.has_accounts {
         view! { <LinkButton href="/admin/accounts/new" text="Add account" kind=Kind::Primary icon=Glyph::Plus /> }
     } else {
@@ -97,10 +104,14 @@ fn page(visit: &Visit, overview: Overview) -> AnyView {
 fn stats(visit: &Visit, overview: &Overview) -> AnyView {
     let spent = |label: String, spend: &crate::api::keys::Spend| {
         let meter = label.clone();
-        let bar = spend.cap.map(|cap| {
-            view! { <CapBar label=meter spent=spend.posted held=spend.held cap=cap /> }.into_any()
-        });
-        let note = if spend.held > Nano::ZERO { format!("{} held by running requests", usd(spend.held)) } else { "nothing held".to_owned() };
+        let bar = spend
+            .cap
+            .map(|cap| view! { <CapBar label=meter spent=spend.posted held=spend.held cap=cap /> }.into_any());
+        let note = if spend.held > Nano::ZERO {
+            format!("{} held by running requests", usd(spend.held))
+        } else {
+            "nothing held".to_owned()
+        };
         let of = spend.cap.map(|cap| format!("of {}", usd(cap)));
         view! {
             <Stat
@@ -120,7 +131,9 @@ fn stats(visit: &Visit, overview: &Overview) -> AnyView {
         failed => format!("{} ended with an error", count(failed)),
     };
     let (requests, failovers) = (count(overview.requests), count(overview.failovers));
-    let ttft = overview.ttft_ms.map(|ms| format!("first token after {} on average", duration(ms)));
+    let ttft = overview
+        .ttft_ms
+        .map(|ms| format!("first token after {} on average", duration(ms)));
     view! {
         <Stats>
             {today}
@@ -139,7 +152,11 @@ fn chart(series: Vec<String>, bars: &[DayBar]) -> AnyView {
         .iter()
         .enumerate()
         .map(|(at, bar)| Column {
-            label: if at == last { "Today".to_owned() } else { short_day(&bar.day) },
+            label: if at == last {
+                "Today".to_owned()
+            } else {
+                short_day(&bar.day)
+            },
             parts: bar.charged.clone(),
             running: at == last,
         })
@@ -158,17 +175,31 @@ fn chart(series: Vec<String>, bars: &[DayBar]) -> AnyView {
 
 /// `2026-11-24` as `24 Nov`.
 fn short_day(day: &str) -> String {
-    day.parse::<jiff::civil::Date>().map_or_else(|_| day.to_owned(), |date| date.strftime("%-d %b").to_string())
+    day.parse::<jiff::civil::Date>()
+        .map_or_else(|_| day.to_owned(), |date| date.strftime("%-d %b").to_string())
 }
 
 fn shares(groups: &[UsageGroup]) -> AnyView {
     if groups.is_empty() {
         return view! { <p class="t13 faint">"Nothing was spent yet."</p> }.into_any();
     }
-    let mut bars: Vec<_> = groups.iter().take(5).map(|group| Bar { name: group.label.clone(), value: group.charged }).collect();
+    let mut bars: Vec<_> = groups
+        .iter()
+        .take(5)
+        .map(|group| Bar {
+            name: group.label.clone(),
+            value: group.charged,
+        })
+        .collect();
     if groups.len() > 5 {
-        let rest = groups.iter().skip(5).fold(0_i64, |sum, group| sum.saturating_add(group.charged.0));
-        bars.push(Bar { name: format!("{} others", groups.len() - 5), value: Nano(rest) });
+        let rest = groups
+            .iter()
+            .skip(5)
+            .fold(0_i64, |sum, group| sum.saturating_add(group.charged.0));
+        bars.push(Bar {
+            name: format!("{} others", groups.len() - 5),
+            value: Nano(rest),
+        });
     }
     view! { <Bars of=bars /> }.into_any()
 }

@@ -102,7 +102,10 @@ fn what_follows() -> AnyView {
     let steps = vec![
         step("You get a key", "Shown once, with snippets for the client you use."),
         step("You change one line", "The base URL in any OpenAI client."),
-        step("Your first receipt appears", "Tokens, price, time and which account answered."),
+        step(
+            "Your first receipt appears",
+            "Tokens, price, time and which account answered.",
+        ),
     ];
     view! {
         <div>

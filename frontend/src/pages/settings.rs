@@ -14,15 +14,22 @@ use crate::ui::*;
 /// `/settings`
 #[component]
 pub fn SettingsPage() -> impl IntoView {
-    signed_in(Spot::new(Section::Settings, "Settings", "/settings"), |visit| async move {
-        let team = team().await?;
-        let sessions = list_sessions().await?;
-        Ok::<_, ApiError>(page(&visit, &team, sessions))
-    })
+    signed_in(
+        Spot::new(Section::Settings, "Settings", "/settings"),
+        |visit| async move {
+            let team = team().await?;
+            let sessions = list_sessions().await?;
+            Ok::<_, ApiError>(page(&visit, &team, sessions))
+        },
+    )
 }
 
 fn page(visit: &Visit, team: &TeamView, sessions: Vec<SignedIn>) -> AnyView {
-    let team_card = if visit.manages_team() { team_form(&visit.flash, team) } else { team_facts(team) };
+    let team_card = if visit.manages_team() {
+        team_form(&visit.flash, team)
+    } else {
+        team_facts(team)
+    };
     let password = password(&visit.flash);
     let browsers = browsers(visit, sessions);
     view! {
@@ -159,8 +166,16 @@ fn password(flash: &Flash) -> AnyView {
 }
 
 fn browsers(visit: &Visit, sessions: Vec<SignedIn>) -> AnyView {
-    let head = vec![th("Browser", ""), th("From", "p2"), th("Last seen", "p2"), th("Sign out", "act")];
-    let rows = sessions.into_iter().map(|session| browser(&visit.clock, session)).collect_view();
+    let head = vec![
+        th("Browser", ""),
+        th("From", "p2"),
+        th("Last seen", "p2"),
+        th("Sign out", "act"),
+    ];
+    let rows = sessions
+        .into_iter()
+        .map(|session| browser(&visit.clock, session))
+        .collect_view();
     view! {
         <Card title="Signed in" flush=true>
             <Table head=head tight=true flush=true>

@@ -10,27 +10,44 @@ use crate::ui::Snippet;
 
 /// Where clients reach the gateway, without a slash at the end.
 pub fn public_url() -> String {
-    use_context::<Assets>().map(|assets| assets.public_url).unwrap_or_default()
+    use_context::<Assets>()
+        .map(|assets| assets.public_url)
+        .unwrap_or_default()
 }
 
 /// A model to show in a snippet: one that is served and that `patterns` allow.
 pub fn example_model(models: &[ModelView], patterns: &[String]) -> String {
     let allowed = |id: &str| {
         patterns.is_empty()
-            || patterns.iter().any(|pattern| pattern.strip_suffix('*').map_or(pattern == id, |start| id.starts_with(start)))
+            || patterns.iter().any(|pattern| {
+                pattern
+                    .strip_suffix('*')
+                    .map_or(pattern == id, |start| id.starts_with(start))
+            })
     };
     let usable = |model: &&ModelView| model.mode == "chat" && model.prices.is_some() && allowed(&model.id);
     let served = models.iter().filter(|model| model.is_served).find(usable);
-    served.or_else(|| models.iter().find(usable)).map_or_else(|| "gpt-5-mini".to_owned(), |model| model.id.clone())
+    served
+        .or_else(|| models.iter().find(usable))
+        .map_or_else(|| "gpt-5-mini".to_owned(), |model| model.id.clone())
 }
 
 /// One snippet per client, with `key` and `model` filled in.
 pub fn snippets_for(key: &str, model: &str) -> Vec<Snippet> {
     let url = public_url();
     vec![
-        Snippet { client: "curl", code: curl(&url, key, model) },
-        Snippet { client: "Python", code: python(&url, key, model) },
-        Snippet { client: "Node", code: node(&url, key, model) },
+        Snippet {
+            client: "curl",
+            code: curl(&url, key, model),
+        },
+        Snippet {
+            client: "Python",
+            code: python(&url, key, model),
+        },
+        Snippet {
+            client: "Node",
+            code: node(&url, key, model),
+        },
     ]
 }
 

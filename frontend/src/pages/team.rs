@@ -18,7 +18,12 @@ pub fn TeamPage() -> impl IntoView {
     let asked = use_query_map().read_untracked().get("edit");
     signed_in(Spot::new(Section::Team, "Team", "/team"), |visit| async move {
         let members = list_members().await?;
-        let refused = visit.flash.typed.get("user").filter(|_| visit.flash.error.is_some()).cloned();
+        let refused = visit
+            .flash
+            .typed
+            .get("user")
+            .filter(|_| visit.flash.error.is_some())
+            .cloned();
         let open = refused.or(asked);
         let edited = open.and_then(|id| members.iter().find(|member| member.user_id == id).cloned());
         let page = list(&visit, members);
@@ -40,7 +45,10 @@ fn list(visit: &Visit, members: Vec<MemberView>) -> AnyView {
         1 => "One person".to_owned(),
         many => format!("{many} people"),
     };
-    let lead = format!("{people} in {}. A member’s caps cover all keys of that person.", visit.session.team_name);
+    let lead = format!(
+        "{people} in {}. A member’s caps cover all keys of that person.",
+        visit.session.team_name
+    );
     let head = vec![
         th("Member", ""),
         th("Role", "p2"),

@@ -15,23 +15,31 @@ use crate::ui::*;
 pub fn TeamsPage() -> impl IntoView {
     let query = use_query_map().read_untracked();
     let (asked, after) = (query.get("grant"), query.get("after"));
-    signed_in(Spot::new(Section::Teams, "Teams & users", "/admin/teams"), |visit| async move {
-        let teams = list_teams(PageQuery { limit: None, after }).await?;
-        let refused = visit.flash.typed.get("team").filter(|_| visit.flash.error.is_some()).cloned();
-        let open = refused.or(asked);
-        let granted = open.and_then(|id| teams.data.iter().find(|team| team.id == id).cloned());
-        let page = list(&visit, teams);
-        Ok::<_, ApiError>(match granted {
-            Some(team) => view! {
-                <div class="stack stack--6" inert="" aria-hidden="true">
-                    {page}
-                </div>
-                {drawer(&visit, team)}
-            }
-            .into_any(),
-            None => page,
-        })
-    })
+    signed_in(
+        Spot::new(Section::Teams, "Teams & users", "/admin/teams"),
+        |visit| async move {
+            let teams = list_teams(PageQuery { limit: None, after }).await?;
+            let refused = visit
+                .flash
+                .typed
+                .get("team")
+                .filter(|_| visit.flash.error.is_some())
+                .cloned();
+            let open = refused.or(asked);
+            let granted = open.and_then(|id| teams.data.iter().find(|team| team.id == id).cloned());
+            let page = list(&visit, teams);
+            Ok::<_, ApiError>(match granted {
+                Some(team) => view! {
+                    <div class="stack stack--6" inert="" aria-hidden="true">
+                        {page}
+                    </div>
+                    {drawer(&visit, team)}
+                }
+                .into_any(),
+                None => page,
+            })
+        },
+    )
 }
 
 fn list(visit: &Visit, teams: Page<TeamView>) -> AnyView {
@@ -46,7 +54,11 @@ fn list(visit: &Visit, teams: Page<TeamView>) -> AnyView {
     ];
     let older = teams.next.map(|after| format!("/admin/teams?after={after}"));
     let note = format!("{} teams", teams.data.len());
-    let rows = teams.data.into_iter().map(|team| row(&visit.clock, team)).collect_view();
+    let rows = teams
+        .data
+        .into_iter()
+        .map(|team| row(&visit.clock, team))
+        .collect_view();
     let pager = view! { <Pager note=note nostrip:older=older /> }.into_any();
     view! {
         <PageHead title="Teams & users" lead="Who calls through this platform. A suspended team’s keys are refused." />
@@ -59,8 +71,16 @@ fn list(visit: &Visit, teams: Page<TeamView>) -> AnyView {
 
 fn row(clock: &Clock, team: TeamView) -> AnyView {
     let is_suspended = team.suspended_at.is_some();
-    let (tone, word) = if is_suspended { (Tone::Bad, "Suspended") } else { (Tone::Ok, "Active") };
-    let (glyph, text) = if is_suspended { (Glyph::Play, "Resume team") } else { (Glyph::Pause, "Suspend team") };
+    let (tone, word) = if is_suspended {
+        (Tone::Bad, "Suspended")
+    } else {
+        (Tone::Ok, "Active")
+    };
+    let (glyph, text) = if is_suspended {
+        (Glyph::Play, "Resume team")
+    } else {
+        (Glyph::Pause, "Suspend team")
+    };
     let fields = vec![("team", team.id.clone()), ("suspended", (!is_suspended).to_string())];
     view! {
         <tr>

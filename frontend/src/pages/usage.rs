@@ -31,10 +31,10 @@ const OUTCOMES: [(&str, &str, Tone); 8] = [
 
 /// The words for an outcome.
 fn outcome(of: &str) -> (Tone, String) {
-    OUTCOMES
-        .iter()
-        .find(|(name, _, _)| *name == of)
-        .map_or_else(|| (Tone::Neutral, of.to_owned()), |(_, text, tone)| (*tone, (*text).to_owned()))
+    OUTCOMES.iter().find(|(name, _, _)| *name == of).map_or_else(
+        || (Tone::Neutral, of.to_owned()),
+        |(_, text, tone)| (*tone, (*text).to_owned()),
+    )
 }
 
 /// The filters and the page, as the query has them.
@@ -57,7 +57,15 @@ impl Asked {
             model: text("model"),
             outcome: text("outcome"),
         };
-        Self { filter, page: PageQuery { limit: None, after: text("after") }, from, to }
+        Self {
+            filter,
+            page: PageQuery {
+                limit: None,
+                after: text("after"),
+            },
+            from,
+            to,
+        }
     }
 
     /// Whether anything is left out.
@@ -94,8 +102,7 @@ pub fn UsagePage() -> impl IntoView {
     signed_in(Spot::new(Section::Usage, "Usage", "/usage"), |visit| async move {
         let keys = list_keys().await?;
         let rows = requests(asked.filter.clone(), asked.page.clone()).await?;
-        let lead = "Every request, newest first. A row opens its receipt: attempts, tokens, price, hold and charge.";
-        Ok::<_, ApiError>(page("/usage", lead, &visit.clock, &asked, keys, rows))
+        Ok::<_, ApiError>(page("/usage", &visit.clock, &asked, keys, rows))
     })
 }
 
@@ -103,25 +110,29 @@ pub fn UsagePage() -> impl IntoView {
 #[component]
 pub fn AllRequestsPage() -> impl IntoView {
     let asked = Asked::read(&use_query_map().read_untracked());
-    signed_in(Spot::new(Section::Requests, "Requests", "/admin/requests"), |visit| async move {
-        let rows = all_requests(asked.filter.clone(), asked.page.clone()).await?;
-        let lead = "The requests of all teams, newest first.";
-        Ok::<_, ApiError>(page("/admin/requests", lead, &visit.clock, &asked, Vec::new(), rows))
-    })
+    signed_in(
+        Spot::new(Section::Requests, "Requests", "/admin/requests"),
+        |visit| async move {
+            let rows = all_requests(asked.filter.clone(), asked.page.clone()).await?;
+            Ok::<_, ApiError>(page("/admin/requests", &visit.clock, &asked, Vec::new(), rows))
+        },
+    )
 }
 
-fn page(
-    path: &'static str,
-    lead: &'static str,
-    clock: &Clock,
-    asked: &Asked,
-    keys: Vec<KeyView>,
-    rows: Page<RequestRow>,
-) -> AnyView {
-    let title = if path == "/usage" { "Usage" } else { "Requests" };
+fn page(path: &'static str, clock: &Clock, asked: &Asked, keys: Vec<KeyView>, rows: Page<RequestRow>) -> AnyView {
+    let (title, lead) = if path == "/usage" {
+        let lead = "Every request, newest first. A row opens its receipt: attempts, tokens, price, hold and charge.";
+        ("Usage", lead)
+    } else {
+        ("Requests", "The requests of all teams, newest first.")
+    };
     let filters = filters(path, asked, keys);
     let older = rows.next.as_deref().map(|after| asked.older(path, after));
-    let body = if rows.data.is_empty() { nothing(path, asked) } else { request_table(clock, rows.data, path, older) };
+    let body = if rows.data.is_empty() {
+        nothing(path, asked)
+    } else {
+        request_table(clock, rows.data, path, older)
+    };
     view! {
         <PageHead title=title lead=lead />
         {filters}
@@ -157,8 +168,12 @@ fn filters(path: &'static str, asked: &Asked, keys: Vec<KeyView>) -> AnyView {
         view! { <SelectField name="key" label="Key" choices=choices selected=filter.key.clone().unwrap_or_default() /> }
     });
     let outcomes = OUTCOMES.iter().map(|(name, text, _)| Choice::new(*name, *text));
-    let outcomes = std::iter::once(Choice::new("", "All outcomes")).chain(outcomes).collect();
-    let clear = asked.is_filtered().then(|| view! { <LinkButton href=path text="Clear filters" kind=Kind::Ghost /> });
+    let outcomes = std::iter::once(Choice::new("", "All outcomes"))
+        .chain(outcomes)
+        .collect();
+    let clear = asked
+        .is_filtered()
+        .then(|| view! { <LinkButton href=path text="Clear filters" kind=Kind::Ghost /> });
     view! {
         <form class="filters filters--form" method="get" action=path>
             <TextField name="from" label="From" kind="date" value=asked.from.clone() />
@@ -200,7 +215,10 @@ pub fn request_table(clock: &Clock, rows: Vec<RequestRow>, path: &'static str, o
 
 fn request(clock: &Clock, row: RequestRow, path: &'static str) -> AnyView {
     let (tone, ended) = outcome(&row.outcome);
-    let key = row.team.map_or_else(|| row.key.name.clone(), |team| format!("{}, {}", team.name, row.key.name));
+    let key = row.team.map_or_else(
+        || row.key.name.clone(),
+        |team| format!("{}, {}", team.name, row.key.name),
+    );
     let estimate = row.is_estimate.then_some("≈ ");
     view! {
         <tr>
@@ -243,10 +261,16 @@ mod tests {
         query.insert("model", "a/b c".to_owned());
         query.insert("outcome", String::new());
         let asked = Asked::read(&query);
-        assert_eq!(asked.filter.from.map(Time::render).as_deref(), Some("2026-11-01T00:00:00Z"));
+        assert_eq!(
+            asked.filter.from.map(Time::render).as_deref(),
+            Some("2026-11-01T00:00:00Z")
+        );
         assert_eq!(asked.filter.outcome, None);
         assert!(asked.is_filtered());
-        assert_eq!(asked.older("/usage", "9"), "/usage?from=2026-11-01&model=a%2Fb%20c&after=9");
+        assert_eq!(
+            asked.older("/usage", "9"),
+            "/usage?from=2026%2D11%2D01&model=a%2Fb%20c&after=9"
+        );
     }
 
     #[test]

@@ -107,12 +107,24 @@ pub fn Mark(#[prop(into)] name: String) -> impl IntoView {
 /// Two letters for a name: of its first two words, else its first two.
 fn initials(name: &str) -> String {
     let name = name.split('@').next().unwrap_or(name);
-    let mut words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let mut words = name
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty());
     match (words.next(), words.next()) {
-        (Some(first), Some(second)) => first.chars().take(1).chain(second.chars().take(1)).collect::<String>().to_uppercase(),
+        (Some(first), Some(second)) => first
+            .chars()
+            .take(1)
+            .chain(second.chars().take(1))
+            .collect::<String>()
+            .to_uppercase(),
         (Some(word), None) => {
             let mut letters = word.chars();
-            letters.next().into_iter().flat_map(char::to_uppercase).chain(letters.take(1)).collect()
+            letters
+                .next()
+                .into_iter()
+                .flat_map(char::to_uppercase)
+                .chain(letters.take(1))
+                .collect()
         }
         _ => "…".to_owned(),
     }

@@ -74,7 +74,11 @@ pub fn Button(
     #[prop(optional, into)]
     formaction: Option<String>,
 ) -> impl IntoView {
-    let (label, text) = if icon_only { (Some(text), None) } else { (None, Some(text)) };
+    let (label, text) = if icon_only {
+        (Some(text), None)
+    } else {
+        (None, Some(text))
+    };
     view! {
         <button
             class=class(kind, size, icon_only)
@@ -110,7 +114,11 @@ pub fn LinkButton(
     #[prop(optional)]
     download: bool,
 ) -> impl IntoView {
-    let (label, text) = if icon_only { (Some(text), None) } else { (None, Some(text)) };
+    let (label, text) = if icon_only {
+        (Some(text), None)
+    } else {
+        (None, Some(text))
+    };
     view! {
         <a
             class=class(kind, size, icon_only)

@@ -71,7 +71,10 @@ pub struct Fact {
 impl Fact {
     /// A fact with a value of any shape.
     pub fn new(name: &'static str, value: impl IntoView + 'static) -> Self {
-        Self { name, value: value.into_any() }
+        Self {
+            name,
+            value: value.into_any(),
+        }
     }
 }
 
@@ -83,6 +86,9 @@ pub fn Facts(
     #[prop(optional)]
     wide: bool,
 ) -> impl IntoView {
-    let rows = of.into_iter().map(|fact| view! { <dt>{fact.name}</dt><dd>{fact.value}</dd> }).collect_view();
+    let rows = of
+        .into_iter()
+        .map(|fact| view! { <dt>{fact.name}</dt><dd>{fact.value}</dd> })
+        .collect_view();
     view! { <dl class=if wide { "kv kv--wide" } else { "kv" }>{rows}</dl> }.into_any()
 }

@@ -46,7 +46,11 @@ fn step_for(top: u64) -> u64 {
 fn tick(value: u64) -> String {
     let value = Nano(i64::try_from(value).unwrap_or(i64::MAX));
     let whole = value.0 % gateway_core::money::NANO_PER_USD == 0;
-    if whole { usd(value).trim_end_matches("00").trim_end_matches('.').to_owned() } else { format!("${}", value.render()) }
+    if whole {
+        usd(value).trim_end_matches("00").trim_end_matches('.').to_owned()
+    } else {
+        format!("${}", value.render())
+    }
 }
 
 /// Units of height that `part` takes when `top` fills the plot.
@@ -66,13 +70,23 @@ pub fn StackedBars(
     #[prop(optional)]
     others: bool,
 ) -> impl IntoView {
-    let top = columns.iter().map(|column| column.sum().0.unsigned_abs()).max().unwrap_or(0);
+    let top = columns
+        .iter()
+        .map(|column| column.sum().0.unsigned_abs())
+        .max()
+        .unwrap_or(0);
     let step = step_for(top);
     let top = step.saturating_mul(STEPS);
-    let ticks = (0..=STEPS).rev().map(|at| view! { <span>{tick(step.saturating_mul(at))}</span> }).collect_view();
+    let ticks = (0..=STEPS)
+        .rev()
+        .map(|at| view! { <span>{tick(step.saturating_mul(at))}</span> })
+        .collect_view();
     let labels = axis(columns.iter().map(|column| column.label.clone()).collect());
     let slot = WIDTH / u64::try_from(columns.len()).unwrap_or(1).max(1);
-    let bars = (0_u64..).zip(columns).map(|(at, column)| bar(&column, at * slot, slot, top, others)).collect_view();
+    let bars = (0_u64..)
+        .zip(columns)
+        .map(|(at, column)| bar(&column, at * slot, slot, top, others))
+        .collect_view();
     view! {
         <div class="chart" data-h="216" role="img" aria-label=label>
             <div class="chart__y">{ticks}</div>
@@ -143,9 +157,15 @@ fn axis(labels: Vec<String>) -> AnyView {
     let picked: Vec<_> = if shown == 0 {
         labels.into_iter().take(1).collect()
     } else {
-        (0..=shown).filter_map(|at| labels.get(at * last / shown).cloned()).collect()
+        (0..=shown)
+            .filter_map(|at| labels.get(at * last / shown).cloned())
+            .collect()
     };
-    picked.into_iter().map(|label| view! { <span>{label}</span> }).collect_view().into_any()
+    picked
+        .into_iter()
+        .map(|label| view! { <span>{label}</span> })
+        .collect_view()
+        .into_any()
 }
 
 /// The names of the series, in the order of their colours.
@@ -263,6 +283,14 @@ mod tests {
 
     #[test]
     fn the_last_series_is_grey_when_it_is_everything_else() {
-        assert_eq!([swatch(1, 3, true), swatch(3, 3, true), swatch(3, 3, false), swatch(9, 9, false)], [1, 0, 3, 0]);
+        assert_eq!(
+            [
+                swatch(1, 3, true),
+                swatch(3, 3, true),
+                swatch(3, 3, false),
+                swatch(9, 9, false)
+            ],
+            [1, 0, 3, 0]
+        );
     }
 }

@@ -20,7 +20,13 @@ pub fn ErrorText(#[prop(into)] id: String, #[prop(into)] text: String) -> impl I
 
 /// Label, control, error and hint in their order.
 fn field(about: About, control: AnyView) -> AnyView {
-    let About { name, label, optional, hint, error } = about;
+    let About {
+        name,
+        label,
+        optional,
+        hint,
+        error,
+    } = about;
     view! {
         <div class="field">
             <label class="label" for=name.clone()>
@@ -88,7 +94,13 @@ pub fn TextField(
     #[prop(optional)]
     large: bool,
 ) -> impl IntoView {
-    let about = About { name: name.clone(), label, optional, hint, error };
+    let about = About {
+        name: name.clone(),
+        label,
+        optional,
+        hint,
+        error,
+    };
     let class = format!(
         "input{}{}{}",
         if inputmode.is_some() { " num" } else { "" },
@@ -138,7 +150,13 @@ pub fn TextArea(
     #[prop(default = 3)] rows: u32,
     #[prop(optional, into)] placeholder: Option<String>,
 ) -> impl IntoView {
-    let about = About { name: name.clone(), label, optional, hint, error };
+    let about = About {
+        name: name.clone(),
+        label,
+        optional,
+        hint,
+        error,
+    };
     let control = view! {
         <textarea
             class="textarea input mono"
@@ -168,7 +186,10 @@ pub struct Choice {
 impl Choice {
     /// An option.
     pub fn new(value: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { value: value.into(), text: text.into() }
+        Self {
+            value: value.into(),
+            text: text.into(),
+        }
     }
 }
 
@@ -183,7 +204,13 @@ pub fn SelectField(
     #[prop(optional, into)] hint: Option<String>,
     #[prop(optional)] optional: bool,
 ) -> impl IntoView {
-    let about = About { name: name.clone(), label, optional, hint, error };
+    let about = About {
+        name: name.clone(),
+        label,
+        optional,
+        hint,
+        error,
+    };
     let options = choices
         .into_iter()
         .map(|choice| {
@@ -229,7 +256,11 @@ pub fn CheckField(
 /// Values that are sent with a form and not shown.
 #[component]
 pub fn Hidden(fields: Vec<(&'static str, String)>) -> impl IntoView {
-    fields.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value /> }).collect_view().into_any()
+    fields
+        .into_iter()
+        .map(|(name, value)| view! { <input type="hidden" name=name value=value /> })
+        .collect_view()
+        .into_any()
 }
 
 /// Fields that belong together, under one title.

@@ -18,7 +18,11 @@ pub fn Amount(
     signed: bool,
 ) -> impl IntoView {
     let (whole, rest) = parts(of, decimals, signed);
-    let class = if signed && of.0 > 0 { "money money--pos" } else { "money" };
+    let class = if signed && of.0 > 0 {
+        "money money--pos"
+    } else {
+        "money"
+    };
     view! {
         <span class=class>
             {whole}

@@ -66,7 +66,12 @@ pub fn Site(
 
 /// The frame of sign-up and log-in: the form at the left, what happens next at the right.
 #[component]
-pub fn AuthFrame(#[prop(into)] title: String, #[prop(into)] lead: String, side: AnyView, children: Children) -> impl IntoView {
+pub fn AuthFrame(
+    #[prop(into)] title: String,
+    #[prop(into)] lead: String,
+    side: AnyView,
+    children: Children,
+) -> impl IntoView {
     view! {
         <div class="auth">
             <div class="auth__form">

@@ -25,8 +25,14 @@ pub enum Section {
 }
 
 impl Section {
-    const OF_THE_TEAM: [Self; 6] =
-        [Self::Overview, Self::Keys, Self::Usage, Self::Team, Self::Billing, Self::Settings];
+    const OF_THE_TEAM: [Self; 6] = [
+        Self::Overview,
+        Self::Keys,
+        Self::Usage,
+        Self::Team,
+        Self::Billing,
+        Self::Settings,
+    ];
     const OF_THE_PLATFORM: [Self; 4] = [Self::Accounts, Self::Models, Self::Teams, Self::Requests];
 
     const fn is_platform(self) -> bool {
@@ -125,7 +131,13 @@ fn way_back(nav: &Nav, current: Section, via: Vec<(String, String)>, here: Strin
 }
 
 fn side(nav: Nav, current: Section) -> AnyView {
-    let Nav { team, role, email, is_admin, log_out } = nav;
+    let Nav {
+        team,
+        role,
+        email,
+        is_admin,
+        log_out,
+    } = nav;
     let platform = is_admin.then(|| {
         view! {
             <h2>"Platform"</h2>

@@ -50,7 +50,11 @@ pub fn Table(
             }
         })
         .collect_view();
-    let frame = if flush { "tablewrap tablewrap--flush" } else { "tablewrap" };
+    let frame = if flush {
+        "tablewrap tablewrap--flush"
+    } else {
+        "tablewrap"
+    };
     let tight = if tight { " table--tight" } else { "" };
     let plain = if flush { " table--plain" } else { "" };
     view! {

@@ -26,7 +26,11 @@ impl Clock {
     pub fn new(now: Time, zone_name: &str) -> Self {
         let zone = TimeZone::get(zone_name);
         let zone_name = if zone.is_ok() { zone_name } else { "UTC" }.to_owned();
-        Self { now, zone: zone.unwrap_or(TimeZone::UTC), zone_name }
+        Self {
+            now,
+            zone: zone.unwrap_or(TimeZone::UTC),
+            zone_name,
+        }
     }
 
     /// The name of the zone: `Europe/Berlin`.
@@ -40,7 +44,9 @@ impl Clock {
     }
 
     fn zoned(&self, at: Time) -> Zoned {
-        Timestamp::from_millisecond(at.0).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(self.zone.clone())
+        Timestamp::from_millisecond(at.0)
+            .unwrap_or(Timestamp::UNIX_EPOCH)
+            .to_zoned(self.zone.clone())
     }
 
     /// `Friday 20 November`.
@@ -56,7 +62,11 @@ impl Clock {
     /// `20 Nov`, with the year when it is another.
     pub fn day(&self, at: Time) -> String {
         let zoned = self.zoned(at);
-        let format = if zoned.year() == self.zoned(self.now).year() { "%-d %b" } else { "%-d %b %Y" };
+        let format = if zoned.year() == self.zoned(self.now).year() {
+            "%-d %b"
+        } else {
+            "%-d %b %Y"
+        };
         zoned.strftime(format).to_string()
     }
 
@@ -69,7 +79,11 @@ impl Clock {
     pub fn time_of_day(&self, at: Time) -> String {
         let zoned = self.zoned(at);
         let time = zoned.strftime("%H:%M:%S");
-        if zoned.date() == self.zoned(self.now).date() { time.to_string() } else { format!("{} {time}", self.day(at)) }
+        if zoned.date() == self.zoned(self.now).date() {
+            time.to_string()
+        } else {
+            format!("{} {time}", self.day(at))
+        }
     }
 
     /// `20 Nov 2026 14:02:07 CET`.
@@ -90,7 +104,11 @@ impl Clock {
             _ if size < 8 * DAY => format!("{} days", size / DAY),
             _ => return self.day(at),
         };
-        if ago >= 0 { format!("{amount} ago") } else { format!("in {amount}") }
+        if ago >= 0 {
+            format!("{amount} ago")
+        } else {
+            format!("in {amount}")
+        }
     }
 }
 
@@ -108,11 +126,7 @@ pub enum Style {
 
 /// A moment; the exact time shows on hover.
 #[component]
-pub fn When(
-    at: Time,
-    clock: Clock,
-    #[prop(optional)] style: Style,
-) -> impl IntoView {
+pub fn When(at: Time, clock: Clock, #[prop(optional)] style: Style) -> impl IntoView {
     let text = match style {
         Style::Relative => clock.relative(at),
         Style::TimeOfDay => clock.time_of_day(at),
@@ -156,7 +170,10 @@ mod tests {
     fn a_moment_is_exact_in_the_zone_of_the_team() {
         assert_eq!(Time(AT).render(), "2026-11-20T13:02:07.418Z");
         assert_eq!(clock(0).exact(Time(AT)), "20 Nov 2026 14:02:07 CET");
-        assert_eq!(Clock::new(Time(AT), "Mars/Olympus").exact(Time(AT)), "20 Nov 2026 13:02:07 UTC");
+        assert_eq!(
+            Clock::new(Time(AT), "Mars/Olympus").exact(Time(AT)),
+            "20 Nov 2026 13:02:07 UTC"
+        );
         assert_eq!(clock(0).today(), "Friday 20 November");
     }
 

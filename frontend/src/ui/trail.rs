@@ -69,7 +69,11 @@ pub fn Trail(steps: Vec<Step>) -> impl IntoView {
 
 /// A round number, or a check when it is done.
 fn number(at: u32, tone: Tone) -> AnyView {
-    let content = if tone == Tone::Ok { view! { <Icon of=Glyph::Check /> }.into_any() } else { at.into_any() };
+    let content = if tone == Tone::Ok {
+        view! { <Icon of=Glyph::Check /> }.into_any()
+    } else {
+        at.into_any()
+    };
     view! { <span class=format!("trail__n trail__n--{}", tone.suffix())>{content}</span> }.into_any()
 }
 
@@ -123,7 +127,12 @@ pub struct Lane {
 /// Where the time of a request went.
 #[component]
 pub fn Waterfall(lanes: Vec<Lane>) -> impl IntoView {
-    let end = lanes.iter().map(|lane| lane.start_ms.saturating_add(lane.took_ms)).max().unwrap_or(0).max(1);
+    let end = lanes
+        .iter()
+        .map(|lane| lane.start_ms.saturating_add(lane.took_ms))
+        .max()
+        .unwrap_or(0)
+        .max(1);
     let share = |ms: i64| {
         let mille = i128::from(ms.max(0)) * 1000 / i128::from(end);
         super::cap::percent(u32::try_from(mille).unwrap_or(1000))

@@ -49,11 +49,17 @@ fn preset(preset: PresetView) -> AnyView {
 pub fn AccountNew() -> impl IntoView {
     let provider = use_params_map().read_untracked().get("provider").unwrap_or_default();
     let path = format!("/admin/accounts/new/{provider}");
-    signed_in(spot("Add account", path).via("/admin/accounts/new", "Add account"), |visit| async move {
-        let presets = presets().await?;
-        let preset = presets.into_iter().find(|preset| preset.id == provider).ok_or_else(|| ApiError::new(Code::NotFound))?;
-        Ok(new_page(&visit, preset))
-    })
+    signed_in(
+        spot("Add account", path).via("/admin/accounts/new", "Add account"),
+        |visit| async move {
+            let presets = presets().await?;
+            let preset = presets
+                .into_iter()
+                .find(|preset| preset.id == provider)
+                .ok_or_else(|| ApiError::new(Code::NotFound))?;
+            Ok(new_page(&visit, preset))
+        },
+    )
 }
 
 fn new_page(visit: &Visit, preset: PresetView) -> AnyView {
@@ -84,10 +90,13 @@ fn new_page(visit: &Visit, preset: PresetView) -> AnyView {
 #[component]
 pub fn AccountEdit() -> impl IntoView {
     let id = use_params_map().read_untracked().get("id").unwrap_or_default();
-    signed_in(spot("Edit account", format!("/admin/accounts/{id}")), |visit| async move {
-        let account = account(id).await?;
-        Ok::<_, ApiError>(edit_page(&visit, account))
-    })
+    signed_in(
+        spot("Edit account", format!("/admin/accounts/{id}")),
+        |visit| async move {
+            let account = account(id).await?;
+            Ok::<_, ApiError>(edit_page(&visit, account))
+        },
+    )
 }
 
 fn edit_page(visit: &Visit, account: AccountView) -> AnyView {
@@ -194,7 +203,16 @@ impl Values {
 
 /// All fields; what is good as it is stands folded away.
 fn fields(flash: &Flash, start: &Values) -> AnyView {
-    const FOLDED: [&str; 8] = ["priority", "weight", "region", "proxy_url", "rpm", "tpm", "max_in_flight", "base_url"];
+    const FOLDED: [&str; 8] = [
+        "priority",
+        "weight",
+        "region",
+        "proxy_url",
+        "rpm",
+        "tpm",
+        "max_in_flight",
+        "base_url",
+    ];
     let has_error = FOLDED.iter().any(|name| flash.error_of(name).is_some());
     let credential = credential(flash, start);
     let models = models(flash, start);
@@ -217,7 +235,10 @@ fn credential(flash: &Flash, start: &Values) -> AnyView {
     let hint = if start.last_four.is_empty() {
         "Stored encrypted. Nobody sees it again, not even you.".to_owned()
     } else {
-        format!("The one stored ends in {}. Leave this empty to keep it.", start.last_four)
+        format!(
+            "The one stored ends in {}. Leave this empty to keep it.",
+            start.last_four
+        )
     };
     let (needs_key, label) = (start.needs_key, flash.value("label", &start.label));
     let (secret_error, label_error) = (flash.error_of("secret"), flash.error_of("label"));
@@ -311,14 +332,34 @@ fn number(flash: &Flash, (name, label, hint): (&'static str, &'static str, &'sta
 }
 
 fn routing(flash: &Flash, start: &Values) -> AnyView {
-    let priority = number(flash, ("priority", "Priority", "The lowest is asked first. Empty: 0."), &start.priority);
-    let weight = number(flash, ("weight", "Weight", "Share among equals. Empty: 100."), &start.weight);
-    let at_once = number(flash, ("max_in_flight", "Requests at once", "Empty: no limit."), &start.max_in_flight);
+    let priority = number(
+        flash,
+        ("priority", "Priority", "The lowest is asked first. Empty: 0."),
+        &start.priority,
+    );
+    let weight = number(
+        flash,
+        ("weight", "Weight", "Share among equals. Empty: 100."),
+        &start.weight,
+    );
+    let at_once = number(
+        flash,
+        ("max_in_flight", "Requests at once", "Empty: no limit."),
+        &start.max_in_flight,
+    );
     view! { <div class="cols cols--3">{priority} {weight} {at_once}</div> }.into_any()
 }
 
 fn limits(flash: &Flash, start: &Values) -> AnyView {
-    let rpm = number(flash, ("rpm", "Requests per minute", "What the provider grants, if you know."), &start.rpm);
-    let tpm = number(flash, ("tpm", "Tokens per minute", "What the provider grants, if you know."), &start.tpm);
+    let rpm = number(
+        flash,
+        ("rpm", "Requests per minute", "What the provider grants, if you know."),
+        &start.rpm,
+    );
+    let tpm = number(
+        flash,
+        ("tpm", "Tokens per minute", "What the provider grants, if you know."),
+        &start.tpm,
+    );
     view! { <div class="cols">{rpm} {tpm}</div> }.into_any()
 }

@@ -64,10 +64,17 @@ fn fresh(made: KeyWithSecret, model: &str, first: Option<&RequestRow>) -> AnyVie
 
 /// The same page when the secret is gone: what it was for, and the first call.
 fn again(key: &KeyView, model: &str, first: Option<&RequestRow>) -> AnyView {
-    let placeholder = format!("sk-oh-…{}", key.last_four.first().map(String::as_str).unwrap_or_default());
+    let placeholder = format!(
+        "sk-oh-…{}",
+        key.last_four.first().map(String::as_str).unwrap_or_default()
+    );
     let snippets = snippets_for(&placeholder, model);
     let mark = vec![public_url(), placeholder];
-    let title = if first.is_some() { "Your first call worked" } else { "Make a call" };
+    let title = if first.is_some() {
+        "Your first call worked"
+    } else {
+        "Make a call"
+    };
     let live = live_row(key, first);
     view! {
         <div class="narrow stack stack--6 u-center">
@@ -107,7 +114,10 @@ fn live_row(key: &KeyView, first: Option<&RequestRow>) -> AnyView {
 }
 
 fn first_call(row: &RequestRow) -> AnyView {
-    let took = row.total_ms.map(|ms| format!("answered in {}", duration(ms))).unwrap_or_default();
+    let took = row
+        .total_ms
+        .map(|ms| format!("answered in {}", duration(ms)))
+        .unwrap_or_default();
     view! {
         <section class="card" aria-live="polite">
             <div class="liverow">
@@ -131,8 +141,15 @@ fn first_call(row: &RequestRow) -> AnyView {
 
 /// What the key may do, in one line.
 fn may(key: &KeyView) -> AnyView {
-    let models = if key.models.is_empty() { "every model".to_owned() } else { key.models.join(", ") };
-    let cap = key.cap_day.map_or_else(|| "without a daily cap".to_owned(), |cap| format!("up to {} a day", usd(cap)));
+    let models = if key.models.is_empty() {
+        "every model".to_owned()
+    } else {
+        key.models.join(", ")
+    };
+    let cap = key.cap_day.map_or_else(
+        || "without a daily cap".to_owned(),
+        |cap| format!("up to {} a day", usd(cap)),
+    );
     view! {
         <p class="t12 faint">
             {format!("Key {} may use {models}, {cap}. ", key.name)}

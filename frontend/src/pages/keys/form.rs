@@ -70,7 +70,10 @@ fn values(flash: &Flash, key: Option<&KeyView>) -> Values {
     let money = |cap: Option<Nano>| cap.map(Nano::render).unwrap_or_default();
     let number = |limit: Option<i64>| limit.map(|limit| limit.to_string()).unwrap_or_default();
     let stored = key.map_or_else(
-        || Values { is_clamped: true, ..Values::default() },
+        || Values {
+            is_clamped: true,
+            ..Values::default()
+        },
         |key| Values {
             name: key.name.clone(),
             member: key.member.as_ref().map(|member| member.id.clone()).unwrap_or_default(),
@@ -107,7 +110,12 @@ fn drawer(visit: &Visit, members: Vec<MemberView>, key: Option<KeyView>) -> AnyV
     let flash = &visit.flash;
     let values = values(flash, key.as_ref());
     let (action, title, act, note) = match &key {
-        None => ("/fn/create_key", "Create key".to_owned(), "Create key", Some("The key is shown once.")),
+        None => (
+            "/fn/create_key",
+            "Create key".to_owned(),
+            "Create key",
+            Some("The key is shown once."),
+        ),
         Some(key) => ("/fn/update_key", format!("Edit {}", key.name), "Save key", None),
     };
     let foot = view! {
@@ -135,7 +143,9 @@ fn drawer(visit: &Visit, members: Vec<MemberView>, key: Option<KeyView>) -> AnyV
 
 fn who(flash: &Flash, values: &Values, members: Vec<MemberView>) -> AnyView {
     let service = Choice::new("", "Nobody: a service");
-    let members = members.into_iter().map(|member| Choice::new(member.user_id, member.email));
+    let members = members
+        .into_iter()
+        .map(|member| Choice::new(member.user_id, member.email));
     view! {
         <TextField
             name="name"

@@ -15,22 +15,38 @@ use crate::ui::*;
 #[component]
 pub fn ModelsPage() -> impl IntoView {
     let query = use_query_map().read_untracked();
-    let (show_all, wanted) = (query.get("show").as_deref() == Some("all"), query.get("q").unwrap_or_default());
-    signed_in(Spot::new(Section::Models, "Models & prices", "/admin/models"), move |visit| async move {
-        let models = list_models().await?;
-        Ok::<_, ApiError>(page(&visit.clock, models, show_all, wanted))
-    })
+    let (show_all, wanted) = (
+        query.get("show").as_deref() == Some("all"),
+        query.get("q").unwrap_or_default(),
+    );
+    signed_in(
+        Spot::new(Section::Models, "Models & prices", "/admin/models"),
+        move |visit| async move {
+            let models = list_models().await?;
+            Ok::<_, ApiError>(page(&visit.clock, models, show_all, wanted))
+        },
+    )
 }
 
 fn page(clock: &Clock, models: Vec<ModelView>, show_all: bool, wanted: String) -> AnyView {
     let served = models.iter().filter(|model| model.is_served).count();
     let links = vec![
         ("/admin/models".to_owned(), format!("Served {served}"), !show_all),
-        ("/admin/models?show=all".to_owned(), format!("All {}", models.len()), show_all),
+        (
+            "/admin/models?show=all".to_owned(),
+            format!("All {}", models.len()),
+            show_all,
+        ),
     ];
-    let shown: Vec<_> =
-        models.into_iter().filter(|model| (show_all || model.is_served) && model.id.contains(wanted.trim())).collect();
-    let list = if shown.is_empty() { nothing() } else { table(clock, shown) };
+    let shown: Vec<_> = models
+        .into_iter()
+        .filter(|model| (show_all || model.is_served) && model.id.contains(wanted.trim()))
+        .collect();
+    let list = if shown.is_empty() {
+        nothing()
+    } else {
+        table(clock, shown)
+    };
     view! {
         <PageHead title="Models & prices" lead="What customers may call and pay. A model without a price is refused, never free.">
             <LinkButton href="/admin/models/new" text="Add model" kind=Kind::Primary icon=Glyph::Plus />
@@ -87,7 +103,9 @@ fn row(clock: &Clock, model: ModelView) -> AnyView {
         || "none".to_owned(),
         |(at, prices)| format!("{} from {}", price_line(Some(prices)), clock.day(*at)),
     );
-    let since = model.price_since.map(|at| view! { <When at=at clock=clock.clone() style=Style::Day /> });
+    let since = model
+        .price_since
+        .map(|at| view! { <When at=at clock=clock.clone() style=Style::Day /> });
     let href = price_page(&model.id);
     let origin = if model.is_builtin { "catalogue" } else { "added here" };
     view! {
@@ -193,8 +211,18 @@ fn prices(flash: &Flash, stored: &Prices) -> AnyView {
     };
     let input = field("input", "Input", &stored.input, false);
     let output = field("output", "Output", &stored.output, false);
-    let read = field("cache_read", "Cache read", stored.cache_read.as_deref().unwrap_or_default(), true);
-    let write = field("cache_write", "Cache write", stored.cache_write.as_deref().unwrap_or_default(), true);
+    let read = field(
+        "cache_read",
+        "Cache read",
+        stored.cache_read.as_deref().unwrap_or_default(),
+        true,
+    );
+    let write = field(
+        "cache_write",
+        "Cache write",
+        stored.cache_write.as_deref().unwrap_or_default(),
+        true,
+    );
     view! {
         <Fieldset legend="Prices, USD per million tokens" hint="What customers pay. Free is written as 0.">
             <div class="cols cols--4">{input} {output} {read} {write}</div>
@@ -210,7 +238,10 @@ pub fn PriceNew() -> impl IntoView {
     let spot = Spot::new(Section::Models, "Set price", price_page(&name)).via("/admin/models", "Models & prices");
     signed_in(spot, move |visit| async move {
         let models = list_models().await?;
-        let model = models.into_iter().find(|model| model.id == name).ok_or_else(|| ApiError::new(Code::NotFound))?;
+        let model = models
+            .into_iter()
+            .find(|model| model.id == name)
+            .ok_or_else(|| ApiError::new(Code::NotFound))?;
         Ok(price_form(&visit, model))
     })
 }
@@ -219,7 +250,10 @@ fn price_form(visit: &Visit, model: ModelView) -> AnyView {
     let flash = &visit.flash;
     let stored = model.prices.clone().unwrap_or_default();
     let prices = prices(flash, &stored);
-    let lead = format!("Now: {}. Earlier requests keep the price they had.", price_line(model.prices.as_ref()));
+    let lead = format!(
+        "Now: {}. Earlier requests keep the price they had.",
+        price_line(model.prices.as_ref())
+    );
     view! {
         <PageHead title=format!("Price of {}", model.id) lead=lead />
         <form class="narrow stack stack--6" method="post" action="/fn/add_price">

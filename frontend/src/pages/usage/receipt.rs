@@ -9,7 +9,7 @@ use leptos_router::hooks::use_params_map;
 use super::super::frame::{Spot, copy, signed_in};
 use super::outcome;
 use crate::api::ApiError;
-use crate::api::usage::{AttemptView, ChargeLine, HoldLine, Receipt, RequestRow, any_receipt, receipt};
+use crate::api::usage::{AttemptView, ChargeLine, HoldLine, Receipt, RequestRow, any_receipt, read_receipt};
 use crate::ui::*;
 
 /// `/usage/{id}`
@@ -17,19 +17,31 @@ use crate::ui::*;
 pub fn ReceiptPage() -> impl IntoView {
     let id = use_params_map().read_untracked().get("id").unwrap_or_default();
     let spot = Spot::new(Section::Usage, id.clone(), format!("/usage/{id}")).via("/usage", "Usage");
-    signed_in(spot, move |visit| async move { Ok::<_, ApiError>(page(&visit.clock, receipt(id).await?)) })
+    signed_in(spot, move |visit| async move {
+        Ok::<_, ApiError>(page(&visit.clock, read_receipt(id).await?))
+    })
 }
 
 /// `/admin/requests/{id}`
 #[component]
 pub fn AnyReceiptPage() -> impl IntoView {
     let id = use_params_map().read_untracked().get("id").unwrap_or_default();
-    let spot = Spot::new(Section::Requests, id.clone(), format!("/admin/requests/{id}")).via("/admin/requests", "Requests");
-    signed_in(spot, move |visit| async move { Ok::<_, ApiError>(page(&visit.clock, any_receipt(id).await?)) })
+    let spot =
+        Spot::new(Section::Requests, id.clone(), format!("/admin/requests/{id}")).via("/admin/requests", "Requests");
+    signed_in(spot, move |visit| async move {
+        Ok::<_, ApiError>(page(&visit.clock, any_receipt(id).await?))
+    })
 }
 
 fn page(clock: &Clock, receipt: Receipt) -> AnyView {
-    let Receipt { row, trail, lines, price_since, holds, notes } = receipt;
+    let Receipt {
+        row,
+        trail,
+        lines,
+        price_since,
+        holds,
+        notes,
+    } = receipt;
     let since = price_since.map(|at| format!("price of {}", clock.day(at)));
     let attempts = attempts(&row, trail);
     let charge = charge(&row, lines, since);
@@ -61,7 +73,11 @@ fn page(clock: &Clock, receipt: Receipt) -> AnyView {
 fn head(clock: &Clock, row: &RequestRow) -> AnyView {
     let (tone, ended) = outcome(&row.outcome);
     let status = row.status.map_or(ended.clone(), |status| format!("{status} · {ended}"));
-    let streamed = if row.is_stream { format!("{status} · streamed") } else { status };
+    let streamed = if row.is_stream {
+        format!("{status} · streamed")
+    } else {
+        status
+    };
     let over = row.attempts.saturating_sub(1);
     let over = (over > 0).then(|| format!("{over} {}", if over == 1 { "failover" } else { "failovers" }));
     let id = row.id.clone();
@@ -89,10 +105,20 @@ fn stats(row: &RequestRow) -> AnyView {
         let share = u128::from(row.usage.cache_read) * 100 / u128::from(row.usage.prompt().max(1));
         format!("{share}% of the input came from cache")
     });
-    let streaming = row.total_ms.zip(row.ttft_ms).map(|(total, first)| total - first).filter(|ms| *ms > 0);
-    let speed = streaming.and_then(|ms| u128::try_from(ms).ok()).map(|ms| u128::from(row.usage.output) * 1000 / ms);
+    let streaming = row
+        .total_ms
+        .zip(row.ttft_ms)
+        .map(|(total, first)| total - first)
+        .filter(|ms| *ms > 0);
+    let speed = streaming
+        .and_then(|ms| u128::try_from(ms).ok())
+        .map(|ms| u128::from(row.usage.output) * 1000 / ms);
     let speed = speed.map_or_else(|| "not known".to_owned(), |speed| speed.to_string());
-    let note = if row.is_estimate { "an estimate: the usage was not stated".to_owned() } else { format!("to key {}", row.key.name) };
+    let note = if row.is_estimate {
+        "an estimate: the usage was not stated".to_owned()
+    } else {
+        format!("to key {}", row.key.name)
+    };
     view! {
         <Stats>
             <Stat label="Charged" value=view! { <Amount of=charged decimals=9 /> }.into_any() note=note />
@@ -143,7 +169,12 @@ fn words(outcome: &str, status: Option<u16>) -> String {
 
 /// Where the time went: waiting, failing, until the first content, and content.
 fn lanes(row: &RequestRow, trail: &[AttemptView]) -> Vec<Lane> {
-    let lane = |name: String, kind, start_ms, took_ms| Lane { name, kind, start_ms, took_ms };
+    let lane = |name: String, kind, start_ms, took_ms| Lane {
+        name,
+        kind,
+        start_ms,
+        took_ms,
+    };
     let mut lanes = Vec::new();
     if let Some(wait) = trail.first().map(|attempt| attempt.started_ms).filter(|ms| *ms > 0) {
         lanes.push(lane("Before".to_owned(), LaneKind::Waited, 0, wait));
@@ -154,11 +185,18 @@ fn lanes(row: &RequestRow, trail: &[AttemptView]) -> Vec<Lane> {
             lanes.push(lane(format!("Attempt {at}"), LaneKind::Failed, start, took));
             continue;
         }
-        let first = row.ttft_ms.filter(|first| row.is_stream && *first > start && *first < start + took);
+        let first = row
+            .ttft_ms
+            .filter(|first| row.is_stream && *first > start && *first < start + took);
         match first {
             Some(first) => {
                 lanes.push(lane("First token".to_owned(), LaneKind::Pending, start, first - start));
-                lanes.push(lane("Stream".to_owned(), LaneKind::Streamed, first, start + took - first));
+                lanes.push(lane(
+                    "Stream".to_owned(),
+                    LaneKind::Streamed,
+                    first,
+                    start + took - first,
+                ));
             }
             None => lanes.push(lane("Answer".to_owned(), LaneKind::Streamed, start, took)),
         }
@@ -167,7 +205,12 @@ fn lanes(row: &RequestRow, trail: &[AttemptView]) -> Vec<Lane> {
 }
 
 fn charge(row: &RequestRow, lines: Vec<ChargeLine>, since: Option<String>) -> AnyView {
-    let head = vec![th("Tokens", ""), th("Count", "r"), th("Per million", "r"), th("Amount", "r")];
+    let head = vec![
+        th("Tokens", ""),
+        th("Count", "r"),
+        th("Per million", "r"),
+        th("Amount", "r"),
+    ];
     let rows = lines
         .into_iter()
         .map(|line| {
@@ -214,7 +257,15 @@ fn kind(of: &str) -> String {
 }
 
 fn hold(clock: &Clock, line: HoldLine) -> AnyView {
-    let HoldLine { at, ended_at, state, held, posted, overrun, against } = line;
+    let HoldLine {
+        at,
+        ended_at,
+        state,
+        held,
+        posted,
+        overrun,
+        against,
+    } = line;
     let mut sums = vec![
         Fact::new("Held before the call", view! { <Amount of=held decimals=6 /> }),
         Fact::new("Charged after it", view! { <Amount of=posted decimals=6 /> }),
@@ -236,13 +287,20 @@ fn hold(clock: &Clock, line: HoldLine) -> AnyView {
 }
 
 fn facts(row: &RequestRow) -> Vec<Fact> {
-    let member = row.member.as_ref().map_or_else(|| "Service".to_owned(), |member| member.name.clone());
+    let member = row
+        .member
+        .as_ref()
+        .map_or_else(|| "Service".to_owned(), |member| member.name.clone());
     let key = view! {
         <a class="link" href=format!("/keys/{}", row.key.id)>
             {row.key.name.clone()}
         </a>
     };
-    let mut facts = vec![Fact::new("Key", key), Fact::new("Member", member), Fact::new("Operation", row.operation.clone())];
+    let mut facts = vec![
+        Fact::new("Key", key),
+        Fact::new("Member", member),
+        Fact::new("Operation", row.operation.clone()),
+    ];
     if let Some(team) = &row.team {
         facts.insert(0, Fact::new("Team", team.name.clone()));
     }
@@ -273,7 +331,10 @@ mod tests {
             team: None,
             started_at: Time(0),
             model: "m".to_owned(),
-            key: Named { id: "key_1".to_owned(), name: "k".to_owned() },
+            key: Named {
+                id: "key_1".to_owned(),
+                name: "k".to_owned(),
+            },
             member: None,
             operation: "chat".to_owned(),
             is_stream,
@@ -293,8 +354,19 @@ mod tests {
     fn the_time_of_a_request_is_split_where_the_first_token_came() {
         let trail = [attempt("rate_limited", 2, 180), attempt("ok", 182, 818)];
         let lanes = lanes(&row(true, Some(400)), &trail);
-        let shown: Vec<_> = lanes.iter().map(|lane| (lane.name.as_str(), lane.start_ms, lane.took_ms)).collect();
-        assert_eq!(shown, [("Before", 0, 2), ("Attempt 1", 2, 180), ("First token", 182, 218), ("Stream", 400, 600)]);
+        let shown: Vec<_> = lanes
+            .iter()
+            .map(|lane| (lane.name.as_str(), lane.start_ms, lane.took_ms))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("Before", 0, 2),
+                ("Attempt 1", 2, 180),
+                ("First token", 182, 218),
+                ("Stream", 400, 600)
+            ]
+        );
     }
 
     #[test]
