@@ -11,6 +11,8 @@ mod journal;
 mod load;
 mod lock;
 mod postgres;
+mod progress;
+mod queue;
 mod recover;
 mod sqlite;
 mod store;

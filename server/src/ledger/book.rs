@@ -1,11 +1,15 @@
-//! What the requests and the journal share: the engine, the queue between them, and how far it has been written.
+//! What requests and the journal have in common: the engine, the queue between them, and how far it has been written.
 //!
 //! Invariant: an operation is queued under the same lock that decided it, so the queue's order is the engine's.
 //! Wakes the journal for holds only; settles ride along. No I/O.
 
+mod writing;
+
 use super::{
     Ask, Closing, Opening,
     batch::{Closed, Op, Opened, State as HoldState},
+    progress::Progress,
+    queue::Queue,
 };
 use gateway_core::{
     id,
@@ -17,7 +21,7 @@ use std::{
     collections::HashSet,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -25,8 +29,6 @@ use tokio::sync::{Notify, futures::Notified};
 
 /// Operations the queue takes before nothing more is admitted.
 const MAX_QUEUED: usize = 100_000;
-/// How often the lowest open hold is looked up.
-const LOW_WATER_EVERY: Duration = Duration::from_secs(1);
 /// How long a closing ledger tries to write.
 const CLOSE_WITHIN: Duration = Duration::from_secs(15);
 
@@ -54,33 +56,10 @@ pub(super) enum Missed {
     Down,
 }
 
-/// What would wake a resting journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rest {
-    /// It is at work and will look again.
-    Working,
-    /// Settles are queued and a timer runs.
-    UntilHold,
-    /// The queue is empty.
-    UntilAny,
-}
-
-/// What the journal takes to write.
-pub(super) struct Taken {
-    pub ops: Vec<Op>,
-    /// Sequence number of the first of `ops`.
-    pub first: u64,
-    pub low_water: i64,
-}
-
 /// See the module.
 pub(super) struct Book {
     state: Mutex<State>,
-    /// Every operation up to this number is durable.
-    committed: AtomicU64,
-    /// A write failed when this was the last operation queued.
-    failed: AtomicU64,
-    progress: Notify,
+    progress: Progress,
     work: Notify,
     settled: Notify,
     waiting: AtomicUsize,
@@ -90,16 +69,11 @@ struct State {
     engine: Engine,
     /// Buckets that are not queued to be written yet.
     fresh: HashSet<i64>,
-    queue: Vec<Op>,
-    /// Sequence number of the last operation queued.
-    last: u64,
-    has_hold: bool,
-    oldest: Option<Instant>,
+    queue: Queue,
     last_id: i64,
     low_water: i64,
     low_water_at: Option<Instant>,
     is_recovering: bool,
-    rest: Rest,
     is_writable: bool,
     is_closing: bool,
     is_stopped: bool,
@@ -109,26 +83,6 @@ impl State {
     fn next_id(&mut self, now_ms: i64) -> i64 {
         self.last_id = id::at(now_ms, 0).max(self.last_id + 1);
         self.last_id
-    }
-
-    /// Queues `op`; whether the journal must be woken for it.
-    fn push(&mut self, op: Op) -> bool {
-        let is_hold = matches!(op, Op::Open(_));
-        self.last += 1;
-        self.has_hold |= is_hold;
-        if self.queue.is_empty() {
-            self.oldest = Some(Instant::now());
-        }
-        self.queue.push(op);
-        let wakes = match self.rest {
-            Rest::Working => false,
-            Rest::UntilHold => is_hold,
-            Rest::UntilAny => true,
-        };
-        if wakes {
-            self.rest = Rest::Working;
-        }
-        wakes
     }
 
     /// The path of `ask` at `now_ms`, or `None` if a series is not open.
@@ -155,22 +109,16 @@ impl Book {
             state: Mutex::new(State {
                 engine: Engine::default(),
                 fresh: HashSet::new(),
-                queue: Vec::new(),
-                last: 0,
-                has_hold: false,
-                oldest: None,
+                queue: Queue::new(),
                 last_id,
                 low_water,
                 low_water_at: None,
                 is_recovering: true,
-                rest: Rest::Working,
                 is_writable: true,
                 is_closing: false,
                 is_stopped: false,
             }),
-            committed: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-            progress: Notify::new(),
+            progress: Progress::default(),
             work: Notify::new(),
             settled: Notify::new(),
             waiting: AtomicUsize::new(0),
@@ -213,11 +161,11 @@ impl Book {
         let mut wakes = false;
         for (bucket, _) in &path {
             if !state.fresh.is_empty() && state.fresh.remove(&bucket.id) {
-                wakes |= state.push(Op::Bucket(Arc::clone(bucket)));
+                wakes |= state.queue.push(Op::Bucket(Arc::clone(bucket)));
             }
         }
-        let opened = Arc::new(opened(ask, hold_id, now_ms, state.last + 1, path));
-        wakes |= state.push(Op::Open(Arc::clone(&opened)));
+        let opened = Arc::new(opened(ask, hold_id, now_ms, state.queue.last() + 1, path));
+        wakes |= state.queue.push(Op::Open(Arc::clone(&opened)));
         drop(guard);
         if wakes {
             self.work.notify_one();
@@ -252,7 +200,7 @@ impl Book {
             );
             return;
         }
-        let wakes = state.push(Op::Close(
+        let wakes = state.queue.push(Op::Close(
             Arc::clone(opened),
             Closed {
                 state: kind,
@@ -286,9 +234,9 @@ impl Book {
         let mut state = self.state.lock();
         let mut wakes = false;
         for op in ops {
-            wakes |= state.push(op);
+            wakes |= state.queue.push(op);
         }
-        let last = state.last;
+        let last = state.queue.last();
         drop(state);
         if wakes {
             self.work.notify_one();
@@ -308,16 +256,7 @@ impl Book {
 
     /// Waits until the operation numbered `seq` is durable (`true`) or could not be written (`false`).
     pub async fn durable(&self, seq: u64) -> bool {
-        loop {
-            let progress = self.progress.notified();
-            if self.committed.load(Ordering::Acquire) >= seq {
-                return true;
-            }
-            if self.failed.load(Ordering::Acquire) >= seq {
-                return false;
-            }
-            progress.await;
-        }
+        self.progress.durable(seq).await
     }
 
     /// Counts this caller among those that wait for room, until the value is dropped.
@@ -329,11 +268,10 @@ impl Book {
     /// See [`super::Ledger::status`].
     pub fn status(&self) -> Status {
         let state = self.state.lock();
-        let lag = state.oldest.map_or(Duration::ZERO, |oldest| oldest.elapsed());
         Status {
             writable: state.is_writable && !state.is_closing,
-            queued: state.last - self.committed.load(Ordering::Acquire),
-            lag_ms: u64::try_from(lag.as_millis()).unwrap_or(u64::MAX),
+            queued: state.queue.last() - self.progress.committed(),
+            lag_ms: u64::try_from(state.queue.lag().as_millis()).unwrap_or(u64::MAX),
             open_holds: state.engine.open_count() as u64,
         }
     }
@@ -348,11 +286,11 @@ impl Book {
     pub async fn wait_until_stopped(&self) -> bool {
         let stopped = async {
             loop {
-                let progress = self.progress.notified();
+                let changed = self.progress.changed();
                 if let Some(is_written) = self.end() {
                     return is_written;
                 }
-                progress.await;
+                changed.await;
             }
         };
         tokio::time::timeout(CLOSE_WITHIN, stopped).await.unwrap_or(false)
@@ -363,81 +301,7 @@ impl Book {
         let state = self.state.lock();
         state
             .is_stopped
-            .then(|| state.last == self.committed.load(Ordering::Acquire))
-    }
-
-    // The journal's side.
-
-    /// What to wait for before the next batch, or `None` if there is a batch to write or nothing more to come.
-    pub fn rest(&self) -> Option<Rest> {
-        let mut state = self.state.lock();
-        let rest = match (state.queue.is_empty(), state.has_hold || state.is_closing) {
-            (_, true) => return None,
-            (true, false) => Rest::UntilAny,
-            (false, false) => Rest::UntilHold,
-        };
-        state.rest = rest;
-        Some(rest)
-    }
-
-    /// Resolves when there is work that does not wait.
-    pub fn work(&self) -> Notified<'_> {
-        self.work.notified()
-    }
-
-    /// Everything queued, or `None` if the ledger is closing and there is nothing.
-    pub fn take(&self) -> Option<Taken> {
-        let mut state = self.state.lock();
-        state.rest = Rest::Working;
-        if state.queue.is_empty() && state.is_closing {
-            return None;
-        }
-        let ops = std::mem::take(&mut state.queue);
-        state.has_hold = false;
-        let is_due = state.low_water_at.is_none_or(|at| at.elapsed() >= LOW_WATER_EVERY);
-        if is_due && !state.is_recovering {
-            state.low_water = state.engine.lowest_open().unwrap_or(state.last_id + 1);
-            state.low_water_at = Some(Instant::now());
-        }
-        Some(Taken {
-            first: state.last + 1 - ops.len() as u64,
-            ops,
-            low_water: state.low_water,
-        })
-    }
-
-    /// Everything up to `seq` is durable.
-    pub fn committed(&self, seq: u64) {
-        self.committed.store(seq, Ordering::Release);
-        let mut state = self.state.lock();
-        state.is_writable = true;
-        state.oldest = (!state.queue.is_empty()).then(Instant::now);
-        drop(state);
-        self.progress.notify_waiters();
-    }
-
-    /// A write failed: nothing queued so far is going to be durable soon.
-    pub fn failed(&self) {
-        let mut state = self.state.lock();
-        state.is_writable = false;
-        self.failed.store(state.last, Ordering::Release);
-        drop(state);
-        self.progress.notify_waiters();
-    }
-
-    /// Whether the ledger is closing.
-    pub fn is_closing(&self) -> bool {
-        self.state.lock().is_closing
-    }
-
-    /// The journal has ended.
-    pub fn stopped(&self) {
-        let mut state = self.state.lock();
-        state.is_stopped = true;
-        state.is_closing = true;
-        drop(state);
-        self.failed.store(u64::MAX, Ordering::Release);
-        self.progress.notify_waiters();
+            .then(|| state.queue.last() == self.progress.committed())
     }
 }
 

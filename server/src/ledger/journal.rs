@@ -6,7 +6,8 @@
 
 use super::{
     batch::Batch,
-    book::{Book, Rest},
+    book::Book,
+    queue::Rest,
     store::{Marker, Origin, Store},
 };
 use std::{

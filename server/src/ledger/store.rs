@@ -7,7 +7,7 @@ use super::{LedgerError, batch::Batch, postgres, sqlite};
 use sea_orm::{
     DatabaseBackend, DatabaseConnection, DbErr,
     sqlx::{
-        self, Connection,
+        self, ConnectOptions, Connection,
         postgres::{PgConnectOptions, PgConnection},
         sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous},
     },
@@ -73,13 +73,16 @@ impl Origin {
                     options
                         .journal_mode(SqliteJournalMode::Wal)
                         .synchronous(SqliteSynchronous::Full)
-                        .busy_timeout(BUSY_TIMEOUT),
+                        .busy_timeout(BUSY_TIMEOUT)
+                        .disable_statement_logging(),
                 )))
             }
             DatabaseBackend::Postgres => {
                 let options = db.get_postgres_connection_pool().connect_options().as_ref().clone();
                 Ok(Self::Postgres(Box::new(
-                    options.options([("synchronous_commit", "on")]),
+                    options
+                        .options([("synchronous_commit", "on")])
+                        .disable_statement_logging(),
                 )))
             }
             other => Err(DbErr::BackendNotSupported {

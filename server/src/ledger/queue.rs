@@ -1,0 +1,102 @@
+//! The operations that wait for the journal, numbered in the order in which they were decided.
+//!
+//! Invariant: a hold wakes a resting journal, a settle only one that has nothing to do at all. Pure.
+
+use super::batch::Op;
+use std::time::{Duration, Instant};
+
+/// What would wake a resting journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// It is at work and will look again.
+    Working,
+    /// Settles are queued and a timer runs.
+    UntilHold,
+    /// The queue is empty.
+    UntilAny,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Queue {
+    ops: Vec<Op>,
+    last: u64,
+    has_hold: bool,
+    oldest: Option<Instant>,
+    rest: Rest,
+}
+
+impl Queue {
+    /// An empty queue; the journal is about to look.
+    pub const fn new() -> Self {
+        Self {
+            ops: Vec::new(),
+            last: 0,
+            has_hold: false,
+            oldest: None,
+            rest: Rest::Working,
+        }
+    }
+
+    /// The number of the last operation queued.
+    pub const fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// How many operations the journal has not taken.
+    pub const fn len(&self) -> usize {
+        self.ops.len()
+    }
+
+    /// Age of the oldest operation that is not written.
+    pub fn lag(&self) -> Duration {
+        self.oldest.map_or(Duration::ZERO, |oldest| oldest.elapsed())
+    }
+
+    /// Queues `op`; whether the journal must be woken for it.
+    pub fn push(&mut self, op: Op) -> bool {
+        let is_hold = matches!(op, Op::Open(_));
+        self.last += 1;
+        self.has_hold |= is_hold;
+        if self.oldest.is_none() {
+            self.oldest = Some(Instant::now());
+        }
+        self.ops.push(op);
+        let wakes = match self.rest {
+            Rest::Working => false,
+            Rest::UntilHold => is_hold,
+            Rest::UntilAny => true,
+        };
+        if wakes {
+            self.rest = Rest::Working;
+        }
+        wakes
+    }
+
+    /// What the journal is to wait for, or `None` if there is a hold to write.
+    pub fn rest(&mut self) -> Option<Rest> {
+        if self.has_hold {
+            return None;
+        }
+        self.rest = if self.ops.is_empty() {
+            Rest::UntilAny
+        } else {
+            Rest::UntilHold
+        };
+        Some(self.rest)
+    }
+
+    /// Everything queued, and the number of the first.
+    pub fn take(&mut self) -> (Vec<Op>, u64) {
+        self.rest = Rest::Working;
+        self.has_hold = false;
+        let ops = std::mem::take(&mut self.ops);
+        let first = self.last + 1 - ops.len() as u64;
+        (ops, first)
+    }
+
+    /// What was taken is written.
+    pub fn written(&mut self) {
+        self.oldest = (!self.ops.is_empty()).then(Instant::now);
+    }
+}
