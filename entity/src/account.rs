@@ -31,8 +31,10 @@ pub struct Model {
     pub weight: i32,
     /// Hard filter tag.
     pub region: Option<String>,
-    /// http, https or socks5 proxy.
+    /// http, https or socks5 proxy, without user name and password.
     pub proxy_url: Option<String>,
+    /// Sealed whole proxy URL, where it has a user name or password.
+    pub proxy_secret: Option<Vec<u8>>,
     /// Serves every model by its own name; else rows of `deployment`.
     pub every_model: bool,
     /// Requests a minute the provider grants.

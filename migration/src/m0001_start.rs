@@ -81,6 +81,15 @@ async fn index(manager: &SchemaManager<'_>, table: &str, columns: &[&str], uniqu
     manager.create_index(index).await
 }
 
+/// At most one open alert per kind and subject.
+async fn one_open_alert(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    let mut index = Index::create();
+    index.name("alert_open").table(Alias::new("alert")).unique();
+    index.col(Alias::new("kind")).col(Alias::new("subject"));
+    index.and_where(Expr::col(Alias::new("resolved_at")).is_null());
+    manager.create_index(index).await
+}
+
 /// Table, primary key, columns.
 type TableSpec = (&'static str, &'static [&'static str], &'static [Spec]);
 
@@ -205,6 +214,7 @@ const TABLES: &[TableSpec] = &[
             ("weight", Kind::Int, false),
             ("region", Kind::Text, true),
             ("proxy_url", Kind::Text, true),
+            ("proxy_secret", Kind::Bytes, true),
             ("every_model", Kind::Bool, false),
             ("rpm", Kind::Big, true),
             ("tpm", Kind::Big, true),
@@ -401,6 +411,7 @@ impl MigrationTrait for Migration {
         for (table, columns, unique) in INDICES {
             index(manager, table, columns, *unique).await?;
         }
+        one_open_alert(manager).await?;
         Ok(())
     }
 

@@ -1,1 +1,4 @@
 //! accounts
+
+mod client;
+mod guard;

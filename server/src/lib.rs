@@ -3,15 +3,21 @@
 //! Invariant: imports point down (`tests/tidy.rs`): http → relay, dashboard, jobs → app → the areas → telemetry.
 
 pub mod accounts;
+pub mod alerts;
 pub mod audit;
 pub mod auth;
 pub mod billing;
 pub mod catalog;
 pub mod cli;
 pub mod clock;
+pub mod fields;
 pub mod input;
 pub mod keys;
 pub mod ledger;
 pub mod limits;
 pub mod metering;
+pub mod secrets;
 pub mod teams;
+
+#[cfg(test)]
+mod temp_db;
