@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod limits;
 pub mod metering;
 pub mod secrets;
+pub mod stamp;
 pub mod teams;
 
 #[cfg(test)]

@@ -1,0 +1,186 @@
+//! What an admin adds to the catalogue: models, and prices from a moment on.
+//!
+//! Invariant: a model is added together with its price, or not at all. Writes `model`, `price` and the stamp `catalog`.
+
+use super::{AREA, Catalog, CatalogError, ModelInfo};
+use crate::{clock, fields::FieldErrors, stamp};
+use entity::{model, price};
+use gateway_core::{catalog::INPUT_CONSTANT, dialect::Dialect, pricing::PriceSheet};
+use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, EntityTrait as _, TransactionTrait as _};
+use std::sync::Arc;
+
+const NAME_MAX: usize = 200;
+const TOKENS_MAX: u64 = 1 << 40;
+/// How long ago a price may begin, in milliseconds: what was charged is never priced anew.
+const PAST_MAX_MS: i64 = 60_000;
+
+/// Decimal USD per million tokens, such as `2.50`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prices {
+    /// Prompt tokens.
+    pub input: String,
+    /// Tokens produced.
+    pub output: String,
+    /// Prompt tokens read from a cache; as `input` where absent.
+    pub cache_read: Option<String>,
+    /// Prompt tokens written to a cache; as `input` where absent.
+    pub cache_write: Option<String>,
+}
+
+/// A model to add.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewModel {
+    /// The name a customer asks for.
+    pub id: String,
+    /// Dialects it is served in; empty means any.
+    pub dialects: Vec<String>,
+    /// The longest prompt and answer, in tokens.
+    pub context: Option<i64>,
+    /// The longest answer, in tokens.
+    pub max_output: Option<i64>,
+    /// What it costs from now on.
+    pub prices: Prices,
+}
+
+/// A price to add.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewPrice {
+    /// What the model costs then.
+    pub prices: Prices,
+    /// From when on, Unix milliseconds; now where absent.
+    pub effective_at_ms: Option<i64>,
+}
+
+impl Catalog {
+    /// Adds a model with its price, for admin `actor_id`.
+    ///
+    /// # Errors
+    /// [`CatalogError::Invalid`] naming every wrong field, [`CatalogError::Database`].
+    pub async fn add_model(&self, new: &NewModel, actor_id: i64) -> Result<Arc<ModelInfo>, CatalogError> {
+        let mut errors = FieldErrors::default();
+        check_model(new, &mut errors);
+        let sheet = read_prices(&new.prices, &mut errors);
+        if model::Entity::find_by_id(new.id.as_str())
+            .one(&self.db)
+            .await?
+            .is_some()
+        {
+            errors.refuse("id", "There is a model of this name. Add a price to it instead.");
+        }
+        errors.finish().map_err(CatalogError::Invalid)?;
+        let now_ms = clock::now_ms();
+        let row = model::ActiveModel {
+            id: Set(new.id.clone()),
+            provider: Set(String::new()),
+            mode: Set("chat".to_owned()),
+            context: Set(new.context),
+            max_output: Set(new.max_output),
+            capabilities: Set("[]".to_owned()),
+            dialects: Set(serde_json::to_string(&new.dialects)?),
+            input_constant: Set(i64::try_from(INPUT_CONSTANT).unwrap_or(i64::MAX)),
+            is_builtin: Set(false),
+            created_at: Set(now_ms),
+        };
+        let transaction = self.db.begin().await?;
+        row.insert(&transaction).await?;
+        price_row(&new.id, now_ms, sheet.as_ref(), actor_id)?
+            .insert(&transaction)
+            .await?;
+        stamp::renew(&transaction, AREA).await?;
+        transaction.commit().await?;
+        self.refresh().await?;
+        self.model(&new.id).ok_or(CatalogError::NotFound)
+    }
+
+    /// Adds a price to model `id`, for admin `actor_id`.
+    ///
+    /// # Errors
+    /// [`CatalogError::NotFound`], [`CatalogError::Invalid`] naming every wrong field, [`CatalogError::Database`].
+    pub async fn add_price(&self, id: &str, new: &NewPrice, actor_id: i64) -> Result<Arc<ModelInfo>, CatalogError> {
+        if model::Entity::find_by_id(id).one(&self.db).await?.is_none() {
+            return Err(CatalogError::NotFound);
+        }
+        let now_ms = clock::now_ms();
+        let effective_at = new.effective_at_ms.unwrap_or(now_ms);
+        let mut errors = FieldErrors::default();
+        let sheet = read_prices(&new.prices, &mut errors);
+        if effective_at < now_ms - PAST_MAX_MS {
+            errors.refuse(
+                "effective_at",
+                "A price begins now or later: what was charged stays as it was.",
+            );
+        }
+        errors.finish().map_err(CatalogError::Invalid)?;
+        let transaction = self.db.begin().await?;
+        price_row(id, effective_at, sheet.as_ref(), actor_id)?
+            .insert(&transaction)
+            .await?;
+        stamp::renew(&transaction, AREA).await?;
+        transaction.commit().await?;
+        self.refresh().await?;
+        self.model(id).ok_or(CatalogError::NotFound)
+    }
+}
+
+fn check_model(new: &NewModel, errors: &mut FieldErrors) {
+    let is_printable = !new
+        .id
+        .chars()
+        .any(|letter| letter.is_control() || letter.is_whitespace());
+    if new.id.is_empty() || new.id.len() > NAME_MAX || !is_printable || new.id.contains('*') {
+        errors.refuse(
+            "id",
+            "Write the model's name without spaces and “*”, for example llama-4-70b.",
+        );
+    }
+    if let Some(other) = new.dialects.iter().find(|name| Dialect::parse(name).is_none()) {
+        errors.refuse(
+            "dialects",
+            format!("“{other}” is not chat, responses, messages or generate."),
+        );
+    }
+    for (field, tokens) in [("context", new.context), ("max_output", new.max_output)] {
+        let fits = |tokens: i64| u64::try_from(tokens).is_ok_and(|tokens| (1..=TOKENS_MAX).contains(&tokens));
+        if tokens.is_some_and(|tokens| !fits(tokens)) {
+            errors.refuse(field, "Write a number of tokens above zero, for example 128000.");
+        }
+    }
+}
+
+/// The sheet, or `None` where a field was refused.
+fn read_prices(prices: &Prices, errors: &mut FieldErrors) -> Option<PriceSheet> {
+    let parts = [
+        ("prices.input", Some(prices.input.as_str())),
+        ("prices.output", Some(prices.output.as_str())),
+        ("prices.cache_read", prices.cache_read.as_deref()),
+        ("prices.cache_write", prices.cache_write.as_deref()),
+    ];
+    for (field, text) in parts {
+        let Some(text) = text else { continue };
+        if let Err(error) = PriceSheet::from_per_million(text, "0", None, None) {
+            errors.refuse(
+                field,
+                format!("“{text}” is not a price ({error}). Write USD per million tokens, for example 2.50."),
+            );
+        }
+    }
+    let (read, write) = (prices.cache_read.as_deref(), prices.cache_write.as_deref());
+    PriceSheet::from_per_million(&prices.input, &prices.output, read, write).ok()
+}
+
+fn price_row(
+    model: &str,
+    effective_at: i64,
+    sheet: Option<&PriceSheet>,
+    actor_id: i64,
+) -> Result<price::ActiveModel, CatalogError> {
+    let sheet = sheet.ok_or_else(|| CatalogError::Invalid(Vec::new()))?;
+    Ok(price::ActiveModel {
+        id: Set(clock::new_id()),
+        model: Set(model.to_owned()),
+        effective_at: Set(effective_at),
+        sheet: Set(serde_json::to_string(sheet)?),
+        created_at: Set(clock::now_ms()),
+        created_by: Set(Some(actor_id)),
+    })
+}
