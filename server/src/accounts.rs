@@ -1,4 +1,4 @@
-//! accounts
+//! Upstream accounts: our credentials at providers.
 
 mod client;
 mod guard;
