@@ -3,6 +3,7 @@
 //! Invariant: every part finds or installs what it needs, or stops with one line that says what to install; nothing is skipped.
 //! Reads and writes `target/`, `end2end/node_modules`, `end2end/screenshots` and a temporary folder; nothing else.
 
+mod bench;
 mod browser;
 mod clients;
 mod postgres;
@@ -17,6 +18,7 @@ const HELP: &str = "\
 cargo xtask test [unit|http|browser|clients]...   all tests, or some parts of them
 cargo xtask web                                   the wasm bundle of the dashboard, into target/web
 cargo xtask screenshots                           every page, light and dark, into end2end/screenshots
+cargo xtask bench relay                           what the relay costs, beside nginx
 ";
 
 /// The parts of the tests, in the order in which they run.
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["test", parts @ ..] => test(parts),
         ["web"] => web::bundle(),
+        ["bench", "relay"] => bench::relay(),
         ["screenshots"] => browser::screenshots(),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");

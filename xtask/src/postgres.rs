@@ -81,6 +81,11 @@ impl Postgres {
         format!("postgres://ourhub@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// The first of its processes, whose children are all others.
+    pub fn pid(&self) -> u32 {
+        self.server.id()
+    }
+
     fn wait(&mut self) -> anyhow::Result<()> {
         for _ in 0..300 {
             let mut ready = program(&self.programs, "pg_isready", None);

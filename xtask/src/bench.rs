@@ -1,0 +1,22 @@
+//! `cargo xtask bench relay`: what the relay costs, on SQLite and on Postgres, beside nginx where it is installed.
+//!
+//! Invariant: the release build with everything on is measured, and all candidates within one run.
+//! Writes `target/` and temporary folders.
+
+use crate::{postgres::Postgres, shell};
+
+/// Builds, starts a Postgres, measures and prints a table.
+///
+/// # Errors
+/// When something does not build, does not start, or answers with an error.
+pub fn relay() -> anyhow::Result<()> {
+    shell::run(shell::cargo("build").args(["--release", "--package", "server", "--package", "bench"]))?;
+    let postgres = Postgres::start()?;
+    let release = shell::target().join("release");
+    let mut bench = shell::command(release.join("bench"));
+    bench
+        .arg(release.join("ourhub"))
+        .arg(postgres.url())
+        .arg(postgres.pid().to_string());
+    shell::run(&mut bench)
+}
