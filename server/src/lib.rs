@@ -10,6 +10,7 @@ pub mod billing;
 pub mod catalog;
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod fields;
 pub mod input;
 pub mod keys;
@@ -19,6 +20,7 @@ pub mod metering;
 pub mod secrets;
 pub mod stamp;
 pub mod teams;
+pub mod telemetry;
 
 #[cfg(test)]
 mod temp_db;

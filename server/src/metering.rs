@@ -1,1 +1,40 @@
-//! metering
+//! What was used: requests with their holds and attempts, and roll-ups by hour.
+//!
+//! Invariant: `hold` has no index but its key, so every read of it is a range of ids, narrowed by the hours that
+//! `usage_hour` knows; a team's reads take its [`TeamScope`]. Reads `hold`, `usage_hour`, `bucket` and `price`.
+
+mod attempt;
+mod charges;
+mod hours;
+mod receipt;
+mod requests;
+mod rollup;
+
+pub use attempt::{Attempt, AttemptOutcome};
+pub use charges::{Charged, charges};
+pub use receipt::{Against, ChargeLine, Papers, papers};
+pub use requests::{Filter, Request, find, list};
+pub use rollup::{Group, GroupBy, GroupKey, Span, Sums, by_hour_and_model, roll_up};
+
+use crate::teams::TeamScope;
+
+/// Milliseconds of the period that `usage_hour` sums over.
+pub const HOUR_MS: i64 = 3_600_000;
+
+/// Whose requests are meant.
+#[derive(Clone, Copy, Debug)]
+pub enum Whose<'a> {
+    /// One team's.
+    Team(&'a TeamScope),
+    /// Everybody's: for platform admins, which the caller has checked.
+    Everybody,
+}
+
+impl Whose<'_> {
+    const fn team_id(self) -> Option<i64> {
+        match self {
+            Self::Team(scope) => Some(scope.team_id()),
+            Self::Everybody => None,
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The command line: subcommands, and one flag and environment variable for each setting.
+//!
+//! Invariant: parses to what was typed; what it means together is decided in [`super::Config::new`]. Reads the command line
+//! and the environment, through clap.
+
+use crate::telemetry::LogFormat;
+use clap::{Parser, Subcommand};
+use std::{net::SocketAddr, path::PathBuf};
+
+/// One endpoint in front of every LLM account you own.
+#[derive(Parser)]
+#[command(name = "ourhub", version)]
+pub struct Flags {
+    /// What to do; `serve` when nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// Address and port to listen on.
+    #[arg(long, env = "OURHUB_LISTEN", default_value = "127.0.0.1:3000", global = true)]
+    pub listen: SocketAddr,
+
+    /// Where browsers reach the server, such as https://hub.example.com; demanded unless the listener is on loopback.
+    #[arg(long, env = "OURHUB_PUBLIC_URL", global = true)]
+    pub public_url: Option<String>,
+
+    /// postgres://… or sqlite://…; a SQLite file in the data directory when absent.
+    #[arg(long, env = "OURHUB_DATABASE_URL", hide_env_values = true, global = true)]
+    pub database_url: Option<String>,
+
+    /// Holds the SQLite file and the master key.
+    #[arg(long, env = "OURHUB_DATA_DIR", default_value = "./data", global = true)]
+    pub data_dir: PathBuf,
+
+    /// 32 bytes in base64 that everything secret is sealed under; made and kept in the data directory when absent.
+    #[arg(long, env = "OURHUB_MASTER_KEY", hide_env_values = true, global = true)]
+    pub master_key: Option<String>,
+
+    /// Address ranges that upstream accounts may reach besides public addresses; loopback when the listener is on loopback.
+    #[arg(long, env = "OURHUB_UPSTREAM_ALLOW", global = true)]
+    pub upstream_allow: Option<String>,
+
+    /// Address ranges of proxies whose X-Forwarded-For counts.
+    #[arg(long, env = "OURHUB_TRUSTED_PROXIES", default_value = "", global = true)]
+    pub trusted_proxies: String,
+
+    /// Teams may only spend what was paid into their wallet.
+    #[arg(
+        long,
+        env = "OURHUB_PREPAID",
+        value_parser = clap::builder::FalseyValueParser::new(),
+        action = clap::ArgAction::SetTrue,
+        global = true
+    )]
+    pub prepaid: bool,
+
+    /// How long a request waits when every account is busy; 0 turns it off.
+    #[arg(long, env = "OURHUB_WAIT", default_value = "30s", global = true)]
+    pub wait: String,
+
+    /// How long requests under way may take to end after SIGTERM.
+    #[arg(long, env = "OURHUB_DRAIN", default_value = "30s", global = true)]
+    pub drain: String,
+
+    /// Logs for people (pretty) or machines (json).
+    #[arg(long, env = "OURHUB_LOG_FORMAT", value_enum, default_value = "pretty", global = true)]
+    pub log_format: LogFormat,
+
+    /// What is logged: error, warn, info, debug, or directives such as server=debug,info.
+    #[arg(long, env = "OURHUB_LOG", default_value = "info", global = true)]
+    pub log: String,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Serve the API and the dashboard.
+    Serve,
+    /// Bring the database's tables up to date, and end.
+    Migrate,
+    /// Users.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Tokens for the management API.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// The ledger.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+}
+
+/// What to do with users.
+#[derive(Subcommand)]
+pub enum UserCommand {
+    /// Make a user with a team of their own.
+    Create {
+        /// The e-mail address.
+        #[arg(long)]
+        email: String,
+        /// 8 to 128 characters.
+        #[arg(long)]
+        password: String,
+        /// May manage accounts, models and teams.
+        #[arg(long)]
+        admin: bool,
+    },
+    /// Set a user's password and end their sessions.
+    SetPassword {
+        /// The e-mail address.
+        #[arg(long)]
+        email: String,
+        /// 8 to 128 characters.
+        #[arg(long)]
+        password: String,
+    },
+}
+
+/// What to do with tokens.
+#[derive(Subcommand)]
+pub enum TokenCommand {
+    /// Print a new token with a user's rights.
+    Create {
+        /// The user's e-mail address.
+        #[arg(long)]
+        email: String,
+    },
+}
+
+/// What to do with the ledger.
+#[derive(Subcommand)]
+pub enum LedgerCommand {
+    /// Recompute the books and print what differs.
+    Verify,
+}

@@ -1,0 +1,166 @@
+//! What belongs to a receipt besides the request itself: the price, the charge line by line, the buckets held against.
+//!
+//! Invariant: lines are shown only where they add up to the charge; an estimate has none. Reads `price` and `bucket`.
+
+use super::Request;
+use entity::{bucket, hold, price};
+use gateway_core::{
+    money::Nano,
+    pricing::{PriceSheet, charge},
+    usage::Usage,
+};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use std::collections::HashMap;
+
+/// One line of a charge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChargeLine {
+    /// `input`, `cache_read`, `cache_write` or `output`.
+    pub kind: &'static str,
+    /// Tokens.
+    pub tokens: u64,
+    /// Pico-USD a token.
+    pub pusd_per_token: i64,
+}
+
+/// One bucket a hold was made against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Against {
+    /// `team`, `member` or `key`.
+    pub scope: String,
+    /// `wallet`, `day`, `month` or `total`.
+    pub kind: String,
+    /// When its period began, in Unix milliseconds; 0 for wallet and total.
+    pub period_start_ms: i64,
+    /// The IANA zone its period was cut in.
+    pub time_zone: String,
+}
+
+/// What belongs to a receipt besides the request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Papers {
+    /// The charge by kind of token, hold by hold.
+    pub lines: Vec<ChargeLine>,
+    /// Since when the price of the last hold holds, in Unix milliseconds.
+    pub price_since_ms: Option<i64>,
+    /// The buckets of each hold, in the order of [`Request::holds`].
+    pub against: Vec<Vec<Against>>,
+}
+
+/// What belongs to the receipt of `request`.
+///
+/// # Errors
+/// The database failed.
+pub async fn papers(db: &impl ConnectionTrait, request: &Request) -> Result<Papers, DbErr> {
+    let price_ids = request.holds().map(|hold| hold.price_id);
+    let prices = price::Entity::find()
+        .filter(price::Column::Id.is_in(price_ids))
+        .all(db)
+        .await?;
+    let prices: HashMap<i64, price::Model> = prices.into_iter().map(|row| (row.id, row)).collect();
+    let bucket_ids = request.holds().flat_map(bucket_ids);
+    let buckets = bucket::Entity::find()
+        .filter(bucket::Column::Id.is_in(bucket_ids))
+        .all(db)
+        .await?;
+    let buckets: HashMap<i64, bucket::Model> = buckets.into_iter().map(|row| (row.id, row)).collect();
+    let lines = request.holds().flat_map(|hold| match prices.get(&hold.price_id) {
+        Some(price) => lines(hold, &price.sheet),
+        None => Vec::new(),
+    });
+    let against = |hold: &hold::Model| {
+        bucket_ids_of(hold)
+            .filter_map(|id| buckets.get(&id).map(Against::from))
+            .collect()
+    };
+    Ok(Papers {
+        lines: lines.collect(),
+        price_since_ms: prices.get(&request.last().price_id).map(|row| row.effective_at),
+        against: request.holds().map(against).collect(),
+    })
+}
+
+fn bucket_ids(hold: &hold::Model) -> Vec<i64> {
+    bucket_ids_of(hold).collect()
+}
+
+fn bucket_ids_of(hold: &hold::Model) -> impl Iterator<Item = i64> + '_ {
+    hold.buckets.split(',').filter_map(|id| id.parse().ok())
+}
+
+fn lines(hold: &hold::Model, sheet: &str) -> Vec<ChargeLine> {
+    let Ok(sheet) = serde_json::from_str::<PriceSheet>(sheet) else {
+        return Vec::new();
+    };
+    let count = |tokens: i64| u64::try_from(tokens).unwrap_or(0);
+    let usage = Usage {
+        input: count(hold.input),
+        cache_read: count(hold.cache_read),
+        cache_write: count(hold.cache_write),
+        output: count(hold.output),
+        reasoning: count(hold.reasoning),
+    };
+    if hold.posted == 0 || charge(&sheet, &usage) != Some(Nano(hold.posted)) {
+        return Vec::new();
+    }
+    let rates = sheet.rates_for(usage.prompt());
+    let lines = [
+        ("input", usage.input, rates.input),
+        ("cache_read", usage.cache_read, rates.cache_read()),
+        ("cache_write", usage.cache_write, rates.cache_write()),
+        ("output", usage.output, rates.output),
+    ];
+    let line = |(kind, tokens, pusd_per_token)| ChargeLine {
+        kind,
+        tokens,
+        pusd_per_token,
+    };
+    lines
+        .into_iter()
+        .filter(|(_, tokens, _)| *tokens > 0)
+        .map(line)
+        .collect()
+}
+
+impl ChargeLine {
+    /// USD, exact: tokens times price, at least two and at most twelve decimals.
+    #[must_use]
+    pub fn amount(&self) -> String {
+        let pico = u128::from(self.tokens) * u128::from(self.pusd_per_token.unsigned_abs());
+        let full = format!("{}.{:012}", pico / 1_000_000_000_000, pico % 1_000_000_000_000);
+        let kept = full.trim_end_matches('0').len();
+        full[..kept.max(full.len() - 10)].to_owned()
+    }
+}
+
+impl From<&bucket::Model> for Against {
+    fn from(row: &bucket::Model) -> Self {
+        Self {
+            scope: row.scope.clone(),
+            kind: row.kind.clone(),
+            period_start_ms: row.period_start,
+            time_zone: row.time_zone.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_exact_to_the_pico_dollar() {
+        let line = |tokens, pusd_per_token| {
+            ChargeLine {
+                kind: "input",
+                tokens,
+                pusd_per_token,
+            }
+            .amount()
+        };
+        assert_eq!(line(1, 1), "0.000000000001");
+        assert_eq!(line(1_000_000, 2_500_000), "2.50");
+        assert_eq!(line(1_234, 150_000), "0.0001851");
+        assert_eq!(line(u64::MAX, i64::MAX).split('.').count(), 2);
+    }
+}
