@@ -26,7 +26,7 @@ pub mod throttle;
 mod token;
 mod users;
 
-pub use session::{ABSOLUTE_MS, IDLE_MS, Session, SessionRow, SignedIn};
+pub use session::{ABSOLUTE_MS, CONFIRMED_MS, IDLE_MS, Session, SessionRow, SignedIn};
 pub use sign_up::{NewUser, UserMade};
 pub use token::{TOKEN_PREFIX, TokenMade, TokenRow};
 pub use users::UserRow;

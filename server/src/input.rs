@@ -73,7 +73,7 @@ pub enum Reason {
     #[error("This password is among the first that attackers try. Choose another.")]
     CommonPassword,
     /// Not a member of the team, or one who may not use keys.
-    #[error("Nobody in this team who may use keys matches. Choose a member of the team.")]
+    #[error("This person is not in the team or may not use keys. Choose an owner, admin or member.")]
     NoSuchMember,
 }
 

@@ -20,6 +20,17 @@ impl Auth {
         self.open_session(&self.0.db, user.into(), visitor).await
     }
 
+    /// Replaces `session` by a new one when `password` is right, before something grave is done: see
+    /// [`Session::is_confirmed`].
+    ///
+    /// # Errors
+    /// As [`Auth::log_in`].
+    pub async fn step_up(&self, session: &Session, password: &str, visitor: &Visitor) -> Result<SignedIn, AuthError> {
+        let signed_in = self.log_in(&session.person.email, password, visitor).await?;
+        self.log_out(session, visitor.now_ms).await?;
+        Ok(signed_in)
+    }
+
     /// Sets a new password when `current` is right, ends all sessions of the user and opens a new one.
     ///
     /// # Errors

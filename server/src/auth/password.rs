@@ -5,8 +5,8 @@
 
 use super::AuthError;
 use crate::input::Reason;
+use argon2::password_hash::PasswordHasher;
 use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -80,15 +80,10 @@ impl Pool {
     /// # Errors
     /// [`AuthError::Throttled`] when too many wait; [`AuthError::Hashing`] when the machine fails.
     pub async fn hash(&self, password: String) -> Result<String, AuthError> {
-        self.run(move || {
-            let mut salt = [0_u8; SALT];
-            getrandom::fill(&mut salt).map_err(|_| AuthError::Hashing)?;
-            let hash: PasswordHash = hasher()?
-                .hash_password_with_salt(password.as_bytes(), &salt)
-                .map_err(|_| AuthError::Hashing)?;
-            Ok(hash.to_string())
-        })
-        .await
+        let mut salt = [0_u8; SALT];
+        getrandom::fill(&mut salt)?;
+        let made = self.compute(password, salt.to_vec(), own_params()?).await?;
+        Ok(made.to_string())
     }
 
     /// Whether `password` is what `stored` was made of. Without `stored`, for an unknown user, the same work ends in no.
@@ -96,37 +91,38 @@ impl Pool {
     /// # Errors
     /// [`AuthError::Throttled`] when too many wait; [`AuthError::Hashing`] when the stored text is damaged.
     pub async fn verify(&self, password: String, stored: Option<String>) -> Result<bool, AuthError> {
-        self.run(move || {
-            let Some(stored) = stored else {
-                let wasted: Result<PasswordHash, _> =
-                    hasher()?.hash_password_with_salt(password.as_bytes(), &[0; SALT]);
-                return wasted.map(|_| false).map_err(|_| AuthError::Hashing);
-            };
-            let stored = PasswordHash::new(&stored).map_err(|_| AuthError::Hashing)?;
-            Ok(hasher()?.verify_password(password.as_bytes(), &stored).is_ok())
-        })
-        .await
+        let Some(stored) = stored else {
+            self.compute(password, vec![0; SALT], own_params()?).await?;
+            return Ok(false);
+        };
+        let stored = PasswordHash::new(&stored).map_err(|_| AuthError::Hashing)?;
+        let salt = stored.salt.as_ref().ok_or(AuthError::Hashing)?.to_vec();
+        let params = Params::try_from(&stored).map_err(|_| AuthError::Hashing)?;
+        let made = self.compute(password, salt, params).await?;
+        // `Output` compares in constant time.
+        Ok(stored.hash.is_some() && made.hash == stored.hash)
     }
 
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, AuthError> + Send + 'static,
-    ) -> Result<T, AuthError> {
-        let place = Arc::clone(&self.queue)
-            .try_acquire_owned()
-            .map_err(|_| AuthError::Throttled { retry_after_s: 1 })?;
+    /// One hash, when it is its turn.
+    async fn compute(&self, password: String, salt: Vec<u8>, params: Params) -> Result<PasswordHash, AuthError> {
+        let place = Arc::clone(&self.queue).try_acquire_owned();
+        let place = place.map_err(|_| AuthError::Throttled { retry_after_s: 1 })?;
         let turn = Arc::clone(&self.turns)
             .acquire_owned()
             .await
             .map_err(|_| AuthError::Hashing)?;
         let hashes = Arc::clone(&self.hashes);
         // The permits move along: the work goes on when its caller hangs up, and still counts.
-        let done = tokio::task::spawn_blocking(move || {
+        let work = tokio::task::spawn_blocking(move || {
             let _held = (place, turn);
+            let made = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+                .hash_password_with_salt(password.as_bytes(), &salt);
             hashes.fetch_add(1, Ordering::Relaxed);
-            work()
+            made
         });
-        done.await.map_err(|_| AuthError::Hashing)?
+        work.await
+            .map_err(|_| AuthError::Hashing)?
+            .map_err(|_| AuthError::Hashing)
     }
 }
 
@@ -136,9 +132,8 @@ impl Default for Pool {
     }
 }
 
-fn hasher() -> Result<Argon2<'static>, AuthError> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|_| AuthError::Hashing)?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+fn own_params() -> Result<Params, AuthError> {
+    Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|_| AuthError::Hashing)
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ use std::sync::Arc;
 pub const IDLE_MS: i64 = 14 * 24 * 3_600_000;
 /// A session ends this long after its log-in, in milliseconds.
 pub const ABSOLUTE_MS: i64 = 30 * 24 * 3_600_000;
+/// So long after the password was entered are grave changes made without asking for it again, in milliseconds.
+pub const CONFIRMED_MS: i64 = 15 * 60_000;
 const SEEN_EVERY_MS: i64 = 60_000;
 const AUDIENCE: &str = "ourhub";
 const TYPE: &str = "ourhub-session+jwt";
@@ -35,6 +37,14 @@ pub struct Session {
     pub created_at_ms: i64,
     /// When it ends at the latest, in Unix milliseconds.
     pub expires_at_ms: i64,
+}
+
+impl Session {
+    /// Whether the password was entered so lately that a secret, billing or a role may be changed.
+    #[must_use]
+    pub const fn is_confirmed(&self, now_ms: i64) -> bool {
+        now_ms < self.created_at_ms + CONFIRMED_MS
+    }
 }
 
 /// A session just opened.
@@ -197,6 +207,16 @@ impl Auth {
             Err(AuthError::NotFound) => Ok(()),
             other => other,
         }
+    }
+
+    /// Deletes the rows of sessions past their end; to be called about every day.
+    ///
+    /// # Errors
+    /// [`AuthError::Database`].
+    pub async fn prune_sessions(&self, now_ms: i64) -> Result<u64, AuthError> {
+        let ended = session::Column::ExpiresAt.lte(now_ms);
+        let deleted = session::Entity::delete_many().filter(ended).exec(&self.0.db).await?;
+        Ok(deleted.rows_affected)
     }
 
     /// The live sessions of `person`, newest first.

@@ -63,7 +63,7 @@ impl Caller {
     }
 }
 
-/// Why a key opens nothing. Nothing but the last is said to who does not hold the right secret.
+/// Why a key opens nothing. Who does not hold the right secret learns nothing about the key's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyRefusal {
     /// Not the text of a key: a typo. Nothing was looked up.

@@ -2,7 +2,7 @@
 
 use crate::harness::{DAY_MS, PASSWORD, Place, SECOND_MS, places, visitor};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
-use server::auth::{ABSOLUTE_MS, AuthError, IDLE_MS, NewUser, Person, SignedIn, UserMade};
+use server::auth::{ABSOLUTE_MS, AuthError, CONFIRMED_MS, IDLE_MS, NewUser, Person, SignedIn, UserMade};
 use server::input::Reason;
 use server::{cli, clock, teams};
 
@@ -432,5 +432,33 @@ async fn a_database_that_fails_is_told_from_a_wrong_password() {
             ),
             "{answer:?}"
         );
+    }
+}
+
+#[tokio::test]
+async fn stepping_up_replaces_the_session_and_needs_the_password() {
+    for place in places().await {
+        place.user("mara@example.com").await;
+        let old = log_in(&place, "mara@example.com", PASSWORD).await.unwrap();
+        let later = old.session.created_at_ms + CONFIRMED_MS;
+        assert!(old.session.is_confirmed(later - 1) && !old.session.is_confirmed(later));
+        let from = visitor("203.0.113.7", later);
+        let wrong = place.auth.step_up(&old.session, "wrong-otter", &from).await;
+        assert!(matches!(wrong, Err(AuthError::WrongCredentials)));
+        assert!(opens(&place, &old.cookie, later).await.is_some());
+        let new = place.auth.step_up(&old.session, PASSWORD, &from).await.unwrap();
+        assert!(new.session.is_confirmed(later));
+        assert_eq!(opens(&place, &old.cookie, later).await, None);
+        assert!(opens(&place, &new.cookie, later).await.is_some());
+    }
+}
+
+#[tokio::test]
+async fn ended_sessions_are_deleted_and_others_kept() {
+    for place in places().await {
+        place.user("mara@example.com").await;
+        let session = log_in(&place, "mara@example.com", PASSWORD).await.unwrap().session;
+        assert_eq!(place.auth.prune_sessions(session.expires_at_ms - 1).await.unwrap(), 0);
+        assert_eq!(place.auth.prune_sessions(session.expires_at_ms).await.unwrap(), 1);
     }
 }
