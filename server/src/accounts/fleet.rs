@@ -1,0 +1,328 @@
+//! The fleet: the accounts that take traffic, in memory, with how each does.
+//!
+//! Invariant: a change by any process shows within a second; health and requests under way outlive a change of the row, unless
+//! key or address changed. Reads `account`, `deployment` and the stamp `accounts`; writes parked reasons, last errors and alerts.
+
+use super::{
+    AREA, AccountsError,
+    client::Clients,
+    guard::Guard,
+    state::{News, Permit, State},
+    trial,
+    upstream::{Deployment, Shared, Upstream},
+};
+use crate::{alerts, clock, secrets::MasterKey, stamp};
+use entity::{account, deployment};
+use gateway_core::{
+    id,
+    retry::Reason,
+    routing::{self, RouteRequest, WhyEmpty},
+};
+use ipnet::IpNet;
+use parking_lot::RwLock;
+use sea_orm::{ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _, sea_query::Expr};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::{Mutex, Notify};
+
+const WATCH_EVERY: Duration = Duration::from_millis(900);
+/// Models whose deployments are kept at hand; more are put together at each request.
+const KEPT: usize = 10_000;
+
+/// How accounts behave.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// Networks that accounts may reach besides public addresses.
+    pub allow: Vec<IpNet>,
+}
+
+/// The accounts to ask for a request, in order.
+#[derive(Clone, Debug)]
+pub struct Routes {
+    /// The model on each of them.
+    pub ordered: Vec<Arc<Deployment>>,
+    /// When the first account that cannot be asked now can be, as far as is known: Unix milliseconds.
+    pub next_free_ms: Option<i64>,
+    /// Why there are none; `None` where there are some.
+    pub why_empty: Option<WhyEmpty>,
+}
+
+/// The accounts of one process; clones share it.
+#[derive(Clone, Debug)]
+pub struct Fleet {
+    pub(super) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) db: DatabaseConnection,
+    pub(super) master: MasterKey,
+    pub(super) clients: Clients,
+    snapshot: RwLock<Arc<Snapshot>>,
+    loading: Mutex<()>,
+    freed: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct Snapshot {
+    stamp: String,
+    upstreams: BTreeMap<i64, Arc<Upstream>>,
+    named: HashMap<String, Vec<Arc<Deployment>>>,
+    by_model: RwLock<HashMap<String, Arc<[Arc<Deployment>]>>>,
+}
+
+impl Fleet {
+    /// Reads the accounts, whose secrets are sealed under `master`.
+    ///
+    /// # Errors
+    /// [`AccountsError::Database`].
+    pub async fn start(db: DatabaseConnection, master: MasterKey, config: Config) -> Result<Self, AccountsError> {
+        let fleet = Self {
+            inner: Arc::new(Inner {
+                db,
+                master,
+                clients: Clients::new(Guard::new(config.allow)),
+                snapshot: RwLock::default(),
+                loading: Mutex::default(),
+                freed: Arc::default(),
+            }),
+        };
+        fleet.load().await?;
+        Ok(fleet)
+    }
+
+    /// The accounts to ask for `model`, in order.
+    #[must_use]
+    pub fn plan(&self, model: &str, request: &RouteRequest<'_>) -> Routes {
+        let deployments = self.snapshot().deployments(model);
+        let candidates: Vec<_> = deployments
+            .iter()
+            .map(|deployment| deployment.candidate(request.now_ms))
+            .collect();
+        let plan = routing::plan(&candidates, request);
+        let found = |id: &i64| deployments.iter().find(|deployment| deployment.account_id == *id);
+        Routes {
+            ordered: plan.ordered.iter().filter_map(found).cloned().collect(),
+            next_free_ms: plan.next_free_ms,
+            why_empty: plan.why_empty,
+        }
+    }
+
+    /// Whether an enabled account serves `model`.
+    #[must_use]
+    pub fn serves(&self, model: &str) -> bool {
+        !self.snapshot().deployments(model).is_empty()
+    }
+
+    /// Takes a slot and at most `tokens` on `deployment`, or nothing where it filled up or is being probed meanwhile.
+    #[must_use]
+    pub fn begin(&self, deployment: &Arc<Deployment>, tokens: u64) -> Option<Permit> {
+        Permit::take(deployment, tokens, &self.inner.freed, clock::now_ms())
+    }
+
+    /// Ends when a permit is given back, or an account recovers or changes, from the moment of this call on.
+    pub fn freed(&self) -> impl Future<Output = ()> + use<> {
+        Arc::clone(&self.inner.freed).notified_owned()
+    }
+
+    /// The account of this id, where it takes traffic.
+    pub(super) fn upstream(&self, id: i64) -> Option<Arc<Upstream>> {
+        self.snapshot().upstreams.get(&id).cloned()
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.inner.snapshot.read())
+    }
+
+    /// Reads the rows anew if any process changed them; whether it did.
+    ///
+    /// # Errors
+    /// [`AccountsError::Database`]; then what was read before stays in force.
+    pub async fn refresh(&self) -> Result<bool, AccountsError> {
+        if stamp::read(&self.inner.db, AREA).await? == self.snapshot().stamp {
+            return Ok(false);
+        }
+        self.load().await?;
+        Ok(true)
+    }
+
+    /// Keeps the fleet less than a second old, writes down what became of accounts, and probes parked ones; runs until it is
+    /// dropped.
+    pub async fn watch(self) {
+        loop {
+            tokio::time::sleep(WATCH_EVERY).await;
+            let written = self.write_news().await;
+            let read = self.refresh().await;
+            for error in [written.err().map(AccountsError::from), read.err()]
+                .into_iter()
+                .flatten()
+            {
+                tracing::warn!(%error, "accounts cannot be brought up to date");
+            }
+            self.probe_parked();
+        }
+    }
+
+    pub(super) async fn load(&self) -> Result<(), AccountsError> {
+        let _one_at_a_time = self.inner.loading.lock().await;
+        let db = &self.inner.db;
+        // The stamp first: what changes after it is read again next time.
+        let mut fresh = Snapshot {
+            stamp: stamp::read(db, AREA).await?,
+            ..Snapshot::default()
+        };
+        let enabled = account::Entity::find().filter(account::Column::DisabledAt.is_null());
+        let rows = enabled.all(db).await?;
+        let served = deployment::Entity::find().all(db).await?;
+        let open = alerts::list_open(db).await?;
+        let before = self.snapshot();
+        for row in rows {
+            let subject = id::render(id::Kind::Account, row.id);
+            let was_unusable = open
+                .iter()
+                .any(|alert| alert.kind == alerts::Kind::AccountUnusable.as_str() && alert.subject == subject);
+            match self.open(&row, &before) {
+                Ok(upstream) => {
+                    if was_unusable {
+                        alerts::resolve(db, alerts::Kind::AccountUnusable, &subject).await?;
+                    }
+                    fresh.upstreams.insert(row.id, Arc::new(upstream));
+                }
+                Err(error) => {
+                    tracing::warn!(account = %subject, %error, "an account cannot be used");
+                    let message = format!("{} takes no traffic. {error}", row.label);
+                    alerts::raise(db, alerts::Kind::AccountUnusable, &subject, &message).await?;
+                }
+            }
+        }
+        fresh.add_named(served);
+        *self.inner.snapshot.write() = Arc::new(fresh);
+        self.inner.freed.notify_waiters();
+        Ok(())
+    }
+
+    fn open(&self, row: &account::Model, before: &Snapshot) -> Result<Upstream, super::upstream::Unusable> {
+        let same = before
+            .upstreams
+            .get(&row.id)
+            .filter(|upstream| upstream.is_reached_as(row));
+        let state = same.map_or_else(|| Arc::new(first_state(row)), |upstream| Arc::clone(&upstream.state));
+        let shared = Shared {
+            master: &self.inner.master,
+            clients: &self.inner.clients,
+            freed: &self.inner.freed,
+        };
+        Upstream::open(row.clone(), state, &shared)
+    }
+
+    /// Writes down which accounts became parked or recovered, and their last errors.
+    pub(super) async fn write_news(&self) -> Result<(), DbErr> {
+        let now_ms = clock::now_ms();
+        for upstream in self.snapshot().upstreams.values() {
+            if let Some(news) = upstream.state.news(now_ms) {
+                self.write(upstream, news).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn write(&self, upstream: &Upstream, news: News) -> Result<(), DbErr> {
+        let db = &self.inner.db;
+        let mut update = account::Entity::update_many().filter(account::Column::Id.eq(upstream.row.id));
+        let parked = news.parked.map(word);
+        if news.is_turn {
+            update = update.col_expr(account::Column::ParkedReason, Expr::value(parked));
+        }
+        if let Some(error) = &news.last_error {
+            update = update
+                .col_expr(account::Column::LastError, Expr::value(error.message.as_str()))
+                .col_expr(account::Column::LastErrorAt, Expr::value(error.at_ms));
+        }
+        update.exec(db).await?;
+        if !news.is_turn {
+            return Ok(());
+        }
+        let subject = id::render(id::Kind::Account, upstream.row.id);
+        match news.parked {
+            None => alerts::resolve(db, alerts::Kind::AccountParked, &subject).await,
+            Some(reason) => {
+                let said = news.last_error.map(|error| error.message).unwrap_or_default();
+                let message = format!("{} {} {said}", upstream.row.label, explain(reason));
+                alerts::raise(db, alerts::Kind::AccountParked, &subject, message.trim_end()).await
+            }
+        }
+    }
+
+    /// Probes parked accounts whose pause is over and that no request is probing, where a list of models tells about the key.
+    fn probe_parked(&self) {
+        let now_ms = clock::now_ms();
+        for upstream in self.snapshot().upstreams.values() {
+            if trial::tells_about_key(&upstream.row.provider)
+                && let Some(reason) = upstream.state.start_probe(now_ms)
+            {
+                tokio::spawn(trial::probe(
+                    Arc::clone(upstream),
+                    reason,
+                    Arc::clone(&self.inner.freed),
+                ));
+            }
+        }
+    }
+}
+
+impl Snapshot {
+    fn add_named(&mut self, served: Vec<deployment::Model>) {
+        for row in served {
+            let upstream = self
+                .upstreams
+                .get(&row.account_id)
+                .filter(|upstream| !upstream.row.every_model);
+            if let Some(upstream) = upstream {
+                let deployment = Deployment::new(upstream, &row.model, &row.upstream_model);
+                self.named.entry(row.model).or_default().push(Arc::new(deployment));
+            }
+        }
+    }
+
+    /// `model` on every account that serves it.
+    fn deployments(&self, model: &str) -> Arc<[Arc<Deployment>]> {
+        if let Some(known) = self.by_model.read().get(model) {
+            return Arc::clone(known);
+        }
+        let every = self.upstreams.values().filter(|upstream| upstream.row.every_model);
+        let every = every.map(|upstream| Arc::new(Deployment::new(upstream, model, model)));
+        let named = self.named.get(model).into_iter().flatten().cloned();
+        let found: Arc<[_]> = every.chain(named).collect();
+        let mut by_model = self.by_model.write();
+        if by_model.len() < KEPT {
+            by_model.insert(model.to_owned(), Arc::clone(&found));
+        }
+        found
+    }
+}
+
+fn first_state(row: &account::Model) -> State {
+    let parked = [Reason::BadKey, Reason::NoMoney, Reason::Forbidden]
+        .into_iter()
+        .find(|reason| row.parked_reason.as_deref() == Some(word(*reason)));
+    parked.map_or_else(State::default, |reason| State::parked(reason, clock::now_ms()))
+}
+
+const fn word(reason: Reason) -> &'static str {
+    match reason {
+        Reason::BadKey => "bad_key",
+        Reason::NoMoney => "no_money",
+        Reason::Forbidden => "forbidden",
+    }
+}
+
+const fn explain(reason: Reason) -> &'static str {
+    match reason {
+        Reason::BadKey => "takes no traffic: the provider refuses its key. Enter a new one.",
+        Reason::NoMoney => "takes no traffic: it has no money left at the provider. Top it up there, then test it.",
+        Reason::Forbidden => "takes no traffic: the provider does not let it call. Look into it there, then test it.",
+    }
+}

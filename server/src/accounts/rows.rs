@@ -1,0 +1,391 @@
+//! Accounts as rows: added, changed, removed, listed.
+//!
+//! Invariant: a row is changed together with the stamp; its secrets are sealed for its own id, column and origin.
+//! Reads and writes `account`, `deployment` and the stamp `accounts`.
+
+use super::{
+    AREA, Account, AccountsError, Change, Fleet, Grants, Live, Models, NewAccount, Patch, Served, Standing, Times,
+    check::{self, Reach},
+    upstream::{binding, open_secrets},
+};
+use crate::{
+    alerts, clock,
+    fields::FieldErrors,
+    secrets::{Secret, SecretsError},
+    stamp,
+};
+use entity::{account, deployment};
+use gateway_core::{catalog::preset, id};
+use reqwest::Url;
+use sea_orm::{
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _,
+    IntoActiveModel as _, QueryFilter as _, QueryOrder as _, TransactionTrait as _,
+};
+
+const PRIORITY: i32 = 0;
+const WEIGHT: i32 = 100;
+const NEEDS_SECRET: &str =
+    "Another host, port, scheme or proxy: enter the key again, so that nobody can have it sent elsewhere.";
+
+/// The parts of a row that depend on its key, address and proxy.
+struct Sealed {
+    secret: Vec<u8>,
+    last_four: String,
+    proxy_url: Option<String>,
+    proxy_secret: Option<Vec<u8>>,
+}
+
+impl Default for Standing {
+    fn default() -> Self {
+        Self {
+            priority: PRIORITY,
+            weight: WEIGHT,
+            region: None,
+        }
+    }
+}
+
+impl<T> Patch<T> {
+    /// What becomes of `old`; `default` where cleared.
+    fn or(self, old: T, default: T) -> T {
+        match self {
+            Self::Keep => old,
+            Self::Clear => default,
+            Self::Set(new) => new,
+        }
+    }
+}
+
+impl<T> Patch<T> {
+    /// What becomes of `old`; nothing where cleared.
+    fn or_none(self, old: Option<T>) -> Option<T> {
+        match self {
+            Self::Keep => old,
+            Self::Clear => None,
+            Self::Set(new) => Some(new),
+        }
+    }
+}
+
+impl Fleet {
+    /// Adds an account.
+    ///
+    /// # Errors
+    /// [`AccountsError::Invalid`] naming every wrong field, [`AccountsError::Secrets`], [`AccountsError::Database`].
+    pub async fn create(&self, new: &NewAccount) -> Result<Account, AccountsError> {
+        let mut errors = FieldErrors::default();
+        check::check_label(&new.label, &mut errors);
+        check::check_models(&new.models, &mut errors);
+        check::check_numbers(&new.standing, &new.grants, &mut errors);
+        let reach = check::reach(new, self.inner.clients.guard(), &mut errors);
+        errors.finish().map_err(AccountsError::Invalid)?;
+        let reach = reach.ok_or_else(|| AccountsError::Invalid(Vec::new()))?;
+        let id = clock::new_id();
+        let sealed = self.seal(id, &reach.base_url, &reach.secret, reach.proxy.as_ref())?;
+        let row = new_row(id, new, &reach, sealed);
+        let transaction = self.inner.db.begin().await?;
+        row.into_active_model().insert(&transaction).await?;
+        write_models(&transaction, id, &new.models).await?;
+        stamp::renew(&transaction, AREA).await?;
+        transaction.commit().await?;
+        self.load().await?;
+        self.get(id).await
+    }
+
+    /// Changes an account. A new key or address, and being enabled again, make it take traffic at once.
+    ///
+    /// # Errors
+    /// [`AccountsError::NotFound`], [`AccountsError::Invalid`] naming every wrong field, [`AccountsError::Secrets`],
+    /// [`AccountsError::Database`].
+    pub async fn update(&self, id: i64, change: Change) -> Result<Account, AccountsError> {
+        let old = self.row(id).await?;
+        let mut row = old.clone();
+        let mut errors = FieldErrors::default();
+        let models = match change.models.clone() {
+            Patch::Keep => None,
+            Patch::Clear => Some(Models::All),
+            Patch::Set(models) => Some(models),
+        };
+        if let Some(models) = &models {
+            check::check_models(models, &mut errors);
+            row.every_model = *models == Models::All;
+        }
+        apply_plain(&mut row, &change, &mut errors);
+        self.apply_reach(&mut row, &old, &change, &mut errors)?;
+        errors.finish().map_err(AccountsError::Invalid)?;
+        let is_reached_anew = (&row.secret, &row.base_url) != (&old.secret, &old.base_url);
+        if is_reached_anew || (old.disabled_at.is_some() && row.disabled_at.is_none()) {
+            (row.parked_reason, row.last_error, row.last_error_at) = (None, None, None);
+        }
+        let transaction = self.inner.db.begin().await?;
+        row.into_active_model().reset_all().update(&transaction).await?;
+        if let Some(models) = &models {
+            write_models(&transaction, id, models).await?;
+        }
+        stamp::renew(&transaction, AREA).await?;
+        transaction.commit().await?;
+        self.load().await?;
+        self.get(id).await
+    }
+
+    /// Removes an account and its deployments. Requests under way finish.
+    ///
+    /// # Errors
+    /// [`AccountsError::NotFound`], [`AccountsError::Database`].
+    pub async fn delete(&self, id: i64) -> Result<(), AccountsError> {
+        let transaction = self.inner.db.begin().await?;
+        let gone = account::Entity::delete_by_id(id).exec(&transaction).await?;
+        if gone.rows_affected == 0 {
+            return Err(AccountsError::NotFound);
+        }
+        deployment::Entity::delete_many()
+            .filter(deployment::Column::AccountId.eq(id))
+            .exec(&transaction)
+            .await?;
+        let subject = id::render(id::Kind::Account, id);
+        for kind in [alerts::Kind::AccountParked, alerts::Kind::AccountUnusable] {
+            alerts::resolve(&transaction, kind, &subject).await?;
+        }
+        stamp::renew(&transaction, AREA).await?;
+        transaction.commit().await?;
+        self.load().await
+    }
+
+    /// The account, with how it does.
+    ///
+    /// # Errors
+    /// [`AccountsError::NotFound`], [`AccountsError::Database`].
+    pub async fn get(&self, id: i64) -> Result<Account, AccountsError> {
+        let row = self.row(id).await?;
+        let served = deployment::Entity::find()
+            .filter(deployment::Column::AccountId.eq(id))
+            .all(&self.inner.db)
+            .await?;
+        Ok(self.view(row, served))
+    }
+
+    /// Every account with how it does, by priority, then by age.
+    ///
+    /// # Errors
+    /// [`AccountsError::Database`].
+    pub async fn list(&self) -> Result<Vec<Account>, AccountsError> {
+        let db = &self.inner.db;
+        let rows = account::Entity::find().order_by_asc(account::Column::Priority);
+        let rows = rows.order_by_asc(account::Column::Id).all(db).await?;
+        let mut served = std::collections::HashMap::<i64, Vec<_>>::new();
+        for row in deployment::Entity::find().all(db).await? {
+            served.entry(row.account_id).or_default().push(row);
+        }
+        let view = |row: account::Model| {
+            let served = served.remove(&row.id).unwrap_or_default();
+            self.view(row, served)
+        };
+        Ok(rows.into_iter().map(view).collect())
+    }
+
+    async fn row(&self, id: i64) -> Result<account::Model, AccountsError> {
+        let row = account::Entity::find_by_id(id).one(&self.inner.db).await?;
+        row.ok_or(AccountsError::NotFound)
+    }
+
+    /// Applies a change of key, address or proxy; another origin or proxy needs the key anew.
+    fn apply_reach(
+        &self,
+        row: &mut account::Model,
+        old: &account::Model,
+        change: &Change,
+        errors: &mut FieldErrors,
+    ) -> Result<(), AccountsError> {
+        let guard = self.inner.clients.guard();
+        let typed_url = change
+            .base_url
+            .as_deref()
+            .filter(|typed| typed.trim().trim_end_matches('/') != old.base_url);
+        let shown = old.proxy_url.as_deref();
+        let keeps_proxy = match &change.proxy_url {
+            Patch::Keep => true,
+            Patch::Clear => shown.is_none(),
+            Patch::Set(proxy) => Some(proxy.expose()) == shown,
+        };
+        if typed_url.is_none() && keeps_proxy && change.secret.is_none() {
+            return Ok(());
+        }
+        let new_proxy = match &change.proxy_url {
+            Patch::Set(proxy) if !keeps_proxy => Some(proxy.clone()),
+            _ => None,
+        };
+        check::check_proxy(new_proxy.as_ref(), guard, errors);
+        if let Some(secret) = &change.secret {
+            check::check_secret(secret, preset(&old.provider), errors);
+        }
+        let old_url = Url::parse(&old.base_url).ok();
+        let base_url = match typed_url {
+            Some(typed) => check::base_url(typed, guard, errors),
+            None => old_url.clone(),
+        };
+        let Some(base_url) = base_url else { return Ok(()) };
+        let is_elsewhere = old_url.as_ref().map(check::origin) != Some(check::origin(&base_url)) || !keeps_proxy;
+        if is_elsewhere && !old.secret.is_empty() && change.secret.is_none() {
+            errors.refuse("secret", NEEDS_SECRET);
+            return Ok(());
+        }
+        let (secret, proxy) = self.reached_before(old, old_url.as_ref(), change, keeps_proxy)?;
+        let proxy = if keeps_proxy { proxy } else { new_proxy };
+        row.base_url = check::stored(&base_url);
+        let sealed = self.seal(row.id, &base_url, &secret, proxy.as_ref())?;
+        (row.secret, row.last_four) = (sealed.secret, sealed.last_four);
+        (row.proxy_url, row.proxy_secret) = (sealed.proxy_url, sealed.proxy_secret);
+        Ok(())
+    }
+
+    /// The key after the change, and the proxy before it. What is replaced need not open.
+    fn reached_before(
+        &self,
+        old: &account::Model,
+        old_url: Option<&Url>,
+        change: &Change,
+        keeps_proxy: bool,
+    ) -> Result<(Secret, Option<Secret>), SecretsError> {
+        let mut needed = old.clone();
+        if change.secret.is_some() {
+            needed.secret = Vec::new();
+        }
+        if !keeps_proxy {
+            (needed.proxy_url, needed.proxy_secret) = (None, None);
+        }
+        let old_url = old_url.ok_or(SecretsError::DoesNotOpen)?;
+        let (secret, proxy) = open_secrets(&needed, old_url, &self.inner.master)?;
+        Ok((change.secret.clone().unwrap_or(secret), proxy))
+    }
+
+    fn seal(&self, id: i64, base_url: &Url, secret: &Secret, proxy: Option<&Secret>) -> Result<Sealed, SecretsError> {
+        let origin = check::origin(base_url);
+        let master = &self.inner.master;
+        let shown = proxy.and_then(check::shown_proxy);
+        // A proxy without a password is shown as it is; only what must not be shown is sealed.
+        let hidden = proxy.filter(|proxy| Some(proxy.expose().trim_end_matches('/')) != shown.as_deref());
+        Ok(Sealed {
+            secret: if secret.is_empty() {
+                Vec::new()
+            } else {
+                master.seal(secret, &binding(id, "secret", &origin))?
+            },
+            last_four: secret.last_four(),
+            proxy_secret: hidden
+                .map(|proxy| master.seal(proxy, &binding(id, "proxy_secret", &origin)))
+                .transpose()?,
+            proxy_url: shown,
+        })
+    }
+
+    fn view(&self, row: account::Model, served: Vec<deployment::Model>) -> Account {
+        let now_ms = clock::now_ms();
+        let upstream = self.upstream(row.id);
+        let live = Live {
+            in_flight: upstream.as_ref().map_or(0, |upstream| upstream.state.in_flight()),
+            health: upstream.map(|upstream| upstream.state.snapshot(now_ms)),
+            last_error: row.last_error,
+            last_error_at: row.last_error_at,
+        };
+        let named = served.into_iter().map(|row| Served {
+            upstream_model: (row.upstream_model != row.model).then_some(row.upstream_model),
+            model: row.model,
+        });
+        Account {
+            id: row.id,
+            label: row.label,
+            provider: row.provider,
+            dialect: row.dialect,
+            base_url: row.base_url,
+            last_four: row.last_four,
+            proxy_url: row.proxy_url,
+            models: if row.every_model {
+                Models::All
+            } else {
+                Models::Named(named.collect())
+            },
+            standing: Standing {
+                priority: row.priority,
+                weight: row.weight,
+                region: row.region,
+            },
+            grants: Grants {
+                rpm: row.rpm,
+                tpm: row.tpm,
+                max_in_flight: row.max_in_flight,
+            },
+            times: Times {
+                created_at: row.created_at,
+                disabled_at: row.disabled_at,
+            },
+            live,
+        }
+    }
+}
+
+/// Applies what needs neither key nor address.
+fn apply_plain(row: &mut account::Model, change: &Change, errors: &mut FieldErrors) {
+    if let Some(label) = &change.label {
+        check::check_label(label, errors);
+        row.label = label.trim().to_owned();
+    }
+    let standing = Standing {
+        priority: change.priority.clone().or(row.priority, PRIORITY),
+        weight: change.weight.clone().or(row.weight, WEIGHT),
+        region: change.region.clone().or_none(row.region.take()),
+    };
+    let grants = Grants {
+        rpm: change.grants.rpm.clone().or_none(row.rpm),
+        tpm: change.grants.tpm.clone().or_none(row.tpm),
+        max_in_flight: change.grants.max_in_flight.clone().or_none(row.max_in_flight),
+    };
+    check::check_numbers(&standing, &grants, errors);
+    (row.priority, row.weight, row.region) = (standing.priority, standing.weight, standing.region);
+    (row.rpm, row.tpm, row.max_in_flight) = (grants.rpm, grants.tpm, grants.max_in_flight);
+    match change.is_disabled {
+        Some(true) if row.disabled_at.is_none() => row.disabled_at = Some(clock::now_ms()),
+        Some(false) => row.disabled_at = None,
+        _ => {}
+    }
+}
+
+fn new_row(id: i64, new: &NewAccount, reach: &Reach, sealed: Sealed) -> account::Model {
+    account::Model {
+        id,
+        label: new.label.trim().to_owned(),
+        provider: new.provider.clone(),
+        dialect: reach.dialect.as_str().to_owned(),
+        base_url: check::stored(&reach.base_url),
+        auth_scheme: if reach.secret.is_empty() { "none" } else { "bearer" }.to_owned(),
+        secret: sealed.secret,
+        last_four: sealed.last_four,
+        priority: new.standing.priority,
+        weight: new.standing.weight,
+        region: new.standing.region.clone(),
+        proxy_url: sealed.proxy_url,
+        proxy_secret: sealed.proxy_secret,
+        every_model: new.models == Models::All,
+        rpm: new.grants.rpm,
+        tpm: new.grants.tpm,
+        max_in_flight: new.grants.max_in_flight,
+        created_at: clock::now_ms(),
+        disabled_at: None,
+        parked_reason: None,
+        last_error: None,
+        last_error_at: None,
+    }
+}
+
+/// Replaces the deployments of account `id`.
+async fn write_models<C: ConnectionTrait>(db: &C, id: i64, models: &Models) -> Result<(), DbErr> {
+    let old = deployment::Entity::delete_many().filter(deployment::Column::AccountId.eq(id));
+    old.exec(db).await?;
+    let Models::Named(named) = models else { return Ok(()) };
+    let rows = named.iter().map(|served| deployment::ActiveModel {
+        account_id: Set(id),
+        model: Set(served.model.clone()),
+        upstream_model: Set(served.upstream_model.clone().unwrap_or_else(|| served.model.clone())),
+    });
+    deployment::Entity::insert_many(rows).exec_without_returning(db).await?;
+    Ok(())
+}

@@ -1,0 +1,265 @@
+//! How one account does: requests under way, health, and what is left of its limits.
+//!
+//! Invariant: a permit counts until it is dropped, whatever becomes of its request; a refused request takes nothing. In memory.
+
+use super::upstream::Deployment;
+use crate::clock;
+use gateway_core::{
+    health::{Availability, Event, Health, Snapshot},
+    limits::SlidingWindow,
+    retry::{Fault, Reason},
+};
+use parking_lot::Mutex;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tokio::sync::Notify;
+
+/// What changes with every request of an account.
+#[derive(Debug, Default)]
+pub(super) struct State(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    in_flight: u32,
+    health: Health,
+    by_model: HashMap<String, Health>,
+    requests: SlidingWindow,
+    tokens: SlidingWindow,
+    /// The parked reason that the row has.
+    stored: Option<Reason>,
+    last_error: Option<LastError>,
+}
+
+/// A failure that the row does not have yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LastError {
+    pub(super) message: String,
+    pub(super) at_ms: i64,
+}
+
+/// What the row is to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct News {
+    /// Why the account is parked, if it is.
+    pub(super) parked: Option<Reason>,
+    /// Whether that is news.
+    pub(super) is_turn: bool,
+    pub(super) last_error: Option<LastError>,
+}
+
+/// An account's limits, as numbers to count with.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Most {
+    pub(super) rpm: Option<u64>,
+    pub(super) tpm: Option<u64>,
+    pub(super) in_flight: Option<u32>,
+}
+
+/// What routing wants to know.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Now {
+    pub(super) in_flight: u32,
+    pub(super) latency_ms: Option<u32>,
+    pub(super) headroom: u16,
+    pub(super) availability: Availability,
+    pub(super) requests_left: Option<u64>,
+    pub(super) tokens_left: Option<u64>,
+    pub(super) limits_free_ms: Option<i64>,
+}
+
+impl State {
+    /// A state that begins parked for `reason`.
+    pub(super) fn parked(reason: Reason, now_ms: i64) -> Self {
+        let state = Self::default();
+        state.step(None, Event::Parked { reason }, now_ms);
+        state.0.lock().stored = Some(reason);
+        state
+    }
+
+    /// Takes note of `event`, of the account or of `model` on it.
+    pub(super) fn step(&self, model: Option<&str>, event: Event, now_ms: i64) {
+        let inner = &mut *self.0.lock();
+        match model {
+            None => inner.health.step(event, now_ms),
+            Some(model) => inner.by_model.entry(model.to_owned()).or_default().step(event, now_ms),
+        }
+    }
+
+    /// How it stands for `model`.
+    pub(super) fn now(&self, model: &str, most: Most, now_ms: i64) -> Now {
+        let inner = self.0.lock();
+        let windows = [(&inner.requests, most.rpm), (&inner.tokens, most.tpm)];
+        let free_ms = |(window, limit): (&SlidingWindow, Option<u64>)| {
+            limit.map(|_| now_ms.saturating_add(window.reset_ms(now_ms)))
+        };
+        Now {
+            in_flight: inner.in_flight,
+            latency_ms: inner.health.latency_ms(),
+            headroom: inner.health.headroom(now_ms),
+            availability: inner.availability(model, now_ms),
+            requests_left: most.rpm.map(|limit| inner.requests.remaining(limit, now_ms)),
+            tokens_left: most.tpm.map(|limit| inner.tokens.remaining(limit, now_ms)),
+            limits_free_ms: windows.into_iter().filter_map(free_ms).max(),
+        }
+    }
+
+    /// Takes a slot, a request and `tokens`; false, and nothing taken, where there is no room.
+    fn take(&self, model: &str, most: Most, tokens: u64, now_ms: i64) -> bool {
+        let inner = &mut *self.0.lock();
+        let is_full = most.in_flight.is_some_and(|most| inner.in_flight >= most);
+        if is_full || matches!(inner.availability(model, now_ms), Availability::Probing { .. }) {
+            return false;
+        }
+        let mut requests = inner.requests.clone();
+        let mut taken = inner.tokens.clone();
+        let fits = |window: &mut SlidingWindow, amount, limit: Option<u64>| {
+            window.try_take(amount, limit.unwrap_or(u64::MAX), now_ms).is_ok() || limit.is_none()
+        };
+        if !fits(&mut requests, 1, most.rpm) || !fits(&mut taken, tokens, most.tpm) {
+            return false;
+        }
+        (inner.requests, inner.tokens) = (requests, taken);
+        inner.in_flight = inner.in_flight.saturating_add(1);
+        inner.health.step(Event::ProbeStarted, now_ms);
+        if let Some(health) = inner.by_model.get_mut(model) {
+            health.step(Event::ProbeStarted, now_ms);
+        }
+        true
+    }
+
+    /// An attempt for `model` ended in `event`; whether that brought the account back.
+    pub(super) fn end(&self, model: &str, event: Event, now_ms: i64) -> bool {
+        let inner = &mut *self.0.lock();
+        let before = inner.availability(model, now_ms);
+        inner.health.step(event, now_ms);
+        if let Some(health) = inner
+            .by_model
+            .get_mut(model)
+            .filter(|_| matches!(event, Event::Succeeded { .. }))
+        {
+            health.step(event, now_ms);
+        }
+        before != Availability::Ready && inner.availability(model, now_ms) == Availability::Ready
+    }
+
+    /// Ends a probe, if one is under way, for the account answered.
+    pub(super) fn pass_probe(&self, model: &str, now_ms: i64) {
+        let latency_ms = self.0.lock().health.latency_ms().unwrap_or_default();
+        self.end_probe(model, Event::Succeeded { latency_ms }, now_ms);
+    }
+
+    /// Ends a probe, if one is under way, for nothing came of it.
+    pub(super) fn fail_probe(&self, model: &str, fault: Fault, now_ms: i64) {
+        self.end_probe(model, Event::Failed { fault }, now_ms);
+    }
+
+    fn end_probe(&self, model: &str, event: Event, now_ms: i64) {
+        let inner = &mut *self.0.lock();
+        let by_model = inner.by_model.get_mut(model);
+        for health in by_model.into_iter().chain([&mut inner.health]) {
+            if matches!(health.availability(now_ms), Availability::Probing { .. }) {
+                health.step(event, now_ms);
+            }
+        }
+    }
+
+    /// Keeps the last failure for the row.
+    pub(super) fn note(&self, message: String, at_ms: i64) {
+        self.0.lock().last_error = Some(LastError { message, at_ms });
+    }
+
+    /// What the row is to be told, if anything; told once.
+    pub(super) fn news(&self, now_ms: i64) -> Option<News> {
+        let inner = &mut *self.0.lock();
+        let parked = inner.health.snapshot(now_ms).reason;
+        let news = News {
+            parked,
+            is_turn: parked != inner.stored,
+            last_error: inner.last_error.take(),
+        };
+        inner.stored = parked;
+        (news.is_turn || news.last_error.is_some()).then_some(news)
+    }
+
+    /// Why it is parked, where its pause is over and nobody probes it; the caller does so now. Lack of money shows only when
+    /// something is paid for, so that is left to requests.
+    pub(super) fn start_probe(&self, now_ms: i64) -> Option<Reason> {
+        let inner = &mut *self.0.lock();
+        let reason = inner
+            .health
+            .snapshot(now_ms)
+            .reason
+            .filter(|reason| *reason != Reason::NoMoney)?;
+        let is_due = inner.health.availability(now_ms) == Availability::ProbeDue;
+        if is_due {
+            inner.health.step(Event::ProbeStarted, now_ms);
+        }
+        is_due.then_some(reason)
+    }
+
+    /// Its health for people.
+    pub(super) fn snapshot(&self, now_ms: i64) -> Snapshot {
+        self.0.lock().health.snapshot(now_ms)
+    }
+
+    /// Requests under way.
+    pub(super) fn in_flight(&self) -> u32 {
+        self.0.lock().in_flight
+    }
+}
+
+impl Inner {
+    fn availability(&self, model: &str, now_ms: i64) -> Availability {
+        let account = self.health.availability(now_ms);
+        match self.by_model.get(model) {
+            Some(health) => account.and(health.availability(now_ms)),
+            None => account,
+        }
+    }
+}
+
+/// The slot of a request under way on an account; dropping it gives the slot back.
+#[must_use]
+#[derive(Debug)]
+pub struct Permit {
+    state: Arc<State>,
+    tokens: AtomicU64,
+    admitted_ms: i64,
+    freed: Arc<Notify>,
+}
+
+impl Permit {
+    /// Takes a slot, a request and `tokens` for `deployment`, or nothing where there is no room.
+    pub(super) fn take(deployment: &Deployment, tokens: u64, freed: &Arc<Notify>, now_ms: i64) -> Option<Self> {
+        let state = &deployment.upstream.state;
+        let is_taken = state.take(&deployment.model, deployment.upstream.most, tokens, now_ms);
+        is_taken.then(|| Self {
+            state: Arc::clone(state),
+            tokens: AtomicU64::new(tokens),
+            admitted_ms: now_ms,
+            freed: Arc::clone(freed),
+        })
+    }
+
+    /// Replaces the tokens taken by `actual` in the account's own limit, in the window of the admission. Without this call they
+    /// stay taken.
+    pub fn settle(&self, actual: u64) {
+        let held = self.tokens.swap(actual, Ordering::Relaxed);
+        let mut inner = self.state.0.lock();
+        inner.tokens.adjust(self.admitted_ms, held, actual, clock::now_ms());
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut inner = self.state.0.lock();
+        inner.in_flight = inner.in_flight.saturating_sub(1);
+        drop(inner);
+        self.freed.notify_waiters();
+    }
+}

@@ -1,0 +1,233 @@
+//! Tests and probes: whether a provider accepts an account, asked without spending anything.
+//!
+//! Invariant: a test obeys the guard as every call does, follows no redirect, and what it says carries no secret.
+//! Calls `GET {base}/models` (and OpenRouter's `/key`, as its list of models is public).
+
+use super::{
+    AccountsError, Fleet, NewAccount, check,
+    guard::NotAllowed,
+    state::State,
+    upstream::{self, Upstream},
+};
+use crate::{clock, fields::FieldErrors, secrets::Secret};
+use futures_util::StreamExt as _;
+use gateway_core::{
+    dialect::{read_error, scrub},
+    health::Event,
+    retry::Reason,
+};
+use reqwest::{Client, Method, Request, header::AUTHORIZATION};
+use serde_json::Value;
+use std::{error::Error, sync::Arc, time::Duration};
+use tokio::{sync::Notify, time::Instant};
+
+const PATIENCE: Duration = Duration::from_secs(15);
+const BODY_MAX: usize = 4 << 20;
+const MODELS_MAX: usize = 5_000;
+/// Providers that list their models only to a key they accept.
+const TELLING: [&str; 6] = ["openai", "mistral", "groq", "deepseek", "xai", "openrouter"];
+
+/// How a test went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestOutcome {
+    /// Whether the provider accepted the account.
+    pub ok: bool,
+    /// How long it took, in milliseconds.
+    pub latency_ms: i64,
+    /// What happened and what to do, scrubbed.
+    pub message: String,
+    /// The models the provider lists.
+    pub models: Vec<String>,
+}
+
+/// What a provider answered.
+struct Answer {
+    status: u16,
+    body: Vec<u8>,
+}
+
+impl Fleet {
+    /// Asks the provider with the stored key. A parked account that passes takes traffic again.
+    ///
+    /// # Errors
+    /// [`AccountsError::NotFound`] where the account is not there or takes no traffic.
+    pub async fn test(&self, id: i64) -> Result<TestOutcome, AccountsError> {
+        let upstream = self.upstream(id).ok_or(AccountsError::NotFound)?;
+        let outcome = ask(&upstream.client, &requests_of(&upstream), &upstream.secret).await;
+        if outcome.ok && is_parked(&upstream.state) {
+            succeed(&upstream.state, outcome.latency_ms);
+        }
+        Ok(outcome)
+    }
+
+    /// Asks the provider before anything is saved.
+    ///
+    /// # Errors
+    /// [`AccountsError::Invalid`] naming every wrong field, [`AccountsError::Client`].
+    pub async fn test_draft(&self, new: &NewAccount) -> Result<TestOutcome, AccountsError> {
+        let clients = &self.inner.clients;
+        let mut errors = FieldErrors::default();
+        let reach = check::reach(new, clients.guard(), &mut errors);
+        errors.finish().map_err(AccountsError::Invalid)?;
+        let reach = reach.ok_or_else(|| AccountsError::Invalid(Vec::new()))?;
+        let client = clients.get(reach.proxy.as_ref())?;
+        let authorization = upstream::authorization(&reach.secret).ok().flatten();
+        let request = |suffix: &&str| {
+            let mut request = Request::new(Method::GET, upstream::join(&reach.base_url, suffix));
+            if let Some(authorization) = &authorization {
+                request.headers_mut().insert(AUTHORIZATION, authorization.clone());
+            }
+            request
+        };
+        let requests: Vec<_> = suffixes(&new.provider).iter().map(request).collect();
+        Ok(ask(&client, &requests, &reach.secret).await)
+    }
+}
+
+/// Whether a provider's answer to [`suffixes`] tells whether its key is good.
+pub(super) fn tells_about_key(provider: &str) -> bool {
+    TELLING.contains(&provider)
+}
+
+/// Asks a parked account whether it is back; lack of money shows only when something is paid for, so requests find that out.
+pub(super) async fn probe(upstream: Arc<Upstream>, reason: Reason, freed: Arc<Notify>) {
+    let outcome = ask(&upstream.client, &requests_of(&upstream), &upstream.secret).await;
+    if outcome.ok {
+        succeed(&upstream.state, outcome.latency_ms);
+        freed.notify_waiters();
+    } else {
+        upstream.state.step(None, Event::Parked { reason }, clock::now_ms());
+    }
+}
+
+fn succeed(state: &State, latency_ms: i64) {
+    let latency_ms = u32::try_from(latency_ms).unwrap_or(u32::MAX);
+    state.step(None, Event::Succeeded { latency_ms }, clock::now_ms());
+}
+
+fn is_parked(state: &State) -> bool {
+    state.snapshot(clock::now_ms()).reason.is_some()
+}
+
+fn requests_of(upstream: &Upstream) -> Vec<Request> {
+    suffixes(&upstream.row.provider)
+        .iter()
+        .map(|suffix| upstream.get(suffix))
+        .collect()
+}
+
+/// What to ask, the list of models last.
+fn suffixes(provider: &str) -> &'static [&'static str] {
+    match provider {
+        "openrouter" => &["/key", "/models"],
+        _ => &["/models"],
+    }
+}
+
+/// Sends `requests` one after the other as long as they succeed.
+async fn ask(client: &Client, requests: &[Request], secret: &Secret) -> TestOutcome {
+    let started = Instant::now();
+    let mut outcome = TestOutcome {
+        ok: false,
+        latency_ms: 0,
+        message: String::new(),
+        models: Vec::new(),
+    };
+    for request in requests.iter().filter_map(Request::try_clone) {
+        let answer = tokio::time::timeout(PATIENCE, fetch(client, request)).await;
+        outcome.latency_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let (ok, message, models) = match answer {
+            Err(_) => (
+                false,
+                "The provider did not answer within 15 s. Check the base URL and the proxy.".to_owned(),
+                Vec::new(),
+            ),
+            Ok(Err(error)) => (false, explain_error(&error), Vec::new()),
+            Ok(Ok(answer)) => judge(&answer, secret),
+        };
+        (outcome.ok, outcome.message, outcome.models) = (ok, message, models);
+        if !ok {
+            break;
+        }
+    }
+    outcome
+}
+
+async fn fetch(client: &Client, request: Request) -> Result<Answer, reqwest::Error> {
+    let response = client.execute(request).await?;
+    let status = response.status().as_u16();
+    let mut pieces = response.bytes_stream();
+    let mut body = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        body.extend_from_slice(&piece?);
+        if body.len() > BODY_MAX {
+            break;
+        }
+    }
+    Ok(Answer { status, body })
+}
+
+fn judge(answer: &Answer, secret: &Secret) -> (bool, String, Vec<String>) {
+    let said = || {
+        let message = read_error(answer.status, &answer.body).message;
+        let message = scrub(message.trim(), &[secret.expose()]);
+        if message.is_empty() {
+            String::new()
+        } else {
+            format!(" It says: “{message}”")
+        }
+    };
+    let message = match answer.status {
+        200..=299 => {
+            return match serde_json::from_slice(&answer.body) {
+                Ok(body) => {
+                    let models = models_in(&body);
+                    (
+                        true,
+                        format!("The key works. The provider lists {} models.", models.len()),
+                        models,
+                    )
+                }
+                Err(_) => (
+                    false,
+                    "What answers there is no API: check the base URL.".to_owned(),
+                    Vec::new(),
+                ),
+            };
+        }
+        300..=399 => "The address sends us elsewhere, which is not followed. Enter the final base URL.".to_owned(),
+        401 => format!(
+            "The provider refuses the key. Check that all of it was pasted.{}",
+            said()
+        ),
+        402 => format!("The account has no money left at the provider.{}", said()),
+        403 => format!("The provider does not let this key call from here.{}", said()),
+        404 | 405 => "Nothing lists models there. Check the base URL: it usually ends in /v1.".to_owned(),
+        429 => format!("The provider is limiting this key. Try again in a minute.{}", said()),
+        status => format!("The provider answered with status {status}.{}", said()),
+    };
+    (false, message, Vec::new())
+}
+
+/// The names in a list of models: `{"data": [{"id"}]}`, or the list alone.
+fn models_in(body: &Value) -> Vec<String> {
+    let list = body.get("data").unwrap_or(body).as_array();
+    let names = list.into_iter().flatten().filter_map(|model| model.get("id")?.as_str());
+    names.take(MODELS_MAX).map(str::to_owned).collect()
+}
+
+fn explain_error(error: &reqwest::Error) -> String {
+    let mut source: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(cause) = source {
+        if cause.is::<NotAllowed>() {
+            return "The host resolves to an address that is neither public nor on the operator's allow list."
+                .to_owned();
+        }
+        source = cause.source();
+    }
+    if error.is_connect() {
+        "There is no connection to the provider. Check the base URL and the proxy.".to_owned()
+    } else {
+        "The connection to the provider broke. Try again.".to_owned()
+    }
+}

@@ -1,0 +1,278 @@
+//! An account as it is called: opened, with its client, its addresses and its state; and the models it serves.
+//!
+//! Invariant: the secret leaves in the authorization header only, marked sensitive, to the base URL it was sealed for.
+//! Changes the state it shares.
+
+use super::{
+    AccountsError, TABLE, check,
+    client::Clients,
+    guard::UrlRefusal,
+    state::{Most, State},
+};
+use crate::{
+    clock,
+    secrets::{Binding, MasterKey, Secret, SecretsError},
+};
+use entity::account;
+use gateway_core::{
+    catalog::preset,
+    dialect::{Dialect, MaxOutputField},
+    health::Event,
+    retry::{Fault, Mark, RetryHints, Verdict},
+    routing::Candidate,
+};
+use reqwest::{
+    Client, Method, Request, Url,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
+};
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+const ERROR_MAX: usize = 300;
+
+/// An account that can be called.
+#[derive(Debug)]
+pub(super) struct Upstream {
+    pub(super) row: account::Model,
+    pub(super) state: Arc<State>,
+    pub(super) most: Most,
+    pub(super) client: Client,
+    pub(super) secret: Secret,
+    base_url: Url,
+    authorization: Option<HeaderValue>,
+    freed: Arc<Notify>,
+}
+
+/// A model as one account serves it.
+#[derive(Debug)]
+pub struct Deployment {
+    /// The account's id.
+    pub account_id: i64,
+    /// The account's preset id.
+    pub provider: String,
+    /// The name a customer asks for.
+    pub model: String,
+    /// The name the provider knows.
+    pub upstream_model: String,
+    /// The field that limits its output.
+    pub max_output_field: MaxOutputField,
+    /// Whether it leaves reasoning out of its output count.
+    pub reasoning_excluded: bool,
+    /// The client to call it with.
+    pub client: Client,
+    pub(super) upstream: Arc<Upstream>,
+}
+
+/// Why an account cannot be called as it is configured.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unusable {
+    #[error("{0}")]
+    Url(#[from] UrlRefusal),
+    #[error("Its key does not open: the master key is another one, or the row was altered. Enter the key again.")]
+    Secret(#[from] SecretsError),
+    #[error("Its key cannot be sent in a header. Enter it again.")]
+    Header,
+    #[error("Its dialect is not known.")]
+    Dialect,
+    #[error("No HTTP client can be made: {0}")]
+    Client(#[from] reqwest::Error),
+}
+
+/// What an account shares with the fleet.
+pub(super) struct Shared<'a> {
+    pub(super) master: &'a MasterKey,
+    pub(super) clients: &'a Clients,
+    pub(super) freed: &'a Arc<Notify>,
+}
+
+impl Upstream {
+    /// Opens `row`.
+    pub(super) fn open(row: account::Model, state: Arc<State>, shared: &Shared<'_>) -> Result<Self, Unusable> {
+        let guard = shared.clients.guard();
+        let base_url = guard.base_url(&row.base_url)?;
+        Dialect::parse(&row.dialect).ok_or(Unusable::Dialect)?;
+        let (secret, proxy) = open_secrets(&row, &base_url, shared.master)?;
+        if let Some(proxy) = &proxy {
+            guard.proxy_url(proxy.expose())?;
+        }
+        Ok(Self {
+            most: most(&row),
+            client: shared.clients.get(proxy.as_ref())?,
+            authorization: authorization(&secret)?,
+            freed: Arc::clone(shared.freed),
+            row,
+            state,
+            base_url,
+            secret,
+        })
+    }
+
+    /// Whether `row` is reached as this account is, with the same key.
+    pub(super) fn is_reached_as(&self, row: &account::Model) -> bool {
+        let reach = |row: &account::Model| (row.secret.clone(), row.base_url.clone(), row.proxy_url.clone());
+        reach(&self.row) == reach(row) && self.row.proxy_secret == row.proxy_secret
+    }
+
+    /// A request without a body to its base URL followed by `suffix`.
+    pub(super) fn get(&self, suffix: &str) -> Request {
+        self.request(Method::GET, suffix)
+    }
+
+    fn request(&self, method: Method, suffix: &str) -> Request {
+        let mut request = Request::new(method, join(&self.base_url, suffix));
+        if let Some(authorization) = &self.authorization {
+            request.headers_mut().insert(AUTHORIZATION, authorization.clone());
+        }
+        request
+    }
+}
+
+impl Deployment {
+    /// `model` on `upstream`, which knows it as `upstream_model`.
+    pub(super) fn new(upstream: &Arc<Upstream>, model: &str, upstream_model: &str) -> Self {
+        let preset = preset(&upstream.row.provider);
+        let takes_max_tokens =
+            preset.is_some_and(|preset| preset.max_output_field == MaxOutputField::MaxTokens.as_str());
+        Self {
+            account_id: upstream.row.id,
+            provider: upstream.row.provider.clone(),
+            model: model.to_owned(),
+            upstream_model: upstream_model.to_owned(),
+            max_output_field: if takes_max_tokens {
+                MaxOutputField::MaxTokens
+            } else {
+                MaxOutputField::MaxCompletionTokens
+            },
+            reasoning_excluded: preset.is_some_and(|preset| preset.reasoning_excluded),
+            client: upstream.client.clone(),
+            upstream: Arc::clone(upstream),
+        }
+    }
+
+    /// A POST of the JSON in `body` to the base URL followed by `suffix`, such as `/chat/completions`.
+    ///
+    /// # Errors
+    /// Never today; a scheme that must sign the body could fail.
+    pub fn post(&self, suffix: &str, body: Vec<u8>) -> Result<Request, AccountsError> {
+        let mut request = self.upstream.request(Method::POST, suffix);
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(CONTENT_TYPE, json);
+        *request.body_mut() = Some(body.into());
+        Ok(request)
+    }
+
+    /// What must be scrubbed from whatever the account says.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<&str> {
+        vec![self.upstream.secret.expose()]
+    }
+
+    /// The headers of an answer said what is left.
+    pub fn seen(&self, hints: &RetryHints) {
+        let event = Event::HeadersSeen {
+            requests: hints.requests,
+            tokens: hints.tokens,
+        };
+        self.upstream.state.step(None, event, clock::now_ms());
+    }
+
+    /// Takes note of `event` of the account; a success counts for the model too.
+    pub fn report(&self, event: Event) {
+        if self.upstream.state.end(&self.model, event, clock::now_ms()) {
+            self.upstream.freed.notify_waiters();
+        }
+    }
+
+    /// Takes note of a failure: `message`, scrubbed by the caller, becomes the account's last error.
+    pub fn judge(&self, verdict: &Verdict, message: &str) {
+        let now_ms = clock::now_ms();
+        let state = &self.upstream.state;
+        let model = matches!(verdict.mark, Mark::ModelMissing { .. }).then_some(self.model.as_str());
+        match Event::of(verdict) {
+            Some(event) => state.step(model, event, now_ms),
+            None if verdict.fault == Fault::TimedOut => state.fail_probe(&self.model, verdict.fault, now_ms),
+            // What was wrong was the request: the account itself answers.
+            None => state.pass_probe(&self.model, now_ms),
+        }
+        if verdict.mark != Mark::None {
+            let message: String = message.chars().take(ERROR_MAX).collect();
+            state.note(format!("{:?}: {message}", verdict.fault), now_ms);
+        }
+    }
+
+    /// How it stands at `now_ms`.
+    pub(super) fn candidate(&self, now_ms: i64) -> Candidate<'_> {
+        let upstream = &*self.upstream;
+        let now = upstream.state.now(&self.model, upstream.most, now_ms);
+        Candidate {
+            account_id: upstream.row.id,
+            priority: upstream.row.priority,
+            weight: u32::try_from(upstream.row.weight).unwrap_or(1),
+            region: upstream.row.region.as_deref(),
+            in_flight: now.in_flight,
+            max_in_flight: upstream.most.in_flight,
+            latency_ms: now.latency_ms,
+            headroom: now.headroom,
+            availability: now.availability,
+            requests_left: now.requests_left,
+            tokens_left: now.tokens_left,
+            limits_free_ms: now.limits_free_ms,
+        }
+    }
+}
+
+/// `base` followed by `suffix`.
+pub(super) fn join(base: &Url, suffix: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}{suffix}", base.path().trim_end_matches('/')));
+    url
+}
+
+/// `Bearer …`, marked sensitive; `None` for an empty secret.
+pub(super) fn authorization(secret: &Secret) -> Result<Option<HeaderValue>, Unusable> {
+    if secret.is_empty() {
+        return Ok(None);
+    }
+    let text = format!("Bearer {}", secret.expose());
+    let mut value = HeaderValue::from_str(&text).map_err(|_| Unusable::Header)?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
+/// What `column` of account `row` is sealed for.
+pub(super) const fn binding<'a>(row: i64, column: &'a str, origin: &'a str) -> Binding<'a> {
+    Binding {
+        table: TABLE,
+        row,
+        column,
+        origin,
+    }
+}
+
+/// The row's secret and its whole proxy URL.
+pub(super) fn open_secrets(
+    row: &account::Model,
+    base_url: &Url,
+    master: &MasterKey,
+) -> Result<(Secret, Option<Secret>), SecretsError> {
+    let origin = check::origin(base_url);
+    let secret = if row.secret.is_empty() {
+        Secret::new(String::new())
+    } else {
+        master.open(&row.secret, &binding(row.id, "secret", &origin))?
+    };
+    let proxy = match &row.proxy_secret {
+        Some(sealed) => Some(master.open(sealed, &binding(row.id, "proxy_secret", &origin))?),
+        None => row.proxy_url.clone().map(Secret::new),
+    };
+    Ok((secret, proxy))
+}
+
+fn most(row: &account::Model) -> Most {
+    let count = |limit: i64| u64::try_from(limit).unwrap_or(0);
+    Most {
+        rpm: row.rpm.map(count),
+        tpm: row.tpm.map(count),
+        in_flight: row.max_in_flight.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX)),
+    }
+}
