@@ -223,13 +223,14 @@ impl Fleet {
         let now_ms = clock::now_ms();
         for upstream in self.snapshot().upstreams.values() {
             if let Some(news) = upstream.state.news(now_ms) {
-                self.write(upstream, news).await?;
+                self.write(upstream, &news).await?;
+                upstream.state.told(&news);
             }
         }
         Ok(())
     }
 
-    async fn write(&self, upstream: &Upstream, news: News) -> Result<(), DbErr> {
+    async fn write(&self, upstream: &Upstream, news: &News) -> Result<(), DbErr> {
         let db = &self.inner.db;
         let mut update = account::Entity::update_many().filter(account::Column::Id.eq(upstream.row.id));
         let parked = news.parked.map(word);
@@ -249,7 +250,7 @@ impl Fleet {
         match news.parked {
             None => alerts::resolve(db, alerts::Kind::AccountParked, &subject).await,
             Some(reason) => {
-                let said = news.last_error.map(|error| error.message).unwrap_or_default();
+                let said = news.last_error.as_ref().map_or("", |error| error.message.as_str());
                 let message = format!("{} {} {said}", upstream.row.label, explain(reason));
                 alerts::raise(db, alerts::Kind::AccountParked, &subject, message.trim_end()).await
             }

@@ -54,9 +54,7 @@ impl<T> Patch<T> {
             Self::Set(new) => new,
         }
     }
-}
 
-impl<T> Patch<T> {
     /// What becomes of `old`; nothing where cleared.
     fn or_none(self, old: Option<T>) -> Option<T> {
         match self {
@@ -113,14 +111,20 @@ impl Fleet {
         apply_plain(&mut row, &change, &mut errors);
         self.apply_reach(&mut row, &old, &change, &mut errors)?;
         errors.finish().map_err(AccountsError::Invalid)?;
-        let is_reached_anew = (&row.secret, &row.base_url) != (&old.secret, &old.base_url);
-        if is_reached_anew || (old.disabled_at.is_some() && row.disabled_at.is_none()) {
+        let reach = |row: &account::Model| (row.secret.clone(), row.base_url.clone(), row.proxy_url.clone());
+        let is_back = old.disabled_at.is_some() && row.disabled_at.is_none();
+        let is_fresh = reach(&row) != reach(&old) || is_back;
+        if is_fresh {
             (row.parked_reason, row.last_error, row.last_error_at) = (None, None, None);
         }
         let transaction = self.inner.db.begin().await?;
         row.into_active_model().reset_all().update(&transaction).await?;
         if let Some(models) = &models {
             write_models(&transaction, id, models).await?;
+        }
+        if is_fresh {
+            let subject = id::render(id::Kind::Account, id);
+            alerts::resolve(&transaction, alerts::Kind::AccountParked, &subject).await?;
         }
         stamp::renew(&transaction, AREA).await?;
         transaction.commit().await?;
@@ -233,6 +237,7 @@ impl Fleet {
         let proxy = if keeps_proxy { proxy } else { new_proxy };
         row.base_url = check::stored(&base_url);
         let sealed = self.seal(row.id, &base_url, &secret, proxy.as_ref())?;
+        row.auth_scheme = auth_scheme(&secret).to_owned();
         (row.secret, row.last_four) = (sealed.secret, sealed.last_four);
         (row.proxy_url, row.proxy_secret) = (sealed.proxy_url, sealed.proxy_secret);
         Ok(())
@@ -356,7 +361,7 @@ fn new_row(id: i64, new: &NewAccount, reach: &Reach, sealed: Sealed) -> account:
         provider: new.provider.clone(),
         dialect: reach.dialect.as_str().to_owned(),
         base_url: check::stored(&reach.base_url),
-        auth_scheme: if reach.secret.is_empty() { "none" } else { "bearer" }.to_owned(),
+        auth_scheme: auth_scheme(&reach.secret).to_owned(),
         secret: sealed.secret,
         last_four: sealed.last_four,
         priority: new.standing.priority,
@@ -374,6 +379,11 @@ fn new_row(id: i64, new: &NewAccount, reach: &Reach, sealed: Sealed) -> account:
         last_error: None,
         last_error_at: None,
     }
+}
+
+/// How `secret` is sent.
+fn auth_scheme(secret: &Secret) -> &'static str {
+    if secret.is_empty() { "none" } else { "bearer" }
 }
 
 /// Replaces the deployments of account `id`.

@@ -94,9 +94,9 @@ impl State {
     pub(super) fn now(&self, model: &str, most: Most, now_ms: i64) -> Now {
         let inner = self.0.lock();
         let windows = [(&inner.requests, most.rpm), (&inner.tokens, most.tpm)];
-        let free_ms = |(window, limit): (&SlidingWindow, Option<u64>)| {
-            limit.map(|_| now_ms.saturating_add(window.reset_ms(now_ms)))
-        };
+        let free_ms = windows
+            .into_iter()
+            .filter_map(|(window, limit)| more_at_ms(window, limit?, now_ms));
         Now {
             in_flight: inner.in_flight,
             latency_ms: inner.health.latency_ms(),
@@ -104,7 +104,7 @@ impl State {
             availability: inner.availability(model, now_ms),
             requests_left: most.rpm.map(|limit| inner.requests.remaining(limit, now_ms)),
             tokens_left: most.tpm.map(|limit| inner.tokens.remaining(limit, now_ms)),
-            limits_free_ms: windows.into_iter().filter_map(free_ms).max(),
+            limits_free_ms: free_ms.max(),
         }
     }
 
@@ -173,17 +173,25 @@ impl State {
         self.0.lock().last_error = Some(LastError { message, at_ms });
     }
 
-    /// What the row is to be told, if anything; told once.
+    /// What the row is to be told, if anything.
     pub(super) fn news(&self, now_ms: i64) -> Option<News> {
-        let inner = &mut *self.0.lock();
+        let inner = self.0.lock();
         let parked = inner.health.snapshot(now_ms).reason;
         let news = News {
             parked,
             is_turn: parked != inner.stored,
-            last_error: inner.last_error.take(),
+            last_error: inner.last_error.clone(),
         };
-        inner.stored = parked;
         (news.is_turn || news.last_error.is_some()).then_some(news)
+    }
+
+    /// The row has been told `news`.
+    pub(super) fn told(&self, news: &News) {
+        let inner = &mut *self.0.lock();
+        inner.stored = news.parked;
+        inner
+            .last_error
+            .take_if(|error| Some(&*error) == news.last_error.as_ref());
     }
 
     /// Why it is parked, where its pause is over and nobody probes it; the caller does so now. Lack of money shows only when
@@ -221,6 +229,16 @@ impl Inner {
             None => account,
         }
     }
+}
+
+/// When `window` has more room than now: Unix milliseconds. `None` where it is empty.
+fn more_at_ms(window: &SlidingWindow, limit: u64, now_ms: i64) -> Option<i64> {
+    let more = window
+        .remaining(limit, now_ms)
+        .checked_add(1)
+        .filter(|more| *more <= limit)?;
+    let wait = window.clone().try_take(more, limit, now_ms).err()?;
+    Some(now_ms.saturating_add(wait.0))
 }
 
 /// The slot of a request under way on an account; dropping it gives the slot back.
