@@ -1,0 +1,20 @@
+# The binary and the certificates it trusts, nothing else. The dashboard's wasm is built first and embedded.
+
+FROM rust:1.95-slim-bookworm AS build
+RUN rustup target add wasm32-unknown-unknown
+WORKDIR /src
+COPY . .
+RUN cargo run --locked --package xtask -- web
+RUN cargo build --locked --release --package server
+
+FROM debian:bookworm-slim
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates \
+    && rm -rf /var/lib/apt/lists/* \
+    && install -d -o nobody -g nogroup -m 0700 /data
+COPY --from=build /src/target/release/ourhub /usr/local/bin/ourhub
+USER nobody
+VOLUME /data
+EXPOSE 3000
+ENV OURHUB_LISTEN=0.0.0.0:3000 OURHUB_DATA_DIR=/data
+ENTRYPOINT ["ourhub"]
