@@ -1,4 +1,4 @@
-//! The tests written in Rust: unit tests and style rules, then the server over HTTP on SQLite and on Postgres.
+//! The tests written in Rust: rules and style, then the server on SQLite and Postgres.
 //!
 //! Invariant: every call names the same packages, so that cargo builds each dependency once.
 //! Reads the working tree; writes `target/` and, for Postgres, a temporary folder.
@@ -9,42 +9,33 @@ use crate::{postgres::Postgres, shell};
 
 const PACKAGES: [&str; 6] = ["server", "gateway-core", "frontend", "entity", "migration", "xtask"];
 
-/// The integration binary that starts the server; all other test binaries need nothing but the sources.
-const OVER_HTTP: &str = "it";
+/// The test binary of the server that needs nothing but the sources.
+const STYLE: &str = "tidy";
 
-/// Unit tests of all packages, and every test binary but [`OVER_HTTP`].
+/// What needs neither database nor network: unit tests, the core's fixtures, the style rules.
 ///
 /// # Errors
 /// When a test fails or does not compile.
 pub fn unit() -> anyhow::Result<()> {
     let mut test = cargo_test();
-    test.args(["--lib", "--bins"]);
-    for folder in ["server/tests", "server/core/tests"] {
-        for name in test_binaries(folder)? {
-            test.args(["--test", &name]);
-        }
+    test.args(["--lib", "--bins", "--test", STYLE]);
+    for name in test_binaries("server/core/tests")? {
+        test.args(["--test", &name]);
     }
     shell::run(&mut test)
 }
 
-/// The server over HTTP, once on SQLite and once on a Postgres started for it.
+/// The server's other test binaries. They run on SQLite, and on Postgres where `OURHUB_TEST_POSTGRES` names one.
 ///
 /// # Errors
 /// When a test fails, or Postgres cannot be had.
 pub fn http() -> anyhow::Result<()> {
-    let entry = shell::root().join("server/tests").join(OVER_HTTP).join("main.rs");
-    anyhow::ensure!(entry.is_file(), "{} is missing", entry.display());
     let postgres = Postgres::start()?;
-    shell::run(
-        cargo_test()
-            .args(["--test", OVER_HTTP])
-            .env_remove("OURHUB_TEST_POSTGRES"),
-    )?;
-    shell::run(
-        cargo_test()
-            .args(["--test", OVER_HTTP])
-            .env("OURHUB_TEST_POSTGRES", postgres.url()),
-    )
+    let mut test = cargo_test();
+    for name in test_binaries("server/tests")?.iter().filter(|name| *name != STYLE) {
+        test.args(["--test", name]);
+    }
+    shell::run(test.env("OURHUB_TEST_POSTGRES", postgres.url()))
 }
 
 fn cargo_test() -> Command {
@@ -65,9 +56,8 @@ fn test_binaries(folder: &str) -> anyhow::Result<Vec<String>> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         let is_test = path.join("main.rs").is_file() || path.extension().is_some_and(|it| it == "rs");
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        if is_test && name != OVER_HTTP {
-            names.push(name);
+        if is_test {
+            names.push(path.file_stem().unwrap_or_default().to_string_lossy().into_owned());
         }
     }
     names.sort();
