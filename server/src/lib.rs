@@ -4,6 +4,7 @@
 
 pub mod accounts;
 pub mod alerts;
+pub mod app;
 pub mod audit;
 pub mod auth;
 pub mod billing;
@@ -11,12 +12,15 @@ pub mod catalog;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod error;
 pub mod fields;
+pub mod http;
 pub mod input;
 pub mod keys;
 pub mod ledger;
 pub mod limits;
 pub mod metering;
+pub mod relay;
 pub mod secrets;
 pub mod stamp;
 pub mod teams;

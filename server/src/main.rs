@@ -1,5 +1,137 @@
 //! The binary `ourhub`: parses the command line and runs it.
 //!
-//! Invariant: the only place that exits the process.
+//! Invariant: the only place that exits the process; on SIGTERM nothing that was accepted is lost.
 
-fn main() {}
+use anyhow::Context as _;
+use clap::Parser as _;
+use server::app::{App, Office};
+use server::auth::NewUser;
+use server::config::{Command, Config, Flags, LedgerCommand, TokenCommand, UserCommand};
+use server::relay::{self, Relay};
+use server::{cli, http, ledger, telemetry};
+use std::process::ExitCode;
+use std::time::Duration;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How long, after the last connection, holds may take to end: the drain of clients that hung up, and a little.
+const SETTLE_TIME: Duration = Duration::from_secs(35);
+
+fn main() -> ExitCode {
+    let flags = Flags::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("ourhub: the runtime does not start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(flags)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("ourhub: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(flags: Flags) -> anyhow::Result<ExitCode> {
+    let config = Config::new(&flags)?;
+    telemetry::start(config.log.format, &config.log.filter)?;
+    match flags.command {
+        None | Some(Command::Serve) => serve(&config).await?,
+        Some(Command::Migrate) => {
+            Office::open(&config.storage).await?;
+            println!("The tables are up to date.");
+        }
+        Some(Command::User(command)) => println!("{}", user(&config, command).await?),
+        Some(Command::Token(TokenCommand::Create { email })) => {
+            let office = Office::open(&config.storage).await?;
+            println!("{}", cli::create_token(&office.db, &office.auth, &email).await?);
+        }
+        Some(Command::Ledger(LedgerCommand::Verify)) => return verify(&config).await,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn user(config: &Config, command: UserCommand) -> anyhow::Result<String> {
+    let office = Office::open(&config.storage).await?;
+    Ok(match command {
+        UserCommand::Create { email, password, admin } => {
+            let new = NewUser {
+                email: &email,
+                password: &password,
+            };
+            cli::create_user(&office.db, &office.auth, new, admin).await?
+        }
+        UserCommand::SetPassword { email, password } => {
+            cli::set_password(&office.db, &office.auth, &email, &password).await?
+        }
+    })
+}
+
+async fn verify(config: &Config) -> anyhow::Result<ExitCode> {
+    let office = Office::open(&config.storage).await?;
+    let report = ledger::verify(&office.db).await?;
+    for difference in &report.differences {
+        println!("{difference}");
+    }
+    println!(
+        "{} holds checked, {} open, {} estimates",
+        report.checked, report.open, report.estimates
+    );
+    println!("{} differences", report.difference_count);
+    Ok(if report.difference_count == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn serve(config: &Config) -> anyhow::Result<()> {
+    let app = App::start(config).await?;
+    let relay = Relay::new(
+        &app,
+        relay::Config {
+            wait: config.wait,
+            ..relay::Config::default()
+        },
+    );
+    let listening =
+        http::listen(app.clone(), relay).with_context(|| format!("cannot listen on {}", config.edge.listen))?;
+    println!("OurHub is ready at {}", listening.url);
+    show_setup_link(&app, &listening.url).await?;
+    let handle = listening.server.handle();
+    let serving = tokio::spawn(listening.server);
+    stopped().await?;
+    tracing::info!("stopping: requests under way finish, nothing new is taken");
+    app.begin_drain();
+    handle.stop(true).await;
+    serving.await??;
+    app.settle(SETTLE_TIME).await;
+    app.close().await;
+    Ok(())
+}
+
+/// Where others can reach the listener, the first admin needs the link that stands in the log alone.
+async fn show_setup_link(app: &App, url: &str) -> anyhow::Result<()> {
+    if app.edge.is_loopback() {
+        return Ok(());
+    }
+    if let Some(token) = app.auth.setup_token().await? {
+        tracing::warn!("there is no admin yet: sign up, then open {url}/setup?token={token} once");
+    }
+    Ok(())
+}
+
+async fn stopped() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

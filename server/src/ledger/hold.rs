@@ -70,6 +70,18 @@ impl Hold {
         }
     }
 
+    /// The same as [`Hold::durable`], for one who does not own the hold.
+    pub fn durability(&self) -> impl Future<Output = Result<(), Down>> + Send + 'static {
+        let (ledger, seq) = (self.ledger.clone(), self.opened.seq);
+        async move {
+            if ledger.inner.book.durable(seq).await {
+                Ok(())
+            } else {
+                Err(Down)
+            }
+        }
+    }
+
     /// From now on the upstream may charge for the call: dropping the hold posts it whole, as an estimate.
     pub const fn mark_sent(&mut self) {
         self.is_sent = true;

@@ -45,6 +45,10 @@ pub enum AttemptOutcome {
     Cut,
     /// The account does not serve the model.
     ModelMissing,
+    /// The upstream refused the client's input.
+    Refused,
+    /// The client went away while it answered.
+    HungUp,
 }
 
 impl AttemptOutcome {
@@ -61,6 +65,8 @@ impl AttemptOutcome {
             Self::Unreachable => "unreachable",
             Self::Cut => "cut",
             Self::ModelMissing => "model_missing",
+            Self::Refused => "refused",
+            Self::HungUp => "hung_up",
         }
     }
 }

@@ -1,0 +1,204 @@
+//! The application: every area, built once from the configuration, and taken down in order.
+//!
+//! Invariant: whatever must outlive a connection runs on [`App::runtime`], the multi-thread runtime the process was started
+//! with; after [`App::close`] nothing is left unwritten. Reads and writes the data directory and the database.
+
+mod database;
+mod upkeep;
+
+pub use database::{migrate, open};
+
+use crate::{
+    accounts::{self, AccountsError, Fleet},
+    auth::{self, Auth, AuthError},
+    catalog::{Catalog, CatalogError},
+    config::{Config, Edge, Storage},
+    keys::Keys,
+    ledger::{self, Guard, Ledger, LedgerError, LockError},
+    limits::Limits,
+    secrets::{MasterKey, SecretsError},
+};
+use sea_orm::{DatabaseConnection, DbErr};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{runtime::Handle, task::JoinSet};
+
+/// How often the end looks whether holds are open.
+const SETTLE_LOOK: Duration = Duration::from_millis(20);
+
+/// Every area of a serving process.
+pub struct App {
+    /// Who can reach the server, and how.
+    pub edge: Edge,
+    /// Whether a team may only spend what was paid in.
+    pub is_prepaid: bool,
+    /// The database.
+    pub db: DatabaseConnection,
+    /// What secrets are sealed under.
+    pub master: MasterKey,
+    /// Who somebody is.
+    pub auth: Auth,
+    /// Customers' keys.
+    pub keys: Keys,
+    /// What may be spent and what was.
+    pub ledger: Ledger,
+    /// Models and prices.
+    pub catalog: Catalog,
+    /// Requests and tokens a minute.
+    pub limits: Limits,
+    /// Upstream accounts.
+    pub fleet: Fleet,
+    /// Where what must outlive a connection runs.
+    pub runtime: Handle,
+    lifetime: Lifetime,
+}
+
+/// What begins with the process and ends with it.
+struct Lifetime {
+    is_draining: AtomicBool,
+    upkeep: parking_lot::Mutex<JoinSet<()>>,
+    _lock: Option<Guard>,
+}
+
+/// The handles that work without a serving process: for the command line.
+pub struct Office {
+    /// The database, its tables up to date.
+    pub db: DatabaseConnection,
+    /// Who somebody is.
+    pub auth: Auth,
+}
+
+/// Why the application does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be made.
+    #[error("the data directory {0} cannot be made: {1}")]
+    DataDir(String, std::io::Error),
+    /// Another process serves from the data directory.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The master key cannot be had.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// The database cannot be opened, or its tables cannot be brought up to date.
+    #[error("the database cannot be used: {0}")]
+    Database(#[from] DbErr),
+    /// The ledger does not open.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The catalogue does not read.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The accounts do not read.
+    #[error(transparent)]
+    Fleet(#[from] AccountsError),
+    /// The setup link cannot be made.
+    #[error(transparent)]
+    Setup(#[from] AuthError),
+}
+
+impl App {
+    /// Builds every area, in the order in which one needs the other, and starts its upkeep. Runs inside of the
+    /// multi-thread runtime that outlives connections.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running then.
+    pub async fn start(config: &Config) -> Result<Arc<Self>, StartError> {
+        let storage = &config.storage;
+        database::make_data_dir(storage)?;
+        let lock = if storage.is_sqlite() {
+            Some(ledger::lock(&storage.data_dir)?)
+        } else {
+            None
+        };
+        let master = master_key(storage)?;
+        let db = database::open(storage).await?;
+        database::migrate(&db).await?;
+        let catalog = Catalog::start(db.clone()).await?;
+        let allow = accounts::Config {
+            allow: config.upstream_allow.clone(),
+        };
+        let fleet = Fleet::start(db.clone(), master.clone(), allow).await?;
+        let ledger = ledger::Config {
+            prepaid: config.prepaid,
+        };
+        let app = Arc::new(Self {
+            edge: config.edge.clone(),
+            is_prepaid: config.prepaid,
+            auth: people(&db, &master),
+            keys: Keys::new(db.clone(), &master.derive("keys")),
+            ledger: Ledger::open(&db, ledger).await?,
+            limits: Limits::default(),
+            runtime: Handle::current(),
+            lifetime: Lifetime {
+                is_draining: AtomicBool::new(false),
+                upkeep: parking_lot::Mutex::new(JoinSet::new()),
+                _lock: lock,
+            },
+            db,
+            master,
+            catalog,
+            fleet,
+        });
+        upkeep::start(&app, &mut app.lifetime.upkeep.lock());
+        Ok(app)
+    }
+
+    /// From now on the process takes nothing new: it is not ready any more.
+    pub fn begin_drain(&self) {
+        self.lifetime.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether requests are taken: not while draining, and only with a ledger that can write.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.lifetime.is_draining.load(Ordering::Relaxed) && self.ledger.status().writable
+    }
+
+    /// Waits, at most `grace`, until every hold has ended: upstreams are read on for clients that hung up.
+    pub async fn settle(&self, grace: Duration) {
+        let until = tokio::time::Instant::now() + grace;
+        while self.ledger.status().open_holds > 0 && tokio::time::Instant::now() < until {
+            tokio::time::sleep(SETTLE_LOOK).await;
+        }
+    }
+
+    /// Writes down everything and closes the database. Call it once no request is under way.
+    pub async fn close(&self) {
+        self.begin_drain();
+        self.lifetime.upkeep.lock().abort_all();
+        upkeep::note_used_keys(self).await;
+        self.ledger.close().await;
+        if let Err(error) = self.db.clone().close().await {
+            tracing::warn!(%error, "the database did not close");
+        }
+    }
+}
+
+impl Office {
+    /// Opens the database beside a server that may be running.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn open(storage: &Storage) -> Result<Self, StartError> {
+        database::make_data_dir(storage)?;
+        let master = master_key(storage)?;
+        let db = database::open(storage).await?;
+        database::migrate(&db).await?;
+        let auth = people(&db, &master);
+        Ok(Self { db, auth })
+    }
+}
+
+fn master_key(storage: &Storage) -> Result<MasterKey, SecretsError> {
+    MasterKey::load_or_create(&storage.data_dir, storage.master_key.as_deref())
+}
+
+fn people(db: &DatabaseConnection, master: &MasterKey) -> Auth {
+    Auth::new(db.clone(), &master.derive("people"), auth::Config::default())
+}

@@ -1,0 +1,96 @@
+//! Every route, and what each request passes on its way.
+//!
+//! Invariant: the relay's paths read no cookie and the dashboard's accept no key; slow clients are cut; TCP sends at once.
+//! Only this module and `main` name the web framework.
+
+mod assets;
+mod client;
+mod guard;
+mod relay;
+
+use crate::app::App;
+use crate::relay::Relay;
+use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
+use actix_web::{App as Web, HttpResponse, HttpServer, web};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The largest body of a form or a management call, in bytes.
+const FORM_BODY_MAX: usize = 256 << 10;
+/// How long a request's head may take.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+/// How long an idle connection is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a connection may take to close.
+const CLOSE_TIME: Duration = Duration::from_secs(5);
+
+/// What every handler knows.
+#[derive(Clone)]
+pub struct Site {
+    app: Arc<App>,
+    relay: Relay,
+    /// What people type to reach the server.
+    url: Arc<str>,
+}
+
+/// A server that listens.
+pub struct Listening {
+    /// Where.
+    pub address: SocketAddr,
+    /// What people type to reach it.
+    pub url: String,
+    /// Runs it.
+    pub server: Server,
+}
+
+/// Listens for `app` with the pipeline `relay`.
+///
+/// # Errors
+/// The address is taken or may not be used.
+pub fn listen(app: Arc<App>, relay: Relay) -> std::io::Result<Listening> {
+    let listener = TcpListener::bind(app.edge.listen)?;
+    let address = listener.local_addr()?;
+    let url = app.edge.url(address);
+    let drain = app.edge.drain;
+    let site = Site {
+        app,
+        relay,
+        url: Arc::from(url.as_str()),
+    };
+    let server = HttpServer::new(move || {
+        Web::new()
+            .app_data(web::Data::new(site.clone()))
+            .app_data(web::PayloadConfig::new(FORM_BODY_MAX))
+            .wrap(from_fn(guard::forgery))
+            .wrap(from_fn(guard::headers))
+            .configure(routes)
+    })
+    .tcp_nodelay(true)
+    .client_request_timeout(HEAD_TIME)
+    .client_disconnect_timeout(CLOSE_TIME)
+    .keep_alive(KEEP_ALIVE)
+    .shutdown_timeout(drain.as_secs())
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    Ok(Listening { address, url, server })
+}
+
+/// Every path of the server.
+fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/healthz", web::get().to(HttpResponse::Ok))
+        .route("/readyz", web::get().to(ready))
+        .configure(relay::routes)
+        .configure(assets::routes);
+}
+
+async fn ready(site: web::Data<Site>) -> HttpResponse {
+    if site.app.is_ready() {
+        HttpResponse::Ok().finish()
+    } else {
+        HttpResponse::ServiceUnavailable().finish()
+    }
+}

@@ -1,0 +1,298 @@
+//! The pipeline: authenticate → peek → plan → admit → translate → call → stream → settle.
+//!
+//! Invariant: translate–call is the only loop, and it goes on only while no byte of content has reached the client; money is
+//! admitted after any wait and ends with the attempt; whatever the client does, the journey runs to its settlement.
+//! Reads snapshots of keys, catalogue and accounts; writes through the ledger alone.
+
+mod admit;
+mod attempt;
+mod call;
+mod early;
+mod listing;
+mod outlive;
+mod peek;
+mod route;
+mod settle;
+mod stream;
+mod trail;
+
+pub use crate::error::{RelayError, Told};
+pub use early::Events;
+
+use crate::app::App;
+use crate::clock::now_ms;
+use crate::keys::Caller;
+use crate::limits::Standing;
+use admit::Admission;
+use attempt::Next;
+use bytes::Bytes;
+use early::Held;
+use gateway_core::dialect::Operation;
+use gateway_core::retry::Summary;
+use outlive::Outlive;
+use peek::Job;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+use trail::Trail;
+
+/// The deadlines of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// How long a request may wait for a busy account.
+    pub wait: Duration,
+    /// From sending to the first content of a stream.
+    pub first_content: Duration,
+    /// From sending to the end of an answer that is not streamed.
+    pub whole: Duration,
+    /// Between two pieces of a stream.
+    pub idle: Duration,
+    /// For the whole request.
+    pub total: Duration,
+    /// How long an upstream is read on after its client hung up, to learn the usage.
+    pub drain: Duration,
+    /// After how much silence a stream gets a comment, which shows whether its client is still there.
+    pub heartbeat: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            wait: Duration::from_secs(30),
+            first_content: Duration::from_secs(180),
+            whole: Duration::from_secs(600),
+            idle: Duration::from_secs(120),
+            total: Duration::from_secs(3_600),
+            drain: Duration::from_secs(30),
+            heartbeat: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The pipeline of a process; clones are the same.
+#[derive(Clone)]
+pub struct Relay(Arc<Inner>);
+
+struct Inner {
+    app: Arc<App>,
+    config: Config,
+}
+
+/// One request as it arrived.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What the path asks for.
+    pub operation: Operation,
+    /// The key, from whichever header.
+    pub credential: Option<String>,
+    /// The client's address, if it is known.
+    pub address: Option<IpAddr>,
+    /// The body.
+    pub body: Bytes,
+    /// Unix milliseconds.
+    pub arrived_ms: i64,
+}
+
+/// What the headers of an answer say.
+#[derive(Clone, Debug, Default)]
+pub struct Heading {
+    /// The request's id.
+    pub request_id: i64,
+    /// How many accounts were asked.
+    pub attempts: u32,
+    /// What really answered.
+    pub model: String,
+    /// What was clamped or dropped.
+    pub notes: Vec<String>,
+    /// What is left of the rate limits.
+    pub standing: Standing,
+    /// The charge in USD; answers that are not streamed.
+    pub cost_usd: Option<String>,
+}
+
+/// An answer.
+pub enum Reply {
+    /// In one piece.
+    Whole {
+        /// For the headers.
+        heading: Heading,
+        /// The upstream's content type.
+        content_type: String,
+        /// The upstream's bytes.
+        body: Bytes,
+    },
+    /// Event by event.
+    Stream {
+        /// For the headers.
+        heading: Heading,
+        /// The events.
+        body: Events,
+    },
+}
+
+/// A refusal with the id to quote.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// The request's id.
+    pub request_id: i64,
+    /// Why.
+    pub error: RelayError,
+    /// How many accounts were asked.
+    pub attempts: u32,
+    /// What is left of the rate limits, where the caller is known.
+    pub standing: Option<Standing>,
+}
+
+impl Relay {
+    /// A pipeline over the areas of `app`.
+    #[must_use]
+    pub fn new(app: &Arc<App>, config: Config) -> Self {
+        Self(Arc::new(Inner {
+            app: Arc::clone(app),
+            config,
+        }))
+    }
+
+    /// The caller that holds `credential`.
+    ///
+    /// # Errors
+    /// [`RelayError`] 401 or 403.
+    pub async fn authenticate(
+        &self,
+        credential: Option<&str>,
+        address: Option<IpAddr>,
+    ) -> Result<Arc<Caller>, RelayError> {
+        let presented = credential.ok_or(RelayError::NoKey)?;
+        let caller = self
+            .0
+            .app
+            .keys
+            .verify(presented, now_ms())
+            .await
+            .map_err(RelayError::Key)?;
+        let is_allowed = match address {
+            Some(address) => caller.allows_address(address),
+            None => caller.allowed_ips.is_empty(),
+        };
+        if is_allowed {
+            Ok(caller)
+        } else {
+            Err(RelayError::AddressNotAllowed)
+        }
+    }
+
+    /// Answers `request`. If the returned future is dropped, the journey goes on in the background to its settlement.
+    ///
+    /// # Errors
+    /// [`Refused`]; what was consumed until then is settled.
+    pub async fn call(&self, request: Request) -> Result<Reply, Refused> {
+        let refused = |error| Refused {
+            request_id: crate::clock::new_id(),
+            error,
+            attempts: 0,
+            standing: None,
+        };
+        let caller = self
+            .authenticate(request.credential.as_deref(), request.address)
+            .await
+            .map_err(refused)?;
+        let job = self.peek(caller, request).await.map_err(refused)?;
+        let is_stream = job.envelope.stream;
+        let model = Arc::clone(&job.model_name);
+        let hung_up = Arc::new(AtomicBool::new(false));
+        let held = Held::default();
+        let journey = Journey::new(self.clone(), job, Arc::clone(&hung_up), held.clone());
+        let config = &self.0.config;
+        let journey = Outlive::new(journey.run(), &self.0.app.runtime, config.drain, hung_up);
+        if is_stream {
+            early::race(journey, &held, &model, config.heartbeat).await
+        } else {
+            journey.await
+        }
+    }
+}
+
+/// One request on its way.
+struct Journey {
+    relay: Relay,
+    job: Arc<Job>,
+    hung_up: Arc<AtomicBool>,
+    held: Held,
+    started: Instant,
+    /// The first hold's id, once there is one.
+    request_id: Option<i64>,
+    /// Money and rate, while they are held.
+    admission: Option<Admission>,
+    tried: Vec<i64>,
+    trail: Trail,
+    summary: Summary,
+    /// The last refusal of an upstream that is for the client.
+    refusal: Option<RelayError>,
+    /// Rounds over accounts that only failed, which are limited.
+    repeats: u32,
+}
+
+impl Journey {
+    fn new(relay: Relay, job: Job, hung_up: Arc<AtomicBool>, held: Held) -> Self {
+        Self {
+            relay,
+            job: Arc::new(job),
+            hung_up,
+            held,
+            started: Instant::now(),
+            request_id: None,
+            admission: None,
+            tried: Vec::new(),
+            trail: Trail::default(),
+            summary: Summary::default(),
+            refusal: None,
+            repeats: 0,
+        }
+    }
+
+    async fn run(mut self) -> Result<Reply, Refused> {
+        loop {
+            let step = match self.route().await {
+                Ok(account) => match self.admit().await {
+                    Ok(()) => self.attempt(account).await,
+                    Err(error) => Err(error),
+                },
+                Err(error) => Err(error),
+            };
+            match step {
+                Ok(Next::Answered(reply)) => return Ok(*reply),
+                Ok(Next::Again) => {}
+                Err(error) => return Err(self.refuse(error)),
+            }
+        }
+    }
+
+    /// Milliseconds since the request came.
+    fn elapsed_ms(&self) -> i64 {
+        i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    fn standing(&self) -> Standing {
+        self.relay
+            .0
+            .app
+            .limits
+            .peek(&admit::limited(&self.job.caller), now_ms())
+    }
+
+    /// Ends the journey: what is still held is given back, with the outcome on its record.
+    fn refuse(&mut self, error: RelayError) -> Refused {
+        let standing = self.admission.take().map(|admission| {
+            let standing = self.standing();
+            self.void(admission, &error);
+            standing
+        });
+        Refused {
+            request_id: self.request_id.unwrap_or_else(crate::clock::new_id),
+            error,
+            attempts: self.trail.count(),
+            standing,
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Admit: the rate limits are taken and the ceiling is held, or nothing is.
+//!
+//! Invariant: a refused request changes nothing; the output is clamped only where the key allows it, and then the limit is sent.
+
+use super::{Journey, RelayError};
+use crate::clock::now_ms;
+use crate::keys::Caller;
+use crate::ledger::{Ask, Hold, Opening, Refusal, Short};
+use crate::limits::{LimitRefusal, Limited, PerMinute, RatePermit};
+use gateway_core::dialect::Operation;
+use gateway_core::money::Nano;
+use gateway_core::pricing::{CeilingInput, ceiling, output_that_fits};
+
+/// The fewest tokens an answer is cut to; below, the request is refused.
+const CLAMP_MIN: u64 = 16;
+/// How long money held by other requests is waited for.
+const MONEY_WAIT_MS: u64 = 2_000;
+
+/// What one attempt may use: money and rate.
+pub(super) struct Admission {
+    pub hold: Hold,
+    pub rates: RatePermit,
+    /// The output limit to send, where it is ours.
+    pub max_output: Option<u64>,
+    pub notes: Vec<String>,
+}
+
+impl Journey {
+    /// Holds the ceiling, unless the hold of an attempt that cost nothing is still there.
+    pub(super) async fn admit(&mut self) -> Result<(), RelayError> {
+        if self.admission.is_some() {
+            return Ok(());
+        }
+        let mut bound = self.job.bound;
+        let mut notes = Vec::new();
+        let rates = match self.take_rates(bound) {
+            Err(refusal) if refusal.needs_more_than_window && self.may_clamp() => {
+                bound.output_bound = fit_window(bound, refusal.limit).ok_or(RelayError::Limit(refusal))?;
+                notes.push(format!(
+                    "output limited to {} tokens by a tokens-per-minute limit",
+                    bound.output_bound
+                ));
+                self.take_rates(bound).map_err(RelayError::Limit)?
+            }
+            taken => taken.map_err(RelayError::Limit)?,
+        };
+        let amount = self.ceiling(bound)?;
+        let hold = match self.hold(amount, MONEY_WAIT_MS).await {
+            Ok(hold) => hold,
+            Err(Refusal::Down(_)) => return Err(RelayError::LedgerDown),
+            Err(Refusal::Short(short)) => {
+                bound.output_bound = self
+                    .clamp(bound, &short)
+                    .ok_or_else(|| RelayError::OutOfMoney(Box::new(short)))?;
+                notes.push(format!(
+                    "output limited to {} tokens by what is left of a cap",
+                    bound.output_bound
+                ));
+                let amount = self.ceiling(bound)?;
+                self.hold(amount, 0).await.map_err(|refusal| match refusal {
+                    Refusal::Short(short) => RelayError::OutOfMoney(Box::new(short)),
+                    Refusal::Down(_) => RelayError::LedgerDown,
+                })?
+            }
+        };
+        self.request_id.get_or_insert(hold.request_id());
+        self.held.note(&hold);
+        let is_ours = self.job.is_bound_sent || bound.output_bound < self.job.bound.output_bound;
+        let max_output = is_ours.then_some(bound.output_bound);
+        self.admission = Some(Admission {
+            hold,
+            rates,
+            max_output,
+            notes,
+        });
+        Ok(())
+    }
+
+    fn take_rates(&self, bound: CeilingInput) -> Result<RatePermit, LimitRefusal> {
+        self.relay
+            .0
+            .app
+            .limits
+            .admit(&limited(&self.job.caller), tokens(bound), now_ms())
+    }
+
+    fn may_clamp(&self) -> bool {
+        self.job.caller.clamp && self.job.operation == Operation::Chat
+    }
+
+    fn ceiling(&self, bound: CeilingInput) -> Result<Nano, RelayError> {
+        ceiling(&self.job.sheet, &bound).ok_or(RelayError::PriceUnknown {
+            model: self.job.model_name.to_string(),
+        })
+    }
+
+    fn clamp(&self, bound: CeilingInput, short: &Short) -> Option<u64> {
+        if !self.may_clamp() {
+            return None;
+        }
+        let fits = output_that_fits(&self.job.sheet, bound.input_bound, bound.choices, short.fits)?;
+        (CLAMP_MIN..bound.output_bound).contains(&fits).then_some(fits)
+    }
+
+    async fn hold(&self, amount: Nano, wait_ms: u64) -> Result<Hold, Refusal> {
+        let record = Opening {
+            request_id: self.request_id,
+            model: std::sync::Arc::clone(&self.job.model_name),
+            operation: self.job.operation.as_str(),
+            is_stream: self.job.envelope.stream,
+            price_id: self.job.price_id,
+        };
+        let payer = self.job.caller.payer.clone();
+        let now_ms = now_ms();
+        self.relay
+            .0
+            .app
+            .ledger
+            .admit(Ask {
+                payer,
+                amount,
+                wait_ms,
+                now_ms,
+                record,
+            })
+            .await
+    }
+}
+
+/// The rate limits of a key and its team.
+pub(super) fn limited(caller: &Caller) -> Limited {
+    let count = |limit: Option<i64>| limit.map(|limit| limit.max(0).unsigned_abs());
+    let per_minute = |rates: crate::keys::Rates| PerMinute {
+        requests: count(rates.rpm),
+        tokens: count(rates.tpm),
+    };
+    Limited {
+        key_id: caller.key_id(),
+        team_id: caller.team_id(),
+        key: per_minute(caller.key_rates),
+        max_in_flight: count(caller.key_rates.max_in_flight),
+        team: per_minute(caller.team_rates),
+    }
+}
+
+/// The most tokens the request can use.
+pub(super) fn tokens(bound: CeilingInput) -> u64 {
+    bound
+        .input_bound
+        .saturating_add(bound.output_bound.saturating_mul(bound.choices))
+}
+
+/// The output bound with which the request fits a whole window of `limit` tokens.
+fn fit_window(bound: CeilingInput, limit: u64) -> Option<u64> {
+    let left = limit.checked_sub(bound.input_bound)?;
+    let each = left.checked_div(bound.choices)?;
+    (each >= CLAMP_MIN).then_some(each)
+}

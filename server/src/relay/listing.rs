@@ -1,0 +1,143 @@
+//! What a key may use and what it has left: `/v1/models` and `/v1/key`.
+//!
+//! Invariant: only models the key may ask for, that have a price and an enabled account, are listed. Reads snapshots.
+
+use super::admit::limited;
+use super::{Relay, RelayError};
+use crate::catalog::ModelInfo;
+use crate::clock::now_ms;
+use crate::keys::Caller;
+use crate::ledger::{Kind, Series, Spent};
+use crate::limits::Left;
+use gateway_core::id::{Kind as IdKind, render};
+use gateway_core::money::Nano;
+use serde_json::{Value, json};
+
+impl Relay {
+    /// The models `caller` may use, in OpenAI's shape with price and context added.
+    #[must_use]
+    pub fn models(&self, caller: &Caller) -> Value {
+        let now = now_ms();
+        let all = self.0.app.catalog.list();
+        let data: Vec<Value> = all
+            .iter()
+            .filter(|model| self.is_usable(caller, model, now))
+            .map(|model| shape(model, now))
+            .collect();
+        json!({ "object": "list", "data": data })
+    }
+
+    /// One model.
+    ///
+    /// # Errors
+    /// [`RelayError::ModelNotFound`], also where the key may not use it.
+    pub fn model(&self, caller: &Caller, id: &str) -> Result<Value, RelayError> {
+        let now = now_ms();
+        let model = self
+            .0
+            .app
+            .catalog
+            .model(id)
+            .filter(|model| self.is_usable(caller, model, now));
+        model
+            .map(|model| shape(&model, now))
+            .ok_or_else(|| RelayError::ModelNotFound { model: id.to_owned() })
+    }
+
+    fn is_usable(&self, caller: &Caller, model: &ModelInfo, now: i64) -> bool {
+        caller.allows_model(&model.id) && model.price_at(now).is_some() && self.0.app.fleet.serves(&model.id)
+    }
+
+    /// What is left of the key's caps and limits, and when they begin anew.
+    ///
+    /// # Errors
+    /// [`RelayError::LedgerDown`] where the buckets cannot be read.
+    pub async fn key(&self, caller: &Caller) -> Result<Value, RelayError> {
+        let (team, key, now) = (caller.team_id(), caller.key_id(), now_ms());
+        let payer = &caller.payer;
+        let mut rows = vec![
+            ("key", Series::key(team, key, Kind::Day), payer.key.day),
+            ("key", Series::key(team, key, Kind::Month), payer.key.month),
+            ("key", Series::key(team, key, Kind::Total), payer.key.total),
+            ("team", Series::team(team, Kind::Day), payer.team.day),
+            ("team", Series::team(team, Kind::Month), payer.team.month),
+        ];
+        if let Some(member) = &payer.member {
+            rows.push((
+                "member",
+                Series::member(team, member.user_id, Kind::Day),
+                member.caps.day,
+            ));
+            rows.push((
+                "member",
+                Series::member(team, member.user_id, Kind::Month),
+                member.caps.month,
+            ));
+        }
+        let series: Vec<Series> = rows.iter().map(|(_, series, _)| *series).collect();
+        let spent = self
+            .0
+            .app
+            .ledger
+            .spent(&series, &payer.team_zone, now)
+            .await
+            .map_err(|_| RelayError::LedgerDown)?;
+        let caps: Vec<Value> = rows
+            .iter()
+            .zip(&spent)
+            .map(|((scope, series, cap), spent)| cap_shape(scope, *series, *cap, spent))
+            .collect();
+        let standing = self.0.app.limits.peek(&limited(caller), now);
+        Ok(json!({
+            "id": render(IdKind::Key, key),
+            "name": caller.key_name,
+            "team": { "id": render(IdKind::Team, team), "name": caller.team_name, "time_zone": payer.team_zone },
+            "models": caller.models,
+            "expires_at": caller.expires_at_ms.map(rfc3339),
+            "clamp": caller.clamp,
+            "caps": caps,
+            "limits": {
+                "requests_per_minute": standing.requests.map(left_shape),
+                "tokens_per_minute": standing.tokens.map(left_shape),
+                "max_in_flight": caller.key_rates.max_in_flight,
+                "in_flight": self.0.app.limits.in_flight(key),
+            },
+        }))
+    }
+}
+
+fn shape(model: &ModelInfo, now: i64) -> Value {
+    let prices = model.price_at(now).map(|row| row.sheet.per_million());
+    json!({
+        "id": model.id,
+        "object": "model",
+        "created": model.price_at(now).map_or(0, |row| row.effective_at_ms / 1_000),
+        "owned_by": if model.provider.is_empty() { "custom" } else { &model.provider },
+        "context_window": model.context,
+        "max_output_tokens": model.max_output,
+        "prices_usd_per_million_tokens": prices,
+    })
+}
+
+fn cap_shape(scope: &str, series: Series, cap: Option<Nano>, spent: &Spent) -> Value {
+    let used = spent.posted.checked_add(spent.held).unwrap_or(Nano::MAX);
+    json!({
+        "scope": scope,
+        "period": series.kind.name(),
+        "cap": cap,
+        "spent": spent.posted,
+        "held": spent.held,
+        "left": cap.map(|cap| cap.checked_sub(used).unwrap_or_default().max(Nano::ZERO)),
+        "resets_at": spent.resets_at_ms.map(rfc3339),
+    })
+}
+
+fn left_shape(left: Left) -> Value {
+    json!({ "limit": left.limit, "remaining": left.remaining, "reset_s": left.reset_ms.saturating_add(999) / 1_000 })
+}
+
+fn rfc3339(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms)
+        .map(|at| at.to_string())
+        .unwrap_or_default()
+}

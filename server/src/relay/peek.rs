@@ -1,0 +1,110 @@
+//! Peek: the body is read as far as the pipeline must know it, and checked against the key's rights and the catalogue.
+//!
+//! Invariant: nothing is held and no upstream is asked for a request that is refused here. Reads the catalogue's snapshot.
+
+use super::{Relay, RelayError, Request};
+use crate::alerts;
+use crate::catalog::ModelInfo;
+use crate::keys::Caller;
+use bytes::Bytes;
+use gateway_core::dialect::{Body, Envelope, Operation, peek};
+use gateway_core::pricing::{CeilingInput, PriceSheet};
+use std::sync::Arc;
+
+/// The output bound of a model that does not say how much it can answer, in tokens. It is then sent along, so that it binds.
+const OUTPUT_UNKNOWN: u64 = 32_768;
+/// The input bound of a model whose context nobody knows, for a prompt with parts that only the context bounds, in tokens.
+const CONTEXT_UNKNOWN: u64 = 2_000_000;
+
+/// What stays the same throughout a request.
+pub(super) struct Job {
+    pub caller: Arc<Caller>,
+    pub operation: Operation,
+    pub envelope: Envelope,
+    pub body: Body,
+    pub original: Bytes,
+    pub model_name: Arc<str>,
+    pub price_id: i64,
+    pub sheet: Arc<PriceSheet>,
+    pub bound: CeilingInput,
+    /// Whether the output bound is ours and must be sent.
+    pub is_bound_sent: bool,
+}
+
+impl Relay {
+    pub(super) async fn peek(&self, caller: Arc<Caller>, request: Request) -> Result<Job, RelayError> {
+        let (envelope, body) = peek(request.operation, &request.body).map_err(RelayError::Body)?;
+        let name = envelope.model.clone();
+        if !caller.allows_model(&name) {
+            return Err(RelayError::ModelNotAllowed { model: name });
+        }
+        let catalog = &self.0.app.catalog;
+        let model = catalog
+            .model(&name)
+            .ok_or_else(|| RelayError::ModelNotFound { model: name.clone() })?;
+        if !serves(&model, request.operation) {
+            return Err(RelayError::WrongOperation { model: name });
+        }
+        let Some((price_id, sheet)) = catalog.price_at(&name, request.arrived_ms) else {
+            self.alert_price_unknown(&name).await;
+            return Err(RelayError::PriceUnknown { model: name });
+        };
+        let (bound, is_bound_sent) = bounds(request.operation, &envelope, &model);
+        Ok(Job {
+            caller,
+            operation: request.operation,
+            body,
+            original: request.body,
+            model_name: Arc::from(name),
+            price_id,
+            sheet,
+            bound,
+            is_bound_sent,
+            envelope,
+        })
+    }
+
+    async fn alert_price_unknown(&self, model: &str) {
+        let message = format!("Calls of {model} are refused, because it has no price. Add one under Models & prices.");
+        let raised = alerts::raise(&self.0.app.db, alerts::Kind::PriceUnknown, model, &message).await;
+        if let Err(error) = raised {
+            tracing::error!(%error, "an alert could not be kept");
+        }
+    }
+}
+
+/// Whether a model can be asked for `operation`; one added by hand for anything.
+fn serves(model: &ModelInfo, operation: Operation) -> bool {
+    match model.mode.as_str() {
+        _ if !model.is_builtin => true,
+        "chat" => operation == Operation::Chat,
+        "embedding" => operation == Operation::Embeddings,
+        _ => false,
+    }
+}
+
+/// How much the request can use at most, and whether the output bound is one the client did not set and the model does not keep.
+fn bounds(operation: Operation, envelope: &Envelope, model: &ModelInfo) -> (CeilingInput, bool) {
+    let counted = envelope.input_bound.saturating_add(model.input_constant);
+    let input_bound = match model.context {
+        _ if envelope.is_unsized => model.context.unwrap_or(CONTEXT_UNKNOWN).max(counted),
+        Some(context) => counted.min(context.max(model.input_constant)),
+        None => counted,
+    };
+    let (output_bound, is_bound_sent) = match (operation, envelope.max_output, model.max_output.or(model.context)) {
+        (Operation::Embeddings, _, _) => (0, false),
+        (Operation::Chat, Some(asked), Some(most)) => (asked.min(most), false),
+        (Operation::Chat, Some(asked), None) => (asked, false),
+        (Operation::Chat, None, Some(most)) => (most, false),
+        (Operation::Chat, None, None) => (OUTPUT_UNKNOWN, true),
+    };
+    let output_bound = output_bound.saturating_add(envelope.prediction_bound);
+    (
+        CeilingInput {
+            input_bound,
+            output_bound,
+            choices: envelope.choices.max(1),
+        },
+        is_bound_sent,
+    )
+}

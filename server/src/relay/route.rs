@@ -1,0 +1,101 @@
+//! Plan: which account is asked next, and the waiting room where none can be.
+//!
+//! Invariant: waiting holds neither money nor permit; each untried account is asked once, and an account is asked again only after
+//! its pause, within the deadline.
+
+use super::{Journey, RelayError};
+use crate::accounts::Deployment;
+use crate::clock::{new_id, now_ms};
+use gateway_core::retry::Answer;
+use gateway_core::routing::{RouteRequest, WhyEmpty};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// How often a round over accounts that only failed is repeated.
+const REPEATS_MAX: u32 = 1;
+/// How soon an account that failed must be free for a repeat to make sense, in milliseconds.
+const REPEAT_WITHIN_MS: i64 = 2_500;
+/// The longest sleep in the waiting room before it looks again, in milliseconds.
+const LOOK_MS: i64 = 1_000;
+
+impl Journey {
+    /// The next account to ask; waits while all are busy.
+    pub(super) async fn route(&mut self) -> Result<Arc<Deployment>, RelayError> {
+        loop {
+            if self.hung_up.load(Ordering::Relaxed) {
+                return Err(RelayError::HungUp);
+            }
+            let freed = self.relay.0.app.fleet.freed();
+            let request = RouteRequest {
+                tried: &self.tried,
+                conversation: self.job.envelope.conversation,
+                region: None,
+                tokens: super::admit::tokens(self.job.bound),
+                now_ms: now_ms(),
+                seed: new_id().cast_unsigned(),
+            };
+            let routes = self.relay.0.app.fleet.plan(&self.job.model_name, &request);
+            if let Some(first) = routes.ordered.into_iter().next() {
+                return Ok(first);
+            }
+            let next_free_ms = routes.next_free_ms;
+            match routes.why_empty {
+                Some(WhyEmpty::AllBusy) => {}
+                Some(WhyEmpty::AllTried) => self.may_repeat(next_free_ms)?,
+                _ => {
+                    return Err(RelayError::NoAccount {
+                        model: self.job.model_name.to_string(),
+                    });
+                }
+            }
+            self.give_back_for_the_wait();
+            self.wait(next_free_ms, freed).await?;
+        }
+    }
+
+    /// After a whole round: whether another one makes sense. Only accounts that said they were busy are worth a wait.
+    fn may_repeat(&mut self, next_free_ms: Option<i64>) -> Result<(), RelayError> {
+        match self.summary.answer() {
+            Answer::Busy { .. } => {}
+            Answer::Unavailable
+                if self.repeats < REPEATS_MAX && next_free_ms.is_some_and(|at| at - now_ms() <= REPEAT_WITHIN_MS) =>
+            {
+                self.repeats += 1;
+            }
+            Answer::Unavailable => return Err(RelayError::UpstreamFailed),
+            Answer::TimedOut => return Err(RelayError::TimedOut),
+            Answer::ModelNotFound => {
+                return Err(RelayError::ModelNotFound {
+                    model: self.job.model_name.to_string(),
+                });
+            }
+            Answer::ClientFault(_) => return Err(self.refusal.take().unwrap_or(RelayError::UpstreamFailed)),
+        }
+        self.tried.clear();
+        Ok(())
+    }
+
+    async fn wait(&self, next_free_ms: Option<i64>, freed: impl Future<Output = ()>) -> Result<(), RelayError> {
+        let now_ms = now_ms();
+        let wait_ms = i64::try_from(self.relay.0.config.wait.as_millis()).unwrap_or(i64::MAX);
+        let left_ms = wait_ms.saturating_sub(self.elapsed_ms());
+        let until_free_ms = next_free_ms.map_or(LOOK_MS, |at| (at - now_ms).max(1));
+        if left_ms <= 0 || (next_free_ms.is_some() && until_free_ms > left_ms) {
+            return Err(RelayError::AllBusy {
+                retry_after_s: until_free_ms.saturating_add(999) / 1_000,
+            });
+        }
+        let sleep_ms = until_free_ms.min(left_ms).min(LOOK_MS).unsigned_abs();
+        let _ = tokio::time::timeout(Duration::from_millis(sleep_ms), freed).await;
+        Ok(())
+    }
+
+    /// Ends the hold of attempts that cost nothing before a wait.
+    fn give_back_for_the_wait(&mut self) {
+        if let Some(admission) = self.admission.take() {
+            let busy = RelayError::AllBusy { retry_after_s: 1 };
+            self.void(admission, &busy);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Settle: what an attempt is charged, and its record.
+//!
+//! Invariant: usage that was reported is charged as reported; what is missing is estimated, at most the hold, and flagged.
+
+use super::admit::Admission;
+use super::peek::Job;
+use super::trail::Trail;
+use super::{Journey, RelayError};
+use crate::accounts::Permit;
+use crate::clock::now_ms;
+use crate::ledger::{Closing, Outcome};
+use gateway_core::dialect::Observed;
+use gateway_core::money::Nano;
+use gateway_core::pricing::{CeilingInput, ceiling, charge};
+use gateway_core::usage::Usage;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Bytes that make a token in an estimate. Ordinary text has more; money errs on the side of what was consumed.
+const BYTES_PER_TOKEN: u64 = 2;
+
+/// How an attempt ended.
+#[derive(Clone, Copy)]
+pub(super) struct Ending<'a> {
+    /// The attempts that led there.
+    pub trail: &'a Trail,
+    pub outcome: Outcome,
+    /// HTTP status the client got.
+    pub status: u16,
+    pub ttft_ms: Option<i64>,
+}
+
+/// What settling needs to know of a request.
+#[derive(Clone)]
+pub(super) struct Settlement {
+    pub job: Arc<Job>,
+    pub started: Instant,
+}
+
+impl Journey {
+    pub(super) fn settlement(&self) -> Settlement {
+        Settlement {
+            job: Arc::clone(&self.job),
+            started: self.started,
+        }
+    }
+
+    /// Ends a hold that cost nothing, with why on its record.
+    pub(super) fn void(&self, mut admission: Admission, error: &RelayError) {
+        let status = error.told(now_ms()).status;
+        let outcome = match error {
+            RelayError::Refused { .. } => Outcome::ClientError,
+            RelayError::HungUp => Outcome::HungUp,
+            _ => Outcome::UpstreamFailed,
+        };
+        let closing = self.settlement().closing(
+            Ending {
+                trail: &self.trail,
+                outcome,
+                status,
+                ttft_ms: None,
+            },
+            &admission.notes,
+        );
+        admission.rates.settle(0, now_ms());
+        admission.hold.void(closing);
+    }
+}
+
+impl Settlement {
+    /// Charges what was observed. Returns the charge.
+    pub fn post(&self, mut admission: Admission, permit: &Permit, observed: &Observed, ending: Ending<'_>) -> Nano {
+        let mut notes = admission.notes.clone();
+        let reported = observed
+            .usage
+            .and_then(|usage| charge(&self.job.sheet, &usage).map(|charge| (usage, charge)));
+        let is_estimate = reported.is_none();
+        let (usage, charge) = reported.unwrap_or_else(|| {
+            notes.push("estimate: the upstream reported no usage".to_owned());
+            self.estimate(observed.output_bytes, admission.hold.amount())
+        });
+        let mut closing = self.closing(ending, &notes);
+        closing.usage = usage;
+        closing.charge = charge;
+        closing.estimated = is_estimate;
+        admission.rates.settle(usage.total(), now_ms());
+        permit.settle(usage.total());
+        admission.hold.post(closing);
+        charge
+    }
+
+    /// Charges the input of an attempt that failed but may be billed.
+    pub fn post_input_share(&self, mut admission: Admission, permit: &Permit, trail: &Trail) {
+        let mut notes = admission.notes.clone();
+        notes.push("estimate: an attempt failed after it was sent, its input is charged".to_owned());
+        let bound = CeilingInput {
+            output_bound: 0,
+            ..self.job.bound
+        };
+        let (usage, _) = self.estimate(0, admission.hold.amount());
+        let most = ceiling(&self.job.sheet, &bound)
+            .unwrap_or(admission.hold.amount())
+            .min(admission.hold.amount());
+        let ending = Ending {
+            trail,
+            outcome: Outcome::UpstreamFailed,
+            status: 0,
+            ttft_ms: None,
+        };
+        let mut closing = self.closing(ending, &notes);
+        closing.usage = usage;
+        closing.charge = charge(&self.job.sheet, &usage).unwrap_or(most).min(most);
+        // The hold of the attempt that ends the request counts them.
+        closing.failovers = 0;
+        closing.estimated = true;
+        admission.rates.settle(usage.total(), now_ms());
+        permit.settle(usage.total());
+        admission.hold.post(closing);
+    }
+
+    /// Tokens and charge of a prompt and `output_bytes` of text, at most `hold`.
+    fn estimate(&self, output_bytes: u64, hold: Nano) -> (Usage, Nano) {
+        let usage = Usage {
+            input: self.job.bound.input_bound.div_ceil(BYTES_PER_TOKEN),
+            output: output_bytes.div_ceil(BYTES_PER_TOKEN),
+            ..Usage::default()
+        };
+        let charge = charge(&self.job.sheet, &usage).unwrap_or(hold).min(hold);
+        (usage, charge)
+    }
+
+    fn closing(&self, ending: Ending<'_>, notes: &[String]) -> Closing {
+        Closing {
+            outcome: ending.outcome,
+            status: ending.status,
+            attempts: ending.trail.to_json(),
+            notes: serde_json::to_string(notes).unwrap_or_default(),
+            failovers: ending.trail.failovers(),
+            ttft_ms: ending.ttft_ms,
+            total_ms: i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX),
+            finished_at_ms: now_ms(),
+            ..Closing::default()
+        }
+    }
+}

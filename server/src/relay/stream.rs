@@ -1,0 +1,194 @@
+//! Stream: an answer's events on their way to the client, polled inline.
+//!
+//! Invariant: the stream settles exactly once: at its end, when it breaks, or, if the client hangs up, after the upstream was read
+//! on for a bounded time to learn the usage.
+
+use super::admit::Admission;
+use super::attempt::Try;
+use super::call::Pieces;
+use super::settle::{Ending, Settlement};
+use super::trail::Trail;
+use super::{Config, Relay, RelayError};
+use crate::clock::now_ms;
+use crate::ledger::Outcome;
+use crate::metering::AttemptOutcome;
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt};
+use gateway_core::dialect::{Dialect, Tally};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, Sleep};
+
+/// What a stream settles with.
+pub(super) struct Source {
+    pub settlement: Settlement,
+    pub admission: Admission,
+    pub attempt: Try,
+    pub trail: Trail,
+    pub ttft_ms: i64,
+    pub status: u16,
+}
+
+impl Source {
+    /// Settles. An end without the upstream's own mark of an end is a cut.
+    fn settle(mut self, tally: Tally, outcome: Outcome) -> Settled {
+        let mut observed = tally.finish();
+        let rest = std::mem::take(&mut observed.rest);
+        let is_whole = observed.saw_done || observed.saw_finish;
+        let outcome = if outcome == Outcome::Ok && !is_whole {
+            Outcome::Cut
+        } else {
+            outcome
+        };
+        let word = match outcome {
+            Outcome::Ok => AttemptOutcome::Ok,
+            Outcome::HungUp => AttemptOutcome::HungUp,
+            _ => AttemptOutcome::Cut,
+        };
+        self.trail
+            .answered(&self.attempt.account, word, self.status, self.attempt.times());
+        let ending = Ending {
+            trail: &self.trail,
+            outcome,
+            status: self.status,
+            ttft_ms: Some(self.ttft_ms),
+        };
+        self.settlement
+            .post(self.admission, &self.attempt.permit, &observed, ending);
+        Settled {
+            rest,
+            is_cut: outcome == Outcome::Cut,
+        }
+    }
+}
+
+/// How a stream was settled.
+struct Settled {
+    /// The bytes it still held back.
+    rest: Bytes,
+    is_cut: bool,
+}
+
+struct Open {
+    source: Source,
+    tally: Tally,
+    pieces: Pieces,
+}
+
+/// The events of an answer.
+pub struct Streaming {
+    open: Option<Open>,
+    prefix: Option<Bytes>,
+    timer: Pin<Box<Sleep>>,
+    heard: Instant,
+    began: Instant,
+    config: Config,
+    runtime: Handle,
+    request_id: i64,
+}
+
+impl Streaming {
+    pub(super) fn new(source: Source, prefix: Bytes, tally: Tally, pieces: Pieces, relay: &Relay) -> Self {
+        let config = relay.0.config;
+        let now = Instant::now();
+        Self {
+            request_id: source.admission.hold.request_id(),
+            open: Some(Open { source, tally, pieces }),
+            prefix: Some(prefix).filter(|prefix| !prefix.is_empty()),
+            timer: Box::pin(tokio::time::sleep(config.heartbeat)),
+            heard: now,
+            began: now,
+            config,
+            runtime: relay.0.app.runtime.clone(),
+        }
+    }
+
+    /// Ends the stream: `forward`, what was held back, and if it was cut, an event that says so.
+    fn close(&mut self, outcome: Outcome, mut forward: BytesMut) -> Option<Bytes> {
+        let open = self.open.take()?;
+        let settled = open.source.settle(open.tally, outcome);
+        forward.extend_from_slice(&settled.rest);
+        if settled.is_cut {
+            if !settled.rest.is_empty() {
+                forward.extend_from_slice(b"\n\n");
+            }
+            let told = RelayError::Cut.told(now_ms());
+            forward.extend_from_slice(told.render_event(Dialect::Chat, self.request_id).as_bytes());
+        }
+        Some(forward.freeze()).filter(|bytes| !bytes.is_empty())
+    }
+
+    fn cut(&mut self) -> Poll<Option<Bytes>> {
+        Poll::Ready(self.close(Outcome::Cut, BytesMut::new()))
+    }
+
+    fn wait(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if self.timer.as_mut().poll(context).is_pending() {
+            return Poll::Pending;
+        }
+        let now = Instant::now();
+        if now - self.heard >= self.config.idle || now - self.began >= self.config.total {
+            return self.cut();
+        }
+        self.timer.as_mut().reset(now + self.config.heartbeat);
+        let _ = self.timer.as_mut().poll(context);
+        Poll::Ready(Some(Bytes::from_static(super::early::COMMENT)))
+    }
+}
+
+impl Stream for Streaming {
+    type Item = Bytes;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Some(prefix) = self.prefix.take() {
+            return Poll::Ready(Some(prefix));
+        }
+        loop {
+            let Some(open) = self.open.as_mut() else {
+                return Poll::Ready(None);
+            };
+            let piece = match open.pieces.poll_next_unpin(context) {
+                Poll::Pending => return self.wait(context),
+                Poll::Ready(None) => return Poll::Ready(self.close(Outcome::Ok, BytesMut::new())),
+                Poll::Ready(Some(Err(_))) => return self.cut(),
+                Poll::Ready(Some(Ok(piece))) => piece,
+            };
+            let step = match open.tally.push(piece) {
+                Ok(step) => step,
+                Err(_) => return self.cut(),
+            };
+            let now = Instant::now();
+            self.heard = now;
+            let due = now + self.config.heartbeat;
+            self.timer.as_mut().reset(due);
+            if step.error.is_some() {
+                return Poll::Ready(self.close(Outcome::Cut, BytesMut::from(step.forward)));
+            }
+            if !step.forward.is_empty() {
+                return Poll::Ready(Some(step.forward));
+            }
+        }
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        if let Some(open) = self.open.take() {
+            self.runtime.spawn(drain(open, self.config.drain));
+        }
+    }
+}
+
+/// Reads on after the client hung up: usage comes last.
+async fn drain(mut open: Open, grace: Duration) {
+    let until = Instant::now() + grace;
+    while let Ok(Some(Ok(piece))) = tokio::time::timeout_at(until, open.pieces.next()).await {
+        if open.tally.push(piece).is_err() {
+            break;
+        }
+    }
+    open.source.settle(open.tally, Outcome::HungUp);
+}

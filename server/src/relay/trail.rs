@@ -1,0 +1,88 @@
+//! The trail: every attempt of a request, for its receipt.
+//!
+//! Invariant: no secret and no host in it; an account is named by its id alone.
+
+use crate::accounts::Deployment;
+use crate::metering::{Attempt, AttemptOutcome};
+use gateway_core::retry::{Fault, Mark, Verdict};
+
+/// The attempts so far.
+#[derive(Default)]
+pub(super) struct Trail(Vec<Attempt>);
+
+impl Trail {
+    /// How many there were.
+    pub fn count(&self) -> u32 {
+        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+    }
+
+    /// How many came after the first: what the client never saw.
+    pub fn failovers(&self) -> u32 {
+        self.count().saturating_sub(1)
+    }
+
+    /// Adds one that failed.
+    pub fn failed(&mut self, account: &Deployment, verdict: &Verdict, status: Option<u16>, times: Times) {
+        let note = match verdict.mark {
+            Mark::None => String::new(),
+            Mark::Cool { until_ms } => format!(
+                "cools down for {} s, as it said",
+                (until_ms - times.now_ms).max(0).saturating_add(999) / 1_000
+            ),
+            Mark::Guess => "cools down".to_owned(),
+            Mark::Park { .. } => "out of service until a probe works".to_owned(),
+            Mark::ModelMissing { .. } => "not asked for this model for an hour".to_owned(),
+        };
+        self.0.push(Attempt {
+            status,
+            note,
+            ..entry(account, outcome(verdict.fault), times)
+        });
+    }
+
+    /// Adds the one that answered; whether to the end, `outcome` tells.
+    pub fn answered(&mut self, account: &Deployment, outcome: AttemptOutcome, status: u16, times: Times) {
+        self.0.push(Attempt {
+            status: Some(status),
+            ..entry(account, outcome, times)
+        });
+    }
+
+    /// JSON, as the ledger keeps it.
+    pub fn to_json(&self) -> String {
+        Attempt::render_list(&self.0)
+    }
+}
+
+fn entry(account: &Deployment, outcome: AttemptOutcome, times: Times) -> Attempt {
+    Attempt {
+        account: account.account_id.to_string(),
+        provider: account.provider.clone(),
+        outcome,
+        status: None,
+        started_ms: times.started_ms,
+        took_ms: times.took_ms,
+        note: String::new(),
+    }
+}
+
+/// When an attempt began, in milliseconds after the request came; how long it took; and the time.
+#[derive(Clone, Copy)]
+pub(super) struct Times {
+    pub started_ms: i64,
+    pub took_ms: i64,
+    pub now_ms: i64,
+}
+
+const fn outcome(fault: Fault) -> AttemptOutcome {
+    match fault {
+        Fault::RateLimited | Fault::Overloaded => AttemptOutcome::RateLimited,
+        Fault::NoMoney => AttemptOutcome::NoMoney,
+        Fault::BadKey | Fault::Forbidden => AttemptOutcome::BadKey,
+        Fault::ModelMissing => AttemptOutcome::ModelMissing,
+        Fault::TimedOut => AttemptOutcome::TimedOut,
+        Fault::Unreachable => AttemptOutcome::Unreachable,
+        Fault::BadRequest | Fault::ContentPolicy | Fault::TooLong | Fault::TooLarge => AttemptOutcome::Refused,
+        Fault::Upstream => AttemptOutcome::Failed,
+    }
+}
