@@ -37,18 +37,6 @@ pub enum Who {
     Admin,
 }
 
-impl Who {
-    /// By the first letter: v, f, m, else the admin.
-    pub fn named(name: &str) -> Self {
-        match name.as_bytes().first() {
-            Some(b'v') => Self::Visitor,
-            Some(b'f') => Self::FirstAdmin,
-            Some(b'm') => Self::Member,
-            _ => Self::Admin,
-        }
-    }
-}
-
 /// The backend of one request.
 pub struct Sample {
     /// Who looks.
@@ -77,7 +65,10 @@ impl Sample {
 /// Every act is refused: there is nothing to change.
 fn refused<T>() -> Result<T, ApiError> {
     let error = ApiError::because(Code::Unavailable, "These are sample pages. Nothing was changed.");
-    Err(ApiError { request_id: "req_01KANZ4Q".to_owned(), ..error })
+    Err(ApiError {
+        request_id: "req_01KANZ4Q".to_owned(),
+        ..error
+    })
 }
 
 fn cents(cents: i64) -> Nano {
@@ -85,11 +76,19 @@ fn cents(cents: i64) -> Nano {
 }
 
 fn spend(posted: i64, held: i64, cap: Option<i64>) -> Spend {
-    Spend { posted: cents(posted), held: cents(held), cap: cap.map(cents), resets_at: Some(Time(NOW + DAY / 2)) }
+    Spend {
+        posted: cents(posted),
+        held: cents(held),
+        cap: cap.map(cents),
+        resets_at: Some(Time(NOW + DAY / 2)),
+    }
 }
 
 fn named(id: &str, name: &str) -> Named {
-    Named { id: id.to_owned(), name: name.to_owned() }
+    Named {
+        id: id.to_owned(),
+        name: name.to_owned(),
+    }
 }
 
 fn key_view(id: &str, name: &str, state: &str, (day, month): (Spend, Spend)) -> KeyView {
@@ -98,7 +97,11 @@ fn key_view(id: &str, name: &str, state: &str, (day, month): (Spend, Spend)) -> 
         name: name.to_owned(),
         member: (id == "key_3").then(|| named("user_1", "mira@harbor-robotics.io")),
         last_four: vec!["vT9x".to_owned()],
-        models: if id == "key_2" { vec!["gpt-5-mini".to_owned(), "gemini-3-*".to_owned()] } else { Vec::new() },
+        models: if id == "key_2" {
+            vec!["gpt-5-mini".to_owned(), "gemini-3-*".to_owned()]
+        } else {
+            Vec::new()
+        },
         rpm: Some(60),
         tpm: None,
         max_in_flight: None,
@@ -119,16 +122,46 @@ fn key_view(id: &str, name: &str, state: &str, (day, month): (Spend, Spend)) -> 
 
 fn keys() -> Vec<KeyView> {
     vec![
-        key_view("key_1", "ci-agents", "active", (spend(1_106, 60, Some(1_200)), spend(16_118, 60, Some(40_000)))),
-        key_view("key_2", "support-bot", "active", (spend(584, 45, Some(1_500)), spend(10_602, 45, Some(30_000)))),
-        key_view("key_3", "claude-code-mira", "active", (spend(194, 0, None), spend(6_877, 0, None))),
-        key_view("key_4", "jonas-laptop", "active", (spend(300, 0, Some(300)), spend(4_140, 0, Some(6_000)))),
-        key_view("key_5", "hackweek", "disabled", (spend(0, 0, Some(500)), spend(1_211, 0, None))),
+        key_view(
+            "key_1",
+            "ci-agents",
+            "active",
+            (spend(1_106, 60, Some(1_200)), spend(16_118, 60, Some(40_000))),
+        ),
+        key_view(
+            "key_2",
+            "support-bot",
+            "active",
+            (spend(584, 45, Some(1_500)), spend(10_602, 45, Some(30_000))),
+        ),
+        key_view(
+            "key_3",
+            "claude-code-mira",
+            "active",
+            (spend(194, 0, None), spend(6_877, 0, None)),
+        ),
+        key_view(
+            "key_4",
+            "jonas-laptop",
+            "active",
+            (spend(300, 0, Some(300)), spend(4_140, 0, Some(6_000))),
+        ),
+        key_view(
+            "key_5",
+            "hackweek",
+            "disabled",
+            (spend(0, 0, Some(500)), spend(1_211, 0, None)),
+        ),
     ]
 }
 
 fn request(at: usize, team: bool) -> RequestRow {
-    const MODELS: [&str; 4] = ["claude-opus-4.5", "gpt-5-mini", "gemini-3-pro", "vendor/a-model-with-a-long-name"];
+    const MODELS: [&str; 4] = [
+        "claude-opus-4.5",
+        "gpt-5-mini",
+        "gemini-3-pro",
+        "vendor/a-model-with-a-long-name",
+    ];
     const OUTCOMES: [&str; 5] = ["ok", "ok", "ok", "upstream_failed", "hung_up"];
     let outcome = OUTCOMES[at % OUTCOMES.len()];
     RequestRow {
@@ -143,9 +176,19 @@ fn request(at: usize, team: bool) -> RequestRow {
         outcome: outcome.to_owned(),
         status: Some(if outcome == "upstream_failed" { 502 } else { 200 }),
         attempts: u32::try_from(at % 3 + 1).unwrap_or(1),
-        usage: Usage { input: 1_843, cache_read: 24_576, cache_write: 3_071, output: 1_207, reasoning: 0 },
+        usage: Usage {
+            input: 1_843,
+            cache_read: 24_576,
+            cache_write: 3_071,
+            output: 1_207,
+            reasoning: 0,
+        },
         held: Nano(398_550_000),
-        charged: if outcome == "upstream_failed" { Nano::ZERO } else { Nano(70_871_750) },
+        charged: if outcome == "upstream_failed" {
+            Nano::ZERO
+        } else {
+            Nano(70_871_750)
+        },
         is_estimate: outcome == "hung_up",
         ttft_ms: Some(970),
         total_ms: Some(9_594),
@@ -172,9 +215,18 @@ fn receipt(is_admin: bool) -> Receipt {
         amount: amount.to_owned(),
     };
     Receipt {
-        row: RequestRow { attempts: 2, ..request(0, is_admin) },
+        row: RequestRow {
+            attempts: 2,
+            ..request(0, is_admin)
+        },
         trail: vec![
-            attempt("Anthropic, account 1", "rate_limited", 429, (2, 180), "Rests for 38 s, as it asked."),
+            attempt(
+                "Anthropic, account 1",
+                "rate_limited",
+                429,
+                (2, 180),
+                "Rests for 38 s, as it asked.",
+            ),
             attempt("Anthropic, account 2", "ok", 200, (182, 9_412), "Answered."),
         ],
         lines: vec![
@@ -242,7 +294,10 @@ fn member(id: &str, email: &str, role: &str, month: Spend) -> MemberView {
 fn account_view(id: &str, label: &str, provider: &str, state: &str) -> AccountView {
     let (until, reason) = match state {
         "cooling" => (Some(Time(NOW + 24_000)), Some("429, as it asked")),
-        "parked" => (Some(Time(NOW + 4 * MINUTE)), Some("The provider answered “Insufficient Balance”.")),
+        "parked" => (
+            Some(Time(NOW + 4 * MINUTE)),
+            Some("The provider answered “Insufficient Balance”."),
+        ),
         _ => (None, None),
     };
     AccountView {
@@ -312,7 +367,11 @@ fn model(id: &str, provider: &str, prices: Option<(&str, &str)>, is_served: bool
         }),
         price_since: prices.map(|_| Time(NOW - 60 * DAY)),
         next_price: (id == "gpt-5-mini").then(|| {
-            let prices = Prices { input: "0.2".to_owned(), output: "1.8".to_owned(), ..Prices::default() };
+            let prices = Prices {
+                input: "0.2".to_owned(),
+                output: "1.8".to_owned(),
+                ..Prices::default()
+            };
             (Time(NOW + 9 * DAY), prices)
         }),
         long_context_from: None,
@@ -364,8 +423,12 @@ impl Sessions for Sample {
             user_agent: user_agent.to_owned(),
             is_current,
         };
-        let long = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36";
-        Ok(vec![browser("ses_1", long, true), browser("ses_2", "Firefox on Android", false)])
+        let long =
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36";
+        Ok(vec![
+            browser("ses_1", long, true),
+            browser("ses_2", "Firefox on Android", false),
+        ])
     }
 
     async fn end_session(&self, _: String) -> Result<(), ApiError> {
@@ -377,8 +440,9 @@ impl Sessions for Sample {
     }
 
     fn open(&self, sealed: &str) -> Option<String> {
-        let bytes: Option<Vec<u8>> =
-            (0..sealed.len() / 2).map(|at| u8::from_str_radix(sealed.get(2 * at..2 * at + 2)?, 16).ok()).collect();
+        let bytes: Option<Vec<u8>> = (0..sealed.len() / 2)
+            .map(|at| u8::from_str_radix(sealed.get(2 * at..2 * at + 2)?, 16).ok())
+            .collect();
         String::from_utf8(bytes?).ok()
     }
 
@@ -394,12 +458,21 @@ impl Keys for Sample {
     }
 
     async fn key(&self, _: &str, id: &str) -> Result<KeyView, ApiError> {
-        keys().into_iter().find(|key| key.id == id).ok_or_else(|| ApiError::new(Code::NotFound))
+        keys()
+            .into_iter()
+            .find(|key| key.id == id)
+            .ok_or_else(|| ApiError::new(Code::NotFound))
     }
 
     async fn create_key(&self, _: &str, new: NewKey) -> Result<KeyWithSecret, ApiError> {
-        let view = KeyView { name: new.name, ..keys().remove(0) };
-        Ok(KeyWithSecret { key: "sk-oh-7Qm2fKx1BvWc8RtYpLd4NhZs0JgAe6UiOv3TqMb5EkvT9x".to_owned(), view })
+        let view = KeyView {
+            name: new.name,
+            ..keys().remove(0)
+        };
+        Ok(KeyWithSecret {
+            key: "sk-oh-7Qm2fKx1BvWc8RtYpLd4NhZs0JgAe6UiOv3TqMb5EkvT9x".to_owned(),
+            view,
+        })
     }
 
     async fn update_key(&self, _: &str, _: &str, _: KeyPatch) -> Result<KeyView, ApiError> {
@@ -419,8 +492,19 @@ impl Keys for Sample {
 impl UsageReads for Sample {
     async fn overview(&self, _: &str) -> Result<Overview, ApiError> {
         let bar = |at: i64| DayBar {
-            day: if at < 10 { format!("2026-10-{:02}", at + 22) } else { format!("2026-11-{:02}", at - 9) },
-            charged: [(at * 7) % 11 * 100 + 400, (at * 5) % 7 * 80 + 200, (at * 3) % 5 * 90, 40].map(cents).to_vec(),
+            day: if at < 10 {
+                format!("2026-10-{:02}", at + 22)
+            } else {
+                format!("2026-11-{:02}", at - 9)
+            },
+            charged: [
+                (at * 7) % 11 * 100 + 400,
+                (at * 5) % 7 * 80 + 200,
+                (at * 3) % 5 * 90,
+                40,
+            ]
+            .map(cents)
+            .to_vec(),
         };
         Ok(Overview {
             day: spend(2_184, 126, Some(6_000)),
@@ -429,26 +513,30 @@ impl UsageReads for Sample {
             failed: 3,
             failovers: 1_307,
             ttft_ms: Some(640),
-            series: ["claude-opus-4.5", "gpt-5-mini", "gemini-3-pro", "others"].map(str::to_owned).to_vec(),
+            series: ["claude-opus-4.5", "gpt-5-mini", "gemini-3-pro", "others"]
+                .map(str::to_owned)
+                .to_vec(),
             bars: (0..30).map(bar).collect(),
-            by_key: vec![group("ci-agents", 161), group("support-bot", 106), group("claude-code-mira", 68)],
+            by_key: vec![
+                group("ci-agents", 161),
+                group("support-bot", 106),
+                group("claude-code-mira", 68),
+            ],
             by_member: vec![group("Services, no member", 279), group("mira@harbor-robotics.io", 68)],
             latest: (0..5).map(|at| request(at, false)).collect(),
         })
     }
 
-    async fn usage(
-        &self,
-        _: &str,
-        _: Option<Time>,
-        _: Option<Time>,
-        _: GroupBy,
-    ) -> Result<Vec<UsageGroup>, ApiError> {
+    async fn usage(&self, _: &str, _: Option<Time>, _: Option<Time>, _: GroupBy) -> Result<Vec<UsageGroup>, ApiError> {
         Ok(vec![group("ci-agents", 161)])
     }
 
     async fn requests(&self, _: &str, filter: RequestFilter, _: PageQuery) -> Result<Page<RequestRow>, ApiError> {
-        let rows = if filter.model.is_some() || filter.key.is_some() { 0 } else { 12 };
+        let rows = if filter.model.is_some() || filter.key.is_some() {
+            0
+        } else {
+            12
+        };
         let page = self.some((0..rows).map(|at| request(at, false)).collect());
         let next = (!page.data.is_empty()).then(|| "12".to_owned());
         Ok(Page { next, ..page })
@@ -492,8 +580,20 @@ impl Billing for Sample {
         };
         Ok(self.some(vec![
             line("req_01KANX7C9W40", "charge", -70_871_750, "claude-opus-4.5", None),
-            line("ent_2", "grant", 100_000_000_000, "Welcome credit", Some("mira@harbor-robotics.io")),
-            line("ent_1", "adjustment", 31_710_000, "Estimate corrected, 2,114 tokens less", None),
+            line(
+                "ent_2",
+                "grant",
+                100_000_000_000,
+                "Welcome credit",
+                Some("mira@harbor-robotics.io"),
+            ),
+            line(
+                "ent_1",
+                "adjustment",
+                31_710_000,
+                "Estimate corrected, 2,114 tokens less",
+                None,
+            ),
         ]))
     }
 
@@ -526,7 +626,12 @@ impl Teams for Sample {
     async fn list_members(&self, _: &str, _: PageQuery) -> Result<Page<MemberView>, ApiError> {
         Ok(Page {
             data: vec![
-                member("user_1", "mira@harbor-robotics.io", "owner", spend(6_877, 0, Some(25_000))),
+                member(
+                    "user_1",
+                    "mira@harbor-robotics.io",
+                    "owner",
+                    spend(6_877, 0, Some(25_000)),
+                ),
                 member("user_2", "jonas@harbor-robotics.io", "member", spend(4_140, 0, None)),
             ],
             next: None,
@@ -558,7 +663,10 @@ impl Accounts for Sample {
 
     async fn account(&self, id: &str) -> Result<AccountView, ApiError> {
         self.demand_admin()?;
-        accounts().into_iter().find(|account| account.id == id).ok_or_else(|| ApiError::new(Code::NotFound))
+        accounts()
+            .into_iter()
+            .find(|account| account.id == id)
+            .ok_or_else(|| ApiError::new(Code::NotFound))
     }
 
     async fn create_account(&self, _: NewAccount) -> Result<AccountView, ApiError> {
@@ -575,7 +683,12 @@ impl Accounts for Sample {
 
     async fn test_account(&self, _: &str) -> Result<TestView, ApiError> {
         let message = "The provider accepted the key.".to_owned();
-        Ok(TestView { ok: true, latency_ms: 440, message, models: 61 })
+        Ok(TestView {
+            ok: true,
+            latency_ms: 440,
+            message,
+            models: 61,
+        })
     }
 
     async fn test_draft(&self, _: NewAccount) -> Result<TestView, ApiError> {

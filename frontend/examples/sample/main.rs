@@ -19,7 +19,12 @@ use backend::{Sample, Who};
 #[actix_web::main]
 async fn main() -> std::io::Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let who = Who::named(&arguments.next().unwrap_or_default());
+    let who = match arguments.next().as_deref() {
+        Some("visitor") => Who::Visitor,
+        Some("first") => Who::FirstAdmin,
+        Some("member") => Who::Member,
+        _ => Who::Admin,
+    };
     let port = arguments.next().and_then(|port| port.parse().ok()).unwrap_or(3001);
     let context = move || {
         provide_context::<Arc<dyn Backend>>(Arc::new(Sample { who }));
@@ -37,7 +42,11 @@ async fn main() -> std::io::Result<()> {
             .route("/favicon.ico", web::get().to(HttpResponse::NoContent))
             .route("/fn/{name:.*}", leptos_actix::handle_server_fns_with_context(context))
             .leptos_routes_with_context(generate_route_list(frontend::App), context, shell)
-            .default_service(leptos_actix::render_app_async_with_context(context, shell, leptos_router::Method::Get))
+            .default_service(leptos_actix::render_app_async_with_context(
+                context,
+                shell,
+                leptos_router::Method::Get,
+            ))
             .app_data(web::Data::new(options.clone()))
     })
     .workers(1)
@@ -47,5 +56,7 @@ async fn main() -> std::io::Result<()> {
 }
 
 async fn stylesheet() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/css; charset=utf-8").body(style::STYLESHEET)
+    HttpResponse::Ok()
+        .content_type("text/css; charset=utf-8")
+        .body(style::STYLESHEET)
 }

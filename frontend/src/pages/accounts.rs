@@ -66,14 +66,14 @@ fn table(clock: &Clock, accounts: Vec<AccountView>) -> AnyView {
         th("Last error", "p3"),
         th("Actions", "act"),
     ];
-    let rows = accounts.into_iter().map(|account| row(clock, account)).collect_view();
+    let body = accounts.into_iter().map(|account| row(clock, account)).collect_view();
     view! {
         {needs_you}
         <Stats>
             <Stat label="Taking traffic" value=ready.to_string().into_any() of=format!("of {total}") />
             <Stat label="In flight" value=count(running).into_any() note="requests running now" />
         </Stats>
-        <Table head=head>{rows}</Table>
+        <Table head=head>{body}</Table>
     }
     .into_any()
 }
@@ -144,7 +144,7 @@ fn models(account: &AccountView) -> String {
         {
             "All".to_owned()
         }
-        entries => format!("{} models", entries.len()),
+        entries => counted_rows(entries, "model", "models"),
     }
 }
 

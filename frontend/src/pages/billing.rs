@@ -77,12 +77,12 @@ fn table(clock: &Clock, lines: Page<LedgerLine>) -> AnyView {
         th("Amount", "r"),
     ];
     let older = lines.next.map(|after| format!("/billing?after={after}"));
-    let note = format!("{} entries", lines.data.len());
-    let rows = lines.data.into_iter().map(|line| row(clock, line)).collect_view();
+    let note = counted_rows(&lines.data, "entry", "entries");
+    let body = lines.data.into_iter().map(|line| row(clock, line)).collect_view();
     let pager = view! { <Pager note=note nostrip:older=older /> }.into_any();
     view! {
         <Table head=head tight=true pager=pager>
-            {rows}
+            {body}
         </Table>
     }
     .into_any()

@@ -33,13 +33,13 @@ pub fn Refused(error: ApiError) -> impl IntoView {
     let status = error.code.status();
     set_status(status);
     let title = match error.code {
-        Code::NotFound => "There is nothing here",
-        Code::Forbidden => "Your role does not allow this",
-        Code::Unavailable => "The database does not answer",
-        Code::Throttled => "Too many tries",
-        Code::Unauthenticated => "You are not logged in",
-        Code::Invalid | Code::Conflict => "This cannot be shown",
-        Code::Internal => "Something failed on our side",
+        Code::NotFound => "Not found",
+        Code::Forbidden => "Not allowed",
+        Code::Unavailable => "No answer right now",
+        Code::Throttled => "Slow down",
+        Code::Unauthenticated => "Not logged in",
+        Code::Invalid | Code::Conflict => "Not understood",
+        Code::Internal => "Our fault",
     };
     let request = Some(error.request_id).filter(|id| !id.is_empty());
     view! {
@@ -59,4 +59,13 @@ pub fn set_status(status: u16) {
     ) {
         response.set_status(status);
     }
+}
+
+/// Leads whoever asks to another page of ours.
+pub fn lead_to(path: &'static str) {
+    use actix_web::http::header::{HeaderValue, LOCATION};
+    if let Some(response) = use_context::<leptos_actix::ResponseOptions>() {
+        response.insert_header(LOCATION, HeaderValue::from_static(path));
+    }
+    set_status(303);
 }

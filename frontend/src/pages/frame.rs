@@ -8,7 +8,7 @@ use std::future::Future;
 use leptos::prelude::*;
 use leptos_meta::Title;
 
-use super::errors::Refused;
+use super::errors::{Refused, lead_to};
 use crate::api::session::{SessionView, current_session};
 use crate::api::{ApiError, Code, Flash, flash};
 use crate::islands::CopyButton;
@@ -79,7 +79,7 @@ where
                 framed(spot, session, flash, page)
             }
             Ok(None) => {
-                leptos_actix::redirect("/login");
+                lead_to("/login");
                 ().into_any()
             }
             Err(error) => view! { <Site><Refused error=error /></Site> }.into_any(),
@@ -90,7 +90,7 @@ where
 
 fn framed(spot: Spot, session: SessionView, flash: Flash, page: Result<AnyView, ApiError>) -> AnyView {
     if matches!(&page, Err(error) if error.code == Code::Unauthenticated) {
-        leptos_actix::redirect("/login");
+        lead_to("/login");
         return ().into_any();
     }
     let page = page.unwrap_or_else(|error| view! { <Refused error=error /> }.into_any());

@@ -138,7 +138,17 @@ fn one_line() -> AnyView {
 fn no_429() -> AnyView {
     let cap = |name: &'static str, spent: i64, held: i64, cap: i64| {
         let dollars = |cents: i64| Nano(cents * 10_000_000);
-        view! { <CapCell label=format!("{name}, today") spent=dollars(spent) held=dollars(held) cap=Some(dollars(cap)) /> }
+        view! {
+            <div>
+                <p class="strong t13">{name}</p>
+                <CapCell
+                    label=format!("{name}, today")
+                    spent=dollars(spent)
+                    held=dollars(held)
+                    cap=Some(dollars(cap))
+                />
+            </div>
+        }
     };
     view! {
         <section class="band">

@@ -198,10 +198,12 @@ fn browser(clock: &Clock, session: SignedIn) -> AnyView {
         }
         .into_any()
     };
+    let name = browser_name(&session.user_agent);
+    let agent = session.user_agent;
     view! {
         <tr>
             <td class="main">
-                {session.user_agent}
+                <span title=agent>{name}</span>
                 <span class="sub only-sm num">{session.address.clone()}</span>
             </td>
             <td class="p2 muted num">{session.address}</td>
@@ -212,4 +214,57 @@ fn browser(clock: &Clock, session: SignedIn) -> AnyView {
         </tr>
     }
     .into_any()
+}
+
+/// The browser and its system, as far as its own description tells: “Chrome on Linux”.
+fn browser_name(agent: &str) -> String {
+    // The order matters: Edge and Opera call themselves Chrome too, and everybody calls himself Safari.
+    const BROWSERS: [(&str, &str); 6] = [
+        ("Edg", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox", "Firefox"),
+        ("Chrome", "Chrome"),
+        ("Safari", "Safari"),
+        ("curl", "curl"),
+    ];
+    const SYSTEMS: [(&str, &str); 6] = [
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Android", "Android"),
+        ("Windows", "Windows"),
+        ("Mac OS", "macOS"),
+        ("Linux", "Linux"),
+    ];
+    let find = |names: [(&str, &'static str); 6]| {
+        names
+            .iter()
+            .find(|(mark, _)| agent.contains(mark))
+            .map(|(_, name)| *name)
+    };
+    match (find(BROWSERS), find(SYSTEMS)) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(name), None) | (None, Some(name)) => name.to_owned(),
+        (None, None) => "A browser not known".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::browser_name;
+
+    #[test]
+    fn a_browser_is_named_as_people_name_it() {
+        let chrome =
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Safari/537.36";
+        assert_eq!(browser_name(chrome), "Chrome on Linux");
+        assert_eq!(
+            browser_name("Mozilla/5.0 (Windows NT 10.0) Chrome/130 Safari/537 Edg/130"),
+            "Edge on Windows"
+        );
+        assert_eq!(
+            browser_name("Mozilla/5.0 (iPhone; CPU like Mac OS X) Version/18 Safari/604"),
+            "Safari on iPhone"
+        );
+        assert_eq!(browser_name(""), "A browser not known");
+    }
 }

@@ -53,8 +53,8 @@ fn list(visit: &Visit, teams: Page<TeamView>) -> AnyView {
         th("Actions", "act"),
     ];
     let older = teams.next.map(|after| format!("/admin/teams?after={after}"));
-    let note = format!("{} teams", teams.data.len());
-    let rows = teams
+    let note = counted_rows(&teams.data, "team", "teams");
+    let body = teams
         .data
         .into_iter()
         .map(|team| row(&visit.clock, team))
@@ -63,7 +63,7 @@ fn list(visit: &Visit, teams: Page<TeamView>) -> AnyView {
     view! {
         <PageHead title="Teams & users" lead="Who calls through this platform. A suspended team’s keys are refused." />
         <Table head=head pager=pager>
-            {rows}
+            {body}
         </Table>
     }
     .into_any()

@@ -128,10 +128,12 @@ fn page(path: &'static str, clock: &Clock, asked: &Asked, keys: Vec<KeyView>, ro
     };
     let filters = filters(path, asked, keys);
     let older = rows.next.as_deref().map(|after| asked.older(path, after));
+    let note = counted_rows(&rows.data, "request", "requests");
+    let pager = view! { <Pager note=note nostrip:older=older /> }.into_any();
     let body = if rows.data.is_empty() {
         nothing(path, asked)
     } else {
-        request_table(clock, rows.data, path, older)
+        request_table(clock, rows.data, path, Some(pager))
     };
     view! {
         <PageHead title=title lead=lead />
@@ -189,7 +191,7 @@ fn filters(path: &'static str, asked: &Asked, keys: Vec<KeyView>) -> AnyView {
 }
 
 /// Requests as a table; each row opens its receipt below `path`.
-pub fn request_table(clock: &Clock, rows: Vec<RequestRow>, path: &'static str, older: Option<String>) -> AnyView {
+pub fn request_table(clock: &Clock, rows: Vec<RequestRow>, path: &'static str, pager: Option<AnyView>) -> AnyView {
     let has_teams = rows.iter().any(|row| row.team.is_some());
     let head = vec![
         th("Time", ""),
@@ -202,11 +204,9 @@ pub fn request_table(clock: &Clock, rows: Vec<RequestRow>, path: &'static str, o
         th("Took", "r p3"),
         th("Charged", "r"),
     ];
-    let note = format!("{} requests", rows.len());
     let rows = rows.into_iter().map(|row| request(clock, row, path)).collect_view();
-    let pager = view! { <Pager note=note nostrip:older=older /> }.into_any();
     view! {
-        <Table head=head tight=true pager=pager>
+        <Table head=head tight=true nostrip:pager=pager>
             {rows}
         </Table>
     }

@@ -32,10 +32,14 @@ pub fn CapBar(
     /// 4 px instead of 6, for tables.
     #[prop(optional)]
     small: bool,
+    /// A share that is no cap: always blue, without the tick.
+    #[prop(optional)]
+    plain: bool,
 ) -> impl IntoView {
     let filled = per_mille(spent, cap);
     let striped = per_mille(Nano(spent.0.saturating_add(held.0)), cap);
     let tone = match filled {
+        _ if plain => "",
         1000.. => " cap--bad",
         800.. => " cap--warn",
         _ => "",
@@ -56,8 +60,13 @@ pub fn CapBar(
                 .then(|| {
                     view! { <line class="cap__h" x1=percent(filled) x2=percent(striped) y1="50%" y2="50%"></line> }
                 })}
-            <line class="cap__gap" x1="80%" x2="80%" y1="0" y2="100%"></line>
-            <line class="cap__t" x1="80%" x2="80%" y1="-2" y2="140%"></line>
+            {(!plain)
+                .then(|| {
+                    view! {
+                        <line class="cap__gap" x1="80%" x2="80%" y1="0" y2="100%"></line>
+                        <line class="cap__t" x1="80%" x2="80%" y1="-2" y2="140%"></line>
+                    }
+                })}
         </svg>
     }
     .into_any()

@@ -11,7 +11,7 @@ use super::money::usd;
 
 const WIDTH: u64 = 10_000;
 const HEIGHT: u64 = 2_000;
-const STEPS: u64 = 4;
+const MOST_STEPS: u64 = 5;
 
 /// One bar of a chart: a day, an hour.
 pub struct Column {
@@ -30,16 +30,31 @@ impl Column {
     }
 }
 
-/// The smallest step of 1, 2 or 5 × 10ⁿ of which `STEPS` reach `top`.
-fn step_for(top: u64) -> u64 {
-    let mut power = 1_u64;
-    loop {
-        for step in [1, 2, 5].map(|digit| power.saturating_mul(digit)) {
-            if step.saturating_mul(STEPS) >= top {
-                return step;
+/// The scale of an axis: steps of 1, 2 or 5 × 10ⁿ, as few as reach `top`, at most five.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Scale {
+    step: u64,
+    steps: u64,
+}
+
+impl Scale {
+    fn of(top: u64) -> Self {
+        let mut power = 1_u64;
+        loop {
+            for step in [1, 2, 5].map(|digit| power.saturating_mul(digit)) {
+                if step.saturating_mul(MOST_STEPS) >= top {
+                    return Self {
+                        step,
+                        steps: top.div_ceil(step).max(1),
+                    };
+                }
             }
+            power = power.saturating_mul(10);
         }
-        power = power.saturating_mul(10);
+    }
+
+    const fn top(self) -> u64 {
+        self.step.saturating_mul(self.steps)
     }
 }
 
@@ -70,16 +85,16 @@ pub fn StackedBars(
     #[prop(optional)]
     others: bool,
 ) -> impl IntoView {
-    let top = columns
+    let highest = columns
         .iter()
         .map(|column| column.sum().0.unsigned_abs())
         .max()
         .unwrap_or(0);
-    let step = step_for(top);
-    let top = step.saturating_mul(STEPS);
-    let ticks = (0..=STEPS)
+    let scale = Scale::of(highest);
+    let top = scale.top();
+    let ticks = (0..=scale.steps)
         .rev()
-        .map(|at| view! { <span>{tick(step.saturating_mul(at))}</span> })
+        .map(|at| view! { <span>{tick(scale.step.saturating_mul(at))}</span> })
         .collect_view();
     let labels = axis(columns.iter().map(|column| column.label.clone()).collect());
     let slot = WIDTH / u64::try_from(columns.len()).unwrap_or(1).max(1);
@@ -91,7 +106,7 @@ pub fn StackedBars(
         <div class="chart" data-h="216" role="img" aria-label=label>
             <div class="chart__y">{ticks}</div>
             <div class="chart__plot">
-                <svg viewBox="0 0 10000 2000" preserveAspectRatio="none">{grid()} {bars}</svg>
+                <svg viewBox="0 0 10000 2000" preserveAspectRatio="none">{grid(scale.steps)} {bars}</svg>
             </div>
             <div class="chart__x">{labels}</div>
         </div>
@@ -100,11 +115,11 @@ pub fn StackedBars(
 }
 
 /// The lines behind the bars; the lowest is the base.
-fn grid() -> AnyView {
-    (0..=STEPS)
+fn grid(steps: u64) -> AnyView {
+    (0..=steps)
         .map(|at| {
-            let y = (HEIGHT / STEPS * at).to_string();
-            let class = if at == STEPS { "base" } else { "grid" };
+            let y = (HEIGHT * at / steps).to_string();
+            let class = if at == steps { "base" } else { "grid" };
             view! { <line class=class x1="0" x2="10000" y1=y.clone() y2=y vector-effect="non-scaling-stroke"></line> }
         })
         .collect_view()
@@ -263,11 +278,15 @@ mod tests {
 
     #[test]
     fn the_axis_ends_at_a_round_number_above_the_highest_bar() {
-        assert_eq!(step_for(0), 1);
-        assert_eq!(step_for(29_000_000_000), 10_000_000_000);
-        assert_eq!(step_for(4_000), 1_000);
-        assert_eq!(step_for(4_001), 2_000);
-        assert_eq!(step_for(u64::MAX), 5_000_000_000_000_000_000);
+        let scale = |top| {
+            let Scale { step, steps } = Scale::of(top);
+            (step, steps)
+        };
+        assert_eq!(scale(0), (1, 1));
+        assert_eq!(scale(21_000_000_000), (5_000_000_000, 5));
+        assert_eq!(scale(29_000_000_000), (10_000_000_000, 3));
+        assert_eq!(scale(4_000), (1_000, 4));
+        assert!(Scale::of(u64::MAX).top() >= u64::MAX / 2);
         assert_eq!(tick(45_000_000_000), "$45");
         assert_eq!(tick(100_000_000_000), "$100");
         assert_eq!(tick(20_000_000), "$0.02");

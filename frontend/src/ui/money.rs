@@ -69,6 +69,20 @@ pub fn count(of: u64) -> String {
     grouped(&of.to_string())
 }
 
+/// A count with its noun: `1 request`, `48,216 requests`.
+pub fn counted(of: u64, one: &str, many: &str) -> String {
+    if of == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{} {many}", count(of))
+    }
+}
+
+/// The number of rows shown, with their noun.
+pub fn counted_rows<T>(of: &[T], one: &str, many: &str) -> String {
+    counted(u64::try_from(of.len()).unwrap_or(u64::MAX), one, many)
+}
+
 /// A count in short form, for big figures and limits: `38.4 M`, `128 k`.
 pub fn short_count(of: u64) -> String {
     let (unit, name) = match of {
@@ -105,6 +119,8 @@ mod tests {
     fn counts_are_grouped_and_big_ones_shortened() {
         assert_eq!(count(0), "0");
         assert_eq!(count(48_216), "48,216");
+        assert_eq!(counted(1, "entry", "entries"), "1 entry");
+        assert_eq!(counted(1_000, "entry", "entries"), "1,000 entries");
         assert_eq!(short_count(9_999), "9,999");
         assert_eq!(short_count(128_000), "128 k");
         assert_eq!(short_count(38_412_000), "38.4 M");

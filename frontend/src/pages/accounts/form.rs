@@ -133,7 +133,8 @@ fn test(test: TestView) -> AnyView {
     } else {
         ("trail__n trail__n--bad", Glyph::Alert, "The test failed")
     };
-    let models = (test.ok && test.models > 0).then(|| format!(" It lists {} models.", count(test.models)));
+    let models =
+        (test.ok && test.models > 0).then(|| format!(" It lists {}.", counted(test.models, "model", "models")));
     view! {
         <section class="card" role="status">
             <div class="liverow">

@@ -78,8 +78,8 @@ fn head(clock: &Clock, row: &RequestRow) -> AnyView {
     } else {
         status
     };
-    let over = row.attempts.saturating_sub(1);
-    let over = (over > 0).then(|| format!("{over} {}", if over == 1 { "failover" } else { "failovers" }));
+    let over = u64::from(row.attempts.saturating_sub(1));
+    let over = (over > 0).then(|| counted(over, "failover", "failovers"));
     let id = row.id.clone();
     view! {
         <div class="page__head">
@@ -161,10 +161,18 @@ fn attempts(row: &RequestRow, trail: Vec<AttemptView>) -> AnyView {
     .into_any()
 }
 
-/// `429 rate limited`.
+/// `200`, `429 rate limited`, `timed out`.
 fn words(outcome: &str, status: Option<u16>) -> String {
-    let text = outcome.replace('_', " ");
-    status.map_or(text.clone(), |status| format!("{status} {text}"))
+    let text = if outcome == "ok" {
+        "answered".to_owned()
+    } else {
+        outcome.replace('_', " ")
+    };
+    match status {
+        Some(status) if outcome == "ok" => status.to_string(),
+        Some(status) => format!("{status} {text}"),
+        None => text,
+    }
 }
 
 /// Where the time went: waiting, failing, until the first content, and content.
@@ -211,6 +219,12 @@ fn charge(row: &RequestRow, lines: Vec<ChargeLine>, since: Option<String>) -> An
         th("Per million", "r"),
         th("Amount", "r"),
     ];
+    let decimals = lines
+        .iter()
+        .map(|line| decimals_of(&line.amount))
+        .max()
+        .unwrap_or(0)
+        .max(9);
     let rows = lines
         .into_iter()
         .map(|line| {
@@ -219,7 +233,7 @@ fn charge(row: &RequestRow, lines: Vec<ChargeLine>, since: Option<String>) -> An
                     <td>{kind(&line.kind)}</td>
                     <td class="r">{count(line.tokens)}</td>
                     <td class="r">{format!("${}", line.price)}</td>
-                    <td class="r">{format!("${}", line.amount)}</td>
+                    <td class="r">{exact(&line.amount, decimals)}</td>
                 </tr>
             }
         })
@@ -243,6 +257,19 @@ fn charge(row: &RequestRow, lines: Vec<ChargeLine>, since: Option<String>) -> An
         </Card>
     }
     .into_any()
+}
+
+fn decimals_of(amount: &str) -> usize {
+    amount.split_once('.').map_or(0, |(_, decimals)| decimals.len())
+}
+
+/// An exact amount with so many decimals; those below a cent step back.
+fn exact(amount: &str, decimals: usize) -> AnyView {
+    let (dollars, below) = amount.split_once('.').unwrap_or((amount, ""));
+    let padded = format!("{below:0<decimals$}");
+    let (cents, rest) = padded.split_at(2.min(padded.len()));
+    let (whole, rest) = (format!("${dollars}.{cents}"), rest.to_owned());
+    view! { <span class="money">{whole} <i>{rest}</i></span> }.into_any()
 }
 
 fn kind(of: &str) -> String {
@@ -279,7 +306,7 @@ fn hold(clock: &Clock, line: HoldLine) -> AnyView {
     view! {
         <Card title="Hold and charge" hint=state>
             <Facts of=sums wide=true />
-            <CapBar label="Share of the hold that was charged" spent=posted cap=held />
+            <CapBar label="Share of the hold that was charged" spent=posted cap=held plain=true />
             <p class="t12 faint">{time} {against}</p>
         </Card>
     }

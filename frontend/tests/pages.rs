@@ -1,0 +1,261 @@
+//! Every page over HTTP, drawn with sample data: what holds for all of them.
+//!
+//! Reads nothing, writes nothing; no network.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../examples/sample/backend.rs"]
+mod backend;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use actix_web::dev::ServiceResponse;
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
+use actix_web::test::{TestRequest, call_service, init_service, read_body};
+use actix_web::{App, web};
+use frontend::api::Backend;
+use frontend::{Assets, shell, style};
+use leptos::config::LeptosOptions;
+use leptos::prelude::provide_context;
+use leptos_actix::{LeptosRoutes, generate_route_list};
+
+use backend::{Sample, Who};
+
+const PUBLIC: [&str; 7] = [
+    "/",
+    "/models",
+    "/docs",
+    "/gallery",
+    "/signup",
+    "/login",
+    "/setup?token=t",
+];
+const SIGNED_IN: [&str; 14] = [
+    "/overview",
+    "/keys",
+    "/keys/new",
+    "/keys/key_2",
+    "/keys/key_1/created",
+    "/keys/key_1/rotate",
+    "/keys/key_1/revoke",
+    "/usage",
+    "/usage?model=none",
+    "/usage/req_1",
+    "/billing",
+    "/team",
+    "/team?edit=user_2",
+    "/settings",
+];
+const PLATFORM: [&str; 13] = [
+    "/admin/accounts",
+    "/admin/accounts/new",
+    "/admin/accounts/new/openai",
+    "/admin/accounts/acc_2",
+    "/admin/accounts/acc_2/delete",
+    "/admin/models",
+    "/admin/models?show=all&q=gpt",
+    "/admin/models/new",
+    "/admin/models/price?model=gpt-5-mini",
+    "/admin/teams",
+    "/admin/teams?grant=team_1",
+    "/admin/requests",
+    "/admin/requests/req_1",
+];
+
+/// An answer, read to its end.
+struct Answer {
+    status: u16,
+    location: Option<String>,
+    cookie: Option<String>,
+    body: String,
+}
+
+async fn read(response: ServiceResponse) -> Answer {
+    let header = |name| {
+        response
+            .headers()
+            .get(name)
+            .map(|value| value.to_str().unwrap().to_owned())
+    };
+    let (location, cookie) = (header(LOCATION), header(SET_COOKIE));
+    Answer {
+        status: response.status().as_u16(),
+        location,
+        cookie: cookie.map(|cookie| cookie.split(';').next().unwrap().to_owned()),
+        body: String::from_utf8(read_body(response).await.to_vec()).unwrap(),
+    }
+}
+
+/// Answers one request as the server would, for `who`.
+async fn ask(who: Who, request: TestRequest) -> Answer {
+    let context = move || {
+        provide_context::<Arc<dyn Backend>>(Arc::new(Sample { who }));
+        provide_context(Assets {
+            public_url: "http://localhost:3000".to_owned(),
+            ..Assets::default()
+        });
+    };
+    let missing = leptos_actix::render_app_async_with_context(context, shell, leptos_router::Method::Get);
+    let app = App::new()
+        .route("/fn/{name:.*}", leptos_actix::handle_server_fns_with_context(context))
+        .leptos_routes_with_context(generate_route_list(frontend::App), context, shell)
+        .default_service(missing)
+        .app_data(web::Data::new(LeptosOptions::builder().output_name("ourhub").build()));
+    let app = init_service(app).await;
+    read(call_service(&app, request.to_request()).await).await
+}
+
+async fn get(who: Who, path: &str) -> Answer {
+    ask(who, TestRequest::get().uri(path).insert_header((ACCEPT, "text/html"))).await
+}
+
+/// Sends a form as a browser does.
+async fn post(path: &str, form: &str) -> Answer {
+    let request = TestRequest::post()
+        .uri(path)
+        .insert_header((ACCEPT, "text/html"))
+        .insert_header((CONTENT_TYPE, "application/x-www-form-urlencoded"))
+        .set_payload(form.to_owned());
+    ask(Who::Admin, request).await
+}
+
+/// Every value of `attribute` in `html`.
+fn values(html: &str, attribute: &str) -> BTreeSet<String> {
+    let start = format!(" {attribute}=\"");
+    html.split(&start)
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .map(|value| value.replace("&amp;", "&"))
+        .collect()
+}
+
+#[actix_web::test]
+async fn every_page_is_drawn_without_style_attributes_or_inline_handlers() {
+    for path in PUBLIC.into_iter().chain(SIGNED_IN).chain(PLATFORM) {
+        let page = get(Who::Admin, path).await;
+        assert_eq!(page.status, 200, "{path}");
+        assert!(page.body.contains("<h1"), "{path} has a heading");
+        assert!(page.body.contains("id=\"main\""), "{path} has a main part");
+        assert!(page.body.contains("· OurHub</title>"), "{path} has a title");
+        assert!(page.body.contains(style::STYLESHEET_PATH), "{path} has the stylesheet");
+        assert!(
+            !page.body.contains(" style=\""),
+            "{path}: the policy forbids style attributes"
+        );
+        assert!(
+            values(&page.body, "onclick").is_empty(),
+            "{path}: the policy forbids inline handlers"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn who_is_not_signed_in_is_led_to_the_log_in() {
+    for path in SIGNED_IN.into_iter().chain(PLATFORM) {
+        let page = get(Who::Visitor, path).await;
+        assert_eq!((page.status, page.location.as_deref()), (303, Some("/login")), "{path}");
+        assert!(!page.body.contains("Harbor Robotics"), "{path}");
+    }
+    for path in PUBLIC {
+        assert_eq!(get(Who::Visitor, path).await.status, 200, "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn a_member_sees_no_platform_pages() {
+    let page = get(Who::Member, "/overview").await;
+    assert!(!page.body.contains("/admin/"));
+    for path in ["/admin/accounts", "/admin/teams", "/admin/requests"] {
+        let page = get(Who::Member, path).await;
+        assert_eq!(page.status, 403, "{path}");
+        assert!(page.body.contains("Not allowed"), "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn no_link_is_dead_and_every_form_has_a_receiver() {
+    let receivers: BTreeSet<_> = leptos::server_fn::actix::server_fn_paths()
+        .map(|(path, _)| path.to_owned())
+        .collect();
+    let mut links = BTreeSet::new();
+    for path in PUBLIC.into_iter().chain(SIGNED_IN).chain(PLATFORM) {
+        let page = get(Who::Admin, path).await;
+        links.extend(values(&page.body, "href"));
+        for action in values(&page.body, "action") {
+            let known = receivers.contains(&action) || !action.starts_with("/fn/");
+            assert!(known, "{path}: nothing receives the form sent to {action}");
+        }
+    }
+    let own = links.iter().filter(|link| link.starts_with('/') && !link.contains('.'));
+    for link in own {
+        assert_eq!(get(Who::Admin, link).await.status, 200, "{link}");
+    }
+}
+
+#[actix_web::test]
+async fn what_is_not_there_is_404() {
+    for path in [
+        "/no-such-page",
+        "/keys/none",
+        "/admin/accounts/new/none",
+        "/admin/models/price?model=none",
+    ] {
+        assert_eq!(get(Who::Admin, path).await.status, 404, "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn what_was_typed_wrongly_is_shown_again_with_the_reason_beside_it() {
+    let sent = post("/fn/create_key", "name=laptop&rpm=6O&cap_day=5").await;
+    assert_eq!((sent.status, sent.location.as_deref()), (302, Some("/keys/new")));
+
+    let cookie = sent.cookie.unwrap();
+    let page = ask(
+        Who::Admin,
+        TestRequest::get().uri("/keys/new").insert_header((COOKIE, cookie)),
+    )
+    .await;
+    assert!(page.body.contains("value=\"6O\""), "the typed value is there");
+    assert!(page.body.contains("id=\"rpm-error\""), "and so is the reason");
+    assert!(page.body.contains("aria-describedby=\"rpm-error\""));
+    assert!(page.body.contains("value=\"laptop\""), "nothing else is lost");
+}
+
+#[actix_web::test]
+async fn a_new_key_is_shown_once() {
+    let sent = post("/fn/create_key", "name=laptop").await;
+    assert_eq!(sent.location.as_deref(), Some("/keys/key_1/created"));
+    let cookie = sent.cookie.unwrap();
+    let first = ask(
+        Who::Admin,
+        TestRequest::get()
+            .uri("/keys/key_1/created")
+            .insert_header((COOKIE, cookie)),
+    )
+    .await;
+    assert!(
+        first
+            .body
+            .contains("sk-oh-7Qm2fKx1BvWc8RtYpLd4NhZs0JgAe6UiOv3TqMb5EkvT9x")
+    );
+    assert!(first.cookie.unwrap().ends_with('='), "the browser forgets it");
+    let again = get(Who::Admin, "/keys/key_1/created").await;
+    assert!(!again.body.contains("sk-oh-7Qm2"));
+    assert!(again.body.contains("Waiting for your first call"));
+}
+
+#[actix_web::test]
+async fn on_the_first_day_every_list_says_what_to_do() {
+    for (path, button) in [
+        ("/overview", "/admin/accounts/new"),
+        ("/keys", "/keys/new"),
+        ("/usage", "/docs"),
+        ("/admin/accounts", "/admin/accounts/new"),
+        ("/admin/models", "/admin/accounts/new"),
+    ] {
+        let page = get(Who::FirstAdmin, path).await;
+        assert_eq!(page.status, 200, "{path}");
+        assert!(values(&page.body, "href").contains(button), "{path} leads to {button}");
+    }
+}
