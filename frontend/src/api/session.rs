@@ -66,8 +66,8 @@ pub trait Sessions {
     async fn log_in(&self, email: String, password: String) -> Result<SetCookie, ApiError>;
     /// Ends the session.
     async fn log_out(&self) -> Result<SetCookie, ApiError>;
-    /// Changes the password and ends the other sessions.
-    async fn change_password(&self, current: String, new: String) -> Result<(), ApiError>;
+    /// Changes the password and ends every session; the cookie opens a new one.
+    async fn change_password(&self, current: String, new: String) -> Result<SetCookie, ApiError>;
     /// The browsers signed in.
     async fn list_sessions(&self) -> Result<Vec<SignedIn>, ApiError>;
     /// Ends one of them.
@@ -135,7 +135,11 @@ pub async fn change_password(
 ) -> Result<(), ApiError> {
     let result = super::backend()?.change_password(current, new).await;
     let done = Done::to("/settings").saying("Password changed. Other browsers were signed out.");
-    flash::finish("/settings", flash::typed([]), result.map(|()| done))
+    flash::finish(
+        "/settings",
+        flash::typed([]),
+        result.map(|cookie| done.with_cookie(cookie)),
+    )
 }
 
 /// The button that ends one.

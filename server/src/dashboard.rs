@@ -1,0 +1,160 @@
+//! The dashboard's backend: what one principal may ask of the areas, and the view models they get.
+//!
+//! Invariant: every permission is checked here or in the area below, by the principal's own rights; another team's things
+//! are not found, never forbidden; every change is in the audit log. Reads and writes what the areas do.
+
+mod accounts;
+mod billing;
+mod flash;
+mod keys;
+mod models;
+mod refusal;
+mod sessions;
+mod teams;
+mod usage;
+mod view;
+
+use crate::{
+    app::App,
+    audit::{self, Actor, Event},
+    auth::{Person, Session, Visitor},
+    clock,
+    teams::{self as areas, TeamScope},
+};
+use frontend::api::{ApiError, CURRENT_TEAM, Code};
+use gateway_core::id::{self, Kind};
+use refusal::Refusal;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Who asks, as far as is known.
+#[derive(Clone, Debug)]
+pub enum Who {
+    /// Nobody is signed in.
+    Nobody,
+    /// A browser is signed in.
+    Browser(Session),
+    /// A management token.
+    Token(Person),
+    /// It could not be found out, because the database does not answer.
+    Unknown,
+}
+
+/// The circumstances of one request.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    /// From where, and when.
+    pub visitor: Visitor,
+    /// Whether it came from this machine to a listener of this machine, without a proxy: then the first user becomes admin.
+    pub is_local: bool,
+    /// The request's id, for logs and for people to quote.
+    pub request_id: String,
+}
+
+/// One principal on one request: implements all of [`frontend::api::Backend`].
+pub struct Principal {
+    app: Arc<App>,
+    who: Who,
+    visit: Visit,
+}
+
+impl Principal {
+    /// `who` asks, on `visit`.
+    #[must_use]
+    pub const fn new(app: Arc<App>, who: Who, visit: Visit) -> Self {
+        Self { app, who, visit }
+    }
+
+    /// The signed-in person.
+    fn person(&self) -> Result<&Person, Refusal> {
+        match &self.who {
+            Who::Browser(session) => Ok(&session.person),
+            Who::Token(person) => Ok(person),
+            Who::Nobody => Err(Code::Unauthenticated.into()),
+            Who::Unknown => Err(Code::Unavailable.into()),
+        }
+    }
+
+    /// The browser's session.
+    fn browser(&self) -> Result<&Session, Refusal> {
+        match &self.who {
+            Who::Browser(session) => Ok(session),
+            Who::Token(_) => Err(Code::Forbidden.into()),
+            Who::Nobody => Err(Code::Unauthenticated.into()),
+            Who::Unknown => Err(Code::Unavailable.into()),
+        }
+    }
+
+    /// The signed-in person, who is platform admin.
+    fn admin(&self) -> Result<&Person, Refusal> {
+        let person = self.person()?;
+        if person.is_admin {
+            Ok(person)
+        } else {
+            Err(ApiError::because(Code::Forbidden, "Only platform admins may do this.").into())
+        }
+    }
+
+    /// The proof that the person may see `team`, an id or [`CURRENT_TEAM`].
+    async fn scope(&self, team: &str) -> Result<TeamScope, Refusal> {
+        let person = self.person()?;
+        let team_id = match team {
+            CURRENT_TEAM => self.current_team(person).await?,
+            _ => parse(Kind::Team, team)?,
+        };
+        Ok(areas::scope(&self.app.db, person, team_id).await?)
+    }
+
+    async fn current_team(&self, person: &Person) -> Result<i64, Refusal> {
+        let mine = areas::list_mine(&self.app.db, person).await?;
+        Ok(mine.first().ok_or(Code::NotFound)?.0.team_id)
+    }
+
+    /// Puts a change into the audit log.
+    async fn record(&self, change: Change<'_>) -> Result<(), Refusal> {
+        let event = Event {
+            actor: Actor {
+                user_id: self.person().ok().map(|person| person.user_id),
+                address: self.visit.visitor.address.to_string(),
+            },
+            team_id: change.team_id,
+            action: change.action,
+            target: change.target.to_owned(),
+            before: change.before,
+            after: change.after,
+        };
+        Ok(audit::record(&self.app.db, event, clock::now_ms()).await?)
+    }
+
+    /// Logs what failed on our side and adds the request's id.
+    fn answer<T>(&self, result: Result<T, Refusal>) -> Result<T, ApiError> {
+        result.map_err(|refusal| refusal.told(&self.visit.request_id))
+    }
+
+    const fn now_ms(&self) -> i64 {
+        self.visit.visitor.now_ms
+    }
+}
+
+/// One line of the audit log, without who did it.
+#[derive(Default)]
+struct Change<'a> {
+    team_id: Option<i64>,
+    action: &'static str,
+    target: &'a str,
+    before: Value,
+    after: Value,
+}
+
+/// The id written in `text`; what is no id names nothing.
+fn parse(kind: Kind, text: &str) -> Result<i64, Refusal> {
+    id::parse(kind, text).ok_or_else(|| Code::NotFound.into())
+}
+
+/// The id written in `text`, in the field `field` of a body.
+fn parse_field(kind: Kind, text: &str, field: &str) -> Result<i64, Refusal> {
+    id::parse(kind, text).ok_or_else(|| {
+        let example = id::render(kind, 0);
+        ApiError::field(field, format!("“{text}” is not an id. Write one such as {example}.")).into()
+    })
+}

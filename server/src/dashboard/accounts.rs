@@ -1,0 +1,163 @@
+//! Upstream accounts: platform admins only.
+//!
+//! Invariant: a secret goes in and never comes out; audit records name what changed, not the secret. Reads and writes what
+//! `accounts` does.
+
+mod shapes;
+
+use super::{Change, Principal, Refusal, view};
+use crate::accounts::{Account, TestOutcome};
+use async_trait::async_trait;
+use frontend::api::{
+    ApiError, Page, PageQuery,
+    accounts::{AccountPatch, AccountView, Accounts, NewAccount, PresetView, TestView},
+};
+use gateway_core::{
+    catalog,
+    id::{self, Kind},
+};
+use serde_json::{Value, json};
+
+#[async_trait]
+impl Accounts for Principal {
+    async fn presets(&self) -> Result<Vec<PresetView>, ApiError> {
+        self.answer(
+            self.admin()
+                .map(|_| catalog::presets().iter().map(preset_view).collect()),
+        )
+    }
+
+    async fn list_accounts(&self, page: PageQuery) -> Result<Page<AccountView>, ApiError> {
+        self.answer(self.read_accounts(&page).await)
+    }
+
+    async fn account(&self, id: &str) -> Result<AccountView, ApiError> {
+        self.answer(self.read_account(id).await)
+    }
+
+    async fn create_account(&self, new: NewAccount) -> Result<AccountView, ApiError> {
+        self.answer(self.add_account(new).await)
+    }
+
+    async fn update_account(&self, id: &str, change: AccountPatch) -> Result<AccountView, ApiError> {
+        self.answer(self.change_account(id, change).await)
+    }
+
+    async fn delete_account(&self, id: &str) -> Result<(), ApiError> {
+        self.answer(self.remove_account(id).await)
+    }
+
+    async fn test_account(&self, id: &str) -> Result<TestView, ApiError> {
+        self.answer(self.try_account(id).await)
+    }
+
+    async fn test_draft(&self, new: NewAccount) -> Result<TestView, ApiError> {
+        self.answer(self.try_draft(new).await)
+    }
+}
+
+impl Principal {
+    async fn read_accounts(&self, query: &PageQuery) -> Result<Page<AccountView>, Refusal> {
+        self.admin()?;
+        let after = view::after(query, Kind::Account)?;
+        let accounts = self.app.fleet.list().await?;
+        let skipped = after.and_then(|after| accounts.iter().position(|account| account.id == after));
+        let rest = accounts.into_iter().skip(skipped.map_or(0, |at| at + 1));
+        let views = rest.map(|account| shapes::view(account, self.now_ms()));
+        Ok(view::page(query, views.collect(), |account| account.id.clone()))
+    }
+
+    async fn read_account(&self, id: &str) -> Result<AccountView, Refusal> {
+        self.admin()?;
+        let account = self.app.fleet.get(super::parse(Kind::Account, id)?).await?;
+        Ok(shapes::view(account, self.now_ms()))
+    }
+
+    async fn add_account(&self, new: NewAccount) -> Result<AccountView, Refusal> {
+        self.admin()?;
+        let account = self.app.fleet.create(&shapes::new(new)?).await?;
+        self.record_account(&account, "account.create", Value::Null).await?;
+        Ok(shapes::view(account, self.now_ms()))
+    }
+
+    async fn change_account(&self, id: &str, change: AccountPatch) -> Result<AccountView, Refusal> {
+        self.admin()?;
+        let account_id = super::parse(Kind::Account, id)?;
+        let before = self.app.fleet.get(account_id).await?;
+        let account = self.app.fleet.update(account_id, shapes::change(change)?).await?;
+        self.record_account(&account, "account.update", noted(&before)).await?;
+        Ok(shapes::view(account, self.now_ms()))
+    }
+
+    async fn remove_account(&self, id: &str) -> Result<(), Refusal> {
+        self.admin()?;
+        let account_id = super::parse(Kind::Account, id)?;
+        let before = self.app.fleet.get(account_id).await?;
+        self.app.fleet.delete(account_id).await?;
+        self.record(Change {
+            action: "account.delete",
+            target: id,
+            before: noted(&before),
+            ..Change::default()
+        })
+        .await
+    }
+
+    async fn try_account(&self, id: &str) -> Result<TestView, Refusal> {
+        self.admin()?;
+        let outcome = self.app.fleet.test(super::parse(Kind::Account, id)?).await?;
+        Ok(test_view(outcome))
+    }
+
+    async fn try_draft(&self, new: NewAccount) -> Result<TestView, Refusal> {
+        self.admin()?;
+        let outcome = self.app.fleet.test_draft(&shapes::new(new)?).await?;
+        Ok(test_view(outcome))
+    }
+
+    async fn record_account(&self, account: &Account, action: &'static str, before: Value) -> Result<(), Refusal> {
+        let target = id::render(Kind::Account, account.id);
+        self.record(Change {
+            action,
+            target: &target,
+            before,
+            after: noted(account),
+            ..Change::default()
+        })
+        .await
+    }
+}
+
+/// What the audit log says of an account.
+fn noted(account: &Account) -> Value {
+    json!({
+        "label": account.label,
+        "provider": account.provider,
+        "base_url": account.base_url,
+        "last_four": account.last_four,
+        "proxy_url": account.proxy_url,
+        "priority": account.standing.priority,
+        "weight": account.standing.weight,
+        "region": account.standing.region,
+        "is_disabled": account.times.disabled_at.is_some(),
+    })
+}
+
+fn test_view(outcome: TestOutcome) -> TestView {
+    TestView {
+        ok: outcome.ok,
+        latency_ms: outcome.latency_ms,
+        message: outcome.message,
+        models: outcome.models.len() as u64,
+    }
+}
+
+fn preset_view(preset: &catalog::Preset) -> PresetView {
+    PresetView {
+        id: preset.id.to_owned(),
+        name: preset.name.to_owned(),
+        dialect: preset.dialect.to_owned(),
+        base_url: preset.base_url.to_owned(),
+        needs_key: preset.needs_key,
+    }
+}

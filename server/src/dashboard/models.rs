@@ -1,0 +1,126 @@
+//! The catalogue: everyone reads it, platform admins add models and prices.
+//!
+//! Invariant: a model without a price is shown without one. Reads and writes what `catalog` does.
+
+use super::{Change, Principal, Refusal, view};
+use crate::catalog::{self, ModelInfo, PriceRow};
+use async_trait::async_trait;
+use frontend::api::{
+    ApiError, Page, PageQuery, Time,
+    models::{ModelView, Models, NewModel, NewPrice, Prices},
+};
+use serde_json::json;
+
+#[async_trait]
+impl Models for Principal {
+    async fn list_models(&self, page: PageQuery) -> Result<Page<ModelView>, ApiError> {
+        Ok(self.read_models(&page))
+    }
+
+    async fn create_model(&self, new: NewModel) -> Result<ModelView, ApiError> {
+        self.answer(self.add_model(new).await)
+    }
+
+    async fn add_price(&self, model: &str, new: NewPrice) -> Result<ModelView, ApiError> {
+        self.answer(self.set_price(model, new).await)
+    }
+}
+
+impl Principal {
+    fn read_models(&self, query: &PageQuery) -> Page<ModelView> {
+        let models = self.app.catalog.list();
+        let is_after = |model: &&std::sync::Arc<ModelInfo>| query.after.as_ref().is_none_or(|after| model.id > *after);
+        let wanted = query.rows() as usize + 1;
+        let views = models
+            .iter()
+            .filter(is_after)
+            .take(wanted)
+            .map(|model| self.model_view(model));
+        view::page(query, views.collect(), |model| model.id.clone())
+    }
+
+    async fn add_model(&self, new: NewModel) -> Result<ModelView, Refusal> {
+        let admin = self.admin()?;
+        let after = json!(new);
+        let new = catalog::NewModel {
+            id: new.id.trim().to_owned(),
+            dialects: new.dialects,
+            context: new.context,
+            max_output: new.max_output,
+            prices: prices(new.prices),
+        };
+        let model = self.app.catalog.add_model(&new, admin.user_id).await?;
+        self.record(Change {
+            action: "model.create",
+            target: &model.id,
+            after,
+            ..Change::default()
+        })
+        .await?;
+        Ok(self.model_view(&model))
+    }
+
+    async fn set_price(&self, model: &str, new: NewPrice) -> Result<ModelView, Refusal> {
+        let admin = self.admin()?;
+        let after = json!(new);
+        let new = catalog::NewPrice {
+            effective_at_ms: new.effective_at.map(|time| time.0),
+            prices: catalog::Prices {
+                input: new.input,
+                output: new.output,
+                cache_read: new.cache_read,
+                cache_write: new.cache_write,
+            },
+        };
+        let model = self.app.catalog.add_price(model, &new, admin.user_id).await?;
+        self.record(Change {
+            action: "price.create",
+            target: &model.id,
+            after,
+            ..Change::default()
+        })
+        .await?;
+        Ok(self.model_view(&model))
+    }
+
+    fn model_view(&self, model: &ModelInfo) -> ModelView {
+        let now = model.price_at(self.now_ms());
+        let count = |tokens: u64| i64::try_from(tokens).unwrap_or(i64::MAX);
+        let tier = now.and_then(|price| price.sheet.tiers.first());
+        ModelView {
+            id: model.id.clone(),
+            provider: model.provider.clone(),
+            mode: model.mode.clone(),
+            context: model.context.map(count),
+            max_output: model.max_output.map(count),
+            capabilities: model.capabilities.clone(),
+            prices: now.map(shown),
+            price_since: now.map(|price| Time(price.effective_at_ms)),
+            next_price: model
+                .next_price(self.now_ms())
+                .map(|price| (Time(price.effective_at_ms), shown(price))),
+            long_context_from: tier.map(|tier| count(tier.min_prompt_tokens)),
+            is_served: self.app.fleet.serves(&model.id),
+            is_builtin: model.is_builtin,
+        }
+    }
+}
+
+fn shown(price: &PriceRow) -> Prices {
+    let shown = price.sheet.per_million();
+    Prices {
+        input: shown.input,
+        output: shown.output,
+        cache_read: shown.cache_read,
+        cache_write: shown.cache_write,
+    }
+}
+
+fn prices(prices: Prices) -> catalog::Prices {
+    catalog::Prices {
+        input: prices.input,
+        output: prices.output,
+        cache_read: prices.cache_read,
+        cache_write: prices.cache_write,
+    }
+}

@@ -1,0 +1,201 @@
+//! From the areas' errors to what people are told: one table.
+//!
+//! Invariant: a cause of ours is logged with the request's id and never told. Writes logs.
+
+use crate::{
+    accounts::AccountsError, auth::AuthError, billing::BillingError, catalog::CatalogError, fields, input::Problems,
+    keys::KeyError, ledger::LedgerError, secrets::SecretsError, teams::TeamError,
+};
+use frontend::api::{ApiError, Code, FieldError};
+use sea_orm::DbErr;
+
+/// A refusal on its way to people: what they are told, and what stays in the log.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    error: ApiError,
+    cause: Option<String>,
+}
+
+impl Refusal {
+    /// What is told, with the request's id; the cause goes into the log.
+    pub fn told(self, request_id: &str) -> ApiError {
+        if let Some(cause) = self.cause {
+            tracing::error!(request_id, cause, "a request of the dashboard failed");
+        }
+        ApiError {
+            request_id: request_id.to_owned(),
+            ..self.error
+        }
+    }
+
+    fn ours(code: Code, cause: impl ToString) -> Self {
+        Self {
+            error: ApiError::new(code),
+            cause: Some(cause.to_string()),
+        }
+    }
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Self { error, cause: None }
+    }
+}
+
+impl From<Code> for Refusal {
+    fn from(code: Code) -> Self {
+        ApiError::new(code).into()
+    }
+}
+
+impl From<DbErr> for Refusal {
+    fn from(error: DbErr) -> Self {
+        match error {
+            DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => Self::ours(Code::Unavailable, error),
+            _ => Self::ours(Code::Internal, error),
+        }
+    }
+}
+
+impl From<SecretsError> for Refusal {
+    fn from(error: SecretsError) -> Self {
+        Self::ours(Code::Internal, error)
+    }
+}
+
+impl From<LedgerError> for Refusal {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Database(error) => error.into(),
+            LedgerError::Down(_) => Self::ours(Code::Unavailable, error),
+            other => Self::ours(Code::Internal, other),
+        }
+    }
+}
+
+impl From<Problems> for Refusal {
+    fn from(problems: Problems) -> Self {
+        let fields = problems.0.into_iter().map(|problem| FieldError {
+            field: problem.field.to_owned(),
+            message: problem.reason.to_string(),
+        });
+        invalid(fields.collect())
+    }
+}
+
+impl From<Vec<fields::FieldError>> for Refusal {
+    fn from(errors: Vec<fields::FieldError>) -> Self {
+        let fields = errors.into_iter().map(|error| FieldError {
+            field: error.field.to_owned(),
+            message: error.reason,
+        });
+        invalid(fields.collect())
+    }
+}
+
+fn invalid(fields: Vec<FieldError>) -> Refusal {
+    let error = ApiError {
+        fields,
+        ..ApiError::new(Code::Invalid)
+    };
+    error.into()
+}
+
+impl From<AuthError> for Refusal {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Invalid(problems) => problems.into(),
+            AuthError::WrongCredentials => {
+                ApiError::because(Code::Unauthenticated, "The e-mail address or the password is wrong.").into()
+            }
+            AuthError::EmailTaken => {
+                let taken = "Somebody signed up with this address already. Log in instead.";
+                ApiError {
+                    code: Code::Conflict,
+                    ..ApiError::field("email", taken)
+                }
+                .into()
+            }
+            AuthError::Throttled { retry_after_s } => {
+                let wait = format!("Too many tries. Try again in {retry_after_s} s.");
+                ApiError::because(Code::Throttled, wait).into()
+            }
+            AuthError::SetupRefused => {
+                let refused = "This setup link was used, or is not the newest one in the log.";
+                ApiError::because(Code::Forbidden, refused).into()
+            }
+            AuthError::NotFound => Code::NotFound.into(),
+            AuthError::Forbidden => Code::Forbidden.into(),
+            AuthError::Hashing => Self::ours(Code::Internal, error),
+            AuthError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<TeamError> for Refusal {
+    fn from(error: TeamError) -> Self {
+        match error {
+            TeamError::NotFound => Code::NotFound.into(),
+            TeamError::Forbidden => Code::Forbidden.into(),
+            TeamError::LastOwner => {
+                let refused = "A team keeps at least one owner. Make somebody else an owner first.";
+                ApiError {
+                    code: Code::Conflict,
+                    ..ApiError::field("role", refused)
+                }
+                .into()
+            }
+            TeamError::Invalid(problems) => problems.into(),
+            TeamError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<KeyError> for Refusal {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::NotFound => Code::NotFound.into(),
+            KeyError::Forbidden => Code::Forbidden.into(),
+            KeyError::Revoked => ApiError::because(Code::Conflict, "The key is revoked and stays as it is.").into(),
+            KeyError::Invalid(problems) => problems.into(),
+            KeyError::Randomness => Self::ours(Code::Internal, error),
+            KeyError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<BillingError> for Refusal {
+    fn from(error: BillingError) -> Self {
+        match error {
+            BillingError::Amount => {
+                ApiError::field("amount", "Write an amount that is not zero and that a wallet can hold.").into()
+            }
+            BillingError::Reason => ApiError::field("reason", "Write a reason of at most 200 characters.").into(),
+            BillingError::Ledger(error) => error.into(),
+            BillingError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<CatalogError> for Refusal {
+    fn from(error: CatalogError) -> Self {
+        match error {
+            CatalogError::Invalid(errors) => errors.into(),
+            CatalogError::NotFound => Code::NotFound.into(),
+            CatalogError::Unreadable(_) => Self::ours(Code::Internal, error),
+            CatalogError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<AccountsError> for Refusal {
+    fn from(error: AccountsError) -> Self {
+        match error {
+            AccountsError::Invalid(errors) => errors.into(),
+            AccountsError::NotFound => Code::NotFound.into(),
+            AccountsError::Secrets(error) => error.into(),
+            AccountsError::Client(_) => Self::ours(Code::Internal, error),
+            AccountsError::Database(error) => error.into(),
+        }
+    }
+}

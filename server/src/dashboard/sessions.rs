@@ -1,0 +1,196 @@
+//! Signing up, in and out, and who is signed in.
+//!
+//! Invariant: the cookie is `__Host-ourhub` with Secure over https, else `ourhub`; HttpOnly and SameSite=Lax always.
+//! Reads and writes what `auth` does.
+
+use super::{Change, Principal, Refusal, Who, view};
+use crate::{
+    auth::{ABSOLUTE_MS, NewUser, Person, Session},
+    keys::KeyState,
+    teams::{self, Right},
+};
+use async_trait::async_trait;
+use frontend::api::{
+    ApiError, Code, Time,
+    session::{SessionView, Sessions, SetCookie, SignedIn},
+};
+use gateway_core::id::{self, Kind};
+use serde_json::json;
+
+/// Keys counted for the first-steps list; more are not told apart.
+const KEYS_COUNTED: u64 = 1_000;
+
+/// The cookie's name over https, which no other host can set.
+pub const SECURE_COOKIE: &str = "__Host-ourhub";
+/// The cookie's name over http.
+pub const PLAIN_COOKIE: &str = "ourhub";
+
+#[async_trait]
+impl Sessions for Principal {
+    async fn session(&self) -> Result<Option<SessionView>, ApiError> {
+        let view = match &self.who {
+            Who::Nobody => return Ok(None),
+            _ => self.read_session().await,
+        };
+        self.answer(view.map(Some))
+    }
+
+    async fn sign_up(&self, email: String, password: String) -> Result<SetCookie, ApiError> {
+        self.answer(self.open_account(&email, &password).await)
+    }
+
+    async fn log_in(&self, email: String, password: String) -> Result<SetCookie, ApiError> {
+        let opened = self.app.auth.log_in(&email, &password, &self.visit.visitor).await;
+        self.answer(opened.map(|opened| self.cookie(&opened.cookie)).map_err(Refusal::from))
+    }
+
+    async fn log_out(&self) -> Result<SetCookie, ApiError> {
+        self.answer(self.close_session().await)
+    }
+
+    async fn change_password(&self, current: String, new: String) -> Result<SetCookie, ApiError> {
+        self.answer(self.replace_password(&current, &new).await)
+    }
+
+    async fn list_sessions(&self) -> Result<Vec<SignedIn>, ApiError> {
+        self.answer(self.browsers().await)
+    }
+
+    async fn end_session(&self, id: String) -> Result<(), ApiError> {
+        self.answer(self.end_browser(&id).await)
+    }
+
+    fn seal(&self, text: &str) -> Result<String, ApiError> {
+        self.answer(self.seal_flash(text))
+    }
+
+    fn open(&self, sealed: &str) -> Option<String> {
+        self.open_flash(sealed)
+    }
+
+    async fn redeem_setup(&self, token: String) -> Result<(), ApiError> {
+        self.answer(self.become_admin(&token).await)
+    }
+}
+
+impl Principal {
+    async fn read_session(&self) -> Result<SessionView, Refusal> {
+        let person = self.person()?;
+        let mine = teams::list_mine(&self.app.db, person).await?;
+        let (team, role) = mine.first().ok_or(Code::NotFound)?;
+        let scope = teams::scope(&self.app.db, person, team.team_id).await?;
+        scope.demand(Right::Read)?;
+        let keys = self.app.keys.list(&scope, None, KEYS_COUNTED).await?;
+        let live = keys.iter().filter(|key| key.state(self.now_ms()) == KeyState::Live);
+        Ok(SessionView {
+            user_id: view::user_id(person.user_id),
+            email: person.email.clone(),
+            is_admin: person.is_admin,
+            team_id: view::team_id(team.team_id),
+            team_name: team.name.clone(),
+            time_zone: team.time_zone.clone(),
+            role: role.name().to_owned(),
+            has_accounts: !self.app.fleet.list().await?.is_empty(),
+            key_count: live.count() as u64,
+            now: Time(self.now_ms()),
+        })
+    }
+
+    async fn open_account(&self, email: &str, password: &str) -> Result<SetCookie, Refusal> {
+        let new = NewUser { email, password };
+        let (opened, made) = self
+            .app
+            .auth
+            .sign_up(new, &self.visit.visitor, self.visit.is_local)
+            .await?;
+        let target = view::user_id(made.person.user_id);
+        self.record(Change {
+            team_id: Some(made.team_id),
+            action: "user.sign_up",
+            target: &target,
+            after: json!({"email": made.person.email, "is_admin": made.person.is_admin}),
+            ..Change::default()
+        })
+        .await?;
+        Ok(self.cookie(&opened.cookie))
+    }
+
+    async fn close_session(&self) -> Result<SetCookie, Refusal> {
+        self.app.auth.log_out(self.browser()?, self.now_ms()).await?;
+        Ok(SetCookie(self.cookie_text("", 0)))
+    }
+
+    async fn replace_password(&self, current: &str, new: &str) -> Result<SetCookie, Refusal> {
+        let session = self.browser()?;
+        let changed = self
+            .app
+            .auth
+            .change_password(session, current, new, &self.visit.visitor)
+            .await;
+        let opened = changed.map_err(|error| match error {
+            crate::auth::AuthError::WrongCredentials => ApiError::field("current", "This is not your password.").into(),
+            crate::auth::AuthError::Invalid(problems) => renamed(problems, "password", "new"),
+            other => Refusal::from(other),
+        })?;
+        self.record_self(&session.person, "user.change_password").await?;
+        Ok(self.cookie(&opened.cookie))
+    }
+
+    async fn browsers(&self) -> Result<Vec<SignedIn>, Refusal> {
+        let person = self.person()?;
+        let current = self.browser().ok().map(|session| session.session_id);
+        let rows = self.app.auth.list_sessions(person, self.now_ms()).await?;
+        let listed = rows.into_iter().map(|row| SignedIn {
+            id: id::render(Kind::Session, row.session_id),
+            created_at: Time(row.created_at_ms),
+            last_seen_at: Time(row.last_seen_at_ms),
+            address: row.address,
+            user_agent: row.user_agent,
+            is_current: Some(row.session_id) == current,
+        });
+        Ok(listed.collect())
+    }
+
+    async fn end_browser(&self, id: &str) -> Result<(), Refusal> {
+        let person = self.person()?;
+        let session_id = super::parse(Kind::Session, id)?;
+        self.app.auth.revoke_session(person, session_id, self.now_ms()).await?;
+        self.record_self(person, "session.end").await
+    }
+
+    async fn become_admin(&self, token: &str) -> Result<(), Refusal> {
+        let Session { person, .. } = self.browser()?;
+        self.app.auth.redeem_setup(token, person).await?;
+        self.record_self(person, "user.become_admin").await
+    }
+
+    async fn record_self(&self, person: &Person, action: &'static str) -> Result<(), Refusal> {
+        let target = view::user_id(person.user_id);
+        self.record(Change {
+            action,
+            target: &target,
+            ..Change::default()
+        })
+        .await
+    }
+
+    fn cookie(&self, value: &str) -> SetCookie {
+        SetCookie(self.cookie_text(value, ABSOLUTE_MS / 1_000))
+    }
+
+    fn cookie_text(&self, value: &str, max_age_s: i64) -> String {
+        let (name, secure) = match self.app.edge.is_https() {
+            true => (SECURE_COOKIE, "; Secure"),
+            false => (PLAIN_COOKIE, ""),
+        };
+        format!("{name}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Lax{secure}")
+    }
+}
+
+/// `problems` with the field `from` called `to`, as in the form.
+fn renamed(mut problems: crate::input::Problems, from: &str, to: &'static str) -> Refusal {
+    for problem in problems.0.iter_mut().filter(|problem| problem.field == from) {
+        problem.field = to;
+    }
+    problems.into()
+}

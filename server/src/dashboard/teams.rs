@@ -1,0 +1,216 @@
+//! Teams and members: an owner or admin of the team changes it, a platform admin sees and suspends all.
+//!
+//! Invariant: what a key may do is checked anew at its next request after a change. Reads and writes what `teams` does.
+
+use super::{Change, Principal, Refusal, view};
+use crate::{
+    ledger::{Kind as Period, Series},
+    teams::{self, MemberRow, Right, TeamRow, TeamScope},
+};
+use async_trait::async_trait;
+use frontend::api::{
+    ApiError, Nano, Page, PageQuery, Time,
+    team::{MemberPatch, MemberView, TeamPatch, TeamView, Teams},
+};
+use gateway_core::id::Kind;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+#[async_trait]
+impl Teams for Principal {
+    async fn list_teams(&self, page: PageQuery) -> Result<Page<TeamView>, ApiError> {
+        self.answer(self.read_teams(&page).await)
+    }
+
+    async fn team(&self, team: &str) -> Result<TeamView, ApiError> {
+        self.answer(self.read_team(team).await)
+    }
+
+    async fn update_team(&self, team: &str, change: TeamPatch) -> Result<TeamView, ApiError> {
+        self.answer(self.change_team(team, change).await)
+    }
+
+    async fn list_members(&self, team: &str, page: PageQuery) -> Result<Page<MemberView>, ApiError> {
+        self.answer(self.read_members(team, &page).await)
+    }
+
+    async fn update_member(&self, team: &str, user: &str, change: MemberPatch) -> Result<MemberView, ApiError> {
+        self.answer(self.change_member(team, user, change).await)
+    }
+}
+
+impl Principal {
+    async fn read_teams(&self, query: &PageQuery) -> Result<Page<TeamView>, Refusal> {
+        let person = self.person()?;
+        let after = view::after(query, Kind::Team)?;
+        let rows = match person.is_admin {
+            true => teams::list_all(&self.app.db, person, after, view::limit(query)).await?,
+            false => {
+                let mine = teams::list_mine(&self.app.db, person).await?;
+                let mine = mine.into_iter().map(|(row, _)| row);
+                mine.filter(|row| after.is_none_or(|after| row.team_id > after))
+                    .collect()
+            }
+        };
+        let page = view::page(query, rows, |row| view::team_id(row.team_id));
+        let mut data = Vec::with_capacity(page.data.len());
+        for row in page.data {
+            let scope = teams::scope(&self.app.db, person, row.team_id).await?;
+            data.push(self.team_view(&scope, row).await?);
+        }
+        Ok(Page { data, next: page.next })
+    }
+
+    async fn read_team(&self, team: &str) -> Result<TeamView, Refusal> {
+        let scope = self.scope(team).await?;
+        scope.demand(Right::Read)?;
+        let row = teams::get(&self.app.db, &scope).await?;
+        self.team_view(&scope, row).await
+    }
+
+    async fn change_team(&self, team: &str, change: TeamPatch) -> Result<TeamView, Refusal> {
+        let scope = self.scope(team).await?;
+        if change.suspended.is_some() {
+            self.admin()?;
+        }
+        let suspended = change.suspended;
+        let patch = team_patch(change);
+        if patch != teams::TeamPatch::default() {
+            let (before, after) = teams::update(&self.app.db, &scope, patch).await?;
+            self.app.keys.forget_team(scope.team_id());
+            self.record_team(&scope, "team.update", (&before, &after)).await?;
+        }
+        if let Some(suspended) = suspended {
+            self.suspend(&scope, suspended).await?;
+        }
+        let row = teams::get(&self.app.db, &scope).await?;
+        self.team_view(&scope, row).await
+    }
+
+    async fn suspend(&self, scope: &TeamScope, suspended: bool) -> Result<(), Refusal> {
+        let admin = self.admin()?;
+        let team_id = scope.team_id();
+        let action = match suspended {
+            true => {
+                teams::suspend(&self.app.db, admin, team_id, self.now_ms()).await?;
+                "team.suspend"
+            }
+            false => {
+                teams::resume(&self.app.db, admin, team_id).await?;
+                "team.resume"
+            }
+        };
+        self.app.keys.forget_team(team_id);
+        self.record_team(scope, action, (&Value::Null, &Value::Null)).await
+    }
+
+    async fn read_members(&self, team: &str, query: &PageQuery) -> Result<Page<MemberView>, Refusal> {
+        let scope = self.scope(team).await?;
+        scope.demand(Right::Read)?;
+        let after = view::after(query, Kind::User)?;
+        let team = teams::get(&self.app.db, &scope).await?;
+        let rows = teams::list_members(&self.app.db, &scope).await?;
+        let skipped = after.and_then(|after| rows.iter().position(|row| row.user_id == after));
+        let rows: Vec<MemberRow> = rows.into_iter().skip(skipped.map_or(0, |at| at + 1)).collect();
+        let page = view::page(query, rows, |row| view::user_id(row.user_id));
+        let mut data = Vec::with_capacity(page.data.len());
+        for row in page.data {
+            data.push(self.member_view(&team, row).await?);
+        }
+        Ok(Page { data, next: page.next })
+    }
+
+    async fn change_member(&self, team: &str, user: &str, change: MemberPatch) -> Result<MemberView, Refusal> {
+        let scope = self.scope(team).await?;
+        let user_id = super::parse(Kind::User, user)?;
+        let patch = teams::MemberPatch {
+            role: change.role,
+            cap_day: change.cap_day.map(cap),
+            cap_month: change.cap_month.map(cap),
+        };
+        let (before, after) = teams::update_member(&self.app.db, &scope, user_id, patch).await?;
+        self.app.keys.forget_team(scope.team_id());
+        self.record(Change {
+            team_id: Some(scope.team_id()),
+            action: "member.update",
+            target: user,
+            before: json!(before),
+            after: json!(after),
+        })
+        .await?;
+        let team = teams::get(&self.app.db, &scope).await?;
+        self.member_view(&team, after).await
+    }
+
+    async fn record_team(
+        &self,
+        scope: &TeamScope,
+        action: &'static str,
+        (before, after): (&impl Serialize, &impl Serialize),
+    ) -> Result<(), Refusal> {
+        let target = view::team_id(scope.team_id());
+        self.record(Change {
+            team_id: Some(scope.team_id()),
+            action,
+            target: &target,
+            before: json!(before),
+            after: json!(after),
+        })
+        .await
+    }
+
+    async fn team_view(&self, scope: &TeamScope, row: TeamRow) -> Result<TeamView, Refusal> {
+        let asked = [(Series::team(row.team_id, Period::Month), view::nano(row.cap_month))];
+        let [month] = self.spends(&row, asked).await?;
+        let members = teams::list_members(&self.app.db, scope).await?;
+        let balance = self.app.ledger.balance(row.team_id).await?;
+        Ok(TeamView {
+            id: view::team_id(row.team_id),
+            name: row.name,
+            time_zone: row.time_zone,
+            cap_day: view::nano(row.cap_day),
+            cap_month: view::nano(row.cap_month),
+            rpm: row.rpm,
+            tpm: row.tpm,
+            created_at: Time(row.created_at_ms),
+            suspended_at: view::time(row.suspended_at_ms),
+            members: members.len() as u64,
+            balance: balance.left(),
+            month,
+        })
+    }
+
+    async fn member_view(&self, team: &TeamRow, row: MemberRow) -> Result<MemberView, Refusal> {
+        let series = |kind| Series::member(team.team_id, row.user_id, kind);
+        let asked = [
+            (series(Period::Day), view::nano(row.cap_day)),
+            (series(Period::Month), view::nano(row.cap_month)),
+        ];
+        let [day, month] = self.spends(team, asked).await?;
+        Ok(MemberView {
+            user_id: view::user_id(row.user_id),
+            email: row.email,
+            role: row.role.name().to_owned(),
+            cap_day: view::nano(row.cap_day),
+            cap_month: view::nano(row.cap_month),
+            day,
+            month,
+            created_at: Time(row.created_at_ms),
+        })
+    }
+}
+
+fn cap(amount: Option<Nano>) -> Option<i64> {
+    amount.map(|amount| amount.0)
+}
+
+fn team_patch(change: TeamPatch) -> teams::TeamPatch {
+    teams::TeamPatch {
+        name: change.name,
+        time_zone: change.time_zone,
+        cap_day: change.cap_day.map(cap),
+        cap_month: change.cap_month.map(cap),
+        rpm: change.rpm,
+        tpm: change.tpm,
+    }
+}

@@ -1,0 +1,126 @@
+//! The receipt of one request: attempts, charge line by line, holds with what they were held against.
+//!
+//! Invariant: a team sees "OpenAI, account 2", never an account's label. Reads what `metering` and `accounts` do.
+
+use super::{Principal, Refusal, request_id, rows};
+use crate::{
+    accounts::Account,
+    metering::{self, Against, Attempt, Papers, Request, Whose},
+};
+use frontend::api::{
+    Code, Nano, Time,
+    usage::{AttemptView, ChargeLine, HoldLine, Receipt, RequestRow},
+};
+use gateway_core::{catalog, pricing::per_million};
+
+impl Principal {
+    pub(super) async fn read_receipt(&self, team: &str, id: &str) -> Result<Receipt, Refusal> {
+        let scope = self.reader(team).await?;
+        let request = metering::find(&self.app.db, Whose::Team(&scope), request_id(id)?).await?;
+        let request = request.ok_or(Code::NotFound)?;
+        let row = rows::row(&request, &self.names_of(&scope).await?);
+        self.receipt_of(&request, row, Labels::Numbers).await
+    }
+
+    pub(super) async fn read_any_receipt(&self, id: &str) -> Result<Receipt, Refusal> {
+        self.admin()?;
+        let request = metering::find(&self.app.db, Whose::Everybody, request_id(id)?).await?;
+        let request = request.ok_or(Code::NotFound)?;
+        let row = self.row_of_any(&request, &mut rows::NamesByTeam::default()).await?;
+        self.receipt_of(&request, row, Labels::Own).await
+    }
+
+    async fn receipt_of(&self, request: &Request, row: RequestRow, labels: Labels) -> Result<Receipt, Refusal> {
+        let papers = metering::papers(&self.app.db, request).await?;
+        let accounts = self.app.fleet.list().await?;
+        let trail = request
+            .attempts()
+            .into_iter()
+            .map(|attempt| attempt_view(attempt, &accounts, labels));
+        Ok(Receipt {
+            row,
+            trail: trail.collect(),
+            lines: papers.lines.iter().map(line_view).collect(),
+            price_since: papers.price_since_ms.filter(|since| *since > 0).map(Time),
+            holds: hold_lines(request, &papers),
+            notes: request.notes(),
+        })
+    }
+}
+
+/// What an account is called on a receipt.
+#[derive(Clone, Copy)]
+enum Labels {
+    /// Its own label: for admins.
+    Own,
+    /// Its provider and its number among that provider's accounts.
+    Numbers,
+}
+
+fn attempt_view(attempt: Attempt, accounts: &[Account], labels: Labels) -> AttemptView {
+    AttemptView {
+        account: account_name(&attempt, accounts, labels),
+        provider: attempt.provider,
+        outcome: attempt.outcome.name().to_owned(),
+        status: attempt.status,
+        started_ms: attempt.started_ms,
+        took_ms: attempt.took_ms,
+        note: attempt.note,
+    }
+}
+
+fn account_name(attempt: &Attempt, accounts: &[Account], labels: Labels) -> String {
+    let provider = catalog::preset(&attempt.provider).map_or(attempt.provider.as_str(), |preset| preset.name);
+    let account = accounts.iter().find(|account| Some(account.id) == attempt.account_id());
+    match (account, labels) {
+        (Some(account), Labels::Own) => account.label.clone(),
+        (Some(account), Labels::Numbers) => {
+            let is_before = |other: &&Account| other.provider == account.provider && other.id <= account.id;
+            format!("{provider}, account {}", accounts.iter().filter(is_before).count())
+        }
+        (None, _) => format!("{provider}, an account that is gone"),
+    }
+}
+
+fn line_view(line: &metering::ChargeLine) -> ChargeLine {
+    ChargeLine {
+        kind: line.kind.to_owned(),
+        tokens: line.tokens,
+        price: per_million(line.pusd_per_token),
+        amount: line.amount(),
+    }
+}
+
+fn hold_lines(request: &Request, papers: &Papers) -> Vec<HoldLine> {
+    let lines = request.holds().zip(&papers.against).map(|(hold, against)| HoldLine {
+        at: Time(hold.started_at),
+        ended_at: hold.finished_at.map(Time),
+        state: match hold.state {
+            0 => "held",
+            1 => "posted",
+            2 => "voided",
+            _ => "estimated",
+        }
+        .to_owned(),
+        held: Nano(hold.held),
+        posted: Nano(hold.posted),
+        overrun: Nano(hold.overrun),
+        against: against.iter().map(against_text).collect(),
+    });
+    lines.collect()
+}
+
+/// Such as "key, day of 24 Nov".
+fn against_text(against: &Against) -> String {
+    let zoned = || {
+        let zone = jiff::tz::TimeZone::get(&against.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
+        let start = jiff::Timestamp::from_millisecond(against.period_start_ms).unwrap_or_default();
+        start.to_zoned(zone)
+    };
+    let scope = &against.scope;
+    match against.kind.as_str() {
+        "day" => format!("{scope}, day of {}", zoned().strftime("%-d %b")),
+        "month" => format!("{scope}, {}", zoned().strftime("%B %Y")),
+        kind => format!("{scope}, {kind}"),
+    }
+}
