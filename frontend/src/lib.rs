@@ -13,7 +13,6 @@ mod pages;
 mod shell;
 #[cfg(feature = "ssr")]
 pub mod style;
-#[cfg(feature = "ssr")]
 pub mod ui;
 
 #[cfg(feature = "ssr")]

@@ -25,7 +25,7 @@ pub use badge::{Avatar, Badge, Cooling, Mark, Status, Tone};
 pub use button::{Button, Kind, LinkButton, Size};
 pub use cap::{CapBar, CapCell};
 pub use card::{Card, Fact, Facts, Stat, Stats};
-pub use chart::{Bar, Bars, Column, Legend, Spark, StackedBars};
+pub use chart::{Bar, Bars, Column, Legend, Spark, StackedBars, swatch};
 pub use code::{CodeBlock, Secret, Snippet, Snippets};
 pub use field::{
     CheckField, Choice, ErrorText, Fieldset, Hidden, More, SearchField, Segment, SelectField, TextArea, TextField,

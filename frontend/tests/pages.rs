@@ -223,6 +223,23 @@ async fn what_was_typed_wrongly_is_shown_again_with_the_reason_beside_it() {
 }
 
 #[actix_web::test]
+async fn a_refusal_of_a_drawer_is_said_in_the_drawer() {
+    for (path, form) in [
+        ("/fn/update_key", "id=key_2&name=laptop"),
+        ("/fn/update_member", "user=user_2&role=member"),
+        ("/fn/grant", "team=team_1&amount=5&reason=test"),
+    ] {
+        let sent = post(path, form).await;
+        let (to, cookie) = (sent.location.unwrap(), sent.cookie.unwrap());
+        let request = TestRequest::get().uri(&to).insert_header((COOKIE, cookie));
+        let page = ask(Who::Admin, request).await.body;
+        let (behind, drawer) = page.split_once("role=\"dialog\"").unwrap();
+        assert!(drawer.contains("Nothing was changed."), "{path}");
+        assert!(!behind.contains("Nothing was changed."), "{path}");
+    }
+}
+
+#[actix_web::test]
 async fn a_new_key_is_shown_once() {
     let sent = post("/fn/create_key", "name=laptop").await;
     assert_eq!(sent.location.as_deref(), Some("/keys/key_1/created"));

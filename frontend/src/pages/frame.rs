@@ -21,6 +21,7 @@ pub struct Spot {
     title: String,
     path: String,
     via: Vec<(String, String)>,
+    is_quiet: bool,
 }
 
 impl Spot {
@@ -31,7 +32,14 @@ impl Spot {
             title: title.into(),
             path: path.into(),
             via: Vec::new(),
+            is_quiet: false,
         }
+    }
+
+    /// The page shows by itself what the one before left: in its drawer.
+    pub fn quiet(mut self) -> Self {
+        self.is_quiet = true;
+        self
     }
 
     /// Adds a page between the section and this one to the way back.
@@ -102,12 +110,17 @@ fn framed(spot: Spot, session: SessionView, flash: Flash, page: Result<AnyView, 
         log_out: "/fn/log_out".to_owned(),
     };
     let Spot {
-        section, title, via, ..
+        section,
+        title,
+        via,
+        is_quiet,
+        ..
     } = spot;
+    let news = if is_quiet { None } else { news(&flash) };
     view! {
         <Title text=format!("{title} · OurHub") />
         <Shell nav=nav current=section via=via here=title>
-            {news(&flash)}
+            {news}
             {page}
         </Shell>
     }

@@ -9,6 +9,8 @@ use super::frame::{Spot, Visit, signed_in};
 use super::usage::request_table;
 use crate::api::usage::{DayBar, Overview, UsageGroup, read_overview};
 use crate::api::{ApiError, Nano};
+use crate::islands::{ChartTip, TipColumn};
+use crate::shell::has_islands;
 use crate::ui::*;
 
 /// `/overview`
@@ -164,13 +166,37 @@ fn chart(series: Vec<String>, bars: &[DayBar]) -> AnyView {
     let first = columns.first().map(|column| column.label.clone()).unwrap_or_default();
     let today = columns.last().map(|column| usd(column.sum())).unwrap_or_default();
     let label = format!("Spend per day by model, {first} to today. Today: {today}.");
+    let over = has_islands().then(|| {
+        let tips = columns
+            .iter()
+            .map(|column| tip_of(column, &series, has_others))
+            .collect();
+        view! { <ChartTip columns=tips /> }.into_any()
+    });
     view! {
         <Card title="Spend by model" hint="30 days">
-            <StackedBars label=label columns=columns others=has_others />
+            <StackedBars label=label columns=columns others=has_others nostrip:over=over />
             <Legend names=series others=has_others />
         </Card>
     }
     .into_any()
+}
+
+/// The figures of one day, as text.
+fn tip_of(column: &Column, series: &[String], has_others: bool) -> TipColumn {
+    let line = |(at, (name, amount)): (usize, (&String, &Nano))| {
+        (
+            format!("sw--{}", swatch(at, series.len(), has_others)),
+            name.clone(),
+            usd(*amount),
+        )
+    };
+    let parts = (1_usize..).zip(series.iter().zip(&column.parts));
+    TipColumn {
+        title: column.label.clone(),
+        lines: parts.filter(|(_, (_, amount))| amount.0 > 0).map(line).collect(),
+        total: usd(column.sum()),
+    }
 }
 
 /// `2026-11-24` as `24 Nov`.

@@ -5,7 +5,7 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
-use super::frame::{Spot, Visit, capitalised, signed_in};
+use super::frame::{Spot, Visit, capitalised, news, signed_in};
 use crate::api::team::{MemberView, list_members};
 use crate::api::{ApiError, Nano};
 use crate::ui::*;
@@ -16,7 +16,7 @@ const ROLES: [&str; 4] = ["owner", "admin", "member", "viewer"];
 #[component]
 pub fn TeamPage() -> impl IntoView {
     let asked = use_query_map().read_untracked().get("edit");
-    signed_in(Spot::new(Section::Team, "Team", "/team"), |visit| async move {
+    signed_in(Spot::new(Section::Team, "Team", "/team").quiet(), |visit| async move {
         let members = list_members().await?;
         let refused = visit
             .flash
@@ -35,7 +35,11 @@ pub fn TeamPage() -> impl IntoView {
                 {drawer(&visit, member)}
             }
             .into_any(),
-            None => page,
+            None => view! {
+                {news(&visit.flash)}
+                {page}
+            }
+            .into_any(),
         })
     })
 }
@@ -106,6 +110,7 @@ fn row(visit: &Visit, member: MemberView) -> AnyView {
 
 fn drawer(visit: &Visit, member: MemberView) -> AnyView {
     let flash = &visit.flash;
+    let news = news(flash);
     let money = |cap: Option<Nano>| cap.map(Nano::render).unwrap_or_default();
     let cap = |name: &'static str, label: &'static str, stored: Option<Nano>| {
         view! {
@@ -133,7 +138,7 @@ fn drawer(visit: &Visit, member: MemberView) -> AnyView {
     view! {
         <form method="post" action="/fn/update_member">
             <Hidden fields=vec![("user", member.user_id)] />
-            <Drawer title=member.email close="/team" foot=foot.into_any()>
+            <Drawer title=member.email close="/team" foot=foot.into_any() nostrip:news=news>
                 <SelectField
                     name="role"
                     label="Role"

@@ -5,7 +5,7 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
-use super::frame::{Spot, Visit, signed_in};
+use super::frame::{Spot, Visit, news, signed_in};
 use crate::api::team::{TeamView, list_teams};
 use crate::api::{ApiError, Page, PageQuery};
 use crate::ui::*;
@@ -16,7 +16,7 @@ pub fn TeamsPage() -> impl IntoView {
     let query = use_query_map().read_untracked();
     let (asked, after) = (query.get("grant"), query.get("after"));
     signed_in(
-        Spot::new(Section::Teams, "Teams & users", "/admin/teams"),
+        Spot::new(Section::Teams, "Teams & users", "/admin/teams").quiet(),
         |visit| async move {
             let teams = list_teams(PageQuery { limit: None, after }).await?;
             let refused = visit
@@ -36,7 +36,11 @@ pub fn TeamsPage() -> impl IntoView {
                     {drawer(&visit, team)}
                 }
                 .into_any(),
-                None => page,
+                None => view! {
+                    {news(&visit.flash)}
+                    {page}
+                }
+                .into_any(),
             })
         },
     )
@@ -116,6 +120,7 @@ fn row(clock: &Clock, team: TeamView) -> AnyView {
 
 fn drawer(visit: &Visit, team: TeamView) -> AnyView {
     let flash = &visit.flash;
+    let news = news(flash);
     let (amount, reason) = (flash.value("amount", ""), flash.value("reason", ""));
     let (amount_error, reason_error) = (flash.error_of("amount"), flash.error_of("reason"));
     let foot = view! {
@@ -125,7 +130,7 @@ fn drawer(visit: &Visit, team: TeamView) -> AnyView {
     view! {
         <form method="post" action="/fn/grant">
             <Hidden fields=vec![("team", team.id)] />
-            <Drawer title=format!("Grant to {}", team.name) close="/admin/teams" foot=foot.into_any()>
+            <Drawer title=format!("Grant to {}", team.name) close="/admin/teams" foot=foot.into_any() nostrip:news=news>
                 <TextField
                     name="amount"
                     label="Amount"

@@ -84,6 +84,9 @@ pub fn StackedBars(
     /// The last series is “everything else” and is drawn grey.
     #[prop(optional)]
     others: bool,
+    /// Lies over the plot: the tip that follows the pointer.
+    #[prop(optional)]
+    over: Option<AnyView>,
 ) -> impl IntoView {
     let highest = columns
         .iter()
@@ -107,6 +110,7 @@ pub fn StackedBars(
             <div class="chart__y">{ticks}</div>
             <div class="chart__plot">
                 <svg viewBox="0 0 10000 2000" preserveAspectRatio="none">{grid(scale.steps)} {bars}</svg>
+                {over}
             </div>
             <div class="chart__x">{labels}</div>
         </div>
@@ -160,8 +164,8 @@ fn bar(column: &Column, left: u64, slot: u64, top: u64, others: bool) -> AnyView
     .into_any()
 }
 
-/// The colour of series `at` of `last`: 1 to 6, or 0 for everything else.
-const fn swatch(at: usize, last: usize, others: bool) -> usize {
+/// The colour of series `at` of `last`, both from 1 on: 1 to 6, or 0 for everything else.
+pub const fn swatch(at: usize, last: usize, others: bool) -> usize {
     if at > 6 || (others && at == last) { 0 } else { at }
 }
 

@@ -15,6 +15,9 @@ pub fn Drawer(
     close: String,
     /// The buttons, the act first.
     foot: AnyView,
+    /// Above the fields: why the form was refused.
+    #[prop(optional)]
+    news: Option<AnyView>,
     children: Children,
 ) -> impl IntoView {
     view! {
@@ -25,7 +28,7 @@ pub fn Drawer(
                 <span class="end"></span>
                 <LinkButton href=close text="Close" kind=Kind::Ghost size=Size::Small icon=Glyph::Cross icon_only=true />
             </div>
-            <div class="drawer__body">{children()}</div>
+            <div class="drawer__body">{news} {children()}</div>
             <div class="drawer__foot">{foot}</div>
         </div>
     }

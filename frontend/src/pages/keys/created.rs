@@ -10,6 +10,8 @@ use super::super::snippets::{example_model, public_url, snippets_for};
 use crate::api::keys::{KeyView, KeyWithSecret, key};
 use crate::api::models::list_models;
 use crate::api::usage::{RequestRow, latest_of_key};
+use crate::islands::{FirstCall, first_call, waiting};
+use crate::shell::has_islands;
 use crate::ui::*;
 
 /// `/keys/{id}/created`
@@ -94,49 +96,11 @@ fn again(key: &KeyView, model: &str, first: Option<&RequestRow>) -> AnyView {
 
 /// The first call of the key, or the wait for it.
 fn live_row(key: &KeyView, first: Option<&RequestRow>) -> AnyView {
-    let link = format!("/keys/{}/created", key.id);
     match first {
         Some(row) => first_call(row),
-        None => view! {
-            <section class="card" aria-live="polite">
-                <div class="liverow">
-                    <i class="dot dot--live"></i>
-                    <div>
-                        <span class="strong t13">"Waiting for your first call…"</span>
-                        <p class="t12 faint">"It turns up here with its receipt. You can leave; it will be in Usage."</p>
-                    </div>
-                    <LinkButton href=link text="Refresh" size=Size::Small icon=Glyph::Refresh />
-                </div>
-            </section>
-        }
-        .into_any(),
+        None if has_islands() => view! { <FirstCall key=key.id.clone() /> }.into_any(),
+        None => waiting(Some(format!("/keys/{}/created", key.id))),
     }
-}
-
-fn first_call(row: &RequestRow) -> AnyView {
-    let took = row
-        .total_ms
-        .map(|ms| format!("answered in {}", duration(ms)))
-        .unwrap_or_default();
-    view! {
-        <section class="card" aria-live="polite">
-            <div class="liverow">
-                <span class="trail__n trail__n--ok">
-                    <Icon of=Glyph::Check />
-                </span>
-                <div>
-                    <span class="strong t13">{row.model.clone()}</span>
-                    " "
-                    <span class="t12 faint">{took}</span>
-                    <p class="t12 faint num">
-                        {format!("{} tokens, charged ", count(row.usage.total()))} <Amount of=row.charged decimals=6 />
-                    </p>
-                </div>
-                <LinkButton href=format!("/usage/{}", row.id) text="Open receipt" size=Size::Small />
-            </div>
-        </section>
-    }
-    .into_any()
 }
 
 /// What the key may do, in one line.

@@ -5,7 +5,7 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
-use super::super::frame::{Spot, Visit, signed_in};
+use super::super::frame::{Spot, Visit, news, signed_in};
 use super::list;
 use crate::api::keys::{KeyView, key, list_keys};
 use crate::api::team::{MemberView, list_members};
@@ -15,7 +15,9 @@ use crate::ui::*;
 /// `/keys/new`
 #[component]
 pub fn KeyNew() -> impl IntoView {
-    let spot = Spot::new(Section::Keys, "Create key", "/keys/new").via("/keys", "Keys");
+    let spot = Spot::new(Section::Keys, "Create key", "/keys/new")
+        .via("/keys", "Keys")
+        .quiet();
     signed_in(spot, |visit| async move {
         let keys = list_keys().await?;
         let members = list_members().await?;
@@ -27,7 +29,9 @@ pub fn KeyNew() -> impl IntoView {
 #[component]
 pub fn KeyEdit() -> impl IntoView {
     let id = use_params_map().read_untracked().get("id").unwrap_or_default();
-    let spot = Spot::new(Section::Keys, "Edit key", format!("/keys/{id}")).via("/keys", "Keys");
+    let spot = Spot::new(Section::Keys, "Edit key", format!("/keys/{id}"))
+        .via("/keys", "Keys")
+        .quiet();
     signed_in(spot, |visit| async move {
         let key = key(id).await?;
         let keys = list_keys().await?;
@@ -123,6 +127,7 @@ fn drawer(visit: &Visit, members: Vec<MemberView>, key: Option<KeyView>) -> AnyV
         <LinkButton href="/keys" text="Cancel" kind=Kind::Ghost />
         {note.map(|note| view! { <span class="end t12 faint only-lg">{note}</span> })}
     };
+    let news = news(flash);
     let first = who(flash, &values, members);
     let caps = caps(flash, &values);
     let models = models(flash, &values);
@@ -130,7 +135,7 @@ fn drawer(visit: &Visit, members: Vec<MemberView>, key: Option<KeyView>) -> AnyV
     view! {
         <form method="post" action=action>
             {key.map(|key| view! { <Hidden fields=vec![("id", key.id)] /> })}
-            <Drawer title=title close="/keys" foot=foot.into_any()>
+            <Drawer title=title close="/keys" foot=foot.into_any() nostrip:news=news>
                 {first}
                 {caps}
                 {models}
