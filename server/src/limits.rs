@@ -201,6 +201,18 @@ impl RatePermit {
     }
 }
 
+impl RatePermit {
+    /// Undoes the admission: what was taken is free again, the request itself too.
+    pub fn give_back(mut self, now_ms: i64) {
+        self.settle(0, now_ms);
+        let meters = &mut *self.meters.lock();
+        let windows = [meters.keys.get_mut(&self.key_id), meters.teams.get_mut(&self.team_id)];
+        for meter in windows.into_iter().flatten() {
+            meter.requests.adjust(self.admitted_ms, 1, 0, now_ms);
+        }
+    }
+}
+
 impl Drop for RatePermit {
     fn drop(&mut self) {
         if let Some(meter) = self.meters.lock().keys.get_mut(&self.key_id) {
@@ -249,6 +261,18 @@ mod tests {
     use super::*;
 
     const NOW: i64 = 1_790_000_000_000;
+
+    #[test]
+    fn what_is_given_back_is_free_again() {
+        let limits = Limits::default();
+        let mut one = caller();
+        one.key = PerMinute {
+            requests: Some(1),
+            tokens: Some(10),
+        };
+        limits.admit(&one, 10, NOW).unwrap().give_back(NOW);
+        assert!(limits.admit(&one, 10, NOW).is_ok());
+    }
 
     fn caller() -> Limited {
         Limited {

@@ -263,7 +263,7 @@ impl Journey {
             match step {
                 Ok(Next::Answered(reply)) => return Ok(*reply),
                 Ok(Next::Again) => {}
-                Err(error) => return Err(self.refuse(error)),
+                Err(error) => return Err(self.refuse(error).await),
             }
         }
     }
@@ -282,12 +282,16 @@ impl Journey {
     }
 
     /// Ends the journey: what is still held is given back, with the outcome on its record.
-    fn refuse(&mut self, error: RelayError) -> Refused {
-        let standing = self.admission.take().map(|admission| {
-            let standing = self.standing();
+    async fn refuse(&mut self, error: RelayError) -> Refused {
+        let standing = self.request_id.map(|_| self.standing());
+        if let Some(admission) = self.admission.take() {
             self.void(admission, &error);
-            standing
-        });
+        } else if self.request_id.is_some()
+            && error != RelayError::LedgerDown
+            && let Some(hold) = self.hold_nothing().await
+        {
+            self.void_hold(hold, &[], settle::outcome(&error), error.told(now_ms()).status);
+        }
         Refused {
             request_id: self.request_id.unwrap_or_else(crate::clock::new_id),
             error,

@@ -76,6 +76,11 @@ impl Journey {
         Ok(())
     }
 
+    /// A hold over nothing, for the record of a request that ended while it waited.
+    pub(super) async fn hold_nothing(&self) -> Option<Hold> {
+        self.hold(Nano::ZERO, 0).await.ok()
+    }
+
     fn take_rates(&self, bound: CeilingInput) -> Result<RatePermit, LimitRefusal> {
         self.relay
             .0

@@ -359,6 +359,7 @@ impl Journey {
         {
             self.settlement()
                 .post_input_share(admission, &attempt.permit, &self.trail);
+            self.trail.recorded();
         }
         if let (Fault::BadRequest | Fault::ContentPolicy | Fault::TooLong | Fault::TooLarge, Some(error)) =
             (verdict.fault, error)

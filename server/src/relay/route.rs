@@ -91,11 +91,10 @@ impl Journey {
         Ok(())
     }
 
-    /// Ends the hold of attempts that cost nothing before a wait.
+    /// Waiting holds nothing.
     fn give_back_for_the_wait(&mut self) {
         if let Some(admission) = self.admission.take() {
-            let busy = RelayError::AllBusy { retry_after_s: 1 };
-            self.void(admission, &busy);
+            self.void_for_a_wait(admission);
         }
     }
 }

@@ -8,7 +8,7 @@ use super::trail::Trail;
 use super::{Journey, RelayError};
 use crate::accounts::Permit;
 use crate::clock::now_ms;
-use crate::ledger::{Closing, Outcome};
+use crate::ledger::{Closing, Hold, Outcome};
 use gateway_core::dialect::Observed;
 use gateway_core::money::Nano;
 use gateway_core::pricing::{CeilingInput, ceiling, charge};
@@ -45,25 +45,42 @@ impl Journey {
         }
     }
 
-    /// Ends a hold that cost nothing, with why on its record.
-    pub(super) fn void(&self, mut admission: Admission, error: &RelayError) {
-        let status = error.told(now_ms()).status;
-        let outcome = match error {
-            RelayError::Refused { .. } => Outcome::ClientError,
-            RelayError::HungUp => Outcome::HungUp,
-            _ => Outcome::UpstreamFailed,
+    /// Ends a hold that cost nothing, with why the request failed on its record.
+    pub(super) fn void(&mut self, admission: Admission, error: &RelayError) {
+        let Admission {
+            hold, mut rates, notes, ..
+        } = admission;
+        rates.settle(0, now_ms());
+        self.void_hold(hold, &notes, outcome(error), error.told(now_ms()).status);
+    }
+
+    /// Ends a hold that cost nothing before the request waits for an account: it is not over.
+    pub(super) fn void_for_a_wait(&mut self, admission: Admission) {
+        let Admission { hold, rates, notes, .. } = admission;
+        rates.give_back(now_ms());
+        self.void_hold(hold, &notes, Outcome::UpstreamFailed, 0);
+    }
+
+    /// Ends the hold on whose record the outcome of a request goes that ended while it waited.
+    pub(super) fn void_hold(&mut self, hold: Hold, notes: &[String], outcome: Outcome, status: u16) {
+        let ending = Ending {
+            trail: &self.trail,
+            outcome,
+            status,
+            ttft_ms: None,
         };
-        let closing = self.settlement().closing(
-            Ending {
-                trail: &self.trail,
-                outcome,
-                status,
-                ttft_ms: None,
-            },
-            &admission.notes,
-        );
-        admission.rates.settle(0, now_ms());
-        admission.hold.void(closing);
+        let closing = self.settlement().closing(ending, notes);
+        self.trail.recorded();
+        hold.void(closing);
+    }
+}
+
+/// What a refusal is on the record.
+pub(super) const fn outcome(error: &RelayError) -> Outcome {
+    match error {
+        RelayError::Refused { .. } => Outcome::ClientError,
+        RelayError::HungUp => Outcome::HungUp,
+        _ => Outcome::UpstreamFailed,
     }
 }
 
@@ -110,8 +127,6 @@ impl Settlement {
         let mut closing = self.closing(ending, &notes);
         closing.usage = usage;
         closing.charge = charge(&self.job.sheet, &usage).unwrap_or(most).min(most);
-        // The hold of the attempt that ends the request counts them.
-        closing.failovers = 0;
         closing.estimated = true;
         admission.rates.settle(usage.total(), now_ms());
         permit.settle(usage.total());
@@ -135,7 +150,7 @@ impl Settlement {
             status: ending.status,
             attempts: ending.trail.to_json(),
             notes: serde_json::to_string(notes).unwrap_or_default(),
-            failovers: ending.trail.failovers(),
+            failovers: ending.trail.failures().saturating_sub(u32::from(ending.status >= 400)),
             ttft_ms: ending.ttft_ms,
             total_ms: i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX),
             finished_at_ms: now_ms(),

@@ -6,19 +6,29 @@ use crate::accounts::Deployment;
 use crate::metering::{Attempt, AttemptOutcome};
 use gateway_core::retry::{Fault, Mark, Verdict};
 
-/// The attempts so far.
+/// The attempts of a request: those that the record of an earlier hold has, and those that the next one will have.
 #[derive(Default)]
-pub(super) struct Trail(Vec<Attempt>);
+pub(super) struct Trail {
+    recorded: usize,
+    open: Vec<Attempt>,
+}
 
 impl Trail {
-    /// How many there were.
+    /// How many there were in all.
     pub fn count(&self) -> u32 {
-        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.recorded + self.open.len()).unwrap_or(u32::MAX)
     }
 
-    /// How many came after the first: what the client never saw.
-    pub fn failovers(&self) -> u32 {
-        self.count().saturating_sub(1)
+    /// Of those not recorded yet, how many failed: what the client never saw, if another one answers.
+    pub fn failures(&self) -> u32 {
+        let failed = self.open.iter().filter(|attempt| !has_answered(attempt.outcome));
+        u32::try_from(failed.count()).unwrap_or(u32::MAX)
+    }
+
+    /// A hold has recorded what there was.
+    pub fn recorded(&mut self) {
+        self.recorded += self.open.len();
+        self.open.clear();
     }
 
     /// Adds one that failed.
@@ -33,7 +43,7 @@ impl Trail {
             Mark::Park { .. } => "out of service until a probe works".to_owned(),
             Mark::ModelMissing { .. } => "not asked for this model for an hour".to_owned(),
         };
-        self.0.push(Attempt {
+        self.open.push(Attempt {
             status,
             note,
             ..entry(account, outcome(verdict.fault), times)
@@ -42,7 +52,7 @@ impl Trail {
 
     /// Adds the one that answered; whether to the end, `outcome` tells.
     pub fn answered(&mut self, account: &Deployment, outcome: AttemptOutcome, status: u16, times: Times) {
-        self.0.push(Attempt {
+        self.open.push(Attempt {
             status: Some(status),
             ..entry(account, outcome, times)
         });
@@ -50,7 +60,7 @@ impl Trail {
 
     /// JSON, as the ledger keeps it.
     pub fn to_json(&self) -> String {
-        Attempt::render_list(&self.0)
+        Attempt::render_list(&self.open)
     }
 }
 
@@ -72,6 +82,13 @@ pub(super) struct Times {
     pub started_ms: i64,
     pub took_ms: i64,
     pub now_ms: i64,
+}
+
+const fn has_answered(outcome: AttemptOutcome) -> bool {
+    matches!(
+        outcome,
+        AttemptOutcome::Ok | AttemptOutcome::Cut | AttemptOutcome::HungUp
+    )
 }
 
 const fn outcome(fault: Fault) -> AttemptOutcome {
