@@ -25,6 +25,7 @@ use frontend::api::{ApiError, CURRENT_TEAM, Code};
 use gateway_core::id::{self, Kind};
 use refusal::Refusal;
 use serde_json::Value;
+pub use sessions::{PLAIN_COOKIE, SECURE_COOKIE};
 use std::sync::Arc;
 
 /// Who asks, as far as is known.
@@ -63,6 +64,18 @@ impl Principal {
     #[must_use]
     pub const fn new(app: Arc<App>, who: Who, visit: Visit) -> Self {
         Self { app, who, visit }
+    }
+
+    /// Whether nobody is signed in, as far as is known.
+    #[must_use]
+    pub const fn is_nobody(&self) -> bool {
+        matches!(self.who, Who::Nobody)
+    }
+
+    /// Whether somebody is signed in for sure.
+    #[must_use]
+    pub const fn is_signed_in(&self) -> bool {
+        matches!(self.who, Who::Browser(_) | Who::Token(_))
     }
 
     /// The signed-in person.

@@ -5,14 +5,19 @@
 
 mod assets;
 mod client;
+mod export;
 mod guard;
+pub mod management;
+mod pages;
 mod relay;
+mod visit;
 
 use crate::app::App;
 use crate::relay::Relay;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App as Web, HttpResponse, HttpServer, web};
+use leptos_actix::ActixRouteListing;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,13 +64,14 @@ pub fn listen(app: Arc<App>, relay: Relay) -> std::io::Result<Listening> {
         relay,
         url: Arc::from(url.as_str()),
     };
+    let listed = pages::list();
     let server = HttpServer::new(move || {
         Web::new()
             .app_data(web::Data::new(site.clone()))
             .app_data(web::PayloadConfig::new(FORM_BODY_MAX))
             .wrap(from_fn(guard::forgery))
             .wrap(from_fn(guard::headers))
-            .configure(routes)
+            .configure(|config| routes(config, &listed, &site))
     })
     .tcp_nodelay(true)
     .client_request_timeout(HEAD_TIME)
@@ -78,13 +84,15 @@ pub fn listen(app: Arc<App>, relay: Relay) -> std::io::Result<Listening> {
     Ok(Listening { address, url, server })
 }
 
-/// Every path of the server.
-fn routes(config: &mut web::ServiceConfig) {
+/// Every path of the server; the pages come last, since they answer whatever is left.
+fn routes(config: &mut web::ServiceConfig, listed: &[ActixRouteListing], site: &Site) {
     config
         .route("/healthz", web::get().to(HttpResponse::Ok))
         .route("/readyz", web::get().to(ready))
         .configure(relay::routes)
-        .configure(assets::routes);
+        .configure(assets::routes)
+        .configure(management::routes)
+        .configure(|config| pages::routes(config, listed, site));
 }
 
 async fn ready(site: web::Data<Site>) -> HttpResponse {

@@ -95,7 +95,7 @@ impl Principal {
             max_output: model.max_output.map(count),
             capabilities: model.capabilities.clone(),
             prices: now.map(shown),
-            price_since: now.map(|price| Time(price.effective_at_ms)),
+            price_since: view::time(now.map(|price| price.effective_at_ms).filter(|since| *since > 0)),
             next_price: model
                 .next_price(self.now_ms())
                 .map(|price| (Time(price.effective_at_ms), shown(price))),

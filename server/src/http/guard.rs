@@ -11,7 +11,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse, web};
+use actix_web::{Error, HttpMessage, HttpResponse, web};
 use gateway_core::id::{Kind, render};
 
 /// Where nothing may be loaded from but here; pages add the nonce of their scripts.
@@ -27,7 +27,11 @@ pub fn page_policy(nonce: &str) -> String {
     )
 }
 
-/// Adds the headers that every answer has.
+/// The id a request is given when it comes, for logs and for people to quote.
+#[derive(Clone)]
+pub struct RequestId(pub String);
+
+/// Gives the request an id, and the answer the headers that every one has.
 ///
 /// # Errors
 /// Those of the handler.
@@ -35,6 +39,8 @@ pub async fn headers<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> 
     let is_https = request
         .app_data::<web::Data<Site>>()
         .is_some_and(|site| site.app.edge.is_https());
+    let id = render(Kind::Request, new_id());
+    request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.call(request).await?;
     let headers = response.headers_mut();
     add(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
@@ -45,7 +51,7 @@ pub async fn headers<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> 
         add(headers, header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
     }
     if !headers.contains_key(REQUEST_ID)
-        && let Ok(id) = HeaderValue::from_str(&render(Kind::Request, new_id()))
+        && let Ok(id) = HeaderValue::from_str(&id)
     {
         headers.insert(REQUEST_ID, id);
     }

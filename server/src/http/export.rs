@@ -1,0 +1,113 @@
+//! The export of requests as CSV, with the filters of the usage page.
+//!
+//! Invariant: no cell is taken for a formula by a spreadsheet; at most [`ROWS_MAX`] rows. Pure, but for what the backend reads.
+
+use super::management::answer::{Failure, Find};
+use crate::dashboard::Principal;
+use actix_web::{HttpResponse, web};
+use frontend::api::{
+    CURRENT_TEAM, PageQuery,
+    usage::{RequestFilter, RequestRow, UsageReads},
+};
+use std::sync::Arc;
+
+/// The most rows of one file.
+const ROWS_MAX: usize = 50_000;
+/// Rows read at a time.
+const PAGE: u32 = 200;
+const HEADER: &str = "time,request,key,member,model,operation,outcome,status,attempts,input,cache_read,cache_write,output,\
+                      held_usd,charged_usd,is_estimate,ttft_ms,total_ms";
+
+/// `GET /usage.csv`
+pub async fn requests(
+    principal: web::ReqData<Arc<Principal>>,
+    filter: Find<RequestFilter>,
+) -> Result<HttpResponse, Failure> {
+    let file = write(&principal, filter.0).await?;
+    Ok(HttpResponse::Ok()
+        .content_type("text/csv; charset=utf-8")
+        .insert_header(("content-disposition", "attachment; filename=\"usage.csv\""))
+        .body(file))
+}
+
+async fn write(principal: &Principal, filter: RequestFilter) -> Result<String, Failure> {
+    let mut file = format!("{HEADER}\r\n");
+    let (mut rows, mut after) = (0, None);
+    loop {
+        let page = PageQuery {
+            limit: Some(PAGE),
+            after,
+        };
+        let page = principal.requests(CURRENT_TEAM, filter.clone(), page).await?;
+        rows += page.data.len();
+        page.data.iter().for_each(|row| push(&mut file, row));
+        match page.next {
+            Some(next) if rows < ROWS_MAX => after = Some(next),
+            _ => return Ok(file),
+        }
+    }
+}
+
+fn push(file: &mut String, row: &RequestRow) {
+    let number = |number: Option<i64>| number.map_or_else(String::new, |number| number.to_string());
+    let cells = [
+        row.started_at.render(),
+        row.id.clone(),
+        row.key.name.clone(),
+        row.member
+            .as_ref()
+            .map_or_else(String::new, |member| member.name.clone()),
+        row.model.clone(),
+        row.operation.clone(),
+        row.outcome.clone(),
+        number(row.status.map(i64::from)),
+        row.attempts.to_string(),
+        row.usage.input.to_string(),
+        row.usage.cache_read.to_string(),
+        row.usage.cache_write.to_string(),
+        row.usage.output.to_string(),
+        row.held.render(),
+        row.charged.render(),
+        row.is_estimate.to_string(),
+        number(row.ttft_ms),
+        number(row.total_ms),
+    ];
+    let cells: Vec<String> = cells.iter().map(|cell| quoted(cell)).collect();
+    file.push_str(&cells.join(","));
+    file.push_str("\r\n");
+}
+
+/// `cell` in quotes where it needs them; what a spreadsheet would run as a formula begins with an apostrophe.
+fn quoted(cell: &str) -> String {
+    let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<i64>().is_err();
+    let cell = if is_formula {
+        format!("'{cell}")
+    } else {
+        cell.to_owned()
+    };
+    if cell.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_quoted_and_never_formulas() {
+        for (cell, written) in [
+            ("ci", "ci"),
+            ("a, \"b\"", "\"a, \"\"b\"\"\""),
+            ("=HYPERLINK(\"x\")", "\"'=HYPERLINK(\"\"x\"\")\""),
+            ("@sum", "'@sum"),
+            ("+1+1", "'+1+1"),
+            ("-5", "-5"),
+            ("\tx", "'\tx"),
+        ] {
+            assert_eq!(quoted(cell), written, "{cell}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The management API under `/api/v1`: every route on one screen, each a call of the same backend as the pages.
+//!
+//! Invariant: only management tokens are accepted, never a cookie or a customer's key; the routes here and in
+//! `openapi.json` are the same, and a test says so.
+
+pub mod answer;
+mod platform;
+mod query;
+mod team;
+
+use actix_web::{HttpResponse, web};
+
+/// The description of the API.
+const OPENAPI: &str = include_str!("management/openapi.json");
+
+macro_rules! routes {
+    ($($method:ident $path:literal $handler:path;)*) => {
+        /// Method and path, below `/api/v1`, of every route.
+        pub const ROUTES: &[(&str, &str)] = &[$((stringify!($method), $path)),*];
+
+        fn register(config: &mut web::ServiceConfig) {
+            config$(.route($path, web::$method().to($handler)))*;
+        }
+    };
+}
+
+routes! {
+    get    "/accounts"                        platform::list_accounts;
+    post   "/accounts"                        platform::create_account;
+    get    "/accounts/{id}"                   platform::account;
+    patch  "/accounts/{id}"                   platform::update_account;
+    delete "/accounts/{id}"                   platform::delete_account;
+    post   "/accounts/{id}/test"              platform::test_account;
+    get    "/models"                          platform::list_models;
+    post   "/models"                          platform::create_model;
+    post   "/models/{model:.+}/prices"        platform::add_price;
+    get    "/requests"                        platform::all_requests;
+    get    "/requests/{id}"                   platform::any_receipt;
+    get    "/teams"                           team::list_teams;
+    get    "/teams/{team}"                    team::team;
+    patch  "/teams/{team}"                    team::update_team;
+    get    "/teams/{team}/members"            team::list_members;
+    patch  "/teams/{team}/members/{user}"     team::update_member;
+    get    "/teams/{team}/keys"               team::list_keys;
+    post   "/teams/{team}/keys"               team::create_key;
+    get    "/teams/{team}/keys/{id}"          team::key;
+    patch  "/teams/{team}/keys/{id}"          team::update_key;
+    delete "/teams/{team}/keys/{id}"          team::revoke_key;
+    post   "/teams/{team}/keys/{id}/rotate"   team::rotate_key;
+    get    "/teams/{team}/overview"           team::overview;
+    get    "/teams/{team}/usage"              team::usage;
+    get    "/teams/{team}/requests"           team::requests;
+    get    "/teams/{team}/requests/{id}"      team::receipt;
+    get    "/teams/{team}/balance"            team::balance;
+    get    "/teams/{team}/ledger"             team::ledger;
+    post   "/teams/{team}/grants"             team::grant;
+}
+
+/// The API and its description.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/api/openapi.json", web::get().to(openapi))
+        .service(
+            web::scope("/api/v1")
+                .configure(register)
+                .default_service(web::route().to(answer::nowhere)),
+        )
+        .service(web::scope("/api").default_service(web::route().to(answer::nowhere)));
+}
+
+async fn openapi() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(OPENAPI)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_description_names_every_route_and_no_other() {
+        let document: serde_json::Value = serde_json::from_str(OPENAPI).unwrap();
+        let mut described = BTreeSet::new();
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for method in methods.as_object().unwrap().keys().filter(|key| *key != "parameters") {
+                described.insert(format!("{method} {path}"));
+            }
+        }
+        let routes = ROUTES
+            .iter()
+            .map(|(method, path)| format!("{method} {}", path.replace(":.+", "")));
+        assert_eq!(described, routes.collect::<BTreeSet<_>>());
+    }
+
+    #[test]
+    fn every_reference_of_the_description_leads_somewhere() {
+        let document: serde_json::Value = serde_json::from_str(OPENAPI).unwrap();
+        let mut count = 0;
+        for rest in OPENAPI.split("\"$ref\": \"#").skip(1) {
+            let pointer = rest.split('"').next().unwrap();
+            assert!(document.pointer(pointer).is_some(), "{pointer}");
+            count += 1;
+        }
+        assert!(count > 50, "{count}");
+    }
+}

@@ -1,0 +1,58 @@
+//! What platform admins manage: accounts, models and prices, and the requests of all teams.
+//!
+//! Invariant: permissions are the backend's; a handler only passes on. Reads and writes what the backend does.
+
+use super::answer::{Answer, Body, Caller, Find, created, gone, json};
+use super::query::{List, Requests};
+use actix_web::web::Path;
+use frontend::api::{
+    accounts::{AccountPatch, Accounts, NewAccount},
+    models::{Models, NewModel, NewPrice},
+    usage::UsageReads,
+};
+
+pub async fn list_accounts(caller: Caller, query: Find<List>) -> Answer {
+    json(caller.list_accounts(query.0.into()).await?)
+}
+
+pub async fn create_account(caller: Caller, body: Body<NewAccount>) -> Answer {
+    created(caller.create_account(body.0).await?)
+}
+
+pub async fn account(caller: Caller, id: Path<String>) -> Answer {
+    json(caller.account(&id).await?)
+}
+
+pub async fn update_account(caller: Caller, id: Path<String>, body: Body<AccountPatch>) -> Answer {
+    json(caller.update_account(&id, body.0).await?)
+}
+
+pub async fn delete_account(caller: Caller, id: Path<String>) -> Answer {
+    caller.delete_account(&id).await?;
+    gone()
+}
+
+pub async fn test_account(caller: Caller, id: Path<String>) -> Answer {
+    json(caller.test_account(&id).await?)
+}
+
+pub async fn list_models(caller: Caller, query: Find<List>) -> Answer {
+    json(caller.list_models(query.0.into()).await?)
+}
+
+pub async fn create_model(caller: Caller, body: Body<NewModel>) -> Answer {
+    created(caller.create_model(body.0).await?)
+}
+
+pub async fn add_price(caller: Caller, model: Path<String>, body: Body<NewPrice>) -> Answer {
+    created(caller.add_price(&model, body.0).await?)
+}
+
+pub async fn all_requests(caller: Caller, query: Find<Requests>) -> Answer {
+    let (filter, page) = query.0.split();
+    json(caller.all_requests(filter, page).await?)
+}
+
+pub async fn any_receipt(caller: Caller, id: Path<String>) -> Answer {
+    json(caller.any_receipt(&id).await?)
+}

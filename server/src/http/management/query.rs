@@ -1,0 +1,71 @@
+//! Query strings of the management API.
+//!
+//! Invariant: an unknown parameter is refused like an unknown field. Pure.
+
+use frontend::api::{
+    PageQuery, Time,
+    usage::{GroupBy, RequestFilter},
+};
+use serde::Deserialize;
+
+/// Of every list.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    limit: Option<u32>,
+    after: Option<String>,
+}
+
+impl From<List> for PageQuery {
+    fn from(query: List) -> Self {
+        Self {
+            limit: query.limit,
+            after: query.after,
+        }
+    }
+}
+
+/// Of a roll-up.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Usage {
+    /// From this moment on.
+    pub from: Option<Time>,
+    /// Before this moment.
+    pub to: Option<Time>,
+    /// `model`, `key`, `member`, `day` or `hour`; by model when absent.
+    pub group_by: Option<GroupBy>,
+}
+
+/// Of a list of requests.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Requests {
+    from: Option<Time>,
+    to: Option<Time>,
+    key: Option<String>,
+    member: Option<String>,
+    model: Option<String>,
+    outcome: Option<String>,
+    limit: Option<u32>,
+    after: Option<String>,
+}
+
+impl Requests {
+    /// Which requests, and which page of them.
+    pub fn split(self) -> (RequestFilter, PageQuery) {
+        let filter = RequestFilter {
+            from: self.from,
+            to: self.to,
+            key: self.key,
+            member: self.member,
+            model: self.model,
+            outcome: self.outcome,
+        };
+        let page = PageQuery {
+            limit: self.limit,
+            after: self.after,
+        };
+        (filter, page)
+    }
+}

@@ -1,0 +1,102 @@
+//! What a team manages: itself, its members and keys, its usage and its wallet.
+//!
+//! Invariant: permissions are the backend's; a handler only passes on. Reads and writes what the backend does.
+
+use super::answer::{Answer, Body, Caller, Find, created, gone, json};
+use super::query::{List, Requests, Usage};
+use actix_web::web::Path;
+use frontend::api::{
+    billing::{Billing, NewGrant},
+    keys::{KeyPatch, Keys, NewKey},
+    team::{MemberPatch, TeamPatch, Teams},
+    usage::{GroupBy, UsageReads},
+};
+use serde::Deserialize;
+use serde_json::json as object;
+
+/// The body of a rotation.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rotation {
+    /// Seconds that the secrets before go on working.
+    #[serde(default)]
+    overlap_s: Option<u32>,
+}
+
+pub async fn list_teams(caller: Caller, query: Find<List>) -> Answer {
+    json(caller.list_teams(query.0.into()).await?)
+}
+
+pub async fn team(caller: Caller, team: Path<String>) -> Answer {
+    json(caller.team(&team).await?)
+}
+
+pub async fn update_team(caller: Caller, team: Path<String>, body: Body<TeamPatch>) -> Answer {
+    json(caller.update_team(&team, body.0).await?)
+}
+
+pub async fn list_members(caller: Caller, team: Path<String>, query: Find<List>) -> Answer {
+    json(caller.list_members(&team, query.0.into()).await?)
+}
+
+pub async fn update_member(caller: Caller, path: Path<(String, String)>, body: Body<MemberPatch>) -> Answer {
+    json(caller.update_member(&path.0, &path.1, body.0).await?)
+}
+
+pub async fn list_keys(caller: Caller, team: Path<String>, query: Find<List>) -> Answer {
+    json(caller.list_keys(&team, query.0.into()).await?)
+}
+
+pub async fn create_key(caller: Caller, team: Path<String>, body: Body<NewKey>) -> Answer {
+    created(caller.create_key(&team, body.0).await?)
+}
+
+pub async fn key(caller: Caller, path: Path<(String, String)>) -> Answer {
+    json(caller.key(&path.0, &path.1).await?)
+}
+
+pub async fn update_key(caller: Caller, path: Path<(String, String)>, body: Body<KeyPatch>) -> Answer {
+    json(caller.update_key(&path.0, &path.1, body.0).await?)
+}
+
+pub async fn revoke_key(caller: Caller, path: Path<(String, String)>) -> Answer {
+    caller.revoke_key(&path.0, &path.1).await?;
+    gone()
+}
+
+pub async fn rotate_key(caller: Caller, path: Path<(String, String)>, body: Body<Rotation>) -> Answer {
+    json(caller.rotate_key(&path.0, &path.1, body.0.overlap_s).await?)
+}
+
+pub async fn overview(caller: Caller, team: Path<String>) -> Answer {
+    json(caller.overview(&team).await?)
+}
+
+pub async fn usage(caller: Caller, team: Path<String>, query: Find<Usage>) -> Answer {
+    let Usage { from, to, group_by } = query.0;
+    let groups = caller
+        .usage(&team, from, to, group_by.unwrap_or(GroupBy::Model))
+        .await?;
+    json(object!({"data": groups, "next": null}))
+}
+
+pub async fn requests(caller: Caller, team: Path<String>, query: Find<Requests>) -> Answer {
+    let (filter, page) = query.0.split();
+    json(caller.requests(&team, filter, page).await?)
+}
+
+pub async fn receipt(caller: Caller, path: Path<(String, String)>) -> Answer {
+    json(caller.receipt(&path.0, &path.1).await?)
+}
+
+pub async fn balance(caller: Caller, team: Path<String>) -> Answer {
+    json(caller.balance(&team).await?)
+}
+
+pub async fn ledger(caller: Caller, team: Path<String>, query: Find<List>) -> Answer {
+    json(caller.ledger(&team, query.0.into()).await?)
+}
+
+pub async fn grant(caller: Caller, team: Path<String>, body: Body<NewGrant>) -> Answer {
+    created(caller.grant(&team, body.0).await?)
+}

@@ -1,0 +1,106 @@
+//! The pages, their server functions and the export of requests: whatever a browser signed in by cookie asks for.
+//!
+//! Invariant: a page for people who are signed in is shown to nobody else; answers are kept by no cache.
+//! Reads sessions; renders on the server.
+
+use super::{Site, assets, export, guard, visit};
+use crate::dashboard::Principal;
+use actix_web::{
+    Error, HttpMessage, HttpResponse,
+    body::{EitherBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method,
+        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, LOCATION},
+    },
+    middleware::{Next, from_fn},
+    web,
+};
+use frontend::{App, Assets, api::Backend, shell};
+use leptos::prelude::{provide_context, use_context};
+use leptos_actix::{
+    ActixRouteListing, LeptosRoutes, Request, ResponseOptions, generate_route_list, render_app_async_with_context,
+};
+use std::sync::Arc;
+
+/// Pages that anybody may see.
+const PUBLIC: [&str; 7] = ["/", "/models", "/docs", "/gallery", "/signup", "/login", "/setup"];
+/// Pages for those who are not signed in.
+const ENTRIES: [&str; 2] = ["/signup", "/login"];
+
+/// Every page's path. Call it once: it runs the whole router.
+#[must_use]
+pub fn list() -> Vec<ActixRouteListing> {
+    generate_route_list(App)
+}
+
+/// The routes of the pages `listed`, and the page for paths that lead nowhere.
+pub fn routes(config: &mut web::ServiceConfig, listed: &[ActixRouteListing], site: &Site) {
+    let assets = Assets {
+        bundle: assets::bundle_folder(),
+        public_url: site.url.to_string(),
+        theme: None,
+    };
+    let context = move || enter(&assets);
+    let nowhere = render_app_async_with_context(context.clone(), shell, leptos_router::Method::Get);
+    config.service(
+        web::scope("")
+            .wrap(from_fn(sign_in))
+            .route("/usage.csv", web::get().to(export::requests))
+            .configure(|pages| {
+                pages.leptos_routes_with_context(listed.to_vec(), context, shell);
+            })
+            .default_service(nowhere),
+    );
+}
+
+/// What the page is rendered with: who asks, where assets are, the nonce of its scripts.
+fn enter(assets: &Assets) {
+    provide_context(assets.clone());
+    if let Some(request) = use_context::<Request>()
+        && let Some(principal) = request.extensions().get::<Arc<Principal>>()
+    {
+        let backend: Arc<dyn Backend> = Arc::clone(principal) as _;
+        provide_context(backend);
+    }
+    if let (Some(nonce), Some(response)) = (leptos::nonce::use_nonce(), use_context::<ResponseOptions>())
+        && let Ok(policy) = HeaderValue::from_str(&guard::page_policy(&nonce))
+    {
+        response.insert_header(CONTENT_SECURITY_POLICY, policy);
+    }
+}
+
+/// Finds out who asks, and leads those who are on the wrong side of the log-in to the other.
+async fn sign_in<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let Some(site) = request.app_data::<web::Data<Site>>().cloned() else {
+        return Ok(request
+            .into_response(HttpResponse::InternalServerError())
+            .map_into_right_body());
+    };
+    let principal = visit::of_browser(&site, request.request()).await;
+    if let Some(elsewhere) = elsewhere(&request, &principal) {
+        let redirect = HttpResponse::SeeOther().insert_header((LOCATION, elsewhere)).finish();
+        return Ok(request.into_response(redirect).map_into_right_body());
+    }
+    request.extensions_mut().insert(Arc::new(principal));
+    let mut response = next.call(request).await?;
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response.map_into_left_body())
+}
+
+fn elsewhere(request: &ServiceRequest, principal: &Principal) -> Option<&'static str> {
+    if request.method() != Method::GET || request.path().starts_with("/fn/") {
+        return None;
+    }
+    let page = request.match_pattern()?;
+    match (principal.is_nobody(), principal.is_signed_in()) {
+        (true, _) if !PUBLIC.contains(&page.as_str()) => Some("/login"),
+        (_, true) if ENTRIES.contains(&page.as_str()) => Some("/overview"),
+        _ => None,
+    }
+}
