@@ -12,15 +12,17 @@ const PACKAGES: [&str; 6] = ["server", "gateway-core", "frontend", "entity", "mi
 /// The test binary of the server that needs nothing but the sources.
 const STYLE: &str = "tidy";
 
-/// What needs neither database nor network: unit tests, the core's fixtures, the style rules.
+/// What needs no database: unit tests, the core's fixtures, the frontend's pages, the style rules.
 ///
 /// # Errors
 /// When a test fails or does not compile.
 pub fn unit() -> anyhow::Result<()> {
     let mut test = cargo_test();
     test.args(["--lib", "--bins", "--test", STYLE]);
-    for name in test_binaries("server/core/tests")? {
-        test.args(["--test", &name]);
+    for folder in ["server/core/tests", "frontend/tests", "entity/tests", "migration/tests"] {
+        for name in test_binaries(folder)? {
+            test.args(["--test", &name]);
+        }
     }
     shell::run(&mut test)
 }
