@@ -65,7 +65,7 @@ impl Journey {
         };
         self.request_id.get_or_insert(hold.request_id());
         self.held.note(&hold);
-        let is_ours = self.job.is_bound_sent || bound.output_bound < self.job.bound.output_bound;
+        let is_ours = bound.output_bound < self.job.bound.output_bound;
         let max_output = is_ours.then_some(bound.output_bound);
         self.admission = Some(Admission {
             hold,

@@ -11,8 +11,8 @@ use gateway_core::dialect::{Body, Envelope, Operation, peek};
 use gateway_core::pricing::{CeilingInput, PriceSheet};
 use std::sync::Arc;
 
-/// The output bound of a model that does not say how much it can answer, in tokens. It is then sent along, so that it binds.
-const OUTPUT_UNKNOWN: u64 = 32_768;
+/// The output bound of a model of which nobody knows how much it can answer, in tokens: more than any has answered so far.
+const OUTPUT_UNKNOWN: u64 = 131_072;
 /// The input bound of a model whose context nobody knows, for a prompt with parts that only the context bounds, in tokens.
 const CONTEXT_UNKNOWN: u64 = 2_000_000;
 
@@ -27,8 +27,6 @@ pub(super) struct Job {
     pub price_id: i64,
     pub sheet: Arc<PriceSheet>,
     pub bound: CeilingInput,
-    /// Whether the output bound is ours and must be sent.
-    pub is_bound_sent: bool,
 }
 
 impl Relay {
@@ -49,7 +47,7 @@ impl Relay {
             self.alert_price_unknown(&name).await;
             return Err(RelayError::PriceUnknown { model: name });
         };
-        let (bound, is_bound_sent) = bounds(request.operation, &envelope, &model);
+        let bound = bounds(request.operation, &envelope, &model);
         Ok(Job {
             caller,
             operation: request.operation,
@@ -59,7 +57,6 @@ impl Relay {
             price_id,
             sheet,
             bound,
-            is_bound_sent,
             envelope,
         })
     }
@@ -83,28 +80,25 @@ fn serves(model: &ModelInfo, operation: Operation) -> bool {
     }
 }
 
-/// How much the request can use at most, and whether the output bound is one the client did not set and the model does not keep.
-fn bounds(operation: Operation, envelope: &Envelope, model: &ModelInfo) -> (CeilingInput, bool) {
+/// How much the request can use at most.
+fn bounds(operation: Operation, envelope: &Envelope, model: &ModelInfo) -> CeilingInput {
     let counted = envelope.input_bound.saturating_add(model.input_constant);
     let input_bound = match model.context {
         _ if envelope.is_unsized => model.context.unwrap_or(CONTEXT_UNKNOWN).max(counted),
         Some(context) => counted.min(context.max(model.input_constant)),
         None => counted,
     };
-    let (output_bound, is_bound_sent) = match (operation, envelope.max_output, model.max_output.or(model.context)) {
-        (Operation::Embeddings, _, _) => (0, false),
-        (Operation::Chat, Some(asked), Some(most)) => (asked.min(most), false),
-        (Operation::Chat, Some(asked), None) => (asked, false),
-        (Operation::Chat, None, Some(most)) => (most, false),
-        (Operation::Chat, None, None) => (OUTPUT_UNKNOWN, true),
+    let output_bound = match (operation, envelope.max_output, model.max_output.or(model.context)) {
+        (Operation::Embeddings, _, _) => 0,
+        (Operation::Chat, Some(asked), Some(most)) => asked.min(most),
+        (Operation::Chat, Some(asked), None) => asked,
+        (Operation::Chat, None, Some(most)) => most,
+        (Operation::Chat, None, None) => OUTPUT_UNKNOWN,
     };
     let output_bound = output_bound.saturating_add(envelope.prediction_bound);
-    (
-        CeilingInput {
-            input_bound,
-            output_bound,
-            choices: envelope.choices.max(1),
-        },
-        is_bound_sent,
-    )
+    CeilingInput {
+        input_bound,
+        output_bound,
+        choices: envelope.choices.max(1),
+    }
 }
