@@ -64,6 +64,7 @@ const fn path_of(hash: u64) -> [u8; 27] {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::{collections::BTreeSet, path::Path};
 
     #[test]
     fn the_stylesheet_is_joined_in_the_order_of_main_css() {
@@ -92,5 +93,66 @@ mod tests {
     fn the_stylesheet_asks_no_other_host_and_no_other_file() {
         assert!(!STYLESHEET.contains("url("));
         assert!(!STYLESHEET.contains("@import"));
+    }
+
+    /// Classes whose ending is a value: of a tone, a size, a series, a token.
+    const BUILT: [&str; 9] = [
+        "badge--",
+        "btn--",
+        "cap--",
+        "dot--",
+        "notice--",
+        "sk--",
+        "sw--",
+        "trail__n--",
+        "c",
+    ];
+
+    #[test]
+    fn every_class_of_the_stylesheet_is_used() {
+        let sources = sources(concat!(env!("CARGO_MANIFEST_DIR"), "/src").as_ref());
+        let words: BTreeSet<&str> = sources
+            .split(|c: char| !(c.is_alphanumeric() || c == '-' || c == '_'))
+            .collect();
+        let is_built = |class: &str| {
+            let ending = |start: &&str| {
+                class
+                    .strip_prefix(*start)
+                    .is_some_and(|end| *start != "c" || end.parse::<u8>().is_ok())
+            };
+            BUILT.iter().any(|start| ending(&start))
+        };
+        let unused: Vec<_> = classes()
+            .into_iter()
+            .filter(|class| !words.contains(class) && !is_built(class))
+            .collect();
+        assert!(unused.is_empty(), "not used by any page or component: {unused:?}");
+    }
+
+    /// The class names in the selectors.
+    fn classes() -> BTreeSet<&'static str> {
+        let without_comments = STYLESHEET
+            .split("/*")
+            .map(|part| part.split_once("*/").map_or(part, |(_, rest)| rest));
+        let selectors = without_comments.flat_map(|part| part.split('{').filter_map(|part| part.rsplit('}').next()));
+        let ends = |c: char| !(c.is_alphanumeric() || c == '-' || c == '_');
+        selectors
+            .flat_map(|selector| selector.split('.').skip(1))
+            .filter_map(|rest| rest.split(ends).next())
+            .filter(|class| class.starts_with(|c: char| c.is_alphabetic()))
+            .collect()
+    }
+
+    fn sources(folder: &Path) -> String {
+        let mut text = String::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            text += &if path.is_dir() {
+                sources(&path)
+            } else {
+                std::fs::read_to_string(&path).unwrap()
+            };
+        }
+        text
     }
 }

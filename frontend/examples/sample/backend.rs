@@ -410,7 +410,7 @@ impl Sessions for Sample {
         refused()
     }
 
-    async fn change_password(&self, _: String, _: String) -> Result<(), ApiError> {
+    async fn change_password(&self, _: String, _: String) -> Result<SetCookie, ApiError> {
         refused()
     }
 

@@ -75,19 +75,30 @@ impl Asked {
 
     /// The address of the next page, with the same filters.
     fn older(&self, path: &str, after: &str) -> String {
-        let filter = &self.filter;
+        let days = [self.from.clone(), self.to.clone()];
+        self.address(path, days, Some(after.to_owned()))
+    }
+
+    /// The address of all requests with these filters as a file.
+    fn export(&self) -> String {
+        let moments = [self.filter.from, self.filter.to].map(|at| at.map(Time::render).unwrap_or_default());
+        self.address("/usage.csv", moments, None)
+    }
+
+    fn address(&self, path: &str, [from, to]: [String; 2], after: Option<String>) -> String {
+        let filter = self.filter.clone();
         let mut query = ParamsMap::new();
         let fields = [
-            ("from", Some(self.from.clone()).filter(|text| !text.is_empty())),
-            ("to", Some(self.to.clone()).filter(|text| !text.is_empty())),
-            ("key", filter.key.clone()),
-            ("member", filter.member.clone()),
-            ("model", filter.model.clone()),
-            ("outcome", filter.outcome.clone()),
-            ("after", Some(after.to_owned())),
+            ("from", Some(from)),
+            ("to", Some(to)),
+            ("key", filter.key),
+            ("member", filter.member),
+            ("model", filter.model),
+            ("outcome", filter.outcome),
+            ("after", after),
         ];
         for (name, value) in fields {
-            if let Some(value) = value {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
                 query.insert(name, value);
             }
         }
@@ -126,6 +137,9 @@ fn page(path: &'static str, clock: &Clock, asked: &Asked, keys: Vec<KeyView>, ro
     } else {
         ("Requests", "The requests of all teams, newest first.")
     };
+    let export = (path == "/usage" && !rows.data.is_empty()).then(|| {
+        view! { <LinkButton href=asked.export() text="Export CSV" icon=Glyph::Download download=true /> }
+    });
     let filters = filters(path, asked, keys);
     let older = rows.next.as_deref().map(|after| asked.older(path, after));
     let note = counted_rows(&rows.data, "request", "requests");
@@ -136,7 +150,7 @@ fn page(path: &'static str, clock: &Clock, asked: &Asked, keys: Vec<KeyView>, ro
         request_table(clock, rows.data, path, Some(pager))
     };
     view! {
-        <PageHead title=title lead=lead />
+        <PageHead title=title lead=lead>{export}</PageHead>
         {filters}
         {body}
     }
@@ -267,6 +281,10 @@ mod tests {
         );
         assert_eq!(asked.filter.outcome, None);
         assert!(asked.is_filtered());
+        assert_eq!(
+            asked.export(),
+            "/usage.csv?from=2026%2D11%2D01T00%3A00%3A00Z&model=a%2Fb%20c"
+        );
         assert_eq!(
             asked.older("/usage", "9"),
             "/usage?from=2026%2D11%2D01&model=a%2Fb%20c&after=9"
