@@ -16,8 +16,9 @@ use crate::app::App;
 use crate::relay::Relay;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
-use actix_web::{App as Web, HttpResponse, HttpServer, web};
+use actix_web::{App as Web, HttpRequest, HttpResponse, HttpServer, web};
 use leptos_actix::ActixRouteListing;
+use serde_json::json;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,6 +91,7 @@ fn routes(config: &mut web::ServiceConfig, listed: &[ActixRouteListing], site: &
         .route("/healthz", web::get().to(HttpResponse::Ok))
         .route("/readyz", web::get().to(ready))
         .configure(relay::routes)
+        .route("/v1/{path:.*}", web::route().to(nowhere))
         .configure(assets::routes)
         .configure(management::routes)
         .configure(|config| pages::routes(config, listed, site));
@@ -101,4 +103,11 @@ async fn ready(site: web::Data<Site>) -> HttpResponse {
     } else {
         HttpResponse::ServiceUnavailable().finish()
     }
+}
+
+/// A path of the relay that is none, in the words of the API it speaks.
+async fn nowhere(request: HttpRequest) -> HttpResponse {
+    let message = format!("Unknown request URL: {} {}.", request.method(), request.path());
+    let error = json!({"message": message, "type": "invalid_request_error", "param": null, "code": "unknown_url"});
+    HttpResponse::NotFound().json(json!({"error": error}))
 }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use server::app::{App, Office};
 use server::auth::NewUser;
-use server::config::{Command, Config, Flags, LedgerCommand, TokenCommand, UserCommand};
+use server::config::{Command, Config, Flags, LedgerCommand, Origin, TokenCommand, UserCommand};
 use server::relay::{self, Relay};
 use server::{cli, http, ledger, telemetry};
 use std::process::ExitCode;
@@ -114,9 +114,9 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Where others can reach the listener, the first admin needs the link that stands in the log alone.
+/// Where others can reach the server, directly or through a proxy, the first admin needs the link that stands in the log alone.
 async fn show_setup_link(app: &App, url: &str) -> anyhow::Result<()> {
-    if app.edge.is_loopback() {
+    if app.edge.is_loopback() && app.edge.public.as_ref().is_none_or(Origin::is_loopback) {
         return Ok(());
     }
     if let Some(token) = app.auth.setup_token().await? {

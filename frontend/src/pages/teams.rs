@@ -7,7 +7,7 @@ use leptos_router::hooks::use_query_map;
 
 use super::frame::{Spot, Visit, news, signed_in};
 use crate::api::team::{TeamView, list_teams};
-use crate::api::{ApiError, Page, PageQuery};
+use crate::api::{ApiError, Code, Page, PageQuery};
 use crate::ui::*;
 
 /// `/admin/teams`; with `?grant={team}` the grant form is open.
@@ -18,6 +18,9 @@ pub fn TeamsPage() -> impl IntoView {
     signed_in(
         Spot::new(Section::Teams, "Teams & users", "/admin/teams").quiet(),
         |visit| async move {
+            if !visit.session.is_admin {
+                return Err(ApiError::new(Code::Forbidden));
+            }
             let teams = list_teams(PageQuery { limit: None, after }).await?;
             let refused = visit
                 .flash

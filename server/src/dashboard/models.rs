@@ -3,7 +3,10 @@
 //! Invariant: a model without a price is shown without one. Reads and writes what `catalog` does.
 
 use super::{Change, Principal, Refusal, view};
-use crate::catalog::{self, ModelInfo, PriceRow};
+use crate::{
+    catalog::{self, ModelInfo, PriceRow},
+    clock,
+};
 use async_trait::async_trait;
 use frontend::api::{
     ApiError, Page, PageQuery, Time,
@@ -84,7 +87,8 @@ impl Principal {
     }
 
     fn model_view(&self, model: &ModelInfo) -> ModelView {
-        let now = model.price_at(self.now_ms());
+        let now_ms = clock::now_ms(); // later than the request's own time, so that a price it just set holds
+        let now = model.price_at(now_ms);
         let count = |tokens: u64| i64::try_from(tokens).unwrap_or(i64::MAX);
         let tier = now.and_then(|price| price.sheet.tiers.first());
         ModelView {

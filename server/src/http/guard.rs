@@ -100,6 +100,10 @@ fn is_harmless(request: &ServiceRequest) -> bool {
 
 fn is_same_origin(edge: &Edge, headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    // Without a public URL only this machine is served: a name that was made to point here is not ours.
+    if edge.public.is_none() && !text("host").is_some_and(is_loopback_host) {
+        return false;
+    }
     if let Some(site) = text("sec-fetch-site") {
         return site == "same-origin";
     }

@@ -9,11 +9,13 @@ use actix_web::{
     Error, HttpMessage, HttpResponse,
     body::{EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
+    error::ErrorRequestTimeout,
     http::{
         Method,
         header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, LOCATION},
     },
     middleware::{Next, from_fn},
+    rt::time::timeout,
     web,
 };
 use frontend::{App, Assets, api::Backend, shell};
@@ -21,8 +23,10 @@ use leptos::prelude::{provide_context, use_context};
 use leptos_actix::{
     ActixRouteListing, LeptosRoutes, Request, ResponseOptions, generate_route_list, render_app_async_with_context,
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+/// How long a page, or a form on its way here, may take.
+const REQUEST_TIME: Duration = Duration::from_secs(60);
 /// Pages that anybody may see.
 const PUBLIC: [&str; 7] = ["/", "/models", "/docs", "/gallery", "/signup", "/login", "/setup"];
 /// Pages for those who are not signed in.

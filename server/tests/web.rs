@@ -1,0 +1,19 @@
+//! The dashboard and the management API as browsers and programs see them: over HTTP, on a database of each test's own.
+//!
+//! Invariant: nothing here needs the network or another process. Each module proves one promise.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "web/harness.rs"]
+mod harness;
+
+#[path = "web/entrance.rs"]
+mod entrance;
+#[path = "web/forgery.rs"]
+mod forgery;
+#[path = "web/management.rs"]
+mod management;
+#[path = "web/tenancy.rs"]
+mod tenancy;
+#[path = "web/usage.rs"]
+mod usage;

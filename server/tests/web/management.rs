@@ -1,0 +1,386 @@
+//! The management API: shapes, refusals, permissions, and secrets that are shown once.
+
+use crate::harness;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_made_shown_once_changed_rotated_and_revoked() {
+    let hub = harness::spawn().await;
+    let user = hub.user("a@example.com", false).await;
+    let body =
+        json!({"name": "ci", "models": ["gpt-*"], "cap_day": "12.50", "rpm": 60, "expires_at": "2099-01-01T00:00:00Z"});
+    let made = hub.post(&format!("/teams/{}/keys", user.team), &user, body).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let made = made.json();
+    let secret = made["key"].as_str().unwrap();
+    assert!(secret.starts_with("sk-oh-"));
+    let path = format!("/teams/current/keys/{}", made["id"].as_str().unwrap());
+    let read = hub.get(&path, &user).await;
+    assert!(!read.text.contains(secret));
+    let read = read.json();
+    assert_eq!(
+        (&read["cap_day"], &read["rpm"], &read["state"]),
+        (&json!("12.50"), &json!(60), &json!("active"))
+    );
+    assert_eq!((&read["clamp"], &read["day"]["posted"]), (&json!(true), &json!("0.00")));
+
+    let changed = hub.patch(&path, &user, json!({"cap_day": null, "rpm": 5})).await.json();
+    assert_eq!(
+        (&changed["cap_day"], &changed["rpm"], &changed["name"]),
+        (&Value::Null, &json!(5), &json!("ci"))
+    );
+    let disabled = hub.patch(&path, &user, json!({"disabled": true})).await.json();
+    assert_eq!(disabled["state"], "disabled");
+    let rotated = hub.post(&format!("{path}/rotate"), &user, Value::Null).await.json();
+    assert_ne!(rotated["key"], made["key"]);
+    assert_eq!(rotated["last_four"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        hub.api(Method::DELETE, &path, &user.token, Value::Null).await.status,
+        204
+    );
+    assert_eq!(hub.get(&path, &user).await.json()["state"], "revoked");
+    assert_eq!(hub.patch(&path, &user, json!({"disabled": false})).await.status, 409);
+    assert_eq!(
+        hub.get("/teams/current/keys", &user).await.json(),
+        json!({"data": [], "next": null})
+    );
+
+    let log = server::audit::list(&hub.app.db, None, None, 50).await.unwrap();
+    let actions: Vec<&str> = log.iter().rev().map(|row| row.action.as_str()).collect();
+    assert_eq!(
+        actions,
+        ["key.create", "key.update", "key.disable", "key.rotate", "key.revoke"]
+    );
+    assert!(
+        log.iter()
+            .all(|row| !row.detail.to_string().contains(secret) && row.actor.user_id.is_some())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_and_doubled_fields_and_what_is_no_json_are_refused_on_every_route() {
+    let hub = harness::spawn().await;
+    let admin = hub.user("admin@example.com", true).await;
+    for (method, path) in [
+        ("POST", "/accounts"),
+        ("PATCH", "/accounts/acc_0000000000001"),
+        ("POST", "/models"),
+        ("POST", "/models/gpt-5/prices"),
+        ("PATCH", "/teams/current"),
+        ("PATCH", "/teams/current/members/usr_0000000000001"),
+        ("POST", "/teams/current/keys"),
+        ("PATCH", "/teams/current/keys/key_0000000000001"),
+        ("POST", "/teams/current/keys/key_0000000000001/rotate"),
+        ("POST", "/teams/current/grants"),
+    ] {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
+        for body in [
+            "{\"is_admin\": true}",
+            "{\"name\": \"a\", \"name\": \"b\"}",
+            "{",
+            "[1e999]",
+            "\u{fffd}",
+            &deep,
+        ] {
+            let request = hub.client.request(method.clone(), hub.url(&format!("/api/v1{path}")));
+            let answer = hub.send(request.bearer_auth(&admin.token).body(body.to_owned())).await;
+            assert_eq!(answer.status, 400, "{method} {path} {}", &body[..body.len().min(40)]);
+            let error = &answer.json()["error"];
+            assert_eq!(
+                (&error["code"], error["request_id"].as_str()),
+                (&json!("invalid"), Some(answer.header("x-request-id")))
+            );
+        }
+    }
+    assert_eq!(hub.get("/teams?admin=1", &admin).await.status, 400);
+    assert_eq!(
+        hub.get("/teams/current/usage?group_by=colour", &admin).await.status,
+        400
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_fields_are_named_one_by_one() {
+    let hub = harness::spawn().await;
+    let user = hub.user("a@example.com", false).await;
+    let body = json!({"name": " ", "cap_day": "0", "rpm": 0, "allowed_ips": ["here"], "models": ["a b"]});
+    let answer = hub.post("/teams/current/keys", &user, body).await;
+    assert_eq!(answer.status, 400);
+    let error = answer.json();
+    let fields: Vec<&str> = error["error"]["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["field"].as_str().unwrap())
+        .collect();
+    for field in ["name", "cap_day", "rpm", "allowed_ips"] {
+        assert!(fields.contains(&field), "{fields:?}");
+    }
+    assert_eq!(
+        hub.post(
+            "/teams/current/keys",
+            &user,
+            json!({"name": "x", "cap_day": "1.0000000001"})
+        )
+        .await
+        .status,
+        400
+    );
+    assert_eq!(
+        hub.post("/teams/current/keys", &user, json!({"name": "x", "member": "nobody"}))
+            .await
+            .status,
+        400
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_takes_its_secret_and_never_gives_it_back() {
+    let hub = harness::spawn().await;
+    let admin = hub.user("admin@example.com", true).await;
+    let canary = "sk-canary-0123456789-wxyz";
+    let body = json!({
+        "label": "first", "provider": "openai", "base_url": "http://127.0.0.1:9/v1", "secret": canary,
+        "priority": 1, "models": ["*"], "proxy_url": null,
+    });
+    let made = hub.post("/accounts", &admin, body).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let id = made.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(
+        (&made.json()["last_four"], &made.json()["models"]),
+        (&json!("wxyz"), &json!(["*"]))
+    );
+    let path = format!("/accounts/{id}");
+    let patched = hub
+        .patch(
+            &path,
+            &admin,
+            json!({"priority": 7, "rpm": 60, "models": [{"model": "fast", "upstream_model": "gpt-5"}]}),
+        )
+        .await;
+    assert_eq!(
+        (&patched.json()["priority"], &patched.json()["rpm"]),
+        (&json!(7), &json!(60))
+    );
+    let moved = hub
+        .patch(&path, &admin, json!({"base_url": "http://127.0.0.1:10/v1"}))
+        .await;
+    assert_eq!(moved.status, 400, "another origin demands the secret anew");
+    let tested = hub.post(&format!("{path}/test"), &admin, Value::Null).await;
+    assert_eq!((tested.status, &tested.json()["ok"]), (200, &json!(false)));
+    let cookie = hub
+        .form(
+            "log_in",
+            "",
+            &format!("email=admin@example.com&password={}", harness::PASSWORD),
+        )
+        .await;
+    let (cookie, _) = cookie.cookie("ourhub").unwrap();
+    for page in ["/admin/accounts".to_owned(), format!("/admin{path}")] {
+        assert!(!hub.page(&page, &cookie).await.text.contains("canary"), "{page}");
+    }
+    for answer in [
+        made,
+        patched,
+        moved,
+        tested,
+        hub.get("/accounts", &admin).await,
+        hub.get(&path, &admin).await,
+    ] {
+        assert!(!answer.text.contains("canary"), "{answer:?}");
+    }
+    let log = server::audit::list(&hub.app.db, None, None, 50).await.unwrap();
+    assert!(log.len() >= 2 && log.iter().all(|row| !row.detail.to_string().contains("canary")));
+    assert_eq!(
+        hub.api(Method::DELETE, &path, &admin.token, Value::Null).await.status,
+        204
+    );
+    assert_eq!(hub.get(&path, &admin).await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn platform_routes_are_for_platform_admins() {
+    let hub = harness::spawn().await;
+    let user = hub.user("a@example.com", false).await;
+    let account = json!({"label": "x", "provider": "openai", "secret": "sk-0123456789abcd"});
+    let model = json!({"id": "m", "prices": {"input": "1", "output": "2"}});
+    for (method, path, body) in [
+        (Method::GET, "/accounts", Value::Null),
+        (Method::POST, "/accounts", account),
+        (Method::GET, "/accounts/acc_0000000000001", Value::Null),
+        (Method::POST, "/accounts/acc_0000000000001/test", Value::Null),
+        (Method::DELETE, "/accounts/acc_0000000000001", Value::Null),
+        (Method::POST, "/models", model),
+        (
+            Method::POST,
+            "/models/gpt-5/prices",
+            json!({"input": "1", "output": "2"}),
+        ),
+        (Method::GET, "/requests", Value::Null),
+        (Method::GET, "/requests/req_0000000000001", Value::Null),
+        (
+            Method::POST,
+            "/teams/current/grants",
+            json!({"amount": "1000", "reason": "mine"}),
+        ),
+        (Method::PATCH, "/teams/current", json!({"suspended": false})),
+    ] {
+        let answer = hub.api(method.clone(), path, &user.token, body).await;
+        assert_eq!(
+            (answer.status, &answer.json()["error"]["code"]),
+            (403, &json!("forbidden")),
+            "{method} {path}"
+        );
+    }
+    assert_eq!(hub.get("/teams/current/balance", &user).await.json()["balance"], "0.00");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_go_page_by_page() {
+    let hub = harness::spawn().await;
+    let user = hub.user("a@example.com", false).await;
+    for number in 0..5 {
+        hub.post("/teams/current/keys", &user, json!({"name": format!("k{number}")}))
+            .await;
+    }
+    let (mut names, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = hub
+            .get(&format!("/teams/current/keys?limit=2{after}"), &user)
+            .await
+            .json();
+        names.extend(
+            page["data"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|key| key["name"].as_str().unwrap().to_owned()),
+        );
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(names, ["k4", "k3", "k2", "k1", "k0"]);
+    assert_eq!(hub.get("/teams/current/keys?after=x", &user).await.status, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_is_a_line_and_the_balance_is_the_sum() {
+    let hub = harness::spawn().await;
+    let admin = hub.user("admin@example.com", true).await;
+    let user = hub.user("a@example.com", false).await;
+    let path = format!("/teams/{}", user.team);
+    for (amount, reason) in [("25", "welcome"), ("-0.000000001", "taken back")] {
+        let line = hub
+            .post(
+                &format!("{path}/grants"),
+                &admin,
+                json!({"amount": amount, "reason": reason}),
+            )
+            .await;
+        assert_eq!(line.status, 201, "{line:?}");
+    }
+    for body in [
+        json!({"amount": "0", "reason": "x"}),
+        json!({"amount": "1", "reason": " "}),
+        json!({"amount": 1, "reason": "x"}),
+    ] {
+        assert_eq!(hub.post(&format!("{path}/grants"), &admin, body).await.status, 400);
+    }
+    let balance = hub.get("/teams/current/balance", &user).await.json();
+    assert_eq!(
+        (&balance["balance"], &balance["entries"]),
+        (&json!("24.999999999"), &json!("24.999999999"))
+    );
+    let lines = hub.get("/teams/current/ledger?limit=1", &user).await.json();
+    assert_eq!(
+        (&lines["data"][0]["reason"], &lines["data"][0]["amount"]),
+        (&json!("taken back"), &json!("-0.000000001"))
+    );
+    let next = lines["next"].as_str().unwrap();
+    let lines = hub
+        .get(&format!("/teams/current/ledger?after={next}"), &user)
+        .await
+        .json();
+    assert_eq!(
+        (&lines["data"][0]["kind"], &lines["next"]),
+        (&json!("grant"), &Value::Null)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn models_and_prices_are_added_and_listed() {
+    let hub = harness::spawn().await;
+    let admin = hub.user("admin@example.com", true).await;
+    let body = json!({"id": "house/model", "context": 8000, "prices": {"input": "0.15", "output": "0.60"}});
+    let made = hub.post("/models", &admin, body).await;
+    assert_eq!(
+        (made.status, &made.json()["prices"]["output"]),
+        (201, &json!("0.60")),
+        "{made:?}"
+    );
+    let priced = hub
+        .post(
+            "/models/house/model/prices",
+            &admin,
+            json!({"input": "1", "output": "2.5"}),
+        )
+        .await;
+    assert_eq!(
+        (priced.status, &priced.json()["prices"]["output"]),
+        (201, &json!("2.50")),
+        "{priced:?}"
+    );
+    assert_eq!(
+        hub.post("/models/no-such/prices", &admin, json!({"input": "1", "output": "2"}))
+            .await
+            .status,
+        404
+    );
+    assert_eq!(
+        hub.post(
+            "/models",
+            &admin,
+            json!({"id": "x", "prices": {"input": "-1", "output": "2"}})
+        )
+        .await
+        .status,
+        400
+    );
+    let page = hub.get("/models?limit=1&after=house/modek", &admin).await.json();
+    assert_eq!(page["data"][0]["id"], "house/model");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn paths_written_otherwise_open_nothing() {
+    let hub = harness::spawn().await;
+    let user = hub.user("a@example.com", false).await;
+    for path in [
+        "//api/v1/teams",
+        "/api//v1/teams",
+        "/api/v1/./teams",
+        "/api/v1%2faccounts",
+        "/API/v1/teams",
+        "/api/v1/teams/",
+        "/api",
+        "/api/v2/teams",
+    ] {
+        let answer = hub.page(path, "").await;
+        assert!([303, 401, 404].contains(&answer.status), "{path}: {}", answer.status);
+        let request = hub.client.get(hub.url(path)).bearer_auth(&user.token);
+        let request = request
+            .header("x-original-url", "/api/v1/accounts")
+            .header("x-http-method-override", "DELETE");
+        assert!(
+            [303, 404].contains(&hub.send(request).await.status) || path == "/api/v1/./teams",
+            "{path}"
+        );
+    }
+    for token in ["", "mt-oh-", "mt-oh-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
+        let answer = hub.api(Method::GET, "/teams", token, Value::Null).await;
+        assert_eq!((answer.status, answer.header("www-authenticate")), (401, "Bearer"));
+    }
+}

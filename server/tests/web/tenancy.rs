@@ -1,0 +1,131 @@
+//! One tenant with another's ids: every route of the management API and every page answers as if there were nothing.
+
+use crate::harness::{self, Hub, User};
+use reqwest::Method;
+use serde_json::{Value, json};
+use server::http::management::ROUTES;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ids_of_one_team_open_nothing_to_another_on_any_route() {
+    let hub = harness::spawn().await;
+    let (alice, bob) = (
+        hub.user("alice@example.com", false).await,
+        hub.user("bob@example.com", false).await,
+    );
+    let made = hub
+        .post("/teams/current/keys", &alice, json!({"name": "alice's key"}))
+        .await
+        .json();
+    let key = made["id"].as_str().unwrap();
+    let mut tried = 0;
+    for (method, path) in ROUTES.iter().filter(|(_, path)| path.contains("{team}")) {
+        for (team, note) in [(alice.team.as_str(), "her team"), ("current", "his team, her key")] {
+            if team == "current" && !path.contains("{id}") && !path.contains("{user}") {
+                continue;
+            }
+            let filled = path
+                .replace("{team}", team)
+                .replace("{id}", key)
+                .replace("{user}", &alice.id);
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let answer = hub
+                .api(method.clone(), &filled, &bob.token, body_of(&method, path))
+                .await;
+            let is_hidden = answer.status == 404 || path.ends_with("/grants") && answer.status == 403;
+            assert!(is_hidden, "{method} {path} ({note}): {answer:?}");
+            assert!(!answer.text.contains("alice"), "{method} {path} ({note}): {answer:?}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 20, "{tried}");
+    assert_is_untouched(&hub, &alice, key).await;
+}
+
+/// A body that would change something, were it allowed.
+fn body_of(method: &Method, path: &str) -> Value {
+    match (method.as_str(), path) {
+        ("POST", path) if path.ends_with("/keys") => json!({"name": "bob's"}),
+        ("POST", path) if path.ends_with("/grants") => json!({"amount": "1", "reason": "x"}),
+        ("POST", path) if path.ends_with("/rotate") => json!({"overlap_s": 0}),
+        ("PATCH", path) if path.ends_with("{user}") => json!({"role": "viewer"}),
+        ("PATCH", _) => json!({"name": "bob's"}),
+        _ => Value::Null,
+    }
+}
+
+async fn assert_is_untouched(hub: &Hub, alice: &User, key: &str) {
+    let read = hub.get(&format!("/teams/current/keys/{key}"), alice).await.json();
+    assert_eq!(
+        (&read["name"], &read["state"]),
+        (&json!("alice's key"), &json!("active"))
+    );
+    assert_eq!(read["last_four"].as_array().unwrap().len(), 1);
+    let team = hub.get("/teams/current", alice).await.json();
+    assert_eq!(
+        (&team["name"], &team["members"], &team["balance"]),
+        (&json!("alice"), &json!(1), &json!("0.00"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_and_forms_show_and_change_nothing_of_another_team() {
+    let hub = harness::spawn().await;
+    let admin = hub.user("admin@example.com", true).await;
+    let alice = hub.user("alice@example.com", false).await;
+    let made = hub
+        .post("/teams/current/keys", &alice, json!({"name": "alice-key"}))
+        .await
+        .json();
+    let key = made["id"].as_str().unwrap();
+    let bob = hub.sign_up("bob@example.com").await;
+    for page in [
+        format!("/keys/{key}"),
+        format!("/keys/{key}/rotate"),
+        format!("/keys/{key}/revoke"),
+    ] {
+        let answer = hub.page(&page, &bob).await;
+        assert_eq!(answer.status, 404, "{page}");
+        assert!(!answer.text.contains("alice"), "{page}");
+    }
+    for page in [
+        "/admin/accounts",
+        "/admin/teams",
+        "/admin/requests",
+        "/admin/accounts/new/openai",
+    ] {
+        let answer = hub.page(page, &bob).await;
+        assert_eq!(answer.status, 403, "{page}");
+        assert!(!answer.text.contains("alice"), "{page}");
+    }
+    for (form, body) in [
+        ("revoke_key", format!("id={key}")),
+        ("rotate_key", format!("id={key}")),
+        ("set_key_disabled", format!("id={key}&disabled=true")),
+        ("update_key", format!("id={key}&name=bobs")),
+        ("update_member", format!("user={}&role=viewer", alice.id)),
+        ("set_team_suspended", format!("team={}&suspended=true", alice.team)),
+        ("grant", format!("team={}&amount=5&reason=x", alice.team)),
+    ] {
+        let answer = hub.form(form, &bob, &body).await;
+        assert_eq!(answer.status, 302, "{form}");
+        assert!(answer.cookie("ourhub-flash").is_some(), "{form} says why");
+    }
+    assert_is_untouched_by_forms(&hub, &alice, key).await;
+    assert_eq!(
+        hub.get(&format!("/teams/{}/keys/{key}", alice.team), &admin)
+            .await
+            .status,
+        200,
+        "admins see all"
+    );
+}
+
+async fn assert_is_untouched_by_forms(hub: &Hub, alice: &User, key: &str) {
+    let read = hub.get(&format!("/teams/current/keys/{key}"), alice).await.json();
+    assert_eq!((&read["name"], &read["state"]), (&json!("alice-key"), &json!("active")));
+    let team = hub.get("/teams/current", alice).await.json();
+    assert_eq!(
+        (&team["suspended_at"], &team["balance"]),
+        (&Value::Null, &json!("0.00"))
+    );
+}
