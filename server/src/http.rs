@@ -8,6 +8,7 @@ mod client;
 mod export;
 mod guard;
 pub mod management;
+mod metrics;
 mod pages;
 mod relay;
 mod visit;
@@ -90,6 +91,7 @@ fn routes(config: &mut web::ServiceConfig, listed: &[ActixRouteListing], site: &
     config
         .route("/healthz", web::get().to(HttpResponse::Ok))
         .route("/readyz", web::get().to(ready))
+        .route("/metrics", web::get().to(metrics::metrics))
         .configure(relay::routes)
         .route("/v1/{path:.*}", web::route().to(nowhere))
         .configure(assets::routes)

@@ -90,7 +90,10 @@ async fn sign_in<B: MessageBody>(
         return Ok(request.into_response(redirect).map_into_right_body());
     }
     request.extensions_mut().insert(Arc::new(principal));
-    let mut response = next.call(request).await?;
+    let mut response = match timeout(REQUEST_TIME, next.call(request)).await {
+        Ok(response) => response?,
+        Err(_) => return Err(ErrorRequestTimeout("The request did not arrive in time.\n")),
+    };
     response
         .headers_mut()
         .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

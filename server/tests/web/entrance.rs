@@ -49,7 +49,6 @@ async fn the_setup_link_makes_an_admin_once() {
         "/overview"
     );
     assert_eq!(hub.form("redeem_setup", &cookies[1], &body).await.location(), "/setup");
-    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     assert_eq!(hub.page("/admin/accounts", &cookies[0]).await.status, 200);
     assert_eq!(hub.page("/admin/accounts", &cookies[1]).await.status, 403);
 }
@@ -191,5 +190,22 @@ async fn every_answer_tells_browsers_to_be_careful() {
     assert_ne!(
         hub.page("/overview", &cookie).await.header("content-security-policy"),
         page.header("content-security-policy")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_says_how_it_is() {
+    let hub = harness::spawn().await;
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(hub.page(path, "").await.status, 200, "{path}");
+    }
+    assert!(hub.page("/metrics", "").await.text.contains("\nourhub_ready 1\n"));
+    hub.app.begin_drain();
+    assert_eq!(hub.page("/readyz", "").await.status, 503);
+    assert_eq!(hub.page("/healthz", "").await.status, 200);
+    let unknown = hub.page("/v1/nowhere", "").await;
+    assert_eq!(
+        (unknown.status, &unknown.json()["error"]["code"]),
+        (404, &"unknown_url".into())
     );
 }

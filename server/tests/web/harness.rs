@@ -11,7 +11,7 @@ use reqwest::{
 use serde_json::Value;
 use server::{
     app::App,
-    auth::{NewUser, Person},
+    auth::NewUser,
     clock,
     config::{Config, Flags},
     http,
@@ -39,7 +39,6 @@ pub struct Hub {
 
 /// Somebody with a team of their own and a token for the management API.
 pub struct User {
-    pub person: Person,
     pub team: String,
     pub id: String,
     pub token: String,
@@ -131,7 +130,6 @@ impl Hub {
             team: gateway_core::id::render(gateway_core::id::Kind::Team, made.team_id),
             id: gateway_core::id::render(gateway_core::id::Kind::User, made.person.user_id),
             token: token.shown,
-            person: made.person,
         }
     }
 

@@ -222,7 +222,6 @@ async fn the_export_has_every_row_and_no_formula() {
         team: teams["data"][0]["id"].as_str().unwrap().to_owned(),
         id: id::render(Kind::User, person.user_id),
         token,
-        person,
     };
     hub.post(
         "/models",

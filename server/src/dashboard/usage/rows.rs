@@ -13,7 +13,7 @@ use gateway_core::{
     id::{self, Kind},
     ledger::Outcome,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 /// The names of a team's keys and members.
 pub(super) struct Names {
@@ -66,11 +66,13 @@ impl Principal {
     /// The row of a request of any team, with the team's name; for platform admins.
     pub(super) async fn row_of_any(&self, request: &Request, known: &mut NamesByTeam) -> Result<RequestRow, Refusal> {
         let team_id = request.first().team_id;
-        if !known.contains_key(&team_id) {
-            let scope = teams::scope(&self.app.db, self.admin()?, team_id).await?;
-            known.insert(team_id, self.names_of(&scope).await?);
-        }
-        let names = &known[&team_id];
+        let names = match known.entry(team_id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let scope = teams::scope(&self.app.db, self.admin()?, team_id).await?;
+                unknown.insert(self.names_of(&scope).await?)
+            }
+        };
         Ok(RequestRow {
             team: Some(names.team.clone()),
             ..row(request, names)
