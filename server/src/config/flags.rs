@@ -66,7 +66,12 @@ pub struct Flags {
     pub log_format: LogFormat,
 
     /// What is logged: error, warn, info, debug, or directives such as server=debug,info.
-    #[arg(long, env = "OURHUB_LOG", default_value = "info", global = true)]
+    #[arg(
+        long,
+        env = "OURHUB_LOG",
+        default_value = "info,actix_server=warn,sea_orm_migration=warn",
+        global = true
+    )]
     pub log: String,
 }
 
