@@ -15,6 +15,13 @@ const RETRY_AFTER_MAX_S: i64 = 60;
 /// Why a request was not answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RelayError {
+    /// No such path.
+    UnknownPath,
+    /// The path takes another method.
+    WrongMethod {
+        /// The one it takes.
+        allowed: &'static str,
+    },
     /// No key was sent.
     NoKey,
     /// The key opens nothing.
@@ -171,6 +178,8 @@ impl RelayError {
     #[must_use]
     pub fn told(&self, now_ms: i64) -> Told {
         match self {
+            Self::UnknownPath => Told::new(404, INVALID, "unknown_path", "There is no such path. The API is under /v1, for example /v1/chat/completions."),
+            Self::WrongMethod { allowed } => Told::new(405, INVALID, "method_not_allowed", format!("This path takes {allowed}.")),
             Self::NoKey => Told::new(401, INVALID, "invalid_api_key", "No key was sent. Send one of your OurHub keys as “Authorization: Bearer sk-oh-…”."),
             Self::Key(refusal) => key(*refusal),
             Self::AddressNotAllowed => Told::new(403, "permission_error", "ip_not_allowed", "This key may not be used from your address. An owner of the team can change its allowed IPs."),

@@ -199,9 +199,7 @@ impl RatePermit {
         }
         self.tokens = actual;
     }
-}
 
-impl RatePermit {
     /// Undoes the admission: what was taken is free again, the request itself too.
     pub fn give_back(mut self, now_ms: i64) {
         self.settle(0, now_ms);

@@ -33,7 +33,7 @@ use outlive::Outlive;
 use peek::Job;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use trail::Trail;
 
@@ -82,12 +82,10 @@ struct Inner {
 /// One request as it arrived.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// Whose it is.
+    pub caller: Arc<Caller>,
     /// What the path asks for.
     pub operation: Operation,
-    /// The key, from whichever header.
-    pub credential: Option<String>,
-    /// The client's address, if it is known.
-    pub address: Option<IpAddr>,
     /// The body.
     pub body: Bytes,
     /// Unix milliseconds.
@@ -144,6 +142,19 @@ pub struct Refused {
     pub standing: Option<Standing>,
 }
 
+impl Refused {
+    /// Before anything was held: the id names no row.
+    #[must_use]
+    pub fn early(error: RelayError) -> Self {
+        Self {
+            request_id: crate::clock::new_id(),
+            error,
+            attempts: 0,
+            standing: None,
+        }
+    }
+}
+
 impl Relay {
     /// A pipeline over the areas of `app`.
     #[must_use]
@@ -187,17 +198,7 @@ impl Relay {
     /// # Errors
     /// [`Refused`]; what was consumed until then is settled.
     pub async fn call(&self, request: Request) -> Result<Reply, Refused> {
-        let refused = |error| Refused {
-            request_id: crate::clock::new_id(),
-            error,
-            attempts: 0,
-            standing: None,
-        };
-        let caller = self
-            .authenticate(request.credential.as_deref(), request.address)
-            .await
-            .map_err(refused)?;
-        let job = self.peek(caller, request).await.map_err(refused)?;
+        let job = self.peek(request).await.map_err(Refused::early)?;
         let is_stream = job.envelope.stream;
         let model = Arc::clone(&job.model_name);
         let hung_up = Arc::new(AtomicBool::new(false));
@@ -271,6 +272,10 @@ impl Journey {
     /// Milliseconds since the request came.
     fn elapsed_ms(&self) -> i64 {
         i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    fn is_hung_up(&self) -> bool {
+        self.hung_up.load(Ordering::Relaxed)
     }
 
     fn standing(&self) -> Standing {

@@ -9,7 +9,7 @@ use crate::keys::Caller;
 use crate::relay::{Heading, Refused, RelayError, Reply, Request};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Resource, Route, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use gateway_core::dialect::{Dialect, Operation};
@@ -24,12 +24,20 @@ const BODY_TIME: Duration = Duration::from_secs(120);
 
 /// The routes under `/v1`.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config
-        .route("/v1/chat/completions", web::post().to(chat))
-        .route("/v1/embeddings", web::post().to(embeddings))
-        .route("/v1/models", web::get().to(models))
-        .route("/v1/models/{model:.+}", web::get().to(model))
-        .route("/v1/key", web::get().to(key));
+    let scope = web::scope("/v1")
+        .service(only("POST", "/chat/completions", web::post().to(chat)))
+        .service(only("POST", "/embeddings", web::post().to(embeddings)))
+        .service(only("GET", "/models", web::get().to(models)))
+        .service(only("GET", "/models/{model:.+}", web::get().to(model)))
+        .service(only("GET", "/key", web::get().to(key)))
+        .default_service(web::to(async || answer(Err(RelayError::UnknownPath))));
+    config.service(scope);
+}
+
+/// `path`, which takes one method.
+fn only(allowed: &'static str, path: &str, route: Route) -> Resource {
+    let other = move || async move { answer(Err(RelayError::WrongMethod { allowed })) };
+    web::resource(path).route(route).default_service(web::to(other))
 }
 
 async fn chat(site: web::Data<Site>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
@@ -59,27 +67,30 @@ async fn key(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
 }
 
 async fn relay(site: &Site, request: &HttpRequest, payload: web::Payload, operation: Operation) -> HttpResponse {
-    let arrived_ms = now_ms();
-    let body = match read_body(request.headers(), payload, BODY_MAX).await {
-        Ok(body) => body,
-        Err(error) => return refuse(&unheard(error)),
-    };
-    let credential = credential(request.headers());
-    let address = client::address(&site.app.edge, request);
-    match site
-        .relay
-        .call(Request {
-            operation,
-            credential,
-            address,
-            body,
-            arrived_ms,
-        })
-        .await
-    {
+    match call(site, request, payload, operation).await {
         Ok(reply) => hand_out(reply),
         Err(refused) => refuse(&refused),
     }
+}
+
+/// Nobody without a key has a body read.
+async fn call(
+    site: &Site,
+    request: &HttpRequest,
+    payload: web::Payload,
+    operation: Operation,
+) -> Result<Reply, Refused> {
+    let arrived_ms = now_ms();
+    let caller = caller(site, request).await.map_err(Refused::early)?;
+    let body = read_body(request.headers(), payload, BODY_MAX).await;
+    let body = body.map_err(Refused::early)?;
+    let request = Request {
+        caller,
+        operation,
+        body,
+        arrived_ms,
+    };
+    site.relay.call(request).await
 }
 
 async fn caller(site: &Site, request: &HttpRequest) -> Result<Arc<Caller>, RelayError> {
@@ -186,15 +197,6 @@ fn insert(response: &mut HttpResponseBuilder, name: &str, value: &str) {
     }
 }
 
-fn unheard(error: RelayError) -> Refused {
-    Refused {
-        request_id: new_id(),
-        error,
-        attempts: 0,
-        standing: None,
-    }
-}
-
 fn refuse(refused: &Refused) -> HttpResponse {
     let told = refused.error.told(now_ms());
     let mut response =
@@ -221,6 +223,9 @@ fn refuse(refused: &Refused) -> HttpResponse {
     if let Some(standing) = &refused.standing {
         limits(&mut response, standing);
     }
+    if let RelayError::WrongMethod { allowed } = refused.error {
+        insert(&mut response, "allow", allowed);
+    }
     if matches!(
         refused.error,
         RelayError::TooLarge { .. } | RelayError::BodyCut | RelayError::ContentEncoding
@@ -235,6 +240,6 @@ fn answer(result: Result<serde_json::Value, RelayError>) -> HttpResponse {
         Ok(value) => HttpResponse::Ok()
             .insert_header(("x-request-id", render(Kind::Request, new_id())))
             .json(value),
-        Err(error) => refuse(&unheard(error)),
+        Err(error) => refuse(&Refused::early(error)),
     }
 }

@@ -44,23 +44,11 @@ impl Journey {
             }
             taken => taken.map_err(RelayError::Limit)?,
         };
-        let amount = self.ceiling(bound)?;
-        let hold = match self.hold(amount, MONEY_WAIT_MS).await {
+        let hold = match self.hold_or_clamp(&mut bound, &mut notes).await {
             Ok(hold) => hold,
-            Err(Refusal::Down(_)) => return Err(RelayError::LedgerDown),
-            Err(Refusal::Short(short)) => {
-                bound.output_bound = self
-                    .clamp(bound, &short)
-                    .ok_or_else(|| RelayError::OutOfMoney(Box::new(short)))?;
-                notes.push(format!(
-                    "output limited to {} tokens by what is left of a cap",
-                    bound.output_bound
-                ));
-                let amount = self.ceiling(bound)?;
-                self.hold(amount, 0).await.map_err(|refusal| match refusal {
-                    Refusal::Short(short) => RelayError::OutOfMoney(Box::new(short)),
-                    Refusal::Down(_) => RelayError::LedgerDown,
-                })?
+            Err(error) => {
+                rates.give_back(now_ms());
+                return Err(error);
             }
         };
         self.request_id.get_or_insert(hold.request_id());
@@ -79,6 +67,22 @@ impl Journey {
     /// A hold over nothing, for the record of a request that ended while it waited.
     pub(super) async fn hold_nothing(&self) -> Option<Hold> {
         self.hold(Nano::ZERO, 0).await.ok()
+    }
+
+    /// Holds the ceiling, or what is left where the output may be clamped to it.
+    async fn hold_or_clamp(&self, bound: &mut CeilingInput, notes: &mut Vec<String>) -> Result<Hold, RelayError> {
+        let short = match self.hold(self.ceiling(*bound)?, MONEY_WAIT_MS).await {
+            Err(Refusal::Short(short)) => short,
+            held => return held.map_err(refused),
+        };
+        let Some(output_bound) = self.clamp(*bound, &short) else {
+            return Err(RelayError::OutOfMoney(Box::new(short)));
+        };
+        bound.output_bound = output_bound;
+        notes.push(format!(
+            "output limited to {output_bound} tokens by what is left of a cap"
+        ));
+        self.hold(self.ceiling(*bound)?, 0).await.map_err(refused)
     }
 
     fn take_rates(&self, bound: CeilingInput) -> Result<RatePermit, LimitRefusal> {
@@ -132,6 +136,13 @@ impl Journey {
     }
 }
 
+fn refused(refusal: Refusal) -> RelayError {
+    match refusal {
+        Refusal::Short(short) => RelayError::OutOfMoney(Box::new(short)),
+        Refusal::Down(_) => RelayError::LedgerDown,
+    }
+}
+
 /// The rate limits of a key and its team.
 pub(super) fn limited(caller: &Caller) -> Limited {
     let count = |limit: Option<i64>| limit.map(|limit| limit.max(0).unsigned_abs());
@@ -149,7 +160,7 @@ pub(super) fn limited(caller: &Caller) -> Limited {
 }
 
 /// The most tokens the request can use.
-pub(super) fn tokens(bound: CeilingInput) -> u64 {
+fn tokens(bound: CeilingInput) -> u64 {
     bound
         .input_bound
         .saturating_add(bound.output_bound.saturating_mul(bound.choices))

@@ -134,16 +134,14 @@ struct Begun {
 
 impl Journey {
     pub(super) async fn attempt(&mut self, account: Arc<Deployment>) -> Result<Next, RelayError> {
-        self.tried.push(account.account_id);
-        let Some(permit) = self
-            .relay
-            .0
-            .app
-            .fleet
-            .begin(&account, super::admit::tokens(self.job.bound))
-        else {
+        if self.is_hung_up() {
+            return Err(RelayError::HungUp);
+        }
+        let Some(permit) = self.relay.0.app.fleet.begin(&account, self.job.expected_tokens) else {
+            // It filled up since it was chosen; the next plan knows.
             return Ok(Next::Again);
         };
+        self.tried.push(account.account_id);
         let attempt = Try {
             permit,
             started_ms: self.elapsed_ms(),
@@ -279,14 +277,18 @@ impl Journey {
             self.void(admission, &RelayError::LedgerDown);
             return Err(RelayError::LedgerDown);
         }
-        let mut heading = self.heading(&attempt.account, &admission);
+        let mut heading = self.heading(&attempt.account, &admission, self.trail.count());
         heading.model = observed
             .model
             .clone()
             .unwrap_or_else(|| attempt.account.upstream_model.clone());
         let ending = Ending {
             trail: &self.trail,
-            outcome: Outcome::Ok,
+            outcome: if self.is_hung_up() {
+                Outcome::HungUp
+            } else {
+                Outcome::Ok
+            },
             status,
             ttft_ms: None,
         };
@@ -314,7 +316,7 @@ impl Journey {
             self.void(admission, &RelayError::LedgerDown);
             return Err(RelayError::LedgerDown);
         }
-        let heading = self.heading(&attempt.account, &admission);
+        let heading = self.heading(&attempt.account, &admission, self.trail.count() + 1);
         let source = Source {
             ttft_ms: self.elapsed_ms(),
             status,
@@ -330,13 +332,10 @@ impl Journey {
         })))
     }
 
-    fn heading(&self, account: &Deployment, admission: &super::Admission) -> Heading {
+    fn heading(&self, account: &Deployment, admission: &super::Admission, attempts: u32) -> Heading {
         Heading {
             request_id: admission.hold.request_id(),
-            attempts: self
-                .trail
-                .count()
-                .max(u32::try_from(self.tried.len()).unwrap_or(u32::MAX)),
+            attempts,
             model: account.upstream_model.clone(),
             notes: admission.notes.clone(),
             standing: self.standing(),

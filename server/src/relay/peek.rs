@@ -15,6 +15,10 @@ use std::sync::Arc;
 const OUTPUT_UNKNOWN: u64 = 131_072;
 /// The input bound of a model whose context nobody knows, for a prompt with parts that only the context bounds, in tokens.
 const CONTEXT_UNKNOWN: u64 = 2_000_000;
+/// The output expected of a request that sets no limit, in tokens.
+const OUTPUT_EXPECTED: u64 = 1_024;
+/// Bytes of a prompt that make a token, as expected.
+const BYTES_PER_TOKEN: u64 = 3;
 
 /// What stays the same throughout a request.
 pub(super) struct Job {
@@ -27,10 +31,13 @@ pub(super) struct Job {
     pub price_id: i64,
     pub sheet: Arc<PriceSheet>,
     pub bound: CeilingInput,
+    /// What it is likely to use: what an account's own limit is asked for. A wrong guess costs a failover, not money.
+    pub expected_tokens: u64,
 }
 
 impl Relay {
-    pub(super) async fn peek(&self, caller: Arc<Caller>, request: Request) -> Result<Job, RelayError> {
+    pub(super) async fn peek(&self, request: Request) -> Result<Job, RelayError> {
+        let caller = request.caller;
         let (envelope, body) = peek(request.operation, &request.body).map_err(RelayError::Body)?;
         let name = envelope.model.clone();
         if !caller.allows_model(&name) {
@@ -48,7 +55,9 @@ impl Relay {
             return Err(RelayError::PriceUnknown { model: name });
         };
         let bound = bounds(request.operation, &envelope, &model);
+        let output = envelope.max_output.unwrap_or(OUTPUT_EXPECTED).min(bound.output_bound);
         Ok(Job {
+            expected_tokens: (bound.input_bound / BYTES_PER_TOKEN).saturating_add(output),
             caller,
             operation: request.operation,
             body,

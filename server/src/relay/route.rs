@@ -9,7 +9,6 @@ use crate::clock::{new_id, now_ms};
 use gateway_core::retry::Answer;
 use gateway_core::routing::{RouteRequest, WhyEmpty};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// How often a round over accounts that only failed is repeated.
@@ -23,7 +22,7 @@ impl Journey {
     /// The next account to ask; waits while all are busy.
     pub(super) async fn route(&mut self) -> Result<Arc<Deployment>, RelayError> {
         loop {
-            if self.hung_up.load(Ordering::Relaxed) {
+            if self.is_hung_up() {
                 return Err(RelayError::HungUp);
             }
             let freed = self.relay.0.app.fleet.freed();
@@ -31,7 +30,7 @@ impl Journey {
                 tried: &self.tried,
                 conversation: self.job.envelope.conversation,
                 region: None,
-                tokens: super::admit::tokens(self.job.bound),
+                tokens: self.job.expected_tokens,
                 now_ms: now_ms(),
                 seed: new_id().cast_unsigned(),
             };
@@ -49,8 +48,12 @@ impl Journey {
                     });
                 }
             }
-            self.give_back_for_the_wait();
-            self.wait(next_free_ms, freed).await?;
+            let pause = self.pause(next_free_ms)?;
+            if let Some(admission) = self.admission.take() {
+                self.void_for_a_wait(admission);
+            }
+            // Whoever is woken looks again, and so does who was not.
+            let _ = tokio::time::timeout(pause, freed).await;
         }
     }
 
@@ -59,7 +62,9 @@ impl Journey {
         match self.summary.answer() {
             Answer::Busy { .. } => {}
             Answer::Unavailable
-                if self.repeats < REPEATS_MAX && next_free_ms.is_some_and(|at| at - now_ms() <= REPEAT_WITHIN_MS) =>
+                if self.repeats < REPEATS_MAX
+                    && next_free_ms.is_some_and(|at| at - now_ms() <= REPEAT_WITHIN_MS)
+                    && self.pause(next_free_ms).is_ok() =>
             {
                 self.repeats += 1;
             }
@@ -76,25 +81,20 @@ impl Journey {
         Ok(())
     }
 
-    async fn wait(&self, next_free_ms: Option<i64>, freed: impl Future<Output = ()>) -> Result<(), RelayError> {
-        let now_ms = now_ms();
+    /// How long to wait before looking again.
+    ///
+    /// # Errors
+    /// [`RelayError::AllBusy`] where the deadline of the wait comes first.
+    fn pause(&self, next_free_ms: Option<i64>) -> Result<Duration, RelayError> {
         let wait_ms = i64::try_from(self.relay.0.config.wait.as_millis()).unwrap_or(i64::MAX);
         let left_ms = wait_ms.saturating_sub(self.elapsed_ms());
-        let until_free_ms = next_free_ms.map_or(LOOK_MS, |at| (at - now_ms).max(1));
+        let until_free_ms = next_free_ms.map_or(LOOK_MS, |at| (at - now_ms()).max(1));
         if left_ms <= 0 || (next_free_ms.is_some() && until_free_ms > left_ms) {
             return Err(RelayError::AllBusy {
                 retry_after_s: until_free_ms.saturating_add(999) / 1_000,
             });
         }
-        let sleep_ms = until_free_ms.min(left_ms).min(LOOK_MS).unsigned_abs();
-        let _ = tokio::time::timeout(Duration::from_millis(sleep_ms), freed).await;
-        Ok(())
-    }
-
-    /// Waiting holds nothing.
-    fn give_back_for_the_wait(&mut self) {
-        if let Some(admission) = self.admission.take() {
-            self.void_for_a_wait(admission);
-        }
+        let pause_ms = until_free_ms.min(left_ms).min(LOOK_MS);
+        Ok(Duration::from_millis(pause_ms.unsigned_abs()))
     }
 }
