@@ -8,6 +8,7 @@ use reqwest::{
     header::{HeaderMap, LOCATION, SET_COOKIE},
     redirect::Policy,
 };
+use sea_orm::{ConnectionTrait as _, Database};
 use serde_json::Value;
 use server::{
     app::App,
@@ -111,6 +112,21 @@ pub async fn spawn_with(words: &[&str]) -> Hub {
         client: client.build().unwrap(),
         dir,
     }
+}
+
+/// A server on every database there is to test on: SQLite, and Postgres where `OURHUB_TEST_POSTGRES` names a server.
+pub async fn everywhere() -> Vec<Hub> {
+    let mut hubs = vec![spawn().await];
+    if let Ok(server) = std::env::var("OURHUB_TEST_POSTGRES") {
+        let name = format!("ourhub_web_{}", std::process::id());
+        let root = Database::connect(&server).await.unwrap();
+        for statement in ["DROP DATABASE IF EXISTS", "CREATE DATABASE"] {
+            root.execute_unprepared(&format!("{statement} {name}")).await.unwrap();
+        }
+        let (base, _) = server.rsplit_once('/').unwrap();
+        hubs.push(spawn_with(&["--database-url", &format!("{base}/{name}")]).await);
+    }
+    hubs
 }
 
 impl Hub {
