@@ -14,8 +14,8 @@ export const test = base.extend({
   hub: async ({}, use, info) => {
     const hub = await startHub();
     await use(hub);
-    if (info.status !== info.expectedStatus) await info.attach("ourhub.log", { body: hub.log(), contentType: "text/plain" });
     await hub.stop();
+    if (info.status !== info.expectedStatus) console.log(hub.log());
   },
   baseURL: async ({ hub }, use) => use(hub.url),
   /** A page whose console must stay clean: no violation of the policy, no script that throws. */

@@ -29,7 +29,10 @@ export async function startHub() {
   const log = [];
   const server = spawn(BINARY, ["serve"], { env, cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
   for (const output of [server.stdout, server.stderr]) output.on("data", (chunk) => log.push(chunk.toString()));
-  const ended = new Promise((resolve) => server.once("exit", resolve).once("error", (error) => (log.push(`${error}`), resolve())));
+  const ended = new Promise((resolve) => {
+    server.once("exit", (code, signal) => (log.push(`ended: ${code ?? signal}\n`), resolve()));
+    server.once("error", (error) => (log.push(`${error}\n`), resolve()));
+  });
   await isReady(url, server, log);
 
   let token;

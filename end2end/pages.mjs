@@ -38,7 +38,7 @@ export async function furnish(hub) {
     "admin-account-delete": `/admin/accounts/${account.id}/delete`,
     "admin-models": "/admin/models",
     "admin-model-new": "/admin/models/new",
-    "admin-model-price": "/admin/models/price",
+    "admin-model-price": "/admin/models/price?model=gpt-4o-mini",
     "admin-teams": "/admin/teams",
     "admin-requests": "/admin/requests",
     "admin-receipt": `/admin/requests/${request}`,

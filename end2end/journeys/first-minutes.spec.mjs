@@ -15,7 +15,7 @@ test("from sign-up to the receipt of the first call", async ({ hub, page }) => {
   await page.getByText("Routing and limits").click();
   await page.getByLabel("Base URL").fill(`${hub.upstream.url}/first/v1`);
   await page.getByRole("button", { name: "Save and test" }).click();
-  await expect(page.getByText("The key works")).toBeVisible();
+  await expect(page.getByText("The key works", { exact: true })).toBeVisible();
   expect(hub.upstream.requests.at(-1).authorization).toBe("Bearer sk-first-secret");
 
   const key = await createKey(page, { Name: "laptop" });
@@ -50,5 +50,5 @@ test("an account whose key is refused says so and can be mended", async ({ hub, 
 
   hub.upstream.answer("first", null);
   await page.getByRole("button", { name: "Test account" }).click();
-  await expect(page.getByText("The key works")).toBeVisible();
+  await expect(page.getByText("The key works", { exact: true })).toBeVisible();
 });
