@@ -108,6 +108,6 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await hub.createAdmin();
   await hub.createAccount("only");
   const { key } = await hub.createKey();
-  console.log(JSON.stringify({ base_url: `${hub.url}/v1`, root_url: hub.url, key }));
+  console.log(JSON.stringify({ base_url: `${hub.url}/v1`, key }));
   process.stdin.resume().once("end", () => hub.stop());
 }
