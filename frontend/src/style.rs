@@ -120,7 +120,7 @@ mod tests {
                     .strip_prefix(*start)
                     .is_some_and(|end| *start != "c" || end.parse::<u8>().is_ok())
             };
-            BUILT.iter().any(|start| ending(&start))
+            BUILT.iter().any(ending)
         };
         let unused: Vec<_> = classes()
             .into_iter()
