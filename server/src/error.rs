@@ -178,7 +178,7 @@ impl RelayError {
     #[must_use]
     pub fn told(&self, now_ms: i64) -> Told {
         match self {
-            Self::UnknownPath => Told::new(404, INVALID, "unknown_path", "There is no such path. The API is under /v1, for example /v1/chat/completions."),
+            Self::UnknownPath => Told::new(404, INVALID, "unknown_url", "There is no such path. The API is under /v1, for example /v1/chat/completions."),
             Self::WrongMethod { allowed } => Told::new(405, INVALID, "method_not_allowed", format!("This path takes {allowed}.")),
             Self::NoKey => Told::new(401, INVALID, "invalid_api_key", "No key was sent. Send one of your OurHub keys as “Authorization: Bearer sk-oh-…”."),
             Self::Key(refusal) => key(*refusal),

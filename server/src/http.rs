@@ -17,9 +17,8 @@ use crate::app::App;
 use crate::relay::Relay;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
-use actix_web::{App as Web, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::{App as Web, HttpResponse, HttpServer, web};
 use leptos_actix::ActixRouteListing;
-use serde_json::json;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,7 +92,6 @@ fn routes(config: &mut web::ServiceConfig, listed: &[ActixRouteListing], site: &
         .route("/readyz", web::get().to(ready))
         .route("/metrics", web::get().to(metrics::metrics))
         .configure(relay::routes)
-        .route("/v1/{path:.*}", web::route().to(nowhere))
         .configure(assets::routes)
         .configure(management::routes)
         .configure(|config| pages::routes(config, listed, site));
@@ -105,11 +103,4 @@ async fn ready(site: web::Data<Site>) -> HttpResponse {
     } else {
         HttpResponse::ServiceUnavailable().finish()
     }
-}
-
-/// A path of the relay that is none, in the words of the API it speaks.
-async fn nowhere(request: HttpRequest) -> HttpResponse {
-    let message = format!("Unknown request URL: {} {}.", request.method(), request.path());
-    let error = json!({"message": message, "type": "invalid_request_error", "param": null, "code": "unknown_url"});
-    HttpResponse::NotFound().json(json!({"error": error}))
 }

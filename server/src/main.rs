@@ -100,11 +100,12 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     );
     let listening =
         http::listen(app.clone(), relay).with_context(|| format!("cannot listen on {}", config.edge.listen))?;
+    let stopped = stopped()?;
     println!("OurHub is ready at {}", listening.url);
     show_setup_link(&app, &listening.url).await?;
     let handle = listening.server.handle();
     let serving = tokio::spawn(listening.server);
-    stopped().await?;
+    stopped.await;
     tracing::info!("stopping: requests under way finish, nothing new is taken");
     app.begin_drain();
     handle.stop(true).await;
@@ -125,13 +126,15 @@ async fn show_setup_link(app: &App, url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn stopped() -> anyhow::Result<()> {
+/// Ends at SIGTERM or SIGINT, from the moment of this call on.
+fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }

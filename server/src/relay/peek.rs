@@ -31,6 +31,8 @@ pub(super) struct Job {
     pub price_id: i64,
     pub sheet: Arc<PriceSheet>,
     pub bound: CeilingInput,
+    /// Whether the model may think, which nobody sees but which is billed.
+    pub is_reasoning: bool,
     /// What it is likely to use: what an account's own limit is asked for. A wrong guess costs a failover, not money.
     pub expected_tokens: u64,
 }
@@ -58,6 +60,7 @@ impl Relay {
         let output = envelope.max_output.unwrap_or(OUTPUT_EXPECTED).min(bound.output_bound);
         Ok(Job {
             expected_tokens: (bound.input_bound / BYTES_PER_TOKEN).saturating_add(output),
+            is_reasoning: model.capabilities.iter().any(|ability| ability == "reasoning"),
             caller,
             operation: request.operation,
             body,

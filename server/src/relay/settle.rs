@@ -7,6 +7,8 @@ use super::peek::Job;
 use super::trail::Trail;
 use super::{Journey, RelayError};
 use crate::accounts::Permit;
+use crate::alerts;
+use crate::app::App;
 use crate::clock::now_ms;
 use crate::ledger::{Closing, Hold, Outcome};
 use gateway_core::dialect::Observed;
@@ -33,6 +35,7 @@ pub(super) struct Ending<'a> {
 /// What settling needs to know of a request.
 #[derive(Clone)]
 pub(super) struct Settlement {
+    app: Arc<App>,
     pub job: Arc<Job>,
     pub started: Instant,
 }
@@ -40,6 +43,7 @@ pub(super) struct Settlement {
 impl Journey {
     pub(super) fn settlement(&self) -> Settlement {
         Settlement {
+            app: Arc::clone(&self.relay.0.app),
             job: Arc::clone(&self.job),
             started: self.started,
         }
@@ -92,10 +96,17 @@ impl Settlement {
             .usage
             .and_then(|usage| charge(&self.job.sheet, &usage).map(|charge| (usage, charge)));
         let is_estimate = reported.is_none();
+        let hold = admission.hold.amount();
         let (usage, charge) = reported.unwrap_or_else(|| {
             notes.push("estimate: the upstream reported no usage".to_owned());
-            self.estimate(observed.output_bytes, admission.hold.amount())
+            let (usage, charge) = self.estimate(observed.output_bytes, hold);
+            // What a model thought before its client hung up was never seen, but is billed.
+            let is_hidden = ending.outcome == Outcome::HungUp && self.job.is_reasoning;
+            (usage, if is_hidden { hold } else { charge })
         });
+        if charge > hold {
+            self.alert_overrun(charge, hold);
+        }
         let mut closing = self.closing(ending, &notes);
         closing.usage = usage;
         closing.charge = charge;
@@ -131,6 +142,19 @@ impl Settlement {
         admission.rates.settle(usage.total(), now_ms());
         permit.settle(usage.total());
         admission.hold.post(closing);
+    }
+
+    /// Whoever set the price or the model's limits must look at them.
+    fn alert_overrun(&self, charge: Nano, hold: Nano) {
+        let (app, model) = (Arc::clone(&self.app), Arc::clone(&self.job.model_name));
+        let message = format!(
+            "A call of {model} cost ${charge}, but at most ${hold} was expected of it. Check its context and maximum output under Models & prices."
+        );
+        self.app.runtime.spawn(async move {
+            if let Err(error) = alerts::raise(&app.db, alerts::Kind::Overrun, &model, &message).await {
+                tracing::error!(%error, "an alert could not be kept");
+            }
+        });
     }
 
     /// Tokens and charge of a prompt and `output_bytes` of text, at most `hold`.

@@ -161,6 +161,9 @@ impl Stream for Streaming {
                 Err(_) => return self.cut(),
             };
             let now = Instant::now();
+            if now - self.began >= self.config.total {
+                return self.cut();
+            }
             self.heard = now;
             let due = now + self.config.heartbeat;
             self.timer.as_mut().reset(due);

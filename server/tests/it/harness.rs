@@ -113,6 +113,7 @@ fn path(dir: &Path) -> &str {
 /// A running server with an upstream, a team, and a model called `small` at $1 and $2 a million tokens.
 pub struct Hub {
     pub app: Arc<App>,
+    pub relay: Relay,
     pub address: SocketAddr,
     pub upstream: Upstream,
     pub admin: Person,
@@ -147,7 +148,7 @@ impl Hub {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let app = App::start(&place.config(&setup.flags)).await.unwrap();
         let relay = Relay::new(&app, setup.relay);
-        let listening = http::listen(Arc::clone(&app), relay).unwrap();
+        let listening = http::listen(Arc::clone(&app), relay.clone()).unwrap();
         let server = listening.server.handle();
         tokio::spawn(listening.server);
         let new = NewUser {
@@ -158,6 +159,7 @@ impl Hub {
         let team = teams::scope(&app.db, &made.person, made.team_id).await.unwrap();
         let hub = Self {
             app,
+            relay,
             address: listening.address,
             upstream: Upstream::start().await,
             admin: made.person,
@@ -267,12 +269,18 @@ impl Hub {
 
     /// Ends the server and proves that the books balance and nothing is held.
     pub async fn close(self) {
+        drop(self.close_keeping_data().await);
+    }
+
+    /// The same; the data stays until the place is dropped.
+    pub async fn close_keeping_data(self) -> Place {
         self.quiet().await;
         let report = ledger::verify(&self.app.db).await.unwrap();
         assert_eq!(report.differences, Vec::<String>::new());
         assert_eq!((report.difference_count, report.open), (0, 0));
         self.server.stop(false).await;
         self.app.close().await;
+        self.place
     }
 }
 

@@ -8,5 +8,12 @@
 mod harness;
 mod upstream;
 
+mod bad_input;
 mod failover;
+mod hang_up;
+mod heartbeats;
+mod kill;
+mod limits;
+mod money;
 mod pass_through;
+mod sockets;

@@ -1,0 +1,209 @@
+//! Clients that go away: they pay for what was used, and nothing is left behind.
+
+use crate::harness::{HELLO, Hub, PATIENCE, Setup, hello, hello_streamed, spawn, spawn_with};
+use crate::upstream::{Reply, delta, finish, usage_chunk};
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use gateway_core::dialect::Operation;
+use gateway_core::money::Nano;
+use serde_json::{Value, json};
+use server::accounts::Standing;
+use server::clock::now_ms;
+use server::ledger::Outcome;
+use server::relay::{Reply as Answered, Request};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// A server that looks after its clients often.
+async fn attentive(drain: Duration) -> Hub {
+    let mut setup = Setup::default();
+    setup.relay.heartbeat = Duration::from_millis(20);
+    setup.relay.drain = drain;
+    spawn_with(setup).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_hangs_up_pays_for_what_was_used() {
+    let hub = attentive(PATIENCE).await;
+    hub.account("one").await;
+    // So many events that the server notices in the middle of them.
+    let mut events = vec![delta("first")];
+    events.extend((0..2_000).map(|_| delta("more of it, and more, and more")));
+    events.extend([finish(), usage_chunk(10, 5), "[DONE]".to_owned()]);
+    let gate = Arc::new(Semaphore::new(0));
+    hub.upstream.answer("one", Reply::events(&events).gate_after(1, &gate));
+    let key = hub.key().await;
+    let mut stream = key.open(&hello_streamed()).await;
+    stream.until("first").await;
+    drop(stream);
+    gate.add_permits(1);
+    let hold = hub.holds().await.pop().unwrap();
+    assert_eq!(
+        (hold.posted, hold.state),
+        (HELLO.0, 1),
+        "the upstream is read on to learn the usage"
+    );
+    assert_eq!(hold.outcome, Outcome::HungUp.code());
+    assert!(hold.attempts.contains("hung_up"));
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upstream_that_stalls_after_a_hang_up_is_left_and_an_estimate_is_charged() {
+    let hub = attentive(Duration::from_millis(100)).await;
+    hub.account("one").await;
+    let never = Arc::new(Semaphore::new(0));
+    hub.upstream
+        .answer("one", Reply::stream(&["first"], 10, 5).gate_after(1, &never));
+    let key = hub.key().await;
+    let mut stream = key.open(&hello_streamed()).await;
+    stream.until("first").await;
+    drop(stream);
+    let hold = hub.holds().await.pop().unwrap();
+    assert_eq!((hold.state, hold.outcome), (3, Outcome::HungUp.code()));
+    assert!(hold.posted > 0 && hold.posted < hold.held);
+    hub.until("in flight", || hub.app.limits.in_flight(key.id) == 0).await;
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reasoning_model_whose_client_hung_up_is_charged_whole() {
+    let hub = attentive(Duration::from_millis(100)).await;
+    hub.account("one").await;
+    let all = hub.app.catalog.list();
+    let thinks = |model: &&Arc<server::catalog::ModelInfo>| {
+        model.mode == "chat" && model.capabilities.iter().any(|ability| ability == "reasoning")
+    };
+    let model = all.iter().find(thinks).unwrap();
+    let never = Arc::new(Semaphore::new(0));
+    hub.upstream
+        .answer("one", Reply::stream(&["first"], 10, 5).gate_after(1, &never));
+    let key = hub.key().await;
+    let body = json!({ "model": model.id, "stream": true, "messages": [{ "role": "user", "content": "hi" }], "max_tokens": 500 });
+    let mut stream = key.open(&body).await;
+    stream.until("first").await;
+    drop(stream);
+    let hold = hub.holds().await.pop().unwrap();
+    assert_eq!((hold.state, hold.posted), (3, hold.held), "nobody saw what it thought");
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_hangs_up_before_the_first_byte_pays_and_no_other_account_is_asked() {
+    for body in [hello(), hello_streamed()] {
+        let hub = attentive(PATIENCE).await;
+        hub.account("one").await;
+        hub.account("two").await;
+        let gate = Arc::new(Semaphore::new(0));
+        for name in ["one", "two"] {
+            let reply = if body["stream"] == true {
+                Reply::stream(&["late"], 10, 5)
+            } else {
+                Reply::chat("late", 10, 5)
+            };
+            hub.upstream.answer(name, reply.gated(&gate));
+        }
+        let key = hub.key().await;
+        let asked = || hub.upstream.arrived_anywhere().len();
+        {
+            let asking = key.chat(&body);
+            let arrived = hub.until("nothing arrived", || asked() == 1);
+            futures_util::future::select(pin!(asking), pin!(arrived)).await;
+        }
+        gate.add_permits(2);
+        let holds = hub.holds().await;
+        assert_eq!((holds.len(), holds[0].posted, asked()), (1, HELLO.0, 1));
+        drop(key);
+        hub.close().await;
+    }
+}
+
+/// Polls `future` `polls` times and drops it; its result if it was done by then.
+async fn cut<F: Future>(future: F, polls: usize) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut left = polls;
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        match future.as_mut().poll(context) {
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            polled => polled.map(Some),
+        }
+    })
+    .await
+}
+
+/// A whole request, its answer read to the end.
+async fn journey(hub: &Hub, key: &str, body: &Value) -> u16 {
+    let caller = hub.relay.authenticate(Some(key), None).await.unwrap();
+    let request = Request {
+        caller,
+        operation: Operation::Chat,
+        body: Bytes::from(body.to_string()),
+        arrived_ms: now_ms(),
+    };
+    match hub.relay.call(request).await {
+        Ok(Answered::Whole { .. }) => 200,
+        Ok(Answered::Stream { body, .. }) => {
+            body.collect::<Vec<_>>().await;
+            200
+        }
+        Err(refused) => refused.error.told(now_ms()).status,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_dropped_at_any_await_leaves_nothing_open() {
+    let hub = spawn().await;
+    for (name, priority) in [("slow", 0), ("cut", 1), ("good", 2)] {
+        hub.account_with(name, |new| {
+            new.standing = Standing {
+                priority,
+                ..Standing::default()
+            };
+        })
+        .await;
+    }
+    let slow = Reply::error(429, "rate_limit_exceeded").header("retry-after-ms", "1");
+    hub.upstream.answer("slow", slow);
+    hub.upstream.answer("cut", Reply::hang_up());
+    let key = hub.key_with(|settings| settings.rates.max_in_flight = Some(1)).await;
+    for body in [hello(), hello_streamed()] {
+        let mut cuts = 0;
+        for polls in 0.. {
+            assert!(polls < 2_000, "the request never ends");
+            let done = cut(journey(&hub, &key.text, &body), polls).await;
+            hub.quiet().await;
+            let is_free = || hub.app.limits.in_flight(key.id) == 0;
+            hub.until(&format!("in flight after {polls} polls"), is_free).await;
+            if let Some(status) = done {
+                assert_eq!(status, 200);
+                break;
+            }
+            cuts += 1;
+        }
+        assert!(cuts > 3, "cut {cuts} times only");
+    }
+    for account in hub.app.fleet.list().await.unwrap() {
+        assert_eq!(account.live.in_flight, 0);
+    }
+    let holds = hub.holds().await;
+    for hold in &holds {
+        assert!(hold.state != 0 && hold.posted <= hold.held, "{hold:?}");
+    }
+    let good = hub.upstream.arrived("good").len();
+    let paid = holds.iter().filter(|hold| hold.posted == HELLO.0).count();
+    assert!(paid > 0 && paid <= good, "{paid} of {good} answers were paid in full");
+    assert!(Nano(holds.iter().map(|hold| hold.posted).sum()) >= Nano(HELLO.0 * paid as i64));
+    drop(key);
+    hub.close().await;
+}

@@ -1,0 +1,254 @@
+//! Who may ask for what, from where, and how often.
+
+use crate::harness::{Answer, Setup, everywhere, hello, spawn};
+use crate::upstream::Reply;
+use futures_util::future::join_all;
+use serde_json::json;
+use server::clock::now_ms;
+use server::keys::KeyPatch;
+use server::teams::{self, TeamPatch};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+fn assert_limited(answer: &Answer) {
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (429, "rate_limit_exceeded"),
+        "{answer:?}"
+    );
+    let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&seconds), "{seconds}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_at_its_requests_a_minute_is_refused_before_any_upstream_or_hold() {
+    for hub in everywhere(Setup::default()).await {
+        hub.account("one").await;
+        let key = hub.key_with(|settings| settings.rates.rpm = Some(5)).await;
+        let body = hello();
+        let answers = join_all((0..40).map(|_| key.chat(&body))).await;
+        let (let_in, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+        assert_eq!(let_in.len(), 5);
+        refused.iter().for_each(assert_limited);
+        assert!(refused[0].text().contains("5 requests a minute"));
+        assert_eq!(hub.upstream.arrived("one").len(), 5);
+        assert_eq!(hub.holds().await.len(), 5);
+        drop(key);
+        hub.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_a_minute_are_held_with_the_ceiling_and_settled_with_what_was_used() {
+    let hub = spawn().await;
+    hub.account("one").await;
+    let key = hub
+        .key_with(|settings| {
+            settings.rates.tpm = Some(7_000);
+            settings.clamp = false;
+        })
+        .await;
+    let mut body = hello();
+    body["max_tokens"] = json!(4_000);
+    for _ in 0..3 {
+        let answer = key.chat(&body).await;
+        assert_eq!(answer.status, 200, "the 15 tokens of an answer are all that stay taken");
+        hub.quiet().await;
+    }
+    hub.upstream.answer("one", Reply::chat("much", 10, 3_000));
+    assert_eq!(key.chat(&body).await.status, 200);
+    hub.quiet().await;
+    assert_limited(&key.chat(&body).await);
+    body["n"] = json!(3);
+    let never = key.chat(&body).await;
+    assert_eq!((never.status, never.code().as_str()), (400, "request_exceeds_limit"));
+    assert_eq!(never.header("x-should-retry"), Some("false"));
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_larger_than_a_whole_minute_is_clamped_to_it() {
+    let hub = spawn().await;
+    hub.account("one").await;
+    let key = hub.key_with(|settings| settings.rates.tpm = Some(4_000)).await;
+    let answer = key.chat(&hello()).await;
+    assert_eq!(answer.status, 200);
+    assert!(
+        answer
+            .header("x-ourhub-notes")
+            .unwrap()
+            .contains("tokens-per-minute limit")
+    );
+    let sent = hub.upstream.arrived("one")[0].json();
+    let most = sent["max_tokens"]
+        .as_u64()
+        .or(sent["max_completion_tokens"].as_u64())
+        .unwrap();
+    assert!((1_000..4_000).contains(&most), "{most}");
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_has_only_so_many_requests_under_way() {
+    let hub = spawn().await;
+    hub.account("one").await;
+    let gate = Arc::new(Semaphore::new(0));
+    hub.upstream.answer("one", Reply::chat("hello", 10, 5).gated(&gate));
+    let key = hub.key_with(|settings| settings.rates.max_in_flight = Some(2)).await;
+    let body = hello();
+    let running = join_all([key.chat(&body), key.chat(&body)]);
+    let third = async {
+        hub.until("two requests did not arrive", || hub.upstream.arrived("one").len() == 2)
+            .await;
+        let third = key.chat(&body).await;
+        gate.add_permits(10);
+        third
+    };
+    let (running, third) = tokio::join!(running, third);
+    assert!(running.iter().all(|answer| answer.status == 200));
+    assert_limited(&third);
+    hub.until("in flight", || hub.app.limits.in_flight(key.id) == 0).await;
+    assert_eq!(key.chat(&body).await.status, 200);
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_keys_of_a_team_share_its_limits() {
+    let hub = spawn().await;
+    hub.account("one").await;
+    let patch = TeamPatch {
+        rpm: Some(Some(3)),
+        ..TeamPatch::default()
+    };
+    teams::update(&hub.app.db, &hub.team, patch).await.unwrap();
+    let (one, other) = (hub.key().await, hub.key().await);
+    let mut statuses = Vec::new();
+    for _ in 0..2 {
+        statuses.push(one.chat(&hello()).await.status);
+        statuses.push(other.chat(&hello()).await.status);
+    }
+    assert_eq!(statuses, [200, 200, 200, 429]);
+    let refused = one.chat(&hello()).await;
+    assert_limited(&refused);
+    assert!(refused.text().contains("The team's limit"));
+    drop((one, other));
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_works_from_its_allowed_addresses_alone() {
+    let hub = spawn().await;
+    hub.account("one").await;
+    let here = hub
+        .key_with(|settings| settings.allowed_ips = vec!["127.0.0.0/8".to_owned()])
+        .await;
+    let elsewhere = hub
+        .key_with(|settings| settings.allowed_ips = vec!["192.0.2.7".to_owned()])
+        .await;
+    assert_eq!(here.chat(&hello()).await.status, 200);
+    for answer in [
+        elsewhere.chat(&hello()).await,
+        elsewhere.get("/v1/models").await,
+        elsewhere.get("/v1/key").await,
+    ] {
+        assert_eq!((answer.status, answer.code().as_str()), (403, "ip_not_allowed"));
+    }
+    // A header that anybody can write counts for nothing.
+    let forged = elsewhere
+        .post("/v1/chat/completions", hello().to_string())
+        .header("x-forwarded-for", "192.0.2.7");
+    assert_eq!(forged.send().await.unwrap().status(), 403);
+    drop((here, elsewhere));
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_a_trusted_proxy_the_address_is_the_one_it_forwards() {
+    let hub = crate::harness::spawn_with(Setup {
+        flags: vec!["--trusted-proxies", "127.0.0.0/8"],
+        ..Setup::default()
+    })
+    .await;
+    hub.account("one").await;
+    let key = hub
+        .key_with(|settings| settings.allowed_ips = vec!["192.0.2.7".to_owned()])
+        .await;
+    for (forwarded, status) in [
+        ("192.0.2.7", 200),
+        ("192.0.2.7, 198.51.100.1", 403),
+        ("198.51.100.1, 192.0.2.7", 200),
+    ] {
+        let request = key
+            .post("/v1/chat/completions", hello().to_string())
+            .header("x-forwarded-for", forwarded);
+        assert_eq!(request.send().await.unwrap().status(), status, "{forwarded}");
+    }
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_opens_nothing_says_why() {
+    let hub = spawn().await;
+    hub.account("one").await;
+    let end = now_ms() + 300;
+    let expiring = hub.key_with(|settings| settings.expires_at_ms = Some(end)).await;
+    let disabled = hub.key().await;
+    hub.app.keys.disable(&hub.team, disabled.id, now_ms()).await.unwrap();
+    let answer = disabled.chat(&hello()).await;
+    assert_eq!((answer.status, answer.code().as_str()), (401, "key_disabled"));
+    hub.app.keys.enable(&hub.team, disabled.id).await.unwrap();
+    assert_eq!(disabled.chat(&hello()).await.status, 200);
+    hub.until("the clock stands", || now_ms() > end).await;
+    let answer = expiring.chat(&hello()).await;
+    assert_eq!((answer.status, answer.code().as_str()), (401, "key_expired"));
+    drop((expiring, disabled));
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_revoked_by_another_process_opens_nothing_after_a_second() {
+    for hub in everywhere(Setup::default()).await {
+        hub.account("one").await;
+        let key = hub.key().await;
+        assert_eq!(key.chat(&hello()).await.status, 200);
+        // Another process knows nothing of this one's cache.
+        let elsewhere = server::keys::Keys::new(hub.app.db.clone(), &hub.app.master.derive("keys"));
+        elsewhere.revoke(&hub.team, key.id, now_ms()).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(1_000)).await;
+        let answer = key.chat(&hello()).await;
+        assert_eq!((answer.status, answer.code().as_str()), (401, "key_revoked"));
+        drop(key);
+        hub.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_may_ask_for_its_models_alone() {
+    let hub = spawn().await;
+    hub.account("one").await;
+    hub.model("other", "1", "1").await;
+    let key = hub.key_with(|settings| settings.models = vec!["sma*".to_owned()]).await;
+    assert_eq!(key.chat(&hello()).await.status, 200);
+    for model in ["other", "unknown"] {
+        let mut body = hello();
+        body["model"] = json!(model);
+        let answer = key.chat(&body).await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (403, "model_not_allowed"),
+            "{model}"
+        );
+    }
+    let patch = KeyPatch {
+        models: Some(vec!["other".to_owned()]),
+        ..KeyPatch::default()
+    };
+    hub.app.keys.update(&hub.team, key.id, patch, now_ms()).await.unwrap();
+    assert_eq!(key.chat(&hello()).await.code(), "model_not_allowed");
+    drop(key);
+    hub.close().await;
+}
