@@ -4,7 +4,7 @@
 //! Changes the state it shares.
 
 use super::{
-    AccountsError, TABLE, check,
+    TABLE, check,
     client::Clients,
     guard::UrlRefusal,
     state::{Most, State},
@@ -150,15 +150,13 @@ impl Deployment {
     }
 
     /// A POST of the JSON in `body` to the base URL followed by `suffix`, such as `/chat/completions`.
-    ///
-    /// # Errors
-    /// Never today; a scheme that must sign the body could fail.
-    pub fn post(&self, suffix: &str, body: Vec<u8>) -> Result<Request, AccountsError> {
+    #[must_use]
+    pub fn post(&self, suffix: &str, body: Vec<u8>) -> Request {
         let mut request = self.upstream.request(Method::POST, suffix);
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(CONTENT_TYPE, json);
         *request.body_mut() = Some(body.into());
-        Ok(request)
+        request
     }
 
     /// What must be scrubbed from whatever the account says.

@@ -178,7 +178,8 @@ impl Journey {
             config.whole
         };
         let until = tokio::time::Instant::now() + patience;
-        let inbound = call::send(account, self.job.operation, outbound, until)
+        let request = account.post(self.job.operation.path_suffix(), outbound);
+        let inbound = call::send(account, request, &self.relay.0.app.runtime, until)
             .await
             .map_err(Failed::broken)?;
         account.seen(&inbound.hints);

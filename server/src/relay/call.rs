@@ -1,14 +1,16 @@
 //! Call: one HTTP request to one account.
 //!
-//! Invariant: the only place of the pipeline that knows the HTTP client; only headers we name are sent, and none of the client's.
+//! Invariant: the only place of the pipeline that knows the HTTP client; only headers we name are sent, and none of the client's;
+//! connections live in the runtime that outlives the web server's workers.
 
 use crate::accounts::Deployment;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use gateway_core::dialect::Operation;
 use gateway_core::retry::{Phase, RetryHints};
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
 /// The most that is read of an upstream's error, in bytes.
@@ -36,17 +38,19 @@ pub(super) enum Broken {
     TooLarge,
 }
 
-/// Sends `body` to `account` and waits for the head of the answer.
+/// Sends `request` to `account` and waits for the head of the answer. A new connection is driven by `runtime`.
 pub(super) async fn send(
     account: &Deployment,
-    operation: Operation,
-    body: Vec<u8>,
+    request: reqwest::Request,
+    runtime: &Handle,
     until: Instant,
 ) -> Result<Inbound, Broken> {
-    let request = account
-        .post(operation.path_suffix(), body)
-        .map_err(|_| Broken::NoConnection)?;
-    let sent = timeout_at(until, account.client.execute(request)).await;
+    let mut sending = pin!(account.client.execute(request));
+    let sending = poll_fn(|context| {
+        let _within = runtime.enter();
+        sending.as_mut().poll(context)
+    });
+    let sent = timeout_at(until, sending).await;
     let response = match sent {
         Err(_) => return Err(Broken::TimedOut(Phase::FirstContent)),
         Ok(Err(error)) if error.is_connect() => return Err(Broken::NoConnection),

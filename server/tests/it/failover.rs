@@ -283,6 +283,11 @@ async fn when_every_account_is_busy_the_request_waits_and_the_client_sees_no_429
         Some("9"),
         "a request that waited is one request"
     );
+    for name in ["one", "two"] {
+        let asked = hub.upstream.arrived(name);
+        let too_early = |pair: &[crate::upstream::Arrived]| pair[1].at - pair[0].at < Duration::from_millis(700);
+        assert!(!asked.windows(2).any(too_early), "{name} was asked before its time");
+    }
     assert_eq!(hub.charged().await, HELLO);
     drop(key);
     hub.close().await;
@@ -438,6 +443,21 @@ async fn a_stream_that_breaks_after_content_says_so_and_one_that_only_lacks_its_
         (Outcome::Cut.code(), Outcome::Ok.code())
     );
     assert_eq!(holds[1].posted, HELLO.0);
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_an_upstream_closed_while_it_was_idle_costs_nothing() {
+    let hub = spawn().await;
+    hub.account("one").await;
+    hub.upstream.answer("one", Reply::chat("hello", 10, 5).closing());
+    let key = hub.key().await;
+    for _ in 0..20 {
+        let answer = key.chat(&hello()).await;
+        assert_eq!((answer.status, answer.header("x-ourhub-attempts")), (200, Some("1")));
+    }
+    assert_eq!(hub.charged().await, Nano(HELLO.0 * 20));
     drop(key);
     hub.close().await;
 }

@@ -119,7 +119,7 @@ pub struct Hub {
     pub admin: Person,
     pub team: TeamScope,
     pub client: reqwest::Client,
-    server: actix_web::dev::ServerHandle,
+    pub server: actix_web::dev::ServerHandle,
     pub place: Place,
 }
 

@@ -102,13 +102,14 @@ async fn kill_under_load(place: Place) {
     let report = ledger::verify(&office.db).await.unwrap();
     assert_eq!(report.differences, Vec::<String>::new());
     assert_eq!((report.difference_count, report.open), (0, 0));
-    for id in seen.lock().iter() {
+    let seen = seen.lock().clone();
+    for id in &seen {
         let id = gateway_core::id::parse(gateway_core::id::Kind::Request, id).unwrap();
         let row = entity::hold::Entity::find_by_id(id).one(&office.db).await.unwrap();
         let row = row.expect("an answer that is not on the books");
         assert!(row.posted >= crate::harness::HELLO.0, "{row:?}");
     }
-    assert!(upstream.arrived("one").len() >= seen.lock().len());
+    assert!(upstream.arrived("one").len() >= seen.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -16,4 +16,5 @@ mod kill;
 mod limits;
 mod money;
 mod pass_through;
+mod shut_down;
 mod sockets;

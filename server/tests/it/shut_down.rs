@@ -1,0 +1,65 @@
+//! The server ends in order: streams finish, holds settle, upstreams are read on for clients that hung up.
+
+use crate::harness::{HELLO, PATIENCE, Setup, hello_streamed, spawn_with};
+use crate::upstream::{Reply, delta};
+use server::ledger::Outcome;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_under_way_finishes_and_nothing_new_is_taken() {
+    let hub = spawn_with(Setup::default()).await;
+    hub.account("one").await;
+    let gate = Arc::new(Semaphore::new(0));
+    hub.upstream
+        .answer("one", Reply::stream(&["hel", "lo"], 10, 5).gate_after(1, &gate));
+    let key = hub.key().await;
+    let mut stream = key.open(&hello_streamed()).await;
+    stream.until("hel").await;
+    hub.app.begin_drain();
+    let (answer, ()) = tokio::join!(stream.finish(), async {
+        let ending = hub.server.stop(true);
+        gate.add_permits(1);
+        ending.await;
+    });
+    assert_eq!(answer.events().last().unwrap(), "[DONE]");
+    let refused = key
+        .post("/v1/chat/completions", hello_streamed().to_string())
+        .send()
+        .await;
+    assert!(refused.is_err(), "nobody listens any more");
+    assert_eq!(hub.charged().await, HELLO);
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upstream_is_read_on_for_a_client_that_hung_up_though_the_server_ends() {
+    let mut setup = Setup::default();
+    setup.relay.heartbeat = Duration::from_millis(20);
+    let hub = spawn_with(setup).await;
+    hub.account("one").await;
+    let (open, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let words = ["first"; 500];
+    hub.upstream.answer(
+        "one",
+        Reply::stream(&words, 10, 5).gate_after(400, &gate).gate_after(1, &open),
+    );
+    let key = hub.key().await;
+    let mut stream = key.open(&hello_streamed()).await;
+    stream.until(&delta("first")).await;
+    drop(stream);
+    open.add_permits(1);
+    hub.app.begin_drain();
+    hub.server.stop(true).await;
+    gate.add_permits(1);
+    hub.app.settle(PATIENCE).await;
+    let hold = hub.holds().await.pop().unwrap();
+    assert_eq!(
+        (hold.outcome, hold.state, hold.posted),
+        (Outcome::HungUp.code(), 1, HELLO.0)
+    );
+    drop(key);
+    hub.close().await;
+}
