@@ -31,7 +31,7 @@ pub use field::{
     CheckField, Choice, ErrorText, Fieldset, Hidden, More, SearchField, Segment, SelectField, TextArea, TextField,
 };
 pub use icon::{Glyph, Icon, Logo};
-pub use money::{Amount, count, counted, counted_rows, short_count, usd};
+pub use money::{Amount, count, counted, counted_rows, decimals_of_sum, short_count, usd};
 pub use notice::{Empty, Notice, Skeleton};
 pub use overlay::{Dialog, Drawer};
 pub use page::{AuthFrame, ErrorPage, PageHead, Site};

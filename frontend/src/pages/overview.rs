@@ -118,7 +118,7 @@ fn stats(visit: &Visit, overview: &Overview) -> AnyView {
         view! {
             <Stat
                 label=label
-                value=view! { <Amount of=spend.posted /> }.into_any()
+                value=view! { <Amount of=spend.posted decimals=decimals_of_sum(spend.posted) /> }.into_any()
                 nostrip:of=of
                 nostrip:figure=bar
                 note=note

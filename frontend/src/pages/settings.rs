@@ -30,7 +30,7 @@ fn page(visit: &Visit, team: &TeamView, sessions: Vec<SignedIn>) -> AnyView {
     } else {
         team_facts(team)
     };
-    let password = password(&visit.flash);
+    let password = password(&visit.flash, &visit.session.email);
     let browsers = browsers(visit, sessions);
     view! {
         <PageHead title="Settings" lead="The team, your password, and where you are signed in." />
@@ -131,12 +131,15 @@ fn count_field(flash: &Flash, name: &'static str, label: &'static str, value: &s
     .into_any()
 }
 
-fn password(flash: &Flash) -> AnyView {
+fn password(flash: &Flash, email: &str) -> AnyView {
+    let email = email.to_owned();
     let wrong = flash.error_of("current");
     let weak = flash.error_of("new").or_else(|| flash.error_of("password"));
     view! {
         <Card title="Password" hint="other browsers are signed out">
             <form class="stack" method="post" action="/fn/change_password">
+                // For password managers: it has no name and is not sent.
+                <input class="vh" type="email" autocomplete="username" value=email readonly tabindex="-1" aria-label="Email" />
                 <div class="cols">
                     <TextField
                         name="current"

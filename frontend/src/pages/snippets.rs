@@ -15,6 +15,16 @@ pub fn public_url() -> String {
         .unwrap_or_default()
 }
 
+/// Models that most accounts of their provider reach, and that cost little: the first of them that is served is shown.
+const WELL_KNOWN: [&str; 6] = [
+    "gpt-5-mini",
+    "gpt-4o-mini",
+    "claude-haiku-4-5",
+    "gemini-2.5-flash",
+    "deepseek-chat",
+    "mistral-small-latest",
+];
+
 /// A model to show in a snippet: one that is served and that `patterns` allow.
 pub fn example_model(models: &[ModelView], patterns: &[String]) -> String {
     let allowed = |id: &str| {
@@ -26,10 +36,12 @@ pub fn example_model(models: &[ModelView], patterns: &[String]) -> String {
             })
     };
     let usable = |model: &&ModelView| model.mode == "chat" && model.prices.is_some() && allowed(&model.id);
-    let served = models.iter().filter(|model| model.is_served).find(usable);
-    served
-        .or_else(|| models.iter().find(usable))
-        .map_or_else(|| "gpt-5-mini".to_owned(), |model| model.id.clone())
+    let rank = |model: &&ModelView| {
+        let known = WELL_KNOWN.iter().position(|name| *name == model.id);
+        (!model.is_served, known.unwrap_or(WELL_KNOWN.len()))
+    };
+    let best = models.iter().filter(usable).min_by_key(rank);
+    best.map_or_else(|| WELL_KNOWN[0].to_owned(), |model| model.id.clone())
 }
 
 /// One snippet per client, with `key` and `model` filled in.
@@ -120,6 +132,12 @@ mod tests {
         assert_eq!(example_model(&models, &["claude-*".to_owned()]), "claude-c");
         assert_eq!(example_model(&models, &["claude-a".to_owned()]), "claude-a");
         assert_eq!(example_model(&[], &[]), "gpt-5-mini");
+        let known = [
+            model("aya", true),
+            model("gpt-4o-mini", true),
+            model("gpt-5-mini", false),
+        ];
+        assert_eq!(example_model(&known, &[]), "gpt-4o-mini");
     }
 
     #[test]

@@ -58,14 +58,14 @@ impl Scale {
     }
 }
 
-fn tick(value: u64) -> String {
-    let value = Nano(i64::try_from(value).unwrap_or(i64::MAX));
-    let whole = value.0 % gateway_core::money::NANO_PER_USD == 0;
-    if whole {
-        usd(value).trim_end_matches("00").trim_end_matches('.').to_owned()
-    } else {
-        format!("${}", value.render())
-    }
+/// A mark of the axis, with as many decimals as the step has.
+fn tick(value: u64, step: u64) -> String {
+    let nano = |value: u64| Nano(i64::try_from(value).unwrap_or(i64::MAX));
+    let decimals = match nano(step).render().trim_end_matches('0').split_once('.') {
+        Some((_, "")) | None => 0,
+        Some((_, decimals)) => decimals.len().max(2),
+    };
+    format!("${}", nano(value).render_fixed(decimals))
 }
 
 /// Units of height that `part` takes when `top` fills the plot.
@@ -97,7 +97,7 @@ pub fn StackedBars(
     let top = scale.top();
     let ticks = (0..=scale.steps)
         .rev()
-        .map(|at| view! { <span>{tick(scale.step.saturating_mul(at))}</span> })
+        .map(|at| view! { <span>{tick(scale.step.saturating_mul(at), scale.step)}</span> })
         .collect_view();
     let labels = axis(columns.iter().map(|column| column.label.clone()).collect());
     let slot = WIDTH / u64::try_from(columns.len()).unwrap_or(1).max(1);
@@ -291,9 +291,10 @@ mod tests {
         assert_eq!(scale(29_000_000_000), (10_000_000_000, 3));
         assert_eq!(scale(4_000), (1_000, 4));
         assert!(Scale::of(u64::MAX).top() >= u64::MAX / 2);
-        assert_eq!(tick(45_000_000_000), "$45");
-        assert_eq!(tick(100_000_000_000), "$100");
-        assert_eq!(tick(20_000_000), "$0.02");
+        assert_eq!(tick(45_000_000_000, 15_000_000_000), "$45");
+        assert_eq!(tick(100_000_000_000, 20_000_000_000), "$100");
+        assert_eq!(tick(10_000, 5_000), "$0.000010");
+        assert_eq!(tick(500_000_000, 500_000_000), "$0.50");
     }
 
     #[test]

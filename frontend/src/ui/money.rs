@@ -32,9 +32,19 @@ pub fn Amount(
     .into_any()
 }
 
-/// The amount as text, two decimals: `$21.84`.
+/// The amount as text: `$21.84`; below a cent with six decimals, so that it is not nothing.
 pub fn usd(of: Nano) -> String {
-    parts(of, 2, false).0
+    let (whole, rest) = parts(of, decimals_of_sum(of), false);
+    whole + &rest
+}
+
+/// Decimals of a sum: two, and six for what is less than a cent but not nothing.
+pub const fn decimals_of_sum(of: Nano) -> usize {
+    if of.0 != 0 && of.0.unsigned_abs() < 10_000_000 {
+        6
+    } else {
+        2
+    }
 }
 
 /// Up to the cents, and the digits below them.
@@ -113,6 +123,10 @@ mod tests {
         assert_eq!(part(-21_844_127_000, 6, true), "\u{2212}$21.84|4127");
         assert_eq!(part(100_000_000_000, 6, true), "+$100.00|0000");
         assert_eq!(part(0, 6, true), "$0.00|0000");
+        assert_eq!(
+            [0, 4_050, 10_000_000, 1_999_999_999].map(|nano| usd(Nano(nano))),
+            ["$0.00", "$0.000004", "$0.01", "$1.99"]
+        );
     }
 
     #[test]

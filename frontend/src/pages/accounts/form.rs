@@ -133,8 +133,11 @@ fn test(test: TestView) -> AnyView {
     } else {
         ("trail__n trail__n--bad", Glyph::Alert, "The test failed")
     };
-    let models =
-        (test.ok && test.models > 0).then(|| format!(" It lists {}.", counted(test.models, "model", "models")));
+    let message = test
+        .message
+        .strip_prefix(&format!("{title}. "))
+        .unwrap_or(&test.message)
+        .to_owned();
     view! {
         <section class="card" role="status">
             <div class="liverow">
@@ -143,7 +146,7 @@ fn test(test: TestView) -> AnyView {
                 </span>
                 <div>
                     <span class="strong t13">{title}</span>
-                    <p class="t12 faint">{test.message} {models}</p>
+                    <p class="t12 faint">{message}</p>
                 </div>
                 <span class="t12 faint num">{duration(test.latency_ms)}</span>
             </div>
