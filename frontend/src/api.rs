@@ -86,4 +86,28 @@ pub mod patch {
     {
         Option::<T>::deserialize(deserializer).map(Some)
     }
+
+    /// A field that was present; null is the type's own default, such as an empty list.
+    ///
+    /// # Errors
+    /// Those of the field's own type.
+    pub fn or_default<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+    where
+        T: Deserialize<'de> + Default,
+        D: Deserializer<'de>,
+    {
+        Option::<T>::deserialize(deserializer).map(|value| Some(value.unwrap_or_default()))
+    }
+
+    /// A field that was present and cannot be cleared: null is refused.
+    ///
+    /// # Errors
+    /// Those of the field's own type.
+    pub fn required<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+    where
+        T: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        T::deserialize(deserializer).map(Some)
+    }
 }

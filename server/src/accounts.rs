@@ -37,6 +37,9 @@ pub enum AccountsError {
     /// No such account.
     #[error("no such account")]
     NotFound,
+    /// The account takes no traffic: it is disabled, or cannot be used as configured.
+    #[error("the account takes no traffic")]
+    Idle,
     /// Sealing or opening failed.
     #[error(transparent)]
     Secrets(#[from] SecretsError),

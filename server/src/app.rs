@@ -4,6 +4,7 @@
 //! with; after [`App::close`] nothing is left unwritten. Reads and writes the data directory and the database.
 
 mod database;
+mod master;
 mod upkeep;
 
 pub use database::{migrate, open};
@@ -85,6 +86,12 @@ pub enum StartError {
     /// The master key cannot be had.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
+    /// The database's secrets are sealed under another master key.
+    #[error(
+        "the database belongs to another master key: set OURHUB_MASTER_KEY to that of the server which made it, \
+         or use that server's data directory"
+    )]
+    OtherMasterKey,
     /// The database cannot be opened, or its tables cannot be brought up to date.
     #[error("the database cannot be used: {0}")]
     Database(#[from] DbErr),
@@ -116,9 +123,10 @@ impl App {
         } else {
             None
         };
-        let master = master_key(storage)?;
+        let master = master::load(storage)?;
         let db = database::open(storage).await?;
         database::migrate(&db).await?;
+        master::check(&db, &master).await?;
         let catalog = Catalog::start(db.clone()).await?;
         let allow = accounts::Config {
             allow: config.upstream_allow.clone(),
@@ -187,16 +195,13 @@ impl Office {
     /// [`StartError`].
     pub async fn open(storage: &Storage) -> Result<Self, StartError> {
         database::make_data_dir(storage)?;
-        let master = master_key(storage)?;
+        let master = master::load(storage)?;
         let db = database::open(storage).await?;
         database::migrate(&db).await?;
+        master::check(&db, &master).await?;
         let auth = people(&db, &master);
         Ok(Self { db, auth })
     }
-}
-
-fn master_key(storage: &Storage) -> Result<MasterKey, SecretsError> {
-    MasterKey::load_or_create(&storage.data_dir, storage.master_key.as_deref())
 }
 
 fn people(db: &DatabaseConnection, master: &MasterKey) -> Auth {

@@ -27,6 +27,9 @@ pub enum CatalogError {
     /// Fields that are refused.
     #[error("some fields are refused")]
     Invalid(Vec<FieldError>),
+    /// There is a model of this name.
+    #[error("there is a model of this name")]
+    Taken,
     /// No such model.
     #[error("no such model")]
     NotFound,

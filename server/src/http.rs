@@ -23,7 +23,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The largest body of a form or a management call, in bytes.
+/// The largest body of a form, in bytes.
 const FORM_BODY_MAX: usize = 256 << 10;
 /// How long a request's head may take.
 const HEAD_TIME: Duration = Duration::from_secs(10);

@@ -13,6 +13,8 @@ mod entrance;
 mod forgery;
 #[path = "web/management.rs"]
 mod management;
+#[path = "web/master.rs"]
+mod master;
 #[path = "web/tenancy.rs"]
 mod tenancy;
 #[path = "web/usage.rs"]

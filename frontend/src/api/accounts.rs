@@ -121,27 +121,33 @@ pub struct NewAccount {
     pub max_in_flight: Option<i64>,
 }
 
-/// What to change of an account; null clears. A new scheme, host, port or proxy demands the secret anew.
+/// What to change of an account; null clears what can be without a value. A new scheme, host, port or proxy demands the secret anew.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AccountPatch {
     /// Shown to admins.
+    #[serde(deserialize_with = "patch::required")]
     pub label: Option<String>,
     /// Where it is.
+    #[serde(deserialize_with = "patch::required")]
     pub base_url: Option<String>,
     /// A new key at the provider.
+    #[serde(deserialize_with = "patch::required")]
     pub secret: Option<String>,
-    /// Lower goes first.
-    pub priority: Option<i32>,
-    /// Share among equals.
-    pub weight: Option<i32>,
+    /// Lower goes first; null means 0.
+    #[serde(deserialize_with = "patch::present")]
+    pub priority: Option<Option<i32>>,
+    /// Share among equals; null means 100.
+    #[serde(deserialize_with = "patch::present")]
+    pub weight: Option<Option<i32>>,
     /// Region tag.
     #[serde(deserialize_with = "patch::present")]
     pub region: Option<Option<String>>,
     /// Proxy.
     #[serde(deserialize_with = "patch::present")]
     pub proxy_url: Option<Option<String>>,
-    /// `["*"]` or models.
+    /// `["*"]` or models; null means every model.
+    #[serde(deserialize_with = "patch::or_default")]
     pub models: Option<Vec<ModelEntry>>,
     /// Requests a minute.
     #[serde(deserialize_with = "patch::present")]
@@ -153,6 +159,7 @@ pub struct AccountPatch {
     #[serde(deserialize_with = "patch::present")]
     pub max_in_flight: Option<Option<i64>>,
     /// Off (true) or on again (false).
+    #[serde(deserialize_with = "patch::required")]
     pub disabled: Option<bool>,
 }
 
@@ -302,8 +309,8 @@ impl AccountForm {
             label: Some(new.label),
             base_url: new.base_url,
             secret: Some(new.secret).filter(|secret| !secret.is_empty()),
-            priority: new.priority,
-            weight: new.weight,
+            priority: Some(new.priority),
+            weight: Some(new.weight),
             region: Some(new.region),
             proxy_url: Some(new.proxy_url),
             models: Some(new.models),

@@ -20,6 +20,8 @@ pub enum Code {
     NotFound,
     /// It collides with what exists.
     Conflict,
+    /// The body is longer than the server reads.
+    TooLarge,
     /// Too many tries; wait.
     Throttled,
     /// The database or the ledger does not answer.
@@ -38,6 +40,7 @@ impl Code {
             Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::Conflict => 409,
+            Self::TooLarge => 413,
             Self::Throttled => 429,
             Self::Unavailable => 503,
             Self::Internal => 500,
@@ -53,6 +56,7 @@ impl Code {
             Self::Forbidden => "Your role does not allow this. Ask an owner of the team.",
             Self::NotFound => "There is nothing here.",
             Self::Conflict => "This exists already.",
+            Self::TooLarge => "This is more than the server reads at once. Send less.",
             Self::Throttled => "Too many tries. Wait a minute, then try again.",
             Self::Unavailable => "The database does not answer. Nothing was changed; try again in a moment.",
             Self::Internal => "Something failed on our side. Nothing was changed.",

@@ -119,13 +119,15 @@ pub struct NewKey {
     pub allowed_ips: Vec<String>,
 }
 
-/// What to change of a key; null clears.
+/// What to change of a key; null clears what can be without a value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct KeyPatch {
     /// Shown name.
+    #[serde(deserialize_with = "patch::required")]
     pub name: Option<String>,
-    /// Patterns of model names.
+    /// Patterns of model names; null allows every model.
+    #[serde(deserialize_with = "patch::or_default")]
     pub models: Option<Vec<String>>,
     /// The id of the user whose caps also count.
     #[serde(deserialize_with = "patch::present")]
@@ -148,14 +150,17 @@ pub struct KeyPatch {
     /// Requests at once.
     #[serde(deserialize_with = "patch::present")]
     pub max_in_flight: Option<Option<i64>>,
-    /// Whether output may be cut to what the caps afford.
-    pub clamp: Option<bool>,
+    /// Whether output may be cut to what the caps afford; null means true.
+    #[serde(deserialize_with = "patch::present")]
+    pub clamp: Option<Option<bool>>,
     /// When it stops working.
     #[serde(deserialize_with = "patch::present")]
     pub expires_at: Option<Option<Time>>,
-    /// CIDRs that may use it.
+    /// CIDRs that may use it; null allows everywhere.
+    #[serde(deserialize_with = "patch::or_default")]
     pub allowed_ips: Option<Vec<String>>,
     /// Off (true) or on again (false).
+    #[serde(deserialize_with = "patch::required")]
     pub disabled: Option<bool>,
 }
 
@@ -246,7 +251,7 @@ impl KeyForm {
             rpm: Some(new.rpm),
             tpm: Some(new.tpm),
             max_in_flight: Some(new.max_in_flight),
-            clamp: new.clamp,
+            clamp: Some(new.clamp),
             expires_at: Some(new.expires_at),
             allowed_ips: Some(new.allowed_ips),
             disabled: None,

@@ -46,8 +46,10 @@ pub struct TeamView {
 #[serde(deny_unknown_fields, default)]
 pub struct TeamPatch {
     /// Shown name.
+    #[serde(deserialize_with = "patch::required")]
     pub name: Option<String>,
     /// IANA time zone.
+    #[serde(deserialize_with = "patch::required")]
     pub time_zone: Option<String>,
     /// USD a day.
     #[serde(deserialize_with = "patch::present")]
@@ -62,6 +64,7 @@ pub struct TeamPatch {
     #[serde(deserialize_with = "patch::present")]
     pub tpm: Option<Option<i64>>,
     /// Suspended (true) or not; admins.
+    #[serde(deserialize_with = "patch::required")]
     pub suspended: Option<bool>,
 }
 
@@ -91,6 +94,7 @@ pub struct MemberView {
 #[serde(deny_unknown_fields, default)]
 pub struct MemberPatch {
     /// owner, admin, member or viewer.
+    #[serde(deserialize_with = "patch::required")]
     pub role: Option<String>,
     /// USD a day.
     #[serde(deserialize_with = "patch::present")]

@@ -38,7 +38,7 @@ pub fn Refused(error: ApiError) -> impl IntoView {
         Code::Unavailable => "No answer right now",
         Code::Throttled => "Slow down",
         Code::Unauthenticated => "Not logged in",
-        Code::Invalid | Code::Conflict => "Not understood",
+        Code::Invalid | Code::Conflict | Code::TooLarge => "Not understood",
         Code::Internal => "Our fault",
     };
     let request = Some(error.request_id).filter(|id| !id.is_empty());

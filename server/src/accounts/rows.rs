@@ -187,7 +187,7 @@ impl Fleet {
         Ok(rows.into_iter().map(view).collect())
     }
 
-    async fn row(&self, id: i64) -> Result<account::Model, AccountsError> {
+    pub(super) async fn row(&self, id: i64) -> Result<account::Model, AccountsError> {
         let row = account::Entity::find_by_id(id).one(&self.inner.db).await?;
         row.ok_or(AccountsError::NotFound)
     }

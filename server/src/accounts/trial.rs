@@ -50,14 +50,24 @@ impl Fleet {
     /// Asks the provider with the stored key. A parked account that passes takes traffic again.
     ///
     /// # Errors
-    /// [`AccountsError::NotFound`] where the account is not there or takes no traffic.
+    /// [`AccountsError::NotFound`], [`AccountsError::Idle`], [`AccountsError::Database`].
     pub async fn test(&self, id: i64) -> Result<TestOutcome, AccountsError> {
-        let upstream = self.upstream(id).ok_or(AccountsError::NotFound)?;
+        let upstream = match self.upstream(id) {
+            Some(upstream) => upstream,
+            None => self.look_again(id).await?,
+        };
         let outcome = ask(&upstream.client, &requests_of(&upstream), &upstream.secret).await;
         if outcome.ok && is_parked(&upstream.state) {
             succeed(&upstream.state, outcome.latency_ms);
         }
         Ok(outcome)
+    }
+
+    /// The account `id`, which another process may have added or enabled just now.
+    async fn look_again(&self, id: i64) -> Result<Arc<Upstream>, AccountsError> {
+        self.row(id).await?;
+        self.load().await?;
+        self.upstream(id).ok_or(AccountsError::Idle)
     }
 
     /// Asks the provider before anything is saved.

@@ -55,19 +55,19 @@ impl Catalog {
     /// Adds a model with its price, for admin `actor_id`.
     ///
     /// # Errors
-    /// [`CatalogError::Invalid`] naming every wrong field, [`CatalogError::Database`].
+    /// [`CatalogError::Invalid`] naming every wrong field, [`CatalogError::Taken`], [`CatalogError::Database`].
     pub async fn add_model(&self, new: &NewModel, actor_id: i64) -> Result<Arc<ModelInfo>, CatalogError> {
         let mut errors = FieldErrors::default();
         check_model(new, &mut errors);
         let sheet = read_prices(&new.prices, &mut errors);
+        errors.finish().map_err(CatalogError::Invalid)?;
         if model::Entity::find_by_id(new.id.as_str())
             .one(&self.db)
             .await?
             .is_some()
         {
-            errors.refuse("id", "There is a model of this name. Add a price to it instead.");
+            return Err(CatalogError::Taken);
         }
-        errors.finish().map_err(CatalogError::Invalid)?;
         let now_ms = clock::now_ms();
         let row = model::ActiveModel {
             id: Set(new.id.clone()),
@@ -150,10 +150,10 @@ fn check_model(new: &NewModel, errors: &mut FieldErrors) {
 /// The sheet, or `None` where a field was refused.
 fn read_prices(prices: &Prices, errors: &mut FieldErrors) -> Option<PriceSheet> {
     let parts = [
-        ("prices.input", Some(prices.input.as_str())),
-        ("prices.output", Some(prices.output.as_str())),
-        ("prices.cache_read", prices.cache_read.as_deref()),
-        ("prices.cache_write", prices.cache_write.as_deref()),
+        ("input", Some(prices.input.as_str())),
+        ("output", Some(prices.output.as_str())),
+        ("cache_read", prices.cache_read.as_deref()),
+        ("cache_write", prices.cache_write.as_deref()),
     ];
     for (field, text) in parts {
         let Some(text) = text else { continue };

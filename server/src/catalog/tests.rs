@@ -176,9 +176,9 @@ async fn every_wrong_field_of_a_model_is_named() {
         "dialects",
         "context",
         "max_output",
-        "prices.input",
-        "prices.output",
-        "prices.cache_read",
+        "input",
+        "output",
+        "cache_read",
     ];
     assert_eq!(fields, wrong);
     let past = NewPrice {

@@ -139,6 +139,10 @@ fn noted(account: &Account) -> Value {
         "priority": account.standing.priority,
         "weight": account.standing.weight,
         "region": account.standing.region,
+        "models": shapes::entries(account.models.clone()),
+        "rpm": account.grants.rpm,
+        "tpm": account.grants.tpm,
+        "max_in_flight": account.grants.max_in_flight,
         "is_disabled": account.times.disabled_at.is_some(),
     })
 }

@@ -14,7 +14,7 @@ use frontend::api::{
     keys::{KeyPatch, KeyView, KeyWithSecret, Keys, NewKey},
 };
 use gateway_core::id::{self, Kind};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 
 #[async_trait]
@@ -113,38 +113,39 @@ impl Principal {
             self.record_key(&around.scope, key_id, "key.update", change).await?;
         }
         if let Some(disabled) = disabled {
-            let action = match disabled {
-                true => self
-                    .app
-                    .keys
-                    .disable(&around.scope, key_id, self.now_ms())
-                    .await
-                    .map(|()| "key.disable")?,
-                false => self
-                    .app
-                    .keys
-                    .enable(&around.scope, key_id)
-                    .await
-                    .map(|()| "key.enable")?,
-            };
-            self.record_key(&around.scope, key_id, action, Default::default())
-                .await?;
+            self.switch_key(&around.scope, key_id, disabled).await?;
         }
         let row = self.app.keys.get(&around.scope, key_id).await?;
         self.key_view(&around, row).await
+    }
+
+    async fn switch_key(&self, scope: &TeamScope, key_id: i64, disabled: bool) -> Result<(), Refusal> {
+        let keys = &self.app.keys;
+        let before = keys.get(scope, key_id).await?;
+        let action = match disabled {
+            true => keys
+                .disable(scope, key_id, self.now_ms())
+                .await
+                .map(|()| "key.disable")?,
+            false => keys.enable(scope, key_id).await.map(|()| "key.enable")?,
+        };
+        let after = keys.get(scope, key_id).await?;
+        self.record_key(scope, key_id, action, (noted(&before), noted(&after)))
+            .await
     }
 
     async fn replace_secret(&self, team: &str, id: &str, overlap_s: Option<u32>) -> Result<KeyWithSecret, Refusal> {
         let around = self.surroundings(team).await?;
         let key_id = super::parse(Kind::Key, id)?;
         let overlap_s = overlap_s.map_or(OVERLAP_DEFAULT_S, i64::from);
+        let before = self.app.keys.get(&around.scope, key_id).await?;
         let made = self
             .app
             .keys
             .rotate(&around.scope, key_id, overlap_s, self.now_ms())
             .await?;
-        self.record_key(&around.scope, key_id, "key.rotate", Default::default())
-            .await?;
+        let change = (noted(&before), noted(&made.row));
+        self.record_key(&around.scope, key_id, "key.rotate", change).await?;
         self.with_secret(&around, made).await
     }
 
@@ -221,6 +222,16 @@ impl Principal {
     }
 }
 
+/// What the audit log says of a key that was switched or got another secret.
+fn noted(row: &KeyRow) -> Value {
+    let secret = |secret: &keys::SecretRow| json!({"last_four": secret.last_four, "expires_at": secret.expires_at_ms});
+    json!({
+        "name": row.settings.name,
+        "is_disabled": row.disabled_at_ms.is_some(),
+        "secrets": row.secrets.iter().map(secret).collect::<Vec<_>>(),
+    })
+}
+
 const fn state_name(state: KeyState) -> &'static str {
     match state {
         KeyState::Live => "active",
@@ -267,7 +278,7 @@ fn patch(change: KeyPatch) -> Result<keys::KeyPatch, Refusal> {
         rpm: change.rpm,
         tpm: change.tpm,
         max_in_flight: change.max_in_flight,
-        clamp: change.clamp,
+        clamp: change.clamp.map(|clamp| clamp.unwrap_or(true)),
         expires_at_ms: change.expires_at.map(|time| time.map(|time| time.0)),
         allowed_ips: change.allowed_ips,
     })

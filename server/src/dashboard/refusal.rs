@@ -182,6 +182,14 @@ impl From<CatalogError> for Refusal {
         match error {
             CatalogError::Invalid(errors) => errors.into(),
             CatalogError::NotFound => Code::NotFound.into(),
+            CatalogError::Taken => {
+                let taken = "There is a model of this name. Add a price to it instead.";
+                ApiError {
+                    code: Code::Conflict,
+                    ..ApiError::field("id", taken)
+                }
+                .into()
+            }
             CatalogError::Unreadable(_) => Self::ours(Code::Internal, error),
             CatalogError::Database(error) => error.into(),
         }
@@ -193,6 +201,10 @@ impl From<AccountsError> for Refusal {
         match error {
             AccountsError::Invalid(errors) => errors.into(),
             AccountsError::NotFound => Code::NotFound.into(),
+            AccountsError::Idle => {
+                let idle = "The account takes no traffic. Enable it, or save it anew, then test.";
+                ApiError::because(Code::Conflict, idle).into()
+            }
             AccountsError::Secrets(error) => error.into(),
             AccountsError::Client(_) => Self::ours(Code::Internal, error),
             AccountsError::Database(error) => error.into(),

@@ -13,8 +13,7 @@ use frontend::api::{
     team::{MemberPatch, MemberView, TeamPatch, TeamView, Teams},
 };
 use gateway_core::id::Kind;
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 #[async_trait]
 impl Teams for Principal {
@@ -90,6 +89,7 @@ impl Principal {
     async fn suspend(&self, scope: &TeamScope, suspended: bool) -> Result<(), Refusal> {
         let admin = self.admin()?;
         let team_id = scope.team_id();
+        let before = teams::get(&self.app.db, scope).await?;
         let action = match suspended {
             true => {
                 teams::suspend(&self.app.db, admin, team_id, self.now_ms()).await?;
@@ -101,7 +101,8 @@ impl Principal {
             }
         };
         self.app.keys.forget_team(team_id);
-        self.record_team(scope, action, (&Value::Null, &Value::Null)).await
+        let after = teams::get(&self.app.db, scope).await?;
+        self.record_team(scope, action, (&before, &after)).await
     }
 
     async fn read_members(&self, team: &str, query: &PageQuery) -> Result<Page<MemberView>, Refusal> {
@@ -146,7 +147,7 @@ impl Principal {
         &self,
         scope: &TeamScope,
         action: &'static str,
-        (before, after): (&impl Serialize, &impl Serialize),
+        (before, after): (&TeamRow, &TeamRow),
     ) -> Result<(), Refusal> {
         let target = view::team_id(scope.team_id());
         self.record(Change {

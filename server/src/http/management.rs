@@ -10,6 +10,8 @@ mod team;
 
 use actix_web::{HttpResponse, web};
 
+/// The largest body of a call, in bytes.
+const BODY_MAX: usize = 32 << 20;
 /// The description of the API.
 const OPENAPI: &str = include_str!("management/openapi.json");
 
@@ -62,6 +64,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/api/openapi.json", web::get().to(openapi))
         .service(
             web::scope("/api/v1")
+                .app_data(web::PayloadConfig::new(BODY_MAX))
                 .configure(register)
                 .default_service(web::route().to(answer::nowhere)),
         )

@@ -3,6 +3,7 @@
 use crate::harness;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_made_shown_once_changed_rotated_and_revoked() {
@@ -350,6 +351,14 @@ async fn models_and_prices_are_added_and_listed() {
         .status,
         400
     );
+    let wrong = json!({"id": "x", "prices": {"input": "-1", "output": "2"}});
+    let wrong = hub.post("/models", &admin, wrong).await.json();
+    assert_eq!(wrong["error"]["fields"][0]["field"], "prices.input");
+    let wrong = json!({"input": "-1", "output": "2"});
+    let wrong = hub.post("/models/house/model/prices", &admin, wrong).await.json();
+    assert_eq!(wrong["error"]["fields"][0]["field"], "input");
+    let again = json!({"id": "house/model", "prices": {"input": "1", "output": "2"}});
+    assert_eq!(hub.post("/models", &admin, again).await.status, 409);
     let page = hub.get("/models?limit=1&after=house/modek", &admin).await.json();
     assert_eq!(page["data"][0]["id"], "house/model");
 }
@@ -383,4 +392,109 @@ async fn paths_written_otherwise_open_nothing() {
         let answer = hub.api(Method::GET, "/teams", token, Value::Null).await;
         assert_eq!((answer.status, answer.header("www-authenticate")), (401, "Bearer"));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn null_in_a_patch_clears_and_where_nothing_can_be_cleared_is_refused() {
+    let hub = harness::spawn().await;
+    let admin = hub.user("admin@example.com", true).await;
+    let key = json!({"name": "ci", "models": ["gpt-*"], "allowed_ips": ["10.0.0.0/8"], "clamp": false});
+    let key = hub.post("/teams/current/keys", &admin, key).await.json();
+    let key = format!("/teams/current/keys/{}", key["id"].as_str().unwrap());
+    let cleared = json!({"models": null, "allowed_ips": null, "clamp": null});
+    let cleared = hub.patch(&key, &admin, cleared).await.json();
+    assert_eq!(
+        [&cleared["models"], &cleared["allowed_ips"], &cleared["clamp"]],
+        [&json!([]), &json!([]), &json!(true)]
+    );
+    let account = json!({
+        "label": "first", "provider": "openai", "base_url": "http://127.0.0.1:9/v1", "secret": "sk-0123456789",
+        "priority": 7, "weight": 3, "models": [{"model": "gpt-5"}],
+    });
+    let account = hub.post("/accounts", &admin, account).await.json();
+    let account = format!("/accounts/{}", account["id"].as_str().unwrap());
+    let cleared = json!({"models": null, "priority": null, "weight": null});
+    let cleared = hub.patch(&account, &admin, cleared).await.json();
+    assert_eq!(
+        [&cleared["models"], &cleared["priority"], &cleared["weight"]],
+        [&json!(["*"]), &json!(0), &json!(100)]
+    );
+    let member = format!("/teams/current/members/{}", admin.id);
+    for (path, field) in [
+        (key.as_str(), "name"),
+        (&key, "disabled"),
+        (&account, "label"),
+        (&account, "base_url"),
+        ("/teams/current", "name"),
+        ("/teams/current", "time_zone"),
+        (&member, "role"),
+    ] {
+        let answer = hub.patch(path, &admin, json!({field: null})).await;
+        assert_eq!(answer.status, 400, "{path} {field} {answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_model_and_named_ones_do_not_mix() {
+    let hub = harness::spawn().await;
+    let admin = hub.user("admin@example.com", true).await;
+    let account = json!({
+        "label": "first", "provider": "openai", "base_url": "http://127.0.0.1:9/v1", "secret": "sk-0123456789",
+        "models": ["*", {"model": "fast", "upstream_model": "gpt-5"}],
+    });
+    let refused = hub.post("/accounts", &admin, account).await;
+    assert_eq!(
+        (refused.status, &refused.json()["error"]["fields"][0]["field"]),
+        (400, &json!("models"))
+    );
+    assert_eq!(hub.get("/accounts", &admin).await.json()["data"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_out_of_service_cannot_be_tested_and_says_so() {
+    let hub = harness::spawn().await;
+    let admin = hub.user("admin@example.com", true).await;
+    let account =
+        json!({"label": "first", "provider": "openai", "base_url": "http://127.0.0.1:9/v1", "secret": "sk-0123456789"});
+    let account = hub.post("/accounts", &admin, account).await.json();
+    let path = format!("/accounts/{}", account["id"].as_str().unwrap());
+    hub.patch(&path, &admin, json!({"disabled": true})).await;
+    assert_eq!(hub.post(&format!("{path}/test"), &admin, Value::Null).await.status, 409);
+    assert_eq!(
+        hub.post("/accounts/acc_0000000000001/test", &admin, Value::Null)
+            .await
+            .status,
+        404
+    );
+    let log = server::audit::list(&hub.app.db, None, None, 1).await.unwrap();
+    assert!(log[0].detail.to_string().contains("models"), "{:?}", log[0].detail);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_may_have_32_mib_and_a_longer_one_is_told_so() {
+    let hub = harness::spawn().await;
+    let user = hub.user("a@example.com", false).await;
+    let request = hub.client.post(hub.url("/api/v1/teams/current/keys"));
+    let long = format!("{}{}", " ".repeat(1 << 20), json!({"name": "ci"}));
+    let made = hub.send(request.bearer_auth(&user.token).body(long)).await;
+    assert_eq!(made.status, 201, "{made:?}");
+
+    // Told from the length alone: the body need not be sent.
+    let mut stream = tokio::net::TcpStream::connect(hub.address).await.unwrap();
+    let head = format!(
+        "POST /api/v1/teams/current/keys HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n",
+        hub.address,
+        user.token,
+        (32 << 20) + 1
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    while !answer.contains("request_id") {
+        let mut piece = [0; 4096];
+        let count = stream.read(&mut piece).await.unwrap();
+        assert!(count > 0, "{answer}");
+        answer.push_str(&String::from_utf8_lossy(&piece[..count]));
+    }
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(answer.contains("\"code\":\"too_large\""), "{answer}");
 }

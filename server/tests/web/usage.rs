@@ -7,7 +7,7 @@ use gateway_core::{
     money::Nano,
     usage::Usage,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use server::{
     clock,
     ledger::{Ask, Closing, Opening},
@@ -149,6 +149,16 @@ async fn check_usage(hub: Hub) {
     assert_eq!(
         (&by_model["data"][1]["requests"], &by_model["data"][1]["failed"]),
         (&json!(2), &json!(1))
+    );
+    let top = hub.get("/teams/current/usage?limit=1", &user).await.json();
+    assert_eq!(
+        (top["data"].as_array().unwrap().len(), &top["next"]),
+        (1, &json!("large"))
+    );
+    let rest = hub.get("/teams/current/usage?limit=1&after=large", &user).await.json();
+    assert_eq!(
+        (&rest["data"][0]["group"], &rest["next"]),
+        (&json!("small"), &Value::Null)
     );
     let by_key = hub.get("/teams/current/usage?group_by=key", &user).await.json();
     assert_eq!(

@@ -75,7 +75,8 @@ fn standing(account: &Account, now_ms: i64) -> (&'static str, Option<Time>, Opti
     (state, until.map(Time), reason.map(str::to_owned))
 }
 
-fn entries(models: Models) -> Vec<ModelEntry> {
+/// The models as they are written in JSON.
+pub(super) fn entries(models: Models) -> Vec<ModelEntry> {
     match models {
         Models::All => vec![ModelEntry::Pattern("*".to_owned())],
         Models::Named(served) => {
@@ -92,8 +93,13 @@ fn entries(models: Models) -> Vec<ModelEntry> {
 
 fn models(entries: Vec<ModelEntry>) -> Result<Models, Refusal> {
     let is_all = |entry: &ModelEntry| matches!(entry, ModelEntry::Pattern(pattern) if pattern == "*");
-    if entries.is_empty() || entries.iter().any(is_all) {
-        return Ok(Models::All);
+    match entries.as_slice() {
+        [] => return Ok(Models::All),
+        [one] if is_all(one) => return Ok(Models::All),
+        several if several.iter().any(is_all) => {
+            return Err(ApiError::field("models", "Send [\"*\"] alone, or name each model.").into());
+        }
+        _ => {}
     }
     let served = entries.into_iter().map(|entry| match entry {
         ModelEntry::One(one) => Ok(Served {
@@ -139,8 +145,8 @@ pub(super) fn change(change: AccountPatch) -> Result<accounts::Change, Refusal> 
         secret: change.secret.map(Secret::new),
         proxy_url: nullable(change.proxy_url.map(|url| url.map(Secret::new))),
         models: change.models.map(models).transpose()?.map_or(Patch::Keep, Patch::Set),
-        priority: change.priority.map_or(Patch::Keep, Patch::Set),
-        weight: change.weight.map_or(Patch::Keep, Patch::Set),
+        priority: nullable(change.priority),
+        weight: nullable(change.weight),
         region: nullable(change.region),
         grants: GrantsChange {
             rpm: nullable(change.rpm),

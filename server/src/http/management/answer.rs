@@ -112,7 +112,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
             let read = actix_web::rt::time::timeout(BODY_TIME, bytes).await;
             let text = match read {
                 Ok(Ok(bytes)) => bytes,
-                Ok(Err(error)) => return Err(invalid(&request, &error)),
+                Ok(Err(error)) => return Err(unread(&request, &error)),
                 Err(_) => return Err(invalid(&request, &"the body did not arrive in time")),
             };
             let text: &[u8] = if text.is_empty() { b"{}" } else { &text };
@@ -137,6 +137,17 @@ impl<T: DeserializeOwned> FromRequest for Find<T> {
                 .map(|query| Self(query.into_inner()))
                 .map_err(|error| invalid(request, &error)),
         )
+    }
+}
+
+/// Why a body was not read.
+fn unread(request: &HttpRequest, error: &actix_web::Error) -> Failure {
+    match error.as_response_error().status_code() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            let message = "The body is longer than 32 MiB. Send a shorter one.";
+            Failure::new(request, ApiError::because(Code::TooLarge, message))
+        }
+        _ => invalid(request, error),
     }
 }
 

@@ -6,10 +6,14 @@ use super::answer::{Answer, Body, Caller, Find, created, gone, json};
 use super::query::{List, Requests};
 use actix_web::web::Path;
 use frontend::api::{
+    ApiError,
     accounts::{AccountPatch, Accounts, NewAccount},
     models::{Models, NewModel, NewPrice},
     usage::UsageReads,
 };
+
+/// The fields of a price.
+const PRICE_FIELDS: [&str; 4] = ["input", "output", "cache_read", "cache_write"];
 
 pub async fn list_accounts(caller: Caller, query: Find<List>) -> Answer {
     json(caller.list_accounts(query.0.into()).await?)
@@ -41,7 +45,17 @@ pub async fn list_models(caller: Caller, query: Find<List>) -> Answer {
 }
 
 pub async fn create_model(caller: Caller, body: Body<NewModel>) -> Answer {
-    created(caller.create_model(body.0).await?)
+    created(caller.create_model(body.0).await.map_err(in_prices)?)
+}
+
+/// `error` with the fields of a price named as the body has them: within `prices`.
+fn in_prices(mut error: ApiError) -> ApiError {
+    for wrong in &mut error.fields {
+        if PRICE_FIELDS.contains(&wrong.field.as_str()) {
+            wrong.field.insert_str(0, "prices.");
+        }
+    }
+    error
 }
 
 pub async fn add_price(caller: Caller, model: Path<String>, body: Body<NewPrice>) -> Answer {

@@ -3,10 +3,13 @@
 //! Invariant: an unknown parameter is refused like an unknown field. Pure.
 
 use frontend::api::{
-    PageQuery, Time,
-    usage::{GroupBy, RequestFilter},
+    Page, PageQuery, Time,
+    usage::{GroupBy, RequestFilter, UsageGroup},
 };
 use serde::Deserialize;
+
+/// The most groups of a roll-up in one answer, and how many there are when nothing is said.
+const GROUPS_MAX: usize = 1_000;
 
 /// Of every list.
 #[derive(Deserialize)]
@@ -35,6 +38,23 @@ pub struct Usage {
     pub to: Option<Time>,
     /// `model`, `key`, `member`, `day` or `hour`; by model when absent.
     pub group_by: Option<GroupBy>,
+    limit: Option<usize>,
+    after: Option<String>,
+}
+
+impl Usage {
+    /// The page of `groups` that was asked for, by name.
+    pub fn page(&self, mut groups: Vec<UsageGroup>) -> Page<UsageGroup> {
+        groups.sort_by(|one, other| one.group.cmp(&other.group));
+        if let Some(after) = &self.after {
+            groups.retain(|group| group.group > *after);
+        }
+        let wanted = self.limit.unwrap_or(GROUPS_MAX).clamp(1, GROUPS_MAX);
+        let has_more = groups.len() > wanted;
+        groups.truncate(wanted);
+        let next = groups.last().filter(|_| has_more).map(|group| group.group.clone());
+        Page { data: groups, next }
+    }
 }
 
 /// Of a list of requests.

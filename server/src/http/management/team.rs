@@ -12,7 +12,6 @@ use frontend::api::{
     usage::{GroupBy, UsageReads},
 };
 use serde::Deserialize;
-use serde_json::json as object;
 
 /// The body of a rotation.
 #[derive(Deserialize)]
@@ -73,11 +72,9 @@ pub async fn overview(caller: Caller, team: Path<String>) -> Answer {
 }
 
 pub async fn usage(caller: Caller, team: Path<String>, query: Find<Usage>) -> Answer {
-    let Usage { from, to, group_by } = query.0;
-    let groups = caller
-        .usage(&team, from, to, group_by.unwrap_or(GroupBy::Model))
-        .await?;
-    json(object!({"data": groups, "next": null}))
+    let by = query.0.group_by.unwrap_or(GroupBy::Model);
+    let groups = caller.usage(&team, query.0.from, query.0.to, by).await?;
+    json(query.0.page(groups))
 }
 
 pub async fn requests(caller: Caller, team: Path<String>, query: Find<Requests>) -> Answer {
