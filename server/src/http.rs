@@ -19,6 +19,7 @@ use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App as Web, HttpResponse, HttpServer, web};
 use leptos_actix::ActixRouteListing;
+use std::any::Any;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,6 +61,7 @@ pub fn listen(app: Arc<App>, relay: Relay) -> std::io::Result<Listening> {
     let address = listener.local_addr()?;
     let url = app.edge.url(address);
     let drain = app.edge.drain;
+    let unread = relay.unread_time();
     let site = Site {
         app,
         relay,
@@ -74,6 +76,7 @@ pub fn listen(app: Arc<App>, relay: Relay) -> std::io::Result<Listening> {
             .wrap(from_fn(guard::headers))
             .configure(|config| routes(config, &listed, &site))
     })
+    .on_connect(move |connection, _| cut_when_unread(connection, unread))
     .tcp_nodelay(true)
     .client_request_timeout(HEAD_TIME)
     .client_disconnect_timeout(CLOSE_TIME)
@@ -84,6 +87,21 @@ pub fn listen(app: Arc<App>, relay: Relay) -> std::io::Result<Listening> {
     .run();
     Ok(Listening { address, url, server })
 }
+
+/// Has the system cut the connection of a client that reads nothing for so long: the web framework would wait for good.
+#[cfg(target_os = "linux")]
+fn cut_when_unread(connection: &dyn Any, time: Duration) {
+    let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>() else {
+        return;
+    };
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(time)) {
+        tracing::debug!(%error, "a connection may be left unread for good");
+    }
+}
+
+/// Other systems have no such setting; there, slow readers last as long as they like.
+#[cfg(not(target_os = "linux"))]
+const fn cut_when_unread(_: &dyn Any, _: Duration) {}
 
 /// Every path of the server; the pages come last, since they answer whatever is left.
 fn routes(config: &mut web::ServiceConfig, listed: &[ActixRouteListing], site: &Site) {

@@ -52,6 +52,8 @@ pub struct Config {
     pub total: Duration,
     /// How long an upstream is read on after its client hung up, to learn the usage.
     pub drain: Duration,
+    /// How long a client may leave what it is sent unread before its connection is cut.
+    pub unread: Duration,
     /// After how much silence a stream gets a comment, which shows whether its client is still there.
     pub heartbeat: Duration,
 }
@@ -65,6 +67,7 @@ impl Default for Config {
             idle: Duration::from_secs(120),
             total: Duration::from_secs(3_600),
             drain: Duration::from_secs(30),
+            unread: Duration::from_secs(60),
             heartbeat: Duration::from_secs(10),
         }
     }
@@ -163,6 +166,12 @@ impl Relay {
             app: Arc::clone(app),
             config,
         }))
+    }
+
+    /// How long a client may leave what it is sent unread.
+    #[must_use]
+    pub fn unread_time(&self) -> Duration {
+        self.0.config.unread
     }
 
     /// The caller that holds `credential`.

@@ -207,3 +207,33 @@ async fn a_request_dropped_at_any_await_leaves_nothing_open() {
     drop(key);
     hub.close().await;
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_reads_nothing_is_cut_and_pays() {
+    use tokio::io::AsyncWriteExt as _;
+    let mut setup = Setup::default();
+    setup.relay.unread = Duration::from_millis(500);
+    let hub = spawn_with(setup).await;
+    hub.account("one").await;
+    // More than the buffers between take.
+    let word = "x".repeat(60_000);
+    let mut events: Vec<String> = (0..400).map(|_| delta(&word)).collect();
+    events.extend([finish(), usage_chunk(10, 5), "[DONE]".to_owned()]);
+    hub.upstream.answer("one", Reply::events(&events));
+    let key = hub.key().await;
+    let body = hello_streamed().to_string();
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n",
+        key.text,
+        body.len()
+    );
+    let mut deaf = tokio::net::TcpStream::connect(hub.address).await.unwrap();
+    deaf.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    hub.until("no request came", || hub.upstream.arrived("one").len() == 1)
+        .await;
+    let hold = hub.holds().await.pop().unwrap();
+    assert_eq!((hold.outcome, hold.posted), (Outcome::HungUp.code(), HELLO.0));
+    drop((key, deaf));
+    hub.close().await;
+}
