@@ -98,6 +98,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
             ..relay::Config::default()
         },
     );
+    warn_of_plain_http(&app);
     let listening =
         http::listen(app.clone(), relay).with_context(|| format!("cannot listen on {}", config.edge.listen))?;
     let stopped = stopped()?;
@@ -115,9 +116,22 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether only this machine reaches the server, as far as it was told.
+fn is_for_here(app: &App) -> bool {
+    app.edge.is_loopback() && app.edge.public.as_ref().is_none_or(Origin::is_loopback)
+}
+
+fn warn_of_plain_http(app: &App) {
+    if !app.edge.is_https() && !is_for_here(app) {
+        tracing::warn!(
+            "browsers reach this server over http, so session cookies can be read on their way: set an https OURHUB_PUBLIC_URL"
+        );
+    }
+}
+
 /// Where others can reach the server, directly or through a proxy, the first admin needs the link that stands in the log alone.
 async fn show_setup_link(app: &App, url: &str) -> anyhow::Result<()> {
-    if app.edge.is_loopback() && app.edge.public.as_ref().is_none_or(Origin::is_loopback) {
+    if is_for_here(app) {
         return Ok(());
     }
     if let Some(token) = app.auth.setup_token().await? {

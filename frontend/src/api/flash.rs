@@ -18,6 +18,10 @@ use std::collections::BTreeMap;
 /// The cookie's name.
 pub const COOKIE: &str = "ourhub-flash";
 
+/// How long the cookie lives, in seconds.
+#[cfg(feature = "ssr")]
+const LIFE_S: u32 = 60;
+
 /// What the page before left.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -28,8 +32,8 @@ pub struct Flash {
     pub typed: BTreeMap<String, String>,
     /// What was wrong.
     pub error: Option<ApiError>,
-    /// A key just made, with its secret.
-    pub created: Option<KeyWithSecret>,
+    /// The secret of a key just made.
+    pub secret: Option<String>,
     /// The outcome of a test of an upstream account.
     pub test: Option<TestView>,
     /// A finished act, in the past tense.
@@ -88,10 +92,10 @@ impl Done {
         self
     }
 
-    /// Leaves a new key to show once.
+    /// Leaves the secret of a new key, to show it once.
     #[must_use]
-    pub fn showing(mut self, created: KeyWithSecret) -> Self {
-        self.flash.created = Some(created);
+    pub fn showing(mut self, made: KeyWithSecret) -> Self {
+        self.flash.secret = Some(made.key);
         self
     }
 
@@ -144,12 +148,17 @@ pub fn finish(page: &str, typed: BTreeMap<String, String>, result: Result<Done, 
             Ok(())
         }
         Err(error) if wants_page() => {
-            leave(&Flash {
+            let refused = Flash {
                 page: page.to_owned(),
-                typed,
                 error: Some(error),
                 ..Flash::default()
-            })?;
+            };
+            let with_typed = Flash {
+                typed,
+                ..refused.clone()
+            };
+            // What was typed may be longer than a cookie; then at least what was wrong is told.
+            leave(&with_typed).or_else(|_| leave(&refused))?;
             leptos_actix::redirect(page);
             Ok(())
         }
@@ -162,7 +171,7 @@ pub fn finish(page: &str, typed: BTreeMap<String, String>, result: Result<Done, 
 pub fn take(page: &str) -> Flash {
     #[cfg(feature = "ssr")]
     if let Some(flash) = read().filter(|flash| flash.page == page) {
-        set_cookie(&format!("{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"));
+        set_cookie(&flash_cookie("", 0));
         return flash;
     }
     let _ = page;
@@ -192,10 +201,16 @@ fn leave(flash: &Flash) -> Result<(), ApiError> {
     }
     let text = serde_json::to_string(flash).map_err(|_| ApiError::new(Code::Internal))?;
     let sealed = super::backend()?.seal(&text)?;
-    set_cookie(&format!(
-        "{COOKIE}={sealed}; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"
-    ));
+    set_cookie(&flash_cookie(&sealed, LIFE_S));
     Ok(())
+}
+
+/// The cookie's text; over https it is sent over https alone.
+#[cfg(feature = "ssr")]
+fn flash_cookie(sealed: &str, life_s: u32) -> String {
+    let is_https = use_context::<crate::Assets>().is_some_and(|assets| assets.public_url.starts_with("https:"));
+    let secure = if is_https { "; Secure" } else { "" };
+    format!("{COOKIE}={sealed}; Path=/; Max-Age={life_s}; HttpOnly; SameSite=Lax{secure}")
 }
 
 #[cfg(feature = "ssr")]

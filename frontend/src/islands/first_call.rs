@@ -30,8 +30,8 @@ fn ask_again(key: String, found: RwSignal<Option<RequestRow>>, tries: u32) {
     }
     let ask = async move {
         match latest_of_key(key.clone()).await {
-            Ok(Some(row)) => found.set(Some(row)),
-            Ok(None) | Err(_) => ask_again(key, found, tries - 1),
+            Ok(Some(row)) if row.outcome != "running" => found.set(Some(row)),
+            Ok(_) | Err(_) => ask_again(key, found, tries - 1),
         }
     };
     set_timeout(move || spawn_local(ask), EVERY);

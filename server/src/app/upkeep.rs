@@ -22,6 +22,9 @@ async fn minutely(app: std::sync::Weak<App>) {
         tokio::time::sleep(EVERY).await;
         let Some(app) = app.upgrade() else { return };
         app.auth.tidy(clock::now_ms());
+        if let Err(error) = app.auth.prune_sessions(clock::now_ms()).await {
+            tracing::warn!(%error, "ended sessions could not be deleted");
+        }
         note_used_keys(&app).await;
     }
 }

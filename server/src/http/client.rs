@@ -2,7 +2,7 @@
 //!
 //! Invariant: forwarding headers count only from trusted proxies; the first admin comes over loopback alone, with no proxy between.
 
-use crate::config::{Edge, is_loopback_host};
+use crate::config::{Edge, Origin, is_loopback_host};
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use std::net::IpAddr;
@@ -49,5 +49,7 @@ pub fn may_be_first_admin(edge: &Edge, request: &HttpRequest) -> bool {
         .is_some_and(|peer| peer.ip().to_canonical().is_loopback());
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let is_forwarded = FORWARDING.iter().any(|name| request.headers().contains_key(*name));
-    edge.is_loopback() && is_peer_here && host.is_some_and(is_loopback_host) && !is_forwarded
+    // A proxy on this machine may add no header at all; whoever publishes the server says so by its public URL.
+    let is_for_here = edge.public.as_ref().is_none_or(Origin::is_loopback);
+    is_for_here && edge.is_loopback() && is_peer_here && host.is_some_and(is_loopback_host) && !is_forwarded
 }

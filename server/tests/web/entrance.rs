@@ -19,6 +19,8 @@ async fn whoever_comes_through_a_proxy_or_by_another_name_does_not_own_it() {
         ("x-forwarded-for", "192.0.2.1"),
         ("forwarded", "for=192.0.2.1"),
         ("host", "hub.example.com"),
+        // A proxy on this machine that adds nothing.
+        ("host", "127.0.0.1:3000"),
     ];
     for (at, (header, value)) in forms.into_iter().enumerate() {
         let body = format!("email=p{at}@example.com&password={PASSWORD}");

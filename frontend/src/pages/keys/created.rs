@@ -7,7 +7,7 @@ use leptos_router::hooks::use_params_map;
 
 use super::super::frame::{Spot, copy, signed_in};
 use super::super::snippets::{example_model, public_url, snippets_for};
-use crate::api::keys::{KeyView, KeyWithSecret, key};
+use crate::api::keys::{KeyView, key};
 use crate::api::models::list_models;
 use crate::api::usage::{RequestRow, latest_of_key};
 use crate::islands::{FirstCall, first_call, waiting};
@@ -21,22 +21,23 @@ pub fn KeyCreated() -> impl IntoView {
     let spot = Spot::new(Section::Keys, "Your key is ready", format!("/keys/{id}/created")).via("/keys", "Keys");
     signed_in(spot, move |visit| async move {
         let key = key(id).await?;
-        let first = latest_of_key(key.id.clone()).await?;
+        let first = latest_of_key(key.id.clone())
+            .await?
+            .filter(|row| row.outcome != "running");
         let model = example_model(&list_models().await?, &key.models);
-        let page = match visit.flash.created.clone() {
-            Some(made) => fresh(made, &model, first.as_ref()),
+        let page = match visit.flash.secret.clone() {
+            Some(secret) => fresh(secret, &key, &model, first.as_ref()),
             None => again(&key, &model, first.as_ref()),
         };
         Ok(page)
     })
 }
 
-fn fresh(made: KeyWithSecret, model: &str, first: Option<&RequestRow>) -> AnyView {
-    let KeyWithSecret { key: secret, view: key } = made;
+fn fresh(secret: String, key: &KeyView, model: &str, first: Option<&RequestRow>) -> AnyView {
     let snippets = snippets_for(&secret, model);
     let mark = vec![public_url(), secret.clone()];
     let done = if first.is_some() { 3 } else { 1 };
-    let live = live_row(&key, first);
+    let live = live_row(key, first);
     view! {
         <div class="narrow stack stack--6 u-center">
             <Progress steps=vec!["Create a key", "Change one line", "See your first call"] done=done />
@@ -58,7 +59,7 @@ fn fresh(made: KeyWithSecret, model: &str, first: Option<&RequestRow>) -> AnyVie
                 <Snippets name="use" of=snippets mark=mark />
             </section>
             {live}
-            {may(&key)}
+            {may(key)}
         </div>
     }
     .into_any()
