@@ -23,6 +23,7 @@ use crate::app::App;
 use crate::clock::now_ms;
 use crate::keys::Caller;
 use crate::limits::Standing;
+use crate::secrets::Secret;
 use admit::Admission;
 use attempt::Next;
 use bytes::Bytes;
@@ -87,6 +88,12 @@ struct Inner {
 pub struct Request {
     /// Whose it is.
     pub caller: Arc<Caller>,
+    /// When that was found out.
+    pub recognised: Instant,
+    /// The key as it was sent.
+    pub credential: Secret,
+    /// The client's address, if it is known.
+    pub address: Option<IpAddr>,
     /// What the path asks for.
     pub operation: Operation,
     /// The body.
@@ -207,12 +214,15 @@ impl Relay {
     /// # Errors
     /// [`Refused`]; what was consumed until then is settled.
     pub async fn call(&self, request: Request) -> Result<Reply, Refused> {
-        let job = self.peek(request).await.map_err(Refused::early)?;
+        let (caller, recognised) = (Arc::clone(&request.caller), request.recognised);
+        let job = self.peek(&caller, request).await.map_err(Refused::early)?;
         let is_stream = job.envelope.stream;
         let model = Arc::clone(&job.model_name);
         let hung_up = Arc::new(AtomicBool::new(false));
         let held = Held::default();
-        let journey = Journey::new(self.clone(), job, Arc::clone(&hung_up), held.clone());
+        let mut journey = Journey::new(self.clone(), job, caller, recognised);
+        journey.hung_up = Arc::clone(&hung_up);
+        journey.held = held.clone();
         let config = &self.0.config;
         let journey = Outlive::new(journey.run(), &self.0.app.runtime, config.drain, hung_up);
         if is_stream {
@@ -227,6 +237,9 @@ impl Relay {
 struct Journey {
     relay: Relay,
     job: Arc<Job>,
+    caller: Arc<Caller>,
+    /// When what is known of the caller was true.
+    recognised: Instant,
     hung_up: Arc<AtomicBool>,
     held: Held,
     started: Instant,
@@ -235,6 +248,8 @@ struct Journey {
     /// Money and rate, while they are held.
     admission: Option<Admission>,
     tried: Vec<i64>,
+    /// Of those, the ones that were only busy since the last wait.
+    busy: Vec<i64>,
     trail: Trail,
     summary: Summary,
     /// The last refusal of an upstream that is for the client.
@@ -244,16 +259,19 @@ struct Journey {
 }
 
 impl Journey {
-    fn new(relay: Relay, job: Job, hung_up: Arc<AtomicBool>, held: Held) -> Self {
+    fn new(relay: Relay, job: Job, caller: Arc<Caller>, recognised: Instant) -> Self {
         Self {
             relay,
             job: Arc::new(job),
-            hung_up,
-            held,
+            caller,
+            recognised,
+            hung_up: Arc::default(),
+            held: Held::default(),
             started: Instant::now(),
             request_id: None,
             admission: None,
             tried: Vec::new(),
+            busy: Vec::new(),
             trail: Trail::default(),
             summary: Summary::default(),
             refusal: None,
@@ -288,11 +306,7 @@ impl Journey {
     }
 
     fn standing(&self) -> Standing {
-        self.relay
-            .0
-            .app
-            .limits
-            .peek(&admit::limited(&self.job.caller), now_ms())
+        self.relay.0.app.limits.peek(&admit::limited(&self.caller), now_ms())
     }
 
     /// Ends the journey: what is still held is given back, with the outcome on its record.

@@ -187,7 +187,13 @@ impl Deployment {
         let state = &self.upstream.state;
         let model = matches!(verdict.mark, Mark::ModelMissing { .. }).then_some(self.model.as_str());
         match Event::of(verdict) {
-            Some(event) => state.step(model, event, now_ms),
+            Some(event) => {
+                state.step(model, event, now_ms);
+                if model.is_some() {
+                    // It lacks the model, and has answered that: as an account it is well.
+                    state.pass_probe(&self.model, now_ms);
+                }
+            }
             None if verdict.fault == Fault::TimedOut => state.fail_probe(&self.model, verdict.fault, now_ms),
             // What was wrong was the request: the account itself answers.
             None => state.pass_probe(&self.model, now_ms),

@@ -7,6 +7,7 @@ use super::{Site, client};
 use crate::clock::{new_id, now_ms};
 use crate::keys::Caller;
 use crate::relay::{Heading, Refused, RelayError, Reply, Request};
+use crate::secrets::Secret;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Resource, Route, web};
@@ -15,7 +16,7 @@ use futures_util::StreamExt;
 use gateway_core::dialect::{Dialect, Operation};
 use gateway_core::id::{Kind, render};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The largest body of a relayed request, in bytes.
 const BODY_MAX: usize = 32 << 20;
@@ -81,11 +82,17 @@ async fn call(
     operation: Operation,
 ) -> Result<Reply, Refused> {
     let arrived_ms = now_ms();
+    let recognised = Instant::now();
     let caller = caller(site, request).await.map_err(Refused::early)?;
+    let credential = Secret::new(credential(request.headers()).unwrap_or_default());
+    let address = client::address(&site.app.edge, request);
     let body = read_body(request.headers(), payload, BODY_MAX).await;
     let body = body.map_err(Refused::early)?;
     let request = Request {
         caller,
+        recognised,
+        credential,
+        address,
         operation,
         body,
         arrived_ms,

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a refused request changes nothing; the output is clamped only where the key allows it, and then the limit is sent.
 
+use super::peek::Job;
 use super::{Journey, RelayError};
 use crate::clock::now_ms;
 use crate::keys::Caller;
@@ -10,9 +11,12 @@ use crate::limits::{LimitRefusal, Limited, PerMinute, RatePermit};
 use gateway_core::dialect::Operation;
 use gateway_core::money::Nano;
 use gateway_core::pricing::{CeilingInput, ceiling, output_that_fits};
+use std::time::{Duration, Instant};
 
 /// The fewest tokens an answer is cut to; below, the request is refused.
 const CLAMP_MIN: u64 = 16;
+/// How long what is known of a caller counts.
+const RECOGNISED_FOR: Duration = Duration::from_secs(1);
 /// How long money held by other requests is waited for.
 const MONEY_WAIT_MS: u64 = 2_000;
 
@@ -31,19 +35,10 @@ impl Journey {
         if self.admission.is_some() {
             return Ok(());
         }
+        self.renew_caller().await?;
         let mut bound = self.job.bound;
         let mut notes = Vec::new();
-        let rates = match self.take_rates(bound) {
-            Err(refusal) if refusal.needs_more_than_window && self.may_clamp() => {
-                bound.output_bound = fit_window(bound, refusal.limit).ok_or(RelayError::Limit(refusal))?;
-                notes.push(format!(
-                    "output limited to {} tokens by a tokens-per-minute limit",
-                    bound.output_bound
-                ));
-                self.take_rates(bound).map_err(RelayError::Limit)?
-            }
-            taken => taken.map_err(RelayError::Limit)?,
-        };
+        let rates = self.take_rates_or_clamp(&mut bound, &mut notes)?;
         let hold = match self.hold_or_clamp(&mut bound, &mut notes).await {
             Ok(hold) => hold,
             Err(error) => {
@@ -54,13 +49,25 @@ impl Journey {
         self.request_id.get_or_insert(hold.request_id());
         self.held.note(&hold);
         let is_ours = bound.output_bound < self.job.bound.output_bound;
-        let max_output = is_ours.then_some(bound.output_bound);
+        let max_output = is_ours.then(|| bound.output_bound.saturating_sub(self.job.envelope.prediction_bound));
         self.admission = Some(Admission {
             hold,
             rates,
             max_output,
             notes,
         });
+        Ok(())
+    }
+
+    /// The caller as it is now: since it was recognised, the body arrived, or accounts were waited for.
+    async fn renew_caller(&mut self) -> Result<(), RelayError> {
+        if self.recognised.elapsed() >= RECOGNISED_FOR {
+            let Job {
+                credential, address, ..
+            } = &*self.job;
+            self.caller = self.relay.authenticate(Some(credential.expose()), *address).await?;
+            self.recognised = Instant::now();
+        }
         Ok(())
     }
 
@@ -85,16 +92,38 @@ impl Journey {
         self.hold(self.ceiling(*bound)?, 0).await.map_err(refused)
     }
 
+    /// Takes the rate limits, or what of the output fits into whole windows where it may be clamped to that.
+    fn take_rates_or_clamp(&self, bound: &mut CeilingInput, notes: &mut Vec<String>) -> Result<RatePermit, RelayError> {
+        loop {
+            let refusal = match self.take_rates(*bound) {
+                Ok(rates) => return Ok(rates),
+                Err(refusal) => refusal,
+            };
+            let fits = fit_window(*bound, refusal.limit, self.least_output())
+                .filter(|fits| refusal.needs_more_than_window && self.may_clamp() && *fits < bound.output_bound);
+            bound.output_bound = fits.ok_or(RelayError::Limit(refusal))?;
+            *notes = vec![format!(
+                "output limited to {} tokens by a tokens-per-minute limit",
+                bound.output_bound
+            )];
+        }
+    }
+
+    /// The least that an output may be clamped to: a prediction counts as output too.
+    fn least_output(&self) -> u64 {
+        CLAMP_MIN.saturating_add(self.job.envelope.prediction_bound)
+    }
+
     fn take_rates(&self, bound: CeilingInput) -> Result<RatePermit, LimitRefusal> {
         self.relay
             .0
             .app
             .limits
-            .admit(&limited(&self.job.caller), tokens(bound), now_ms())
+            .admit(&limited(&self.caller), tokens(bound), now_ms())
     }
 
     fn may_clamp(&self) -> bool {
-        self.job.caller.clamp && self.job.operation == Operation::Chat
+        self.caller.clamp && self.job.operation == Operation::Chat
     }
 
     fn ceiling(&self, bound: CeilingInput) -> Result<Nano, RelayError> {
@@ -108,7 +137,9 @@ impl Journey {
             return None;
         }
         let fits = output_that_fits(&self.job.sheet, bound.input_bound, bound.choices, short.fits)?;
-        (CLAMP_MIN..bound.output_bound).contains(&fits).then_some(fits)
+        (self.least_output()..bound.output_bound)
+            .contains(&fits)
+            .then_some(fits)
     }
 
     async fn hold(&self, amount: Nano, wait_ms: u64) -> Result<Hold, Refusal> {
@@ -119,7 +150,7 @@ impl Journey {
             is_stream: self.job.envelope.stream,
             price_id: self.job.price_id,
         };
-        let payer = self.job.caller.payer.clone();
+        let payer = self.caller.payer.clone();
         let now_ms = now_ms();
         self.relay
             .0
@@ -167,8 +198,8 @@ fn tokens(bound: CeilingInput) -> u64 {
 }
 
 /// The output bound with which the request fits a whole window of `limit` tokens.
-fn fit_window(bound: CeilingInput, limit: u64) -> Option<u64> {
+fn fit_window(bound: CeilingInput, limit: u64, least: u64) -> Option<u64> {
     let left = limit.checked_sub(bound.input_bound)?;
     let each = left.checked_div(bound.choices)?;
-    (each >= CLAMP_MIN).then_some(each)
+    (each >= least).then_some(each)
 }

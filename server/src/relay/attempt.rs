@@ -125,11 +125,15 @@ struct Whole {
 }
 
 /// A stream read as far as its first content.
-struct Begun {
-    status: u16,
-    prefix: Bytes,
-    tally: Tally,
-    pieces: Pieces,
+pub(super) struct Begun {
+    pub status: u16,
+    pub prefix: Bytes,
+    pub tally: Tally,
+    pub pieces: Pieces,
+    /// Whether an error stood behind the content.
+    pub is_broken: bool,
+    /// Whether the upstream has said that it is over.
+    pub is_done: bool,
 }
 
 impl Journey {
@@ -177,7 +181,8 @@ impl Journey {
         } else {
             config.whole
         };
-        let until = tokio::time::Instant::now() + patience;
+        let left = config.total.saturating_sub(self.started.elapsed());
+        let until = tokio::time::Instant::now() + patience.min(left);
         let request = account.post(self.job.operation.path_suffix(), outbound);
         let inbound = call::send(account, request, &self.relay.0.app.runtime, until)
             .await
@@ -241,14 +246,18 @@ impl Journey {
         {
             let step = tally.push(piece).map_err(|_| Failed::unreadable(inbound.status))?;
             prefix.extend_from_slice(&step.forward);
-            match step.error {
-                Some(error) if !step.content_seen => return Err(Failed::frame(inbound.status, inbound.hints, error)),
+            match &step.error {
+                Some(error) if !step.content_seen => {
+                    return Err(Failed::frame(inbound.status, inbound.hints, error.clone()));
+                }
                 _ if step.content_seen || step.done => {
                     return Ok(Good::Stream(Box::new(Begun {
                         status: inbound.status,
                         prefix: prefix.freeze(),
                         tally,
                         pieces: inbound.pieces,
+                        is_broken: step.error.is_some(),
+                        is_done: step.done,
                     })));
                 }
                 _ => {}
@@ -275,8 +284,7 @@ impl Journey {
         self.trail
             .answered(&attempt.account, AttemptOutcome::Ok, status, attempt.times());
         if admission.hold.durable().await.is_err() {
-            self.void(admission, &RelayError::LedgerDown);
-            return Err(RelayError::LedgerDown);
+            return Err(self.withhold(admission, &attempt));
         }
         let mut heading = self.heading(&attempt.account, &admission, self.trail.count());
         heading.model = observed
@@ -303,34 +311,37 @@ impl Journey {
     }
 
     async fn hand_on_stream(&mut self, attempt: Try, begun: Begun) -> Result<Next, RelayError> {
-        let Begun {
-            status,
-            prefix,
-            tally,
-            pieces,
-        } = begun;
         let admission = self.admission.take().ok_or(RelayError::LedgerDown)?;
         attempt.account.report(Event::Succeeded {
             latency_ms: u32::try_from(attempt.times().took_ms).unwrap_or(u32::MAX),
         });
         if admission.hold.durable().await.is_err() {
-            self.void(admission, &RelayError::LedgerDown);
-            return Err(RelayError::LedgerDown);
+            self.trail
+                .answered(&attempt.account, AttemptOutcome::Cut, begun.status, attempt.times());
+            return Err(self.withhold(admission, &attempt));
         }
         let heading = self.heading(&attempt.account, &admission, self.trail.count() + 1);
         let source = Source {
             ttft_ms: self.elapsed_ms(),
-            status,
+            status: begun.status,
             settlement: self.settlement(),
             admission,
             attempt,
             trail: std::mem::take(&mut self.trail),
         };
-        let body = Streaming::new(source, prefix, tally, pieces, &self.relay);
+        let body = Streaming::new(source, begun, &self.relay);
         Ok(Next::Answered(Box::new(Reply::Stream {
             heading,
             body: Events::Open(Box::new(body)),
         })))
+    }
+
+    /// An answer that may not be handed on, because its hold could not be written. The upstream charges for it all the same.
+    fn withhold(&mut self, admission: super::Admission, attempt: &Try) -> RelayError {
+        self.settlement()
+            .post_input_share(admission, &attempt.permit, &self.trail);
+        self.trail.recorded();
+        RelayError::LedgerDown
     }
 
     fn heading(&self, account: &Deployment, admission: &super::Admission, attempts: u32) -> Heading {
@@ -354,6 +365,9 @@ impl Journey {
         attempt.account.judge(&verdict, &message);
         self.trail.failed(&attempt.account, &verdict, status, attempt.times());
         self.summary.add(&verdict);
+        if matches!(verdict.fault, Fault::RateLimited | Fault::Overloaded) && verdict.billed == Billed::NotBilled {
+            self.busy.push(attempt.account.account_id);
+        }
         if verdict.billed == Billed::Unknown
             && let Some(admission) = self.admission.take()
         {

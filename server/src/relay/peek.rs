@@ -6,9 +6,11 @@ use super::{Relay, RelayError, Request};
 use crate::alerts;
 use crate::catalog::ModelInfo;
 use crate::keys::Caller;
+use crate::secrets::Secret;
 use bytes::Bytes;
 use gateway_core::dialect::{Body, Envelope, Operation, peek};
 use gateway_core::pricing::{CeilingInput, PriceSheet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The output bound of a model of which nobody knows how much it can answer, in tokens: more than any has answered so far.
@@ -22,7 +24,9 @@ const BYTES_PER_TOKEN: u64 = 3;
 
 /// What stays the same throughout a request.
 pub(super) struct Job {
-    pub caller: Arc<Caller>,
+    /// The key as it was sent, to recognise its caller again.
+    pub credential: Secret,
+    pub address: Option<IpAddr>,
     pub operation: Operation,
     pub envelope: Envelope,
     pub body: Body,
@@ -38,8 +42,7 @@ pub(super) struct Job {
 }
 
 impl Relay {
-    pub(super) async fn peek(&self, request: Request) -> Result<Job, RelayError> {
-        let caller = request.caller;
+    pub(super) async fn peek(&self, caller: &Caller, request: Request) -> Result<Job, RelayError> {
         let (envelope, body) = peek(request.operation, &request.body).map_err(RelayError::Body)?;
         let name = envelope.model.clone();
         if !caller.allows_model(&name) {
@@ -61,7 +64,8 @@ impl Relay {
         Ok(Job {
             expected_tokens: (bound.input_bound / BYTES_PER_TOKEN).saturating_add(output),
             is_reasoning: model.capabilities.iter().any(|ability| ability == "reasoning"),
-            caller,
+            credential: request.credential,
+            address: request.address,
             operation: request.operation,
             body,
             original: request.body,

@@ -25,6 +25,9 @@ impl Journey {
             if self.is_hung_up() {
                 return Err(RelayError::HungUp);
             }
+            if self.started.elapsed() >= self.relay.0.config.total {
+                return Err(RelayError::TimedOut);
+            }
             let freed = self.relay.0.app.fleet.freed();
             let request = RouteRequest {
                 tried: &self.tried,
@@ -49,6 +52,10 @@ impl Journey {
                 }
             }
             let pause = self.pause(next_free_ms)?;
+            if self.request_id.is_none() {
+                // What could not be admitted now is refused before it waits.
+                self.admit().await?;
+            }
             if let Some(admission) = self.admission.take() {
                 self.void_for_a_wait(admission);
             }
@@ -60,7 +67,15 @@ impl Journey {
     /// After a whole round: whether another one makes sense. Only accounts that said they were busy are worth a wait.
     fn may_repeat(&mut self, next_free_ms: Option<i64>) -> Result<(), RelayError> {
         match self.summary.answer() {
-            Answer::Busy { .. } => {}
+            Answer::Busy { .. } => {
+                // Those that failed have had their turn; those that were busy get another.
+                let busy = std::mem::take(&mut self.busy);
+                if busy.is_empty() {
+                    return Err(RelayError::UpstreamFailed);
+                }
+                self.tried.retain(|account_id| !busy.contains(account_id));
+                return Ok(());
+            }
             Answer::Unavailable
                 if self.repeats < REPEATS_MAX
                     && next_free_ms.is_some_and(|at| at - now_ms() <= REPEAT_WITHIN_MS)

@@ -4,7 +4,7 @@
 //! on for a bounded time to learn the usage.
 
 use super::admit::Admission;
-use super::attempt::Try;
+use super::attempt::{Begun, Try};
 use super::call::Pieces;
 use super::settle::{Ending, Settlement};
 use super::trail::Trail;
@@ -37,7 +37,7 @@ impl Source {
     fn settle(mut self, tally: Tally, outcome: Outcome) -> Settled {
         let mut observed = tally.finish();
         let rest = std::mem::take(&mut observed.rest);
-        let is_whole = observed.saw_done || observed.saw_finish;
+        let is_whole = observed.error.is_none() && (observed.saw_done || observed.saw_finish);
         let outcome = if outcome == Outcome::Ok && !is_whole {
             Outcome::Cut
         } else {
@@ -76,6 +76,10 @@ struct Open {
     source: Source,
     tally: Tally,
     pieces: Pieces,
+    /// An error stood behind the content that has been handed on: nothing more is.
+    is_broken: bool,
+    /// The upstream has said that it is over; only the end of its connection is missing.
+    is_done: bool,
 }
 
 /// The events of an answer.
@@ -91,12 +95,26 @@ pub struct Streaming {
 }
 
 impl Streaming {
-    pub(super) fn new(source: Source, prefix: Bytes, tally: Tally, pieces: Pieces, relay: &Relay) -> Self {
+    pub(super) fn new(source: Source, begun: Begun, relay: &Relay) -> Self {
+        let Begun {
+            prefix,
+            tally,
+            pieces,
+            is_broken,
+            is_done,
+            ..
+        } = begun;
         let config = relay.0.config;
         let now = Instant::now();
         Self {
             request_id: source.admission.hold.request_id(),
-            open: Some(Open { source, tally, pieces }),
+            open: Some(Open {
+                source,
+                tally,
+                pieces,
+                is_broken,
+                is_done,
+            }),
             prefix: Some(prefix).filter(|prefix| !prefix.is_empty()),
             timer: Box::pin(tokio::time::sleep(config.heartbeat)),
             heard: now,
@@ -150,7 +168,13 @@ impl Stream for Streaming {
             let Some(open) = self.open.as_mut() else {
                 return Poll::Ready(None);
             };
+            if open.is_broken {
+                return self.cut();
+            }
             let piece = match open.pieces.poll_next_unpin(context) {
+                Poll::Ready(None | Some(Err(_))) | Poll::Pending if open.is_done => {
+                    return Poll::Ready(self.close(Outcome::Ok, BytesMut::new()));
+                }
                 Poll::Pending => return self.wait(context),
                 Poll::Ready(None) => return Poll::Ready(self.close(Outcome::Ok, BytesMut::new())),
                 Poll::Ready(Some(Err(_))) => return self.cut(),
@@ -160,6 +184,7 @@ impl Stream for Streaming {
                 Ok(step) => step,
                 Err(_) => return self.cut(),
             };
+            open.is_done |= step.done;
             let now = Instant::now();
             if now - self.began >= self.config.total {
                 return self.cut();

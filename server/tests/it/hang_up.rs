@@ -147,6 +147,9 @@ async fn journey(hub: &Hub, key: &str, body: &Value) -> u16 {
     let caller = hub.relay.authenticate(Some(key), None).await.unwrap();
     let request = Request {
         caller,
+        recognised: std::time::Instant::now(),
+        credential: server::secrets::Secret::new(key.to_owned()),
+        address: None,
         operation: Operation::Chat,
         body: Bytes::from(body.to_string()),
         arrived_ms: now_ms(),

@@ -127,8 +127,9 @@ impl Tally {
         let mut forward = Forward::new(&block);
         for event in sse::split(&block) {
             match self.read(&event, withhold_usage, &mut step) {
-                ControlFlow::Continue(()) => forward.keep(event.len()),
-                ControlFlow::Break(()) => forward.drop(event.len()),
+                ControlFlow::Continue(()) if step.error.is_none() => forward.keep(event.len()),
+                // What follows an error is not for the client either: a mark of a good end, say.
+                _ => forward.drop(event.len()),
             }
         }
         step.forward = forward.finish();
@@ -185,8 +186,8 @@ impl Tally {
                 }
             }
         }
-        // An upstream that wrote something has read and written tokens: zeros are a placeholder, not a count.
-        let is_placeholder = |usage: &Usage| usage.total() == 0 && self.observed.output_bytes > 0;
+        // An upstream that answered has read at least one token: zeros are a placeholder, not a count.
+        let is_placeholder = |usage: &Usage| usage.total() == 0;
         if self.observed.usage.as_ref().is_some_and(is_placeholder) {
             self.observed.usage = None;
         }
