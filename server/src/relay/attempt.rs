@@ -284,7 +284,7 @@ impl Journey {
         self.trail
             .answered(&attempt.account, AttemptOutcome::Ok, status, attempt.times());
         if admission.hold.durable().await.is_err() {
-            return Err(self.withhold(admission, &attempt));
+            return Err(self.withhold(admission));
         }
         let mut heading = self.heading(&attempt.account, &admission, self.trail.count());
         heading.model = observed
@@ -318,7 +318,7 @@ impl Journey {
         if admission.hold.durable().await.is_err() {
             self.trail
                 .answered(&attempt.account, AttemptOutcome::Cut, begun.status, attempt.times());
-            return Err(self.withhold(admission, &attempt));
+            return Err(self.withhold(admission));
         }
         let heading = self.heading(&attempt.account, &admission, self.trail.count() + 1);
         let source = Source {
@@ -336,11 +336,9 @@ impl Journey {
         })))
     }
 
-    /// An answer that may not be handed on, because its hold could not be written. The upstream charges for it all the same.
-    fn withhold(&mut self, admission: super::Admission, attempt: &Try) -> RelayError {
-        self.settlement()
-            .post_input_share(admission, &attempt.permit, &self.trail);
-        self.trail.recorded();
+    /// An answer that may not be handed on, because its hold could not be written: ours to pay, not the client's.
+    fn withhold(&mut self, admission: super::Admission) -> RelayError {
+        self.void(admission, &RelayError::LedgerDown);
         RelayError::LedgerDown
     }
 
