@@ -126,6 +126,13 @@ impl Reply {
         self
     }
 
+    /// Every piece of the body comes after a `pause`.
+    pub fn slowly(mut self, pause: Duration) -> Self {
+        let paced = |step: Step| [Step::Sleep(pause), step];
+        self.steps = self.steps.into_iter().flat_map(paced).collect();
+        self
+    }
+
     /// The connection closes after `pieces` pieces of the body.
     pub fn cut_after(mut self, pieces: usize) -> Self {
         self.steps.truncate(pieces);
