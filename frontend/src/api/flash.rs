@@ -7,6 +7,7 @@
 
 use super::ApiError;
 use super::accounts::TestView;
+#[cfg(feature = "ssr")]
 use super::keys::KeyWithSecret;
 #[cfg(feature = "ssr")]
 use super::{Code, session::SetCookie};

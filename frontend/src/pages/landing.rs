@@ -159,7 +159,7 @@ fn no_429() -> AnyView {
                         "An account that is busy rests for exactly as long as it asked. The next one takes the request before your client notices."
                     </p>
                     <ul class="ticks">
-                        {["Steers away before a limit is hit", "A conversation stays where its cache is", "When all are busy, requests wait in a fair queue"]
+                        {["Steers away before a limit is hit", "A conversation stays where its cache is", "When all are busy, requests wait for the first that frees up"]
                             .map(|text| view! { <li><Icon of=Glyph::Check /> {text}</li> })
                             .collect_view()}
                     </ul>
