@@ -88,13 +88,15 @@ fn numbers(value: &Value) -> Vec<usize> {
 /// The events of `stream` that are for the client.
 fn for_client(stream: &Bytes, expected: &Value, withhold_usage: bool) -> String {
     let mut left_out = numbers(&expected["error_events"]);
+    // Nothing that follows an error is for the client.
+    let first_error = left_out.iter().min().copied().unwrap_or(usize::MAX);
     if withhold_usage {
         left_out.extend(numbers(&expected["withheld"]));
     }
     let events = events(stream).into_iter().enumerate();
     let is_cut = |event: &str| !event.ends_with('\n') && !event.ends_with("[DONE]");
     events
-        .filter(|(at, event)| !left_out.contains(at) && !is_cut(event))
+        .filter(|(at, event)| *at < first_error && !left_out.contains(at) && !is_cut(event))
         .map(|(_, event)| event)
         .collect()
 }

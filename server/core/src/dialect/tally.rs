@@ -1,7 +1,7 @@
 //! The tally: an upstream's reply on its way to the client, read for usage, content and errors.
 //!
-//! Invariant: the bytes given out are the upstream's, event for event, without the usage the client did not ask for and without error
-//! events, which carry an upstream's words and are rendered anew; how the network cut the bytes changes nothing. Pure.
+//! Invariant: the bytes given out are the upstream's, event for event, without the usage the client did not ask for and without errors
+//! and what follows them: an error carries an upstream's words and is rendered anew; how the network cut the bytes changes nothing. Pure.
 
 use super::Operation;
 use super::chat::Frame;
@@ -127,7 +127,7 @@ impl Tally {
         let mut forward = Forward::new(&block);
         for event in sse::split(&block) {
             match self.read(&event, withhold_usage, &mut step) {
-                ControlFlow::Continue(()) if step.error.is_none() => forward.keep(event.len()),
+                ControlFlow::Continue(()) if self.observed.error.is_none() => forward.keep(event.len()),
                 // What follows an error is not for the client either: a mark of a good end, say.
                 _ => forward.drop(event.len()),
             }
@@ -181,7 +181,7 @@ impl Tally {
                     data.trim_ascii() == b"[DONE]" || serde_json::from_slice::<serde::de::IgnoredAny>(&data).is_ok()
                 });
                 let read = self.read(&rest, withhold_usage, &mut Step::default());
-                if is_whole && read.is_continue() {
+                if is_whole && read.is_continue() && self.observed.error.is_none() {
                     self.observed.rest = rest;
                 }
             }
