@@ -4,7 +4,6 @@
 //! with; after [`App::close`] nothing is left unwritten. Reads and writes the data directory and the database.
 
 mod database;
-mod master;
 mod upkeep;
 
 pub use database::{migrate, open};
@@ -17,7 +16,7 @@ use crate::{
     keys::Keys,
     ledger::{self, Guard, Ledger, LedgerError, LockError},
     limits::Limits,
-    secrets::{MasterKey, SecretsError},
+    secrets::{self, MasterKey, SecretsError},
 };
 use sea_orm::{DatabaseConnection, DbErr};
 use std::{
@@ -123,10 +122,10 @@ impl App {
         } else {
             None
         };
-        let master = master::load(storage)?;
+        let master = load_master(storage)?;
         let db = database::open(storage).await?;
         database::migrate(&db).await?;
-        master::check(&db, &master).await?;
+        check_master(&db, &master).await?;
         let catalog = Catalog::start(db.clone()).await?;
         let allow = accounts::Config {
             allow: config.upstream_allow.clone(),
@@ -195,12 +194,25 @@ impl Office {
     /// [`StartError`].
     pub async fn open(storage: &Storage) -> Result<Self, StartError> {
         database::make_data_dir(storage)?;
-        let master = master::load(storage)?;
+        let master = load_master(storage)?;
         let db = database::open(storage).await?;
         database::migrate(&db).await?;
-        master::check(&db, &master).await?;
+        check_master(&db, &master).await?;
         let auth = people(&db, &master);
         Ok(Self { db, auth })
+    }
+}
+
+/// The master key that `storage` names.
+fn load_master(storage: &Storage) -> Result<MasterKey, SecretsError> {
+    MasterKey::load_or_create(&storage.data_dir, storage.master_key.as_deref())
+}
+
+async fn check_master(db: &DatabaseConnection, master: &MasterKey) -> Result<(), StartError> {
+    if secrets::is_owner(db, master).await? {
+        Ok(())
+    } else {
+        Err(StartError::OtherMasterKey)
     }
 }
 

@@ -3,6 +3,10 @@
 //! Invariant: a sealed value opens only for the row, column and origin it was sealed for; no secret reaches `Debug` or `Display`.
 //! Reads and writes the file `master.key` in the data directory.
 
+mod owner;
+
+pub use owner::is_owner;
+
 use aes_gcm::{
     Aes256Gcm, KeyInit as _,
     aead::{Aead as _, Payload},

@@ -36,7 +36,7 @@ const LAYERS: [&[&str]; 20] = [
 
 /// The lowest module that is not an area, and the highest below the areas: the areas lie between.
 const ABOVE_AREAS: &str = "error";
-const BELOW_AREAS: &str = "secrets";
+const BELOW_AREAS: &str = "clock";
 
 /// Crates that only some modules may name, and why.
 const RESERVED: [(&str, &[&str], &str); 3] = [

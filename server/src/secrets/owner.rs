@@ -1,13 +1,9 @@
-//! The master key of this process, and whether it is the one that the database belongs to.
+//! Whether a master key is the one that the database belongs to.
 //!
-//! Invariant: nothing is sealed or opened before the key is known to be the database's own. Reads or makes the file
-//! `master.key`; reads and, once in a database's life, writes the setting `master_check`.
+//! Invariant: nothing is sealed or opened before the key is known to be the database's own. Reads and, once in a database's life,
+//! writes the setting `master_check`.
 
-use super::StartError;
-use crate::{
-    config::Storage,
-    secrets::{MasterKey, SecretsError},
-};
+use super::MasterKey;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use entity::setting;
 use sea_orm::{ActiveValue::Set, DatabaseConnection, DbErr, EntityTrait as _, sea_query::OnConflict};
@@ -16,13 +12,11 @@ const SETTING: &str = "master_check";
 /// What the value of the setting is derived for.
 const LABEL: &str = "check v1";
 
-/// The master key that `storage` names.
-pub(super) fn load(storage: &Storage) -> Result<MasterKey, SecretsError> {
-    MasterKey::load_or_create(&storage.data_dir, storage.master_key.as_deref())
-}
-
-/// Refuses a key that is not the database's own; a database without any takes this one.
-pub(super) async fn check(db: &DatabaseConnection, master: &MasterKey) -> Result<(), StartError> {
+/// Whether `master` is the database's own; a database without any takes this one.
+///
+/// # Errors
+/// The database failed.
+pub async fn is_owner(db: &DatabaseConnection, master: &MasterKey) -> Result<bool, DbErr> {
     let ours = STANDARD.encode(master.derive(LABEL));
     let mut found = read(db).await?;
     if found.is_none() {
@@ -36,11 +30,7 @@ pub(super) async fn check(db: &DatabaseConnection, master: &MasterKey) -> Result
             .await?;
         found = read(db).await?;
     }
-    if found == Some(ours) {
-        Ok(())
-    } else {
-        Err(StartError::OtherMasterKey)
-    }
+    Ok(found == Some(ours))
 }
 
 async fn read(db: &DatabaseConnection) -> Result<Option<String>, DbErr> {
