@@ -31,8 +31,16 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
 }
 
 /// Cargo, the same one that started this process, with the committed lock file.
+///
+/// What that one told this process about itself is taken away: some build scripts would run again because of it.
 pub fn cargo(subcommand: &str) -> Command {
     let mut cargo = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "LD_LIBRARY_PATH" {
+            cargo.env_remove(&*name);
+        }
+    }
     cargo.args([subcommand, "--locked"]);
     cargo
 }

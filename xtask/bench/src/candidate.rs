@@ -145,7 +145,7 @@ impl Candidate {
         once(&admin, Method::POST, "/api/v1/accounts", &account).await?;
         let teams = once(&admin, Method::GET, "/api/v1/teams", &Value::Null).await?;
         let team = teams["data"][0]["id"].as_str().context("a team")?;
-        let key = json!({ "name": "bench", "cap_month": "1000000", "rpm": 100_000_000, "models": ["gpt-*"] });
+        let key = json!({ "name": "bench", "cap_month": "1000000", "tpm": 1_000_000_000_000_i64, "models": ["gpt-*"] });
         let key = once(&admin, Method::POST, &format!("/api/v1/teams/{team}/keys"), &key).await?;
         Ok(key["key"].as_str().context("a key")?.to_owned())
     }

@@ -21,7 +21,7 @@ use hyper::{Method, Request, client::conn::http1::SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, task::LocalSet};
 
-use crate::candidate::Candidate;
+use crate::{candidate::Candidate, clock};
 
 const BODY: &[u8] = br#"{"model":"gpt-4o-mini","messages":[{"role":"system","content":"You answer in one short sentence."},{"role":"user","content":"What does a relay cost, and what does it save? Answer for somebody who pays the bill."}],"max_tokens":64,"temperature":0}"#;
 
@@ -131,7 +131,7 @@ pub async fn steady(target: &Target, per_second: u32, time: Duration) -> anyhow:
                     return anyhow::Ok(());
                 }
                 let due = start + gap * u32::try_from(number)?;
-                tokio::time::sleep_until(due.into()).await;
+                clock::sleep_until(due).await;
                 ask(&mut connection, &target).await?;
                 latencies.borrow_mut().push(us(due.elapsed()));
             }

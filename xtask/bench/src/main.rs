@@ -5,6 +5,7 @@
 //! Starts and ends processes; writes temporary folders; prints a table. Called by `cargo xtask bench relay`.
 
 mod candidate;
+mod clock;
 mod load;
 mod mock;
 mod process;

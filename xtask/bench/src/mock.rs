@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -19,7 +19,7 @@ use hyper::{Request, Response, body::Incoming, server::conn::http1, service::ser
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
-use crate::load::Target;
+use crate::{clock, load::Target};
 
 const ANSWER: &[u8] = br#"{"id":"chatcmpl-bench","object":"chat.completion","created":1700000000,"model":"gpt-4o-mini-2024-07-18","choices":[{"index":0,"message":{"role":"assistant","content":"The relay costs little; what it saves is more.","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":24,"completion_tokens":12,"total_tokens":36},"system_fingerprint":"fp_bench"}"#;
 
@@ -72,11 +72,10 @@ async fn accept(listener: TcpListener, delay_ms: Arc<AtomicU64>) {
 }
 
 async fn answer(request: Request<Incoming>, delay_ms: Arc<AtomicU64>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let arrived = Instant::now();
     let _ = request.into_body().collect().await;
     let delay = delay_ms.load(Ordering::Relaxed);
-    if delay > 0 {
-        tokio::time::sleep(Duration::from_millis(delay)).await;
-    }
+    clock::sleep_until(arrived + Duration::from_millis(delay)).await;
     let mut response = Response::new(Full::new(Bytes::from_static(ANSWER)));
     let json = hyper::header::HeaderValue::from_static("application/json");
     response.headers_mut().insert(hyper::header::CONTENT_TYPE, json);

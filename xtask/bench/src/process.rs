@@ -69,8 +69,8 @@ impl Pinned {
 
 impl Drop for Pinned {
     fn drop(&mut self) {
-        for pid in family(self.child.id()).unwrap_or_default() {
-            let _ = Command::new("kill").arg(pid.to_string()).status();
+        for pid in family(self.child.id()).unwrap_or_default().iter().rev() {
+            let _ = Command::new("kill").arg(pid.to_string()).stderr(Stdio::null()).status();
         }
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.folder);
