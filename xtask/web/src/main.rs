@@ -1,12 +1,16 @@
 //! `xtask-web <frontend.wasm> <folder>`: turns what rustc made into what a browser loads, and compresses it.
 //!
-//! Invariant: the result is two files, `ourhub.js` and `ourhub_bg.wasm`, each with a `.br` beside it; it needs no other file.
+//! Invariant: the result is two files, `ourhub.js` and `ourhub_bg.wasm`, each with a `.br` beside it; it needs no other file,
+//! and a browser loads at most [`MOST`] bytes.
 //! Reads the wasm file; writes the folder. Called by `cargo xtask web`.
 
 use std::{fs, io::Write, path::Path};
 
 use anyhow::{Context, ensure};
 use wasm_bindgen_cli_support::Bindgen;
+
+/// What both files may take together, compressed.
+const MOST: usize = 200_000;
 
 fn main() -> anyhow::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -28,13 +32,17 @@ fn main() -> anyhow::Result<()> {
         "a dependency brings JavaScript files of its own, which the server does not embed"
     );
     output.emit(folder)?;
-    for name in ["ourhub.js", "ourhub_bg.wasm"] {
-        compress(&folder.join(name))?;
-    }
+    let sizes = ["ourhub.js", "ourhub_bg.wasm"].map(|name| compress(&folder.join(name)));
+    let size = sizes.into_iter().sum::<anyhow::Result<usize>>()?;
+    ensure!(
+        size <= MOST,
+        "the bundle takes {size} bytes compressed, and may take {MOST}"
+    );
     Ok(())
 }
 
-fn compress(file: &Path) -> anyhow::Result<()> {
+/// Writes a compressed copy beside the file and returns its size in bytes.
+fn compress(file: &Path) -> anyhow::Result<usize> {
     let plain = fs::read(file)?;
     let mut writer = brotli::CompressorWriter::new(Vec::new(), 1 << 16, 11, 22);
     writer.write_all(&plain)?;
@@ -42,5 +50,6 @@ fn compress(file: &Path) -> anyhow::Result<()> {
     println!("{}: {} bytes, {} as brotli", file.display(), plain.len(), packed.len());
     let mut name = file.as_os_str().to_owned();
     name.push(".br");
-    Ok(fs::write(name, packed)?)
+    fs::write(name, &packed)?;
+    Ok(packed.len())
 }
