@@ -1,7 +1,6 @@
 // Starts the real `ourhub` on a free port with an empty data folder, and a stand-in upstream beside it.
 //
-// As a module: `const hub = await startHub()`, then `hub.url`, `hub.upstream`, `hub.api(...)`, `hub.stop()`.
-// As a program (for the Python clients): prints one line of JSON, { base_url, key }, and ends when its input does.
+// `const hub = await startHub()`, then `hub.url`, `hub.upstream`, `hub.api(...)`, `hub.stop()`.
 
 import { execFile, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -57,7 +56,7 @@ export async function startHub() {
       return ADMIN;
     },
     /** An upstream account whose base URL is `${upstream.url}/${name}/v1`; lower priorities are asked first. */
-    createAccount: (name, priority = 0) =>
+    createAccount: (name, priority = 0, fields = {}) =>
       api("POST", "/accounts", {
         label: name,
         provider: "openai",
@@ -66,6 +65,7 @@ export async function startHub() {
         secret: `sk-${name}-secret`,
         priority,
         models: ["*"],
+        ...fields,
       }),
     /** A key of the admin's team: { id, key }. */
     async createKey(fields = {}) {
@@ -101,13 +101,4 @@ function freePort() {
       server.close(() => resolve(port));
     });
   });
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const hub = await startHub();
-  await hub.createAdmin();
-  await hub.createAccount("only");
-  const { key } = await hub.createKey();
-  console.log(JSON.stringify({ base_url: `${hub.url}/v1`, key }));
-  process.stdin.resume().once("end", () => hub.stop());
 }

@@ -1,16 +1,19 @@
 // A stand-in for a provider that speaks OpenAI's chat dialect: models, chat completions (whole and streamed), embeddings.
 //
+// It calls the first tool it is offered, repeats the result of a tool, names the media type of a picture, fills in a person
+// where a JSON schema is asked for, and says hello to anything else.
+//
 // Each account has a base URL of its own, `${url}/<account>/v1`, and misbehaves on demand:
 //     upstream.answer("first", { status: 429, headers: { "retry-after": "60" } });   // from now on
 //     upstream.answer("first", { hang: true });                                      // never answers
+//     upstream.answer("first", { cut: true });                                       // breaks off in the middle of a stream
 //     upstream.answer("first", null);                                                // well again
 // `upstream.requests` holds what arrived: { account, path, authorization, body }.
 
 import { createServer } from "node:http";
 
 const USAGE = { prompt_tokens: 11, completion_tokens: 4, total_tokens: 15 };
-const WORDS = ["Hello", " from", " the", " upstream"];
-export const REPLY = WORDS.join("");
+export const REPLY = "Hello from the upstream";
 
 export async function startUpstream() {
   const behaviours = new Map();
@@ -29,7 +32,7 @@ export async function startUpstream() {
     if (path === "/v1/models") return json(response, { object: "list", data: [{ id: "gpt-4o-mini", object: "model" }] });
     if (path === "/v1/embeddings") return json(response, embeddings(body));
     if (path !== "/v1/chat/completions") return fail(response, { status: 404 });
-    return body.stream ? stream(response, body) : json(response, completion(body));
+    return body.stream ? stream(response, body, behaviour?.cut) : json(response, completion(body));
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${server.address().port}`;
@@ -51,27 +54,48 @@ function fail(response, { status, headers }) {
   json(response, { error: { message: `status ${status} on demand`, type: "mock_error", param: null, code } }, status, headers);
 }
 
+/** What is answered to `body`: a message in one piece, whose content may come in words. */
+function reply(body) {
+  const last = body.messages.at(-1);
+  const parts = Array.isArray(last.content) ? last.content : [];
+  const picture = parts.find((part) => part.type === "image_url")?.image_url.url;
+  const text = (content) => ({ message: { role: "assistant", content }, finish_reason: "stop" });
+  if (last.role === "tool") return text(`The tool said: ${parts[0]?.text ?? last.content}`);
+  if (body.tools) {
+    const call = { name: body.tools[0].function.name, arguments: JSON.stringify({ city: "Oslo" }) };
+    const tool_calls = [{ id: "call_1", type: "function", function: call }];
+    return { message: { role: "assistant", content: null, tool_calls }, finish_reason: "tool_calls" };
+  }
+  if (picture) return text(`A picture of the type ${/^data:([^;]+);base64,/.exec(picture)?.[1]}`);
+  if (body.response_format?.type === "json_schema") return text(JSON.stringify({ name: "Ada", age: 36 }));
+  return text(REPLY);
+}
+
 function completion(body) {
+  const { message, finish_reason } = reply(body);
   return {
     id: "chatcmpl-mock",
     object: "chat.completion",
     created: 1_700_000_000,
     model: body.model,
-    choices: [{ index: 0, message: { role: "assistant", content: REPLY, refusal: null }, logprobs: null, finish_reason: "stop" }],
+    choices: [{ index: 0, message: { ...message, refusal: null }, logprobs: null, finish_reason }],
     usage: USAGE,
   };
 }
 
-function stream(response, body) {
+function stream(response, body, isCut) {
   response.writeHead(200, { "content-type": "text/event-stream" });
   const event = (choices, usage) => {
     const chunk = { id: "chatcmpl-mock", object: "chat.completion.chunk", created: 1_700_000_000, model: body.model, choices, usage };
     response.write(`data: ${JSON.stringify(chunk)}\n\n`);
   };
   const choice = (delta, finish_reason = null) => [{ index: 0, delta, logprobs: null, finish_reason }];
+  const { message, finish_reason } = reply(body);
   event(choice({ role: "assistant", content: "" }));
-  for (const content of WORDS) event(choice({ content }));
-  event(choice({}, "stop"));
+  for (const content of message.content?.split(/(?= )/) ?? []) event(choice({ content }));
+  if (message.tool_calls) event(choice({ tool_calls: message.tool_calls.map((call, index) => ({ index, ...call })) }));
+  if (isCut) return setTimeout(() => response.destroy(), 50);
+  event(choice({}, finish_reason));
   if (body.stream_options?.include_usage) event([], USAGE);
   response.end("data: [DONE]\n\n");
 }
