@@ -172,9 +172,7 @@ impl Stream for Streaming {
                 return self.cut();
             }
             let piece = match open.pieces.poll_next_unpin(context) {
-                Poll::Ready(None | Some(Err(_))) | Poll::Pending if open.is_done => {
-                    return Poll::Ready(self.close(Outcome::Ok, BytesMut::new()));
-                }
+                _ if open.is_done => return Poll::Ready(self.close(Outcome::Ok, BytesMut::new())),
                 Poll::Pending => return self.wait(context),
                 Poll::Ready(None) => return Poll::Ready(self.close(Outcome::Ok, BytesMut::new())),
                 Poll::Ready(Some(Err(_))) => return self.cut(),

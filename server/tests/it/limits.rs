@@ -3,6 +3,9 @@
 use crate::harness::{Answer, Setup, everywhere, hello, spawn};
 use crate::upstream::Reply;
 use futures_util::future::join_all;
+use gateway_core::catalog::INPUT_CONSTANT;
+use gateway_core::dialect::{Operation, peek};
+use gateway_core::money::Nano;
 use serde_json::json;
 use server::clock::now_ms;
 use server::keys::KeyPatch;
@@ -86,6 +89,60 @@ async fn an_answer_larger_than_a_whole_minute_is_clamped_to_it() {
         .or(sent["max_completion_tokens"].as_u64())
         .unwrap();
     assert!((1_000..4_000).contains(&most), "{most}");
+    drop(key);
+    hub.close().await;
+}
+
+/// A request with a prediction, and what it can use at most: tokens of its input and of its prediction.
+fn predicting(model_adds: u64) -> (serde_json::Value, u64, u64) {
+    let mut body = hello();
+    body["prediction"] = json!({ "type": "content", "content": "the same words once more ".repeat(20) });
+    let (envelope, _) = peek(Operation::Chat, body.to_string().as_bytes()).unwrap();
+    assert!(envelope.prediction_bound > 100);
+    (body, envelope.input_bound + model_adds, envelope.prediction_bound)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_prediction_is_output_too_when_an_answer_is_clamped() {
+    let hub = spawn().await;
+    hub.account("one").await;
+    let (body, input, prediction) = predicting(INPUT_CONSTANT);
+    let key = hub.key_with(|settings| settings.rates.tpm = Some(4_000)).await;
+    assert_eq!(key.chat(&body).await.status, 200);
+    let sent = hub.upstream.arrived("one")[0].json();
+    assert_eq!(sent["max_tokens"].as_u64().unwrap(), 4_000 - input - prediction);
+    // By money: what is asked for and a prediction that is all wrong fit the cap.
+    let fits = i64::try_from(input * 1_000 + (prediction + 50) * 2_000).unwrap();
+    let key = hub.key_with(|settings| settings.caps.day = Some(Nano(fits))).await;
+    assert_eq!(key.chat(&body).await.status, 200);
+    assert_eq!(hub.upstream.arrived("one")[1].json()["max_tokens"], 50);
+    // A prediction that takes all of it leaves no answer.
+    let left = i64::try_from(input + prediction + 15).unwrap();
+    let key = hub.key_with(|settings| settings.rates.tpm = Some(left)).await;
+    assert_eq!(key.chat(&body).await.code(), "request_exceeds_limit");
+    let left = fits - 35 * 2_000;
+    let key = hub.key_with(|settings| settings.caps.day = Some(Nano(left))).await;
+    assert_eq!(key.chat(&body).await.code(), "insufficient_quota");
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_is_clamped_to_the_tighter_of_two_limits() {
+    let hub = spawn().await;
+    hub.account("one").await;
+    let patch = TeamPatch {
+        tpm: Some(Some(3_000)),
+        ..TeamPatch::default()
+    };
+    teams::update(&hub.app.db, &hub.team, patch).await.unwrap();
+    let key = hub.key_with(|settings| settings.rates.tpm = Some(4_000)).await;
+    let answer = key.chat(&hello()).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let most = hub.upstream.arrived("one")[0].json()["max_tokens"].as_u64().unwrap();
+    assert!((1_000..3_000).contains(&most), "{most}");
+    let note = format!("output limited to {most} tokens by a tokens-per-minute limit");
+    assert_eq!(answer.header("x-ourhub-notes"), Some(note.as_str()));
     drop(key);
     hub.close().await;
 }

@@ -16,5 +16,8 @@ mod kill;
 mod limits;
 mod money;
 mod pass_through;
+mod rounds;
 mod shut_down;
 mod sockets;
+mod stream_end;
+mod waiting;

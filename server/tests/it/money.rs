@@ -405,3 +405,30 @@ async fn prepaid_teams_spend_what_was_granted_and_no_more() {
     drop(key);
     hub.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn usage_of_zero_for_a_real_answer_is_no_usage_and_is_estimated() {
+    let hub = spawn().await;
+    hub.account("one").await;
+    let key = hub.key().await;
+    hub.upstream.answer("one", Reply::chat("some words", 0, 0));
+    assert_eq!(key.chat(&hello()).await.status, 200);
+    hub.upstream.answer("one", Reply::stream(&["some", "words"], 0, 0));
+    assert_eq!(key.chat(&hello_streamed()).await.status, 200);
+    // Vectors are no text, but they were made of one.
+    let vectors = json!({
+        "object": "list", "model": "small", "data": [{ "object": "embedding", "index": 0, "embedding": [0.5] }],
+        "usage": { "prompt_tokens": 0, "total_tokens": 0 },
+    });
+    hub.upstream.answer("one", Reply::json(200, &vectors));
+    let body = json!({ "model": "small", "input": "some words" }).to_string();
+    assert_eq!(key.send("/v1/embeddings", body).await.status, 200);
+    let holds = hub.holds().await;
+    assert_eq!(holds.len(), 3);
+    for hold in holds {
+        assert!(hold.posted > 0 && hold.posted < hold.held, "{hold:?}");
+        assert!(hold.notes.contains("estimate"), "{hold:?}");
+    }
+    drop(key);
+    hub.close().await;
+}

@@ -1,7 +1,8 @@
 //! The tally: an upstream's reply on its way to the client, read for usage, content and errors.
 //!
-//! Invariant: the bytes given out are the upstream's, event for event, without the usage the client did not ask for and without errors
-//! and what follows them: an error carries an upstream's words and is rendered anew; how the network cut the bytes changes nothing. Pure.
+//! Invariant: the bytes given out are the upstream's, event for event, without the usage the client did not ask for, without errors and
+//! what follows them (an error carries an upstream's words and is rendered anew), and without what follows the mark of the end; how the
+//! network cut the bytes changes nothing. Pure.
 
 use super::Operation;
 use super::chat::Frame;
@@ -126,6 +127,11 @@ impl Tally {
         let mut step = Step::default();
         let mut forward = Forward::new(&block);
         for event in sse::split(&block) {
+            if self.observed.saw_done {
+                // The answer is over, whatever an upstream goes on to say.
+                forward.drop(event.len());
+                continue;
+            }
             match self.read(&event, withhold_usage, &mut step) {
                 ControlFlow::Continue(()) if self.observed.error.is_none() => forward.keep(event.len()),
                 // What follows an error is not for the client either: a mark of a good end, say.
@@ -180,8 +186,12 @@ impl Tally {
                 let is_whole = sse::data(&rest).is_none_or(|data| {
                     data.trim_ascii() == b"[DONE]" || serde_json::from_slice::<serde::de::IgnoredAny>(&data).is_ok()
                 });
-                let read = self.read(&rest, withhold_usage, &mut Step::default());
-                if is_whole && read.is_continue() && self.observed.error.is_none() {
+                let is_over = self.observed.saw_done;
+                if !is_over
+                    && self.read(&rest, withhold_usage, &mut Step::default()).is_continue()
+                    && is_whole
+                    && self.observed.error.is_none()
+                {
                     self.observed.rest = rest;
                 }
             }

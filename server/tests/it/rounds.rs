@@ -1,0 +1,68 @@
+//! Which accounts are asked, which are asked again, and what the client hears when none can answer.
+
+use crate::harness::{HELLO, Hub, hello, spawn};
+use crate::upstream::Reply;
+use serde_json::{Value, json};
+use server::accounts::Standing;
+use std::time::Duration;
+
+/// An account that is asked after those of lower `priority`.
+async fn account(hub: &Hub, name: &str, priority: i32) -> i64 {
+    hub.account_with(name, |new| {
+        new.standing = Standing {
+            priority,
+            ..Standing::default()
+        };
+    })
+    .await
+}
+
+fn hello_to(model: &str) -> Value {
+    let mut body = hello();
+    body["model"] = json!(model);
+    body
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_whole_round_only_those_that_were_busy_are_asked_again() {
+    let hub = spawn().await;
+    account(&hub, "busy", 0).await;
+    account(&hub, "failing", 1).await;
+    let busy = Reply::error(429, "rate_limit_exceeded").header("retry-after-ms", "1800");
+    hub.upstream
+        .answer_each("busy", vec![busy, Reply::chat("hello", 10, 5)]);
+    hub.upstream.answer("failing", Reply::error(500, "server_error"));
+    let key = hub.key().await;
+    let answer = key.chat(&hello()).await;
+    assert_eq!((answer.status, answer.header("x-ourhub-attempts")), (200, Some("3")));
+    let asked = hub.upstream.arrived("busy");
+    assert_eq!(asked.len(), 2);
+    assert!(
+        asked[1].at - asked[0].at >= Duration::from_millis(1_800),
+        "it was asked before its time"
+    );
+    assert_eq!(hub.upstream.arrived("failing").len(), 1, "it failed, and had its turn");
+    assert_eq!(hub.charged().await, HELLO);
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_probe_that_finds_the_model_missing_brings_the_account_back_for_its_other_models() {
+    let hub = spawn().await;
+    hub.account("one").await;
+    hub.model("other", "1", "1").await;
+    hub.upstream.answer("one", Reply::error(500, "server_error"));
+    let key = hub.key().await;
+    assert_eq!(key.chat(&hello()).await.code(), "upstream_failed");
+    hub.upstream.behave("one", |call| match call.json()["model"].as_str() {
+        Some("other") => Reply::error(404, "model_not_found"),
+        _ => Reply::chat("hello", 10, 5),
+    });
+    let probe = key.chat(&hello_to("other")).await;
+    assert_eq!((probe.status, probe.code().as_str()), (404, "model_not_found"));
+    let answer = key.chat(&hello()).await;
+    assert_eq!((answer.status, answer.header("x-ourhub-attempts")), (200, Some("1")));
+    drop(key);
+    hub.close().await;
+}
