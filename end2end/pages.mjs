@@ -31,6 +31,7 @@ export async function furnish(hub) {
     billing: "/billing",
     team: "/team",
     settings: "/settings",
+    "admin-alerts": "/admin/alerts",
     "admin-accounts": "/admin/accounts",
     "admin-account-choice": "/admin/accounts/new",
     "admin-account-new": "/admin/accounts/new/openai",

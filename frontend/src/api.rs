@@ -4,6 +4,7 @@
 //! models are the JSON of `/api/v1`: money as decimal strings, times in RFC 3339, ids as strings. Reads and writes nothing itself.
 
 pub mod accounts;
+pub mod alerts;
 pub mod billing;
 pub mod error;
 pub mod flash;
@@ -35,6 +36,7 @@ pub trait Backend:
     + team::Teams
     + accounts::Accounts
     + models::Models
+    + alerts::Alerts
     + Send
     + Sync
 {
@@ -48,6 +50,7 @@ impl<T> Backend for T where
         + team::Teams
         + accounts::Accounts
         + models::Models
+        + alerts::Alerts
         + Send
         + Sync
 {

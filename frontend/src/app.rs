@@ -10,6 +10,7 @@ use leptos_router::components::{FlatRoutes, Route, Router};
 use leptos_router::path;
 
 use crate::pages::accounts::{AccountDelete, AccountEdit, AccountList, AccountNew, ProviderChoice};
+use crate::pages::alerts::AlertsPage;
 use crate::pages::billing::BillingPage;
 use crate::pages::docs::Docs;
 use crate::pages::errors::NotFound;
@@ -52,6 +53,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/team") view=TeamPage ssr=Async />
                 <Route path=path!("/settings") view=SettingsPage ssr=Async />
 
+                <Route path=path!("/admin/alerts") view=AlertsPage ssr=Async />
                 <Route path=path!("/admin/accounts") view=AccountList ssr=Async />
                 <Route path=path!("/admin/accounts/new") view=ProviderChoice ssr=Async />
                 <Route path=path!("/admin/accounts/new/:provider") view=AccountNew ssr=Async />

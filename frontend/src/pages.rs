@@ -3,6 +3,7 @@
 //! Invariant: a page asks [`crate::api`] and draws with [`crate::ui`]; every form is a plain POST to `/fn/…`.
 
 pub mod accounts;
+pub mod alerts;
 pub mod billing;
 pub mod docs;
 pub mod errors;

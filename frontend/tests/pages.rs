@@ -47,7 +47,8 @@ const SIGNED_IN: [&str; 14] = [
     "/team?edit=user_2",
     "/settings",
 ];
-const PLATFORM: [&str; 13] = [
+const PLATFORM: [&str; 14] = [
+    "/admin/alerts",
     "/admin/accounts",
     "/admin/accounts/new",
     "/admin/accounts/new/openai",
@@ -166,7 +167,7 @@ async fn who_is_not_signed_in_is_led_to_the_log_in() {
 async fn a_member_sees_no_platform_pages() {
     let page = get(Who::Member, "/overview").await;
     assert!(!page.body.contains("/admin/"));
-    for path in ["/admin/accounts", "/admin/teams", "/admin/requests"] {
+    for path in ["/admin/alerts", "/admin/accounts", "/admin/teams", "/admin/requests"] {
         let page = get(Who::Member, path).await;
         assert_eq!(page.status, 403, "{path}");
         assert!(page.body.contains("Not allowed"), "{path}");

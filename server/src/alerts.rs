@@ -6,7 +6,7 @@ use crate::clock;
 use entity::alert::{ActiveModel, Column, Entity, Model};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, QueryOrder as _,
     sea_query::{Expr, ExprTrait as _, OnConflict},
 };
 
@@ -76,6 +76,35 @@ pub async fn resolve<C: ConnectionTrait>(db: &C, kind: Kind, subject: &str) -> R
         .exec(db)
         .await?;
     Ok(())
+}
+
+/// Closes the open alert `id`, whatever its cause does; what it was, or `None` where no such alert is open.
+///
+/// # Errors
+/// [`DbErr`] where the database does not answer.
+pub async fn dismiss<C: ConnectionTrait>(db: &C, id: i64) -> Result<Option<Model>, DbErr> {
+    let Some(row) = Entity::find_by_id(id)
+        .filter(Column::ResolvedAt.is_null())
+        .one(db)
+        .await?
+    else {
+        return Ok(None);
+    };
+    let closed = Entity::update_many()
+        .col_expr(Column::ResolvedAt, Expr::value(clock::now_ms()))
+        .filter(Column::Id.eq(id))
+        .filter(Column::ResolvedAt.is_null())
+        .exec(db)
+        .await?;
+    Ok((closed.rows_affected == 1).then_some(row))
+}
+
+/// How many alerts are open.
+///
+/// # Errors
+/// [`DbErr`] where the database does not answer.
+pub async fn count_open<C: ConnectionTrait>(db: &C) -> Result<u64, DbErr> {
+    Entity::find().filter(Column::ResolvedAt.is_null()).count(db).await
 }
 
 /// The open alerts, the latest first.

@@ -4,6 +4,7 @@
 //! are not found, never forbidden; every change is in the audit log. Reads and writes what the areas do.
 
 mod accounts;
+mod alerts;
 mod billing;
 mod flash;
 mod keys;

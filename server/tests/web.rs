@@ -7,6 +7,8 @@
 #[path = "web/harness.rs"]
 mod harness;
 
+#[path = "web/alerts.rs"]
+mod alerts;
 #[path = "web/entrance.rs"]
 mod entrance;
 #[path = "web/forgery.rs"]

@@ -30,6 +30,8 @@ pub struct SessionView {
     pub has_accounts: bool,
     /// Keys that can be used now.
     pub key_count: u64,
+    /// Open alerts; only platform admins have any.
+    pub alerts: u64,
     /// The server's clock.
     pub now: Time,
 }

@@ -107,6 +107,7 @@ fn framed(spot: Spot, session: SessionView, flash: Flash, page: Result<AnyView, 
         role: capitalised(&session.role),
         email: session.email,
         is_admin: session.is_admin,
+        alerts: session.alerts,
         log_out: "/fn/log_out".to_owned(),
     };
     let Spot {

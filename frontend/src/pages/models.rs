@@ -5,6 +5,7 @@
 
 mod admin;
 
+pub(in crate::pages) use admin::price_page;
 pub use admin::{ModelNew, ModelsPage, PriceNew};
 
 use leptos::prelude::*;

@@ -5,6 +5,7 @@
 
 use leptos::prelude::*;
 
+use super::alerts;
 use super::frame::{Spot, Visit, signed_in};
 use super::usage::request_table;
 use crate::api::usage::{DayBar, Overview, UsageGroup, read_overview};
@@ -19,12 +20,13 @@ pub fn OverviewPage() -> impl IntoView {
     signed_in(
         Spot::new(Section::Overview, "Overview", "/overview"),
         |visit| async move {
+            let news = alerts::notice(&visit, &[]).await?;
             let session = &visit.session;
             if session.key_count == 0 || (session.is_admin && !session.has_accounts) {
-                return Ok::<_, ApiError>(first_steps(&visit));
+                return Ok::<_, ApiError>(view! { {news} {first_steps(&visit)} }.into_any());
             }
             let overview = read_overview().await?;
-            Ok(page(&visit, overview))
+            Ok(view! { {news} {page(&visit, overview)} }.into_any())
         },
     )
 }

@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use super::badge::{Avatar, Mark};
 use super::button::{Button, Kind, Size};
 use super::icon::{Glyph, Icon};
+use super::money::count;
 
 /// Where a signed-in page stands in the nav.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,7 @@ pub enum Section {
     Team,
     Billing,
     Settings,
+    Alerts,
     Accounts,
     Models,
     Teams,
@@ -33,10 +35,13 @@ impl Section {
         Self::Billing,
         Self::Settings,
     ];
-    const OF_THE_PLATFORM: [Self; 4] = [Self::Accounts, Self::Models, Self::Teams, Self::Requests];
+    const OF_THE_PLATFORM: [Self; 5] = [Self::Alerts, Self::Accounts, Self::Models, Self::Teams, Self::Requests];
 
     const fn is_platform(self) -> bool {
-        matches!(self, Self::Accounts | Self::Models | Self::Teams | Self::Requests)
+        matches!(
+            self,
+            Self::Alerts | Self::Accounts | Self::Models | Self::Teams | Self::Requests
+        )
     }
 
     /// Its address, words and icon.
@@ -48,6 +53,7 @@ impl Section {
             Self::Team => ("/team", "Team", Glyph::Team),
             Self::Billing => ("/billing", "Billing", Glyph::Card),
             Self::Settings => ("/settings", "Settings", Glyph::Settings),
+            Self::Alerts => ("/admin/alerts", "Alerts", Glyph::Alert),
             Self::Accounts => ("/admin/accounts", "Upstream accounts", Glyph::Server),
             Self::Models => ("/admin/models", "Models & prices", Glyph::Tag),
             Self::Teams => ("/admin/teams", "Teams & users", Glyph::Building),
@@ -67,6 +73,8 @@ pub struct Nav {
     pub email: String,
     /// Draw the section “Platform”.
     pub is_admin: bool,
+    /// Open alerts, counted beside their link.
+    pub alerts: u64,
     /// Where the log-out form is sent.
     pub log_out: String,
 }
@@ -136,12 +144,13 @@ fn side(nav: Nav, current: Section) -> AnyView {
         role,
         email,
         is_admin,
+        alerts,
         log_out,
     } = nav;
     let platform = is_admin.then(|| {
         view! {
             <h2>"Platform"</h2>
-            {links(&Section::OF_THE_PLATFORM, current)}
+            {links(&Section::OF_THE_PLATFORM, current, alerts)}
         }
     });
     view! {
@@ -154,7 +163,7 @@ fn side(nav: Nav, current: Section) -> AnyView {
                         <Icon of=Glyph::Cross />
                     </a>
                 </div>
-                {links(&Section::OF_THE_TEAM, current)}
+                {links(&Section::OF_THE_TEAM, current, 0)}
                 {platform}
                 <div class="nav__foot">
                     <a href="/docs">
@@ -173,16 +182,24 @@ fn side(nav: Nav, current: Section) -> AnyView {
     .into_any()
 }
 
-fn links(sections: &[Section], current: Section) -> AnyView {
+fn links(sections: &[Section], current: Section, alerts: u64) -> AnyView {
     let items = sections
         .iter()
         .map(|section| {
             let (href, text, glyph) = section.about();
+            let open = (*section == Section::Alerts && alerts > 0).then(|| {
+                view! {
+                    <span class="badge badge--bad end">
+                        {count(alerts)} <span class="vh">" open"</span>
+                    </span>
+                }
+            });
             view! {
                 <li>
                     <a href=href aria-current=(*section == current).then_some("page")>
                         <Icon of=glyph />
                         {text}
+                        {open}
                     </a>
                 </li>
             }

@@ -112,6 +112,7 @@ impl Fleet {
         self.apply_reach(&mut row, &old, &change, &mut errors)?;
         errors.finish().map_err(AccountsError::Invalid)?;
         let reach = |row: &account::Model| (row.secret.clone(), row.base_url.clone(), row.proxy_url.clone());
+        let is_off = row.disabled_at.is_some();
         let is_back = old.disabled_at.is_some() && row.disabled_at.is_none();
         let is_fresh = reach(&row) != reach(&old) || is_back;
         if is_fresh {
@@ -122,9 +123,12 @@ impl Fleet {
         if let Some(models) = &models {
             write_models(&transaction, id, models).await?;
         }
-        if is_fresh {
-            let subject = id::render(id::Kind::Account, id);
+        let subject = id::render(id::Kind::Account, id);
+        if is_fresh || is_off {
             alerts::resolve(&transaction, alerts::Kind::AccountParked, &subject).await?;
+        }
+        if is_off {
+            alerts::resolve(&transaction, alerts::Kind::AccountUnusable, &subject).await?;
         }
         stamp::renew(&transaction, AREA).await?;
         transaction.commit().await?;

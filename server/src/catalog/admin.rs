@@ -1,9 +1,10 @@
 //! What an admin adds to the catalogue: models, and prices from a moment on.
 //!
-//! Invariant: a model is added together with its price, or not at all. Writes `model`, `price` and the stamp `catalog`.
+//! Invariant: a model is added together with its price, or not at all. Writes `model`, `price` and the stamp
+//! `catalog`; closes alerts of models without a price.
 
 use super::{AREA, Catalog, CatalogError, ModelInfo};
-use crate::{clock, fields::FieldErrors, stamp};
+use crate::{alerts, clock, fields::FieldErrors, stamp};
 use entity::{model, price};
 use gateway_core::{catalog::INPUT_CONSTANT, dialect::Dialect, pricing::PriceSheet};
 use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, EntityTrait as _, TransactionTrait as _};
@@ -115,6 +116,9 @@ impl Catalog {
         price_row(id, effective_at, sheet.as_ref(), actor_id)?
             .insert(&transaction)
             .await?;
+        if effective_at <= now_ms {
+            alerts::resolve(&transaction, alerts::Kind::PriceUnknown, id).await?;
+        }
         stamp::renew(&transaction, AREA).await?;
         transaction.commit().await?;
         self.refresh().await?;

@@ -5,6 +5,7 @@
 
 use super::{Change, Principal, Refusal, Who, view};
 use crate::{
+    alerts,
     auth::{ABSOLUTE_MS, NewUser, Person, Session},
     keys::KeyState,
     teams::{self, Right},
@@ -92,6 +93,10 @@ impl Principal {
             role: role.name().to_owned(),
             has_accounts: !self.app.fleet.list().await?.is_empty(),
             key_count: live.count() as u64,
+            alerts: match person.is_admin {
+                true => alerts::count_open(&self.app.db).await?,
+                false => 0,
+            },
             now: Time(self.now_ms()),
         })
     }

@@ -33,6 +33,8 @@ routes! {
     patch  "/accounts/{id}"                   platform::update_account;
     delete "/accounts/{id}"                   platform::delete_account;
     post   "/accounts/{id}/test"              platform::test_account;
+    get    "/alerts"                          platform::list_alerts;
+    delete "/alerts/{id}"                     platform::dismiss_alert;
     get    "/models"                          platform::list_models;
     post   "/models"                          platform::create_model;
     post   "/models/{model:.+}/prices"        platform::add_price;

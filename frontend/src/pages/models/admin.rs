@@ -4,7 +4,9 @@
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
+use leptos_router::location::Url;
 
+use super::super::alerts;
 use super::super::frame::{Spot, Visit, signed_in};
 use super::{price_line, tokens};
 use crate::api::models::{ModelView, Prices, list_models};
@@ -23,7 +25,9 @@ pub fn ModelsPage() -> impl IntoView {
         Spot::new(Section::Models, "Models & prices", "/admin/models"),
         move |visit| async move {
             let models = list_models().await?;
-            Ok::<_, ApiError>(page(&visit.clock, models, show_all, wanted))
+            let news = alerts::notice(&visit, &["price_unknown", "overrun"]).await?;
+            let page = page(&visit.clock, models, show_all, wanted);
+            Ok::<_, ApiError>(view! { {news} {page} }.into_any())
         },
     )
 }
@@ -138,8 +142,8 @@ fn row(clock: &Clock, model: ModelView) -> AnyView {
     .into_any()
 }
 
-fn price_page(model: &str) -> String {
-    format!("/admin/models/price?model={model}")
+pub(in crate::pages) fn price_page(model: &str) -> String {
+    format!("/admin/models/price?model={}", Url::escape(model))
 }
 
 /// `/admin/models/new`

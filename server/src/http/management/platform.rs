@@ -1,4 +1,4 @@
-//! What platform admins manage: accounts, models and prices, and the requests of all teams.
+//! What platform admins manage: accounts, alerts, models and prices, and the requests of all teams.
 //!
 //! Invariant: permissions are the backend's; a handler only passes on. Reads and writes what the backend does.
 
@@ -8,6 +8,7 @@ use actix_web::web::Path;
 use frontend::api::{
     ApiError,
     accounts::{AccountPatch, Accounts, NewAccount},
+    alerts::Alerts,
     models::{Models, NewModel, NewPrice},
     usage::UsageReads,
 };
@@ -38,6 +39,15 @@ pub async fn delete_account(caller: Caller, id: Path<String>) -> Answer {
 
 pub async fn test_account(caller: Caller, id: Path<String>) -> Answer {
     json(caller.test_account(&id).await?)
+}
+
+pub async fn list_alerts(caller: Caller, query: Find<List>) -> Answer {
+    json(caller.list_alerts(query.0.into()).await?)
+}
+
+pub async fn dismiss_alert(caller: Caller, id: Path<String>) -> Answer {
+    caller.dismiss_alert(&id).await?;
+    gone()
 }
 
 pub async fn list_models(caller: Caller, query: Find<List>) -> Answer {

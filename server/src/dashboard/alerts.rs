@@ -1,0 +1,63 @@
+//! Alerts: platform admins see and dismiss them.
+//!
+//! Invariant: only open alerts are shown. Reads and writes what `alerts` does.
+
+use super::{Change, Principal, Refusal, view};
+use crate::alerts;
+use async_trait::async_trait;
+use entity::alert;
+use frontend::api::{
+    ApiError, Code, Page, PageQuery, Time,
+    alerts::{AlertView, Alerts},
+};
+use gateway_core::id::{self, Kind};
+use serde_json::json;
+
+#[async_trait]
+impl Alerts for Principal {
+    async fn list_alerts(&self, page: PageQuery) -> Result<Page<AlertView>, ApiError> {
+        self.answer(self.read_alerts(&page).await)
+    }
+
+    async fn dismiss_alert(&self, id: &str) -> Result<(), ApiError> {
+        self.answer(self.close_alert(id).await)
+    }
+}
+
+impl Principal {
+    async fn read_alerts(&self, query: &PageQuery) -> Result<Page<AlertView>, Refusal> {
+        self.admin()?;
+        let after = view::after(query, Kind::Alert)?;
+        let rows = alerts::list_open(&self.app.db).await?;
+        let skipped = after.and_then(|after| rows.iter().position(|row| row.id == after));
+        let rest = rows.into_iter().skip(skipped.map_or(0, |at| at + 1));
+        Ok(view::page(query, rest.map(alert_view).collect(), |alert| {
+            alert.id.clone()
+        }))
+    }
+
+    async fn close_alert(&self, id: &str) -> Result<(), Refusal> {
+        self.admin()?;
+        let row = alerts::dismiss(&self.app.db, super::parse(Kind::Alert, id)?).await?;
+        let row = row.ok_or(Code::NotFound)?;
+        self.record(Change {
+            action: "alert.dismiss",
+            target: id,
+            before: json!({"kind": row.kind, "subject": row.subject, "message": row.message, "count": row.count}),
+            ..Change::default()
+        })
+        .await
+    }
+}
+
+fn alert_view(row: alert::Model) -> AlertView {
+    AlertView {
+        id: id::render(Kind::Alert, row.id),
+        kind: row.kind,
+        subject: row.subject,
+        message: row.message,
+        first_at: Time(row.first_at),
+        last_at: Time(row.last_at),
+        count: row.count,
+    }
+}
