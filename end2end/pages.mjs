@@ -20,6 +20,7 @@ export async function furnish(hub) {
   const request = requests.data[0].id;
   return {
     overview: "/overview",
+    confirm: "/confirm?to=/team",
     keys: "/keys",
     "key-new": "/keys/new",
     "key-edit": `/keys/${id}`,

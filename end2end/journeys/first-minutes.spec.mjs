@@ -14,7 +14,7 @@ test("from sign-up to the receipt of the first call", async ({ hub, page }) => {
   await page.getByLabel("Label").fill("OpenAI main");
   await page.getByText("Routing and limits").click();
   await page.getByLabel("Base URL").fill(`${hub.upstream.url}/first/v1`);
-  await page.getByRole("button", { name: "Save and test" }).click();
+  await page.getByRole("button", { name: "Test" }).click();
   await expect(page.getByText("The key works", { exact: true })).toBeVisible();
   expect(hub.upstream.requests.at(-1).authorization).toBe("Bearer sk-first-secret");
 
@@ -44,7 +44,7 @@ test("an account whose key is refused says so and can be mended", async ({ hub, 
   await page.getByLabel("API key").fill("sk-wrong");
   await page.getByText("Routing and limits").click();
   await page.getByLabel("Base URL").fill(`${hub.upstream.url}/first/v1`);
-  await page.getByRole("button", { name: "Save and test" }).click();
+  await page.getByRole("button", { name: "Test" }).click();
   await expect(page.getByText("The test failed")).toBeVisible();
   await expect(page.locator("body")).not.toContainText("sk-wrong");
 

@@ -19,7 +19,7 @@ use crate::pages::keys::{KeyCreated, KeyEdit, KeyList, KeyNew, KeyRevoke, KeyRot
 use crate::pages::landing::Landing;
 use crate::pages::models::{Catalogue, ModelNew, ModelsPage, PriceNew};
 use crate::pages::overview::OverviewPage;
-use crate::pages::session::{LogIn, Setup, SignUp};
+use crate::pages::session::{Confirm, LogIn, Setup, SignUp};
 use crate::pages::settings::SettingsPage;
 use crate::pages::team::TeamPage;
 use crate::pages::teams::TeamsPage;
@@ -40,6 +40,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/login") view=LogIn ssr=Async />
                 <Route path=path!("/setup") view=Setup ssr=Async />
 
+                <Route path=path!("/confirm") view=Confirm ssr=Async />
                 <Route path=path!("/overview") view=OverviewPage ssr=Async />
                 <Route path=path!("/keys") view=KeyList ssr=Async />
                 <Route path=path!("/keys/new") view=KeyNew ssr=Async />

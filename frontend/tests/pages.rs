@@ -31,7 +31,8 @@ const PUBLIC: [&str; 7] = [
     "/login",
     "/setup?token=t",
 ];
-const SIGNED_IN: [&str; 14] = [
+const SIGNED_IN: [&str; 15] = [
+    "/confirm?to=%2Fteam",
     "/overview",
     "/keys",
     "/keys/new",

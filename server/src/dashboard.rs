@@ -1,7 +1,8 @@
 //! The dashboard's backend: what one principal may ask of the areas, and the view models they get.
 //!
 //! Invariant: every permission is checked here or in the area below, by the principal's own rights; another team's things
-//! are not found, never forbidden; every change is in the audit log. Reads and writes what the areas do.
+//! are not found, never forbidden; every change is in the audit log; a browser whose password was entered long ago changes no
+//! secret of an account, no balance and no role. Reads and writes what the areas do.
 
 mod accounts;
 mod alerts;
@@ -106,6 +107,24 @@ impl Principal {
             Ok(person)
         } else {
             Err(ApiError::because(Code::Forbidden, "Only platform admins may do this.").into())
+        }
+    }
+
+    /// Whether the password was entered lately, or a token stands for it: then a secret, money or a role may be changed.
+    const fn is_confirmed(&self) -> bool {
+        match &self.who {
+            Who::Browser(session) => session.is_confirmed(self.now_ms()),
+            Who::Token(_) => true,
+            Who::Nobody | Who::Unknown => false,
+        }
+    }
+
+    /// Refuses unless [`Self::is_confirmed`].
+    fn demand_confirmed(&self) -> Result<(), Refusal> {
+        if self.is_confirmed() {
+            Ok(())
+        } else {
+            Err(Code::Unconfirmed.into())
         }
     }
 

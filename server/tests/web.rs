@@ -9,6 +9,8 @@ mod harness;
 
 #[path = "web/alerts.rs"]
 mod alerts;
+#[path = "web/confirm.rs"]
+mod confirm;
 #[path = "web/entrance.rs"]
 mod entrance;
 #[path = "web/forgery.rs"]

@@ -412,6 +412,10 @@ impl Sessions for Sample {
         refused()
     }
 
+    async fn confirm(&self, _: String) -> Result<SetCookie, ApiError> {
+        refused()
+    }
+
     async fn change_password(&self, _: String, _: String) -> Result<SetCookie, ApiError> {
         refused()
     }
@@ -439,6 +443,14 @@ impl Sessions for Sample {
 
     fn seal(&self, text: &str) -> Result<String, ApiError> {
         Ok(text.bytes().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    fn keep(&self, text: &str) -> Result<String, ApiError> {
+        self.seal(text)
+    }
+
+    fn kept(&self, sealed: &str) -> Option<String> {
+        self.open(sealed)
     }
 
     fn open(&self, sealed: &str) -> Option<String> {

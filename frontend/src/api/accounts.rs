@@ -241,7 +241,9 @@ pub struct AccountForm {
     pub tpm: String,
     /// Requests at once.
     pub max_in_flight: String,
-    /// `test` to ask the provider first, else save.
+    /// A key typed before, sealed; it counts where `secret` is empty.
+    pub kept: String,
+    /// `test` to ask the provider and save nothing, else save.
     #[serde(skip_serializing)]
     pub intent: String,
 }
@@ -344,27 +346,55 @@ pub async fn account(id: String) -> Result<AccountView, ApiError> {
     super::backend()?.account(&id).await
 }
 
-/// The form of a new account: tests it first, or saves it.
+#[cfg(feature = "ssr")]
+impl AccountForm {
+    /// Where the key is sent: a kept one is good for there alone.
+    fn place(&self) -> String {
+        format!("{} {} {}", self.provider, self.base_url.trim(), self.proxy_url.trim())
+    }
+
+    /// Takes up the key that was kept where none was typed, and keeps the one there is for when the form is shown again.
+    fn recall(&mut self, backend: &dyn super::Backend) -> Result<(), ApiError> {
+        let typed = self.secret.trim();
+        if !typed.is_empty() {
+            self.kept = backend.keep(&format!("{}\n{typed}", self.place()))?;
+        } else if !self.kept.is_empty() {
+            let opened = backend.kept(&std::mem::take(&mut self.kept));
+            let found = opened.and_then(|text| {
+                let (place, secret) = text.split_once('\n')?;
+                (place == self.place()).then(|| secret.to_owned())
+            });
+            let Some(secret) = found else {
+                let gone = "The key typed before is kept for 15 minutes, and for one address. Paste it again.";
+                return Err(ApiError::field("secret", gone));
+            };
+            self.kept = backend.keep(&format!("{}\n{secret}", self.place()))?;
+            self.secret = secret;
+        }
+        Ok(())
+    }
+}
+
+/// The form of a new account: tests what is typed, or saves it.
 #[server(prefix = "/fn", endpoint = "create_account")]
 pub async fn create_account(
     #[server(flatten)]
     #[server(default)]
     form: AccountForm,
 ) -> Result<(), ApiError> {
+    let mut form = form;
     let page = format!("/admin/accounts/new/{}", form.provider);
     let backend = super::backend()?;
-    let result = match form.parse() {
-        Ok(new) => backend.create_account(new).await,
-        Err(error) => Err(error),
-    };
-    let done = match result {
-        Ok(view) if form.intent == "test" => {
-            let test = backend.test_account(&view.id).await?;
-            Ok(Done::to(format!("/admin/accounts/{}", view.id))
-                .tested(test)
-                .saying(format!("Account {} saved.", view.label)))
+    let parsed = form.recall(&*backend).and_then(|()| form.parse());
+    let done = match parsed {
+        Ok(new) if form.intent == "test" => {
+            let tested = backend.test_draft(new).await;
+            tested.map(|test| Done::to(page.clone()).tested(test).keeping(flash::typed_form(&form)))
         }
-        Ok(view) => Ok(Done::to("/admin/accounts").saying(format!("Account {} added.", view.label))),
+        Ok(new) => backend
+            .create_account(new)
+            .await
+            .map(|view| Done::to("/admin/accounts").saying(format!("Account {} added.", view.label))),
         Err(error) => Err(error),
     };
     flash::finish(&page, flash::typed_form(&form), done)
@@ -378,9 +408,11 @@ pub async fn update_account(
     #[server(default)]
     form: AccountForm,
 ) -> Result<(), ApiError> {
+    let mut form = form;
     let page = format!("/admin/accounts/{id}");
     let backend = super::backend()?;
-    let result = match form.parse_patch() {
+    let parsed = form.recall(&*backend).and_then(|()| form.parse_patch());
+    let result = match parsed {
         Ok(change) => backend.update_account(&id, change).await,
         Err(error) => Err(error),
     };

@@ -14,6 +14,8 @@ pub enum Code {
     Invalid,
     /// Nobody is signed in, or the token is not valid.
     Unauthenticated,
+    /// Signed in, but so long ago that this needs the password once more.
+    Unconfirmed,
     /// Signed in, but this needs other rights.
     Forbidden,
     /// No such thing, or it belongs to another team.
@@ -37,7 +39,7 @@ impl Code {
         match self {
             Self::Invalid => 400,
             Self::Unauthenticated => 401,
-            Self::Forbidden => 403,
+            Self::Unconfirmed | Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::Conflict => 409,
             Self::TooLarge => 413,
@@ -53,6 +55,7 @@ impl Code {
         match self {
             Self::Invalid => "Some fields need another look.",
             Self::Unauthenticated => "Log in to see this.",
+            Self::Unconfirmed => "Enter your password once more, then do this again.",
             Self::Forbidden => "Your role does not allow this. Ask an owner of the team.",
             Self::NotFound => "There is nothing here.",
             Self::Conflict => "This exists already.",

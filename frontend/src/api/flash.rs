@@ -3,7 +3,8 @@
 //! Every form is a plain POST to `/fn/…` that answers with a redirect; the flash is a sealed cookie that lives a minute and is
 //! shown once. So forms work without script, and a secret is stored nowhere.
 //!
-//! Invariant: passwords and upstream secrets are never in it; a new customer key is, sealed for the browser that made it.
+//! Invariant: passwords are never in it, and an upstream secret only sealed once more; a new customer key is, sealed for the
+//! browser that made it. Whoever sends a form is led to a page of ours, nowhere else.
 
 use super::ApiError;
 use super::accounts::TestView;
@@ -19,6 +20,9 @@ use std::collections::BTreeMap;
 /// The cookie's name.
 pub const COOKIE: &str = "ourhub-flash";
 
+/// Where a password is asked for once more.
+#[cfg(feature = "ssr")]
+const CONFIRM: &str = "/confirm";
 /// How long the cookie lives, in seconds.
 #[cfg(feature = "ssr")]
 const LIFE_S: u32 = 60;
@@ -100,6 +104,13 @@ impl Done {
         self
     }
 
+    /// Leaves what was typed, to go on with it.
+    #[must_use]
+    pub fn keeping(mut self, typed: BTreeMap<String, String>) -> Self {
+        self.flash.typed = typed;
+        self
+    }
+
     /// Leaves the outcome of a test.
     #[must_use]
     pub fn tested(mut self, test: TestView) -> Self {
@@ -136,42 +147,83 @@ pub fn finish(page: &str, typed: BTreeMap<String, String>, result: Result<Done, 
             if let Some(cookie) = &done.cookie {
                 set_cookie(&cookie.0);
             }
-            let path = done.to.split('?').next().unwrap_or_default().to_owned();
-            leave(&Flash {
-                page: path,
-                ..done.flash
-            })?;
-            leptos_actix::redirect(&done.to);
+            let page = path_of(&done.to).to_owned();
+            leave(&Flash { page, ..done.flash })?;
+            lead_to(&done.to);
             Ok(())
         }
         Err(error) if error.code == Code::Unauthenticated && page != "/login" => {
-            leptos_actix::redirect("/login");
+            lead_to("/login");
+            Ok(())
+        }
+        Err(error) if error.code == Code::Unconfirmed && wants_page() => {
+            leave_typed(CONFIRM, None, typed)?;
+            lead_to(&confirm_page(page));
             Ok(())
         }
         Err(error) if wants_page() => {
-            let refused = Flash {
-                page: page.to_owned(),
-                error: Some(error),
-                ..Flash::default()
-            };
-            let with_typed = Flash {
-                typed,
-                ..refused.clone()
-            };
-            // What was typed may be longer than a cookie; then at least what was wrong is told.
-            leave(&with_typed).or_else(|_| leave(&refused))?;
-            leptos_actix::redirect(page);
+            leave_typed(page, Some(error), typed)?;
+            lead_to(page);
             Ok(())
         }
         Err(error) => Err(error),
     }
 }
 
+/// The page that asks for the password, then leads to `to`.
+#[cfg(feature = "ssr")]
+#[must_use]
+pub fn confirm_page(to: &str) -> String {
+    format!("{CONFIRM}?to={}", leptos_router::location::Url::escape(to))
+}
+
+/// `to` where it is a page of ours, else the overview: nobody is led elsewhere by a link to us.
+#[must_use]
+pub fn own_page(to: &str) -> &str {
+    let is_own = to.starts_with('/') && !to.starts_with("//") && to.bytes().all(|letter| letter.is_ascii_graphic());
+    if is_own && !to.contains('\\') { to } else { "/overview" }
+}
+
+fn path_of(page: &str) -> &str {
+    page.split('?').next().unwrap_or_default()
+}
+
+/// Leads whoever sent the form to `to`. What cannot stand in a header is no page.
+#[cfg(feature = "ssr")]
+fn lead_to(to: &str) {
+    use actix_web::http::{
+        StatusCode,
+        header::{HeaderValue, LOCATION},
+    };
+    if let (Some(response), Ok(to)) = (
+        use_context::<leptos_actix::ResponseOptions>(),
+        HeaderValue::from_str(own_page(to)),
+    ) {
+        response.insert_header(LOCATION, to);
+        response.set_status(StatusCode::FOUND);
+    }
+}
+
+/// Leaves for `page` what was wrong and what was typed. That may be longer than a cookie; then at least what was wrong is told.
+#[cfg(feature = "ssr")]
+fn leave_typed(page: &str, error: Option<ApiError>, typed: BTreeMap<String, String>) -> Result<(), ApiError> {
+    let refused = Flash {
+        page: path_of(page).to_owned(),
+        error,
+        ..Flash::default()
+    };
+    let with_typed = Flash {
+        typed,
+        ..refused.clone()
+    };
+    leave(&with_typed).or_else(|_| leave(&refused))
+}
+
 /// What the page before left for `page`; shown once. Call it while the page is built, before anything is awaited.
 #[must_use]
 pub fn take(page: &str) -> Flash {
     #[cfg(feature = "ssr")]
-    if let Some(flash) = read().filter(|flash| flash.page == page) {
+    if let Some(flash) = read().filter(|flash| flash.page == path_of(page)) {
         set_cookie(&flash_cookie("", 0));
         return flash;
     }

@@ -192,7 +192,10 @@ pub async fn add_price(
     #[server(default)]
     form: ModelForm,
 ) -> Result<(), ApiError> {
-    let page = format!("/admin/models/price?model={}", form.id);
+    let page = format!(
+        "/admin/models/price?model={}",
+        leptos_router::location::Url::escape(&form.id)
+    );
     let backend = super::backend()?;
     let mut read = Form::new();
     let new = NewPrice {

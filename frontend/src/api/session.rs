@@ -8,6 +8,8 @@ use super::{ApiError, Time};
 use async_trait::async_trait;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "ssr")]
+use std::collections::BTreeMap;
 
 /// Who is signed in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +70,8 @@ pub trait Sessions {
     async fn log_in(&self, email: String, password: String) -> Result<SetCookie, ApiError>;
     /// Ends the session.
     async fn log_out(&self) -> Result<SetCookie, ApiError>;
+    /// Signs in anew with the password of who is signed in already; grave changes demand that it was entered lately.
+    async fn confirm(&self, password: String) -> Result<SetCookie, ApiError>;
     /// Changes the password and ends every session; the cookie opens a new one.
     async fn change_password(&self, current: String, new: String) -> Result<SetCookie, ApiError>;
     /// The browsers signed in.
@@ -78,6 +82,10 @@ pub trait Sessions {
     fn seal(&self, text: &str) -> Result<String, ApiError>;
     /// What was sealed, if it was sealed here and is not old.
     fn open(&self, sealed: &str) -> Option<String>;
+    /// `text` sealed for this browser, for a form that is sent again within minutes.
+    fn keep(&self, text: &str) -> Result<String, ApiError>;
+    /// What was kept, if it was kept here and is not old.
+    fn kept(&self, sealed: &str) -> Option<String>;
     /// Makes whoever is signed in platform admin, by the one-time link of the first start.
     async fn redeem_setup(&self, token: String) -> Result<(), ApiError>;
 }
@@ -116,6 +124,25 @@ pub async fn log_in(#[server(default)] email: String, #[server(default)] passwor
         typed,
         result.map(|cookie| Done::to("/overview").with_cookie(cookie)),
     )
+}
+
+/// The form that asks for the password once more; `typed` is what was typed on the page `to`, as JSON.
+#[server(prefix = "/fn", endpoint = "confirm")]
+pub async fn confirm(
+    #[server(default)] password: String,
+    #[server(default)] to: String,
+    #[server(default)] typed: String,
+) -> Result<(), ApiError> {
+    let typed: BTreeMap<String, String> = serde_json::from_str(&typed).unwrap_or_default();
+    let result = super::backend()?.confirm(password).await;
+    let next = if typed.is_empty() {
+        "It is you. Now do it again."
+    } else {
+        "It is you. What you typed is still here: send it again."
+    };
+    let done = Done::to(flash::own_page(&to)).keeping(typed.clone()).saying(next);
+    let page = flash::confirm_page(flash::own_page(&to));
+    flash::finish(&page, typed, result.map(|cookie| done.with_cookie(cookie)))
 }
 
 /// The log-out button.

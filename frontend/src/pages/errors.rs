@@ -34,6 +34,7 @@ pub fn Refused(error: ApiError) -> impl IntoView {
     set_status(status);
     let title = match error.code {
         Code::NotFound => "Not found",
+        Code::Unconfirmed => "Confirm it is you",
         Code::Forbidden => "Not allowed",
         Code::Unavailable => "No answer right now",
         Code::Throttled => "Slow down",

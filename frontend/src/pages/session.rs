@@ -1,14 +1,14 @@
-//! Sign-up, log-in, and the link of the first start.
+//! Sign-up, log-in, the password asked for once more, and the link of the first start.
 //!
-//! Reads the flash of its own page; the forms are sent to `/fn/sign_up`, `/fn/log_in` and `/fn/redeem_setup`.
+//! Reads the flash of its own page; the forms are sent to `/fn/sign_up`, `/fn/log_in`, `/fn/confirm` and `/fn/redeem_setup`.
 
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
-use super::frame::{problem, public};
-use crate::api::{Flash, flash};
-use crate::ui::{AuthFrame, Button, Hidden, Kind, Size, Step, TextField, Tone, Trail};
+use super::frame::{Spot, Visit, problem, public, signed_in};
+use crate::api::{ApiError, Flash, flash};
+use crate::ui::{AuthFrame, Button, Hidden, Kind, LinkButton, Section, Size, Step, TextField, Tone, Trail};
 
 /// `/signup`
 #[component]
@@ -113,6 +113,53 @@ fn what_follows() -> AnyView {
             <p class="muted t13 u-mt1">"From the form to the first answer."</p>
         </div>
         <Trail steps=steps />
+    }
+    .into_any()
+}
+
+/// `/confirm?to=…`: the password once more, before something grave is done on the page `to`.
+#[component]
+pub fn Confirm() -> impl IntoView {
+    let to = use_query_map().read_untracked().get("to").unwrap_or_default();
+    signed_in(
+        Spot::new(Section::Settings, "Confirm it is you", "/confirm").quiet(),
+        |visit| async move { Ok::<_, ApiError>(confirm_page(&visit, flash::own_page(&to).to_owned())) },
+    )
+}
+
+fn confirm_page(visit: &Visit, to: String) -> AnyView {
+    let left = &visit.flash;
+    let problem = left.error.as_ref().filter(|error| error.fields.is_empty()).map(problem);
+    let wrong = left.error_of("password");
+    let typed = serde_json::to_string(&left.typed).unwrap_or_default();
+    let email = visit.session.email.clone();
+    view! {
+        <div class="dialogpage">
+            <form class="dialog stack" method="post" action="/fn/confirm">
+                <Hidden fields=vec![("to", to.clone()), ("typed", typed)] />
+                <div>
+                    <h1>"Confirm it is you"</h1>
+                    <p class="t13 muted u-mt1">
+                        "This changes a secret, money or a role, and your password was entered more than 15 minutes ago. Nothing was changed yet."
+                    </p>
+                </div>
+                {problem}
+                // For password managers: it has no name and is not sent.
+                <input class="vh" type="email" autocomplete="username" value=email readonly tabindex="-1" aria-label="Email" />
+                <TextField
+                    name="password"
+                    label="Password"
+                    kind="password"
+                    autocomplete="current-password"
+                    required=true
+                    nostrip:error=wrong
+                />
+                <div class="dialog__foot">
+                    <LinkButton href=to text="Cancel" />
+                    <Button text="Confirm" kind=Kind::Primary />
+                </div>
+            </form>
+        </div>
     }
     .into_any()
 }

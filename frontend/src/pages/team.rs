@@ -18,13 +18,8 @@ pub fn TeamPage() -> impl IntoView {
     let asked = use_query_map().read_untracked().get("edit");
     signed_in(Spot::new(Section::Team, "Team", "/team").quiet(), |visit| async move {
         let members = list_members().await?;
-        let refused = visit
-            .flash
-            .typed
-            .get("user")
-            .filter(|_| visit.flash.error.is_some())
-            .cloned();
-        let open = refused.or(asked);
+        let begun = visit.flash.typed.get("user").cloned();
+        let open = begun.or(asked);
         let edited = open.and_then(|id| members.iter().find(|member| member.user_id == id).cloned());
         let page = list(&visit, members);
         Ok::<_, ApiError>(match edited {

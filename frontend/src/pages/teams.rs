@@ -22,13 +22,8 @@ pub fn TeamsPage() -> impl IntoView {
                 return Err(ApiError::new(Code::Forbidden));
             }
             let teams = list_teams(PageQuery { limit: None, after }).await?;
-            let refused = visit
-                .flash
-                .typed
-                .get("team")
-                .filter(|_| visit.flash.error.is_some())
-                .cloned();
-            let open = refused.or(asked);
+            let begun = visit.flash.typed.get("team").cloned();
+            let open = begun.or(asked);
             let granted = open.and_then(|id| teams.data.iter().find(|team| team.id == id).cloned());
             let page = list(&visit, teams);
             Ok::<_, ApiError>(match granted {

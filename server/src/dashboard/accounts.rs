@@ -75,6 +75,7 @@ impl Principal {
 
     async fn add_account(&self, new: NewAccount) -> Result<AccountView, Refusal> {
         self.admin()?;
+        self.demand_confirmed()?;
         let account = self.app.fleet.create(&shapes::new(new)?).await?;
         self.record_account(&account, "account.create", Value::Null).await?;
         Ok(shapes::view(account, self.now_ms()))
@@ -84,6 +85,9 @@ impl Principal {
         self.admin()?;
         let account_id = super::parse(Kind::Account, id)?;
         let before = self.app.fleet.get(account_id).await?;
+        if change.secret.is_some() {
+            self.demand_confirmed()?;
+        }
         let account = self.app.fleet.update(account_id, shapes::change(change)?).await?;
         self.record_account(&account, "account.update", noted(&before)).await?;
         Ok(shapes::view(account, self.now_ms()))

@@ -65,6 +65,7 @@ impl Principal {
     async fn give(&self, team: &str, new: NewGrant) -> Result<LedgerLine, Refusal> {
         let admin = self.admin()?;
         let scope = self.scope(team).await?;
+        self.demand_confirmed()?;
         let line = billing::grant(&self.app.ledger, &scope, new.amount, &new.reason, self.now_ms()).await?;
         let target = id::render(Kind::Entry, line.line_id);
         self.record(Change {

@@ -3,10 +3,14 @@
 //! Invariant: the cookie is `__Host-ourhub` with Secure over https, else `ourhub`; HttpOnly and SameSite=Lax always.
 //! Reads and writes what `auth` does.
 
-use super::{Change, Principal, Refusal, Who, view};
+use super::{
+    Change, Principal, Refusal, Who,
+    flash::{FLASH, KEPT},
+    view,
+};
 use crate::{
     alerts,
-    auth::{ABSOLUTE_MS, NewUser, Person, Session},
+    auth::{ABSOLUTE_MS, AuthError, NewUser, Person, Session},
     keys::KeyState,
     teams::{self, Right},
 };
@@ -20,6 +24,9 @@ use serde_json::json;
 
 /// Keys counted for the first-steps list; more are not told apart.
 const KEYS_COUNTED: u64 = 1_000;
+
+/// What is said of a password that is not theirs.
+const WRONG_PASSWORD: &str = "This is not your password.";
 
 /// The cookie's name over https, which no other host can set.
 pub const SECURE_COOKIE: &str = "__Host-ourhub";
@@ -49,6 +56,10 @@ impl Sessions for Principal {
         self.answer(self.close_session().await)
     }
 
+    async fn confirm(&self, password: String) -> Result<SetCookie, ApiError> {
+        self.answer(self.step_up(&password).await)
+    }
+
     async fn change_password(&self, current: String, new: String) -> Result<SetCookie, ApiError> {
         self.answer(self.replace_password(&current, &new).await)
     }
@@ -62,11 +73,19 @@ impl Sessions for Principal {
     }
 
     fn seal(&self, text: &str) -> Result<String, ApiError> {
-        self.answer(self.seal_flash(text))
+        self.answer(self.seal_text(&FLASH, text))
     }
 
     fn open(&self, sealed: &str) -> Option<String> {
-        self.open_flash(sealed)
+        self.open_text(&FLASH, sealed)
+    }
+
+    fn keep(&self, text: &str) -> Result<String, ApiError> {
+        self.answer(self.seal_text(&KEPT, text))
+    }
+
+    fn kept(&self, sealed: &str) -> Option<String> {
+        self.open_text(&KEPT, sealed)
     }
 
     async fn redeem_setup(&self, token: String) -> Result<(), ApiError> {
@@ -125,6 +144,16 @@ impl Principal {
         Ok(SetCookie(self.cookie_text("", 0)))
     }
 
+    async fn step_up(&self, password: &str) -> Result<SetCookie, Refusal> {
+        let session = self.browser()?;
+        let confirmed = self.app.auth.step_up(session, password, &self.visit.visitor).await;
+        let opened = confirmed.map_err(|error| match error {
+            AuthError::WrongCredentials => ApiError::field("password", WRONG_PASSWORD).into(),
+            other => Refusal::from(other),
+        })?;
+        Ok(self.cookie(&opened.cookie))
+    }
+
     async fn replace_password(&self, current: &str, new: &str) -> Result<SetCookie, Refusal> {
         let session = self.browser()?;
         let changed = self
@@ -133,8 +162,8 @@ impl Principal {
             .change_password(session, current, new, &self.visit.visitor)
             .await;
         let opened = changed.map_err(|error| match error {
-            crate::auth::AuthError::WrongCredentials => ApiError::field("current", "This is not your password.").into(),
-            crate::auth::AuthError::Invalid(problems) => renamed(problems, "password", "new"),
+            AuthError::WrongCredentials => ApiError::field("current", WRONG_PASSWORD).into(),
+            AuthError::Invalid(problems) => renamed(problems, "password", "new"),
             other => Refusal::from(other),
         })?;
         self.record_self(&session.person, "user.change_password").await?;

@@ -124,6 +124,16 @@ impl Principal {
     async fn change_member(&self, team: &str, user: &str, change: MemberPatch) -> Result<MemberView, Refusal> {
         let scope = self.scope(team).await?;
         let user_id = super::parse(Kind::User, user)?;
+        if let Some(role) = &change.role
+            && !self.is_confirmed()
+        {
+            scope.demand(Right::ManageTeam)?;
+            let members = teams::list_members(&self.app.db, &scope).await?;
+            let is_same = |member: &MemberRow| member.user_id == user_id && member.role.name() == role;
+            if !members.iter().any(is_same) {
+                self.demand_confirmed()?;
+            }
+        }
         let patch = teams::MemberPatch {
             role: change.role,
             cap_day: change.cap_day.map(cap),

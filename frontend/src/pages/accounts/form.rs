@@ -1,6 +1,6 @@
 //! The account form: first the provider, then its fields, which the preset fills.
 //!
-//! Invariant: a stored secret is never in the page; an empty field keeps it.
+//! Invariant: no secret is ever in the page, be it stored or typed a moment ago; an empty field keeps it.
 //! Reads [`crate::api::accounts`]; the forms are sent to `/fn/create_account`, `/fn/update_account`, `/fn/test_account`.
 
 use leptos::prelude::*;
@@ -71,14 +71,16 @@ fn new_page(visit: &Visit, preset: PresetView) -> AnyView {
         ..Values::default()
     };
     let fields = fields(&visit.flash, &start);
+    let tested = visit.flash.test.clone().map(test);
     view! {
         <PageHead title=format!("Add {}", preset.name) lead="Paste a key and test it. The rest is good as it is." />
         <form class="narrow stack stack--6" method="post" action="/fn/create_account">
             <Hidden fields=vec![("provider", preset.id)] />
             {fields}
+            {tested}
             <div class="row row--wrap">
                 <Button text="Save account" kind=Kind::Primary />
-                <Button text="Save and test" name="intent" value="test" icon=Glyph::Pulse />
+                <Button text="Test" name="intent" value="test" icon=Glyph::Pulse />
                 <LinkButton href="/admin/accounts" text="Cancel" kind=Kind::Ghost />
             </div>
         </form>
@@ -236,7 +238,10 @@ fn fields(flash: &Flash, start: &Values) -> AnyView {
 }
 
 fn credential(flash: &Flash, start: &Values) -> AnyView {
-    let hint = if start.last_four.is_empty() {
+    let kept = flash.value("kept", "");
+    let hint = if !kept.is_empty() {
+        "The key you typed is kept, sealed, for 15 minutes. Leave this empty to use it.".to_owned()
+    } else if start.last_four.is_empty() {
         "Stored encrypted. Nobody sees it again, not even you.".to_owned()
     } else {
         format!(
@@ -244,10 +249,12 @@ fn credential(flash: &Flash, start: &Values) -> AnyView {
             start.last_four
         )
     };
-    let (needs_key, label) = (start.needs_key, flash.value("label", &start.label));
+    let (needs_key, optional) = (start.needs_key && kept.is_empty(), !start.needs_key);
+    let label = flash.value("label", &start.label);
     let (secret_error, label_error) = (flash.error_of("secret"), flash.error_of("label"));
     view! {
         <Fieldset legend="Credential">
+            <Hidden fields=vec![("kept", kept)] />
             <TextField
                 name="secret"
                 label="API key"
@@ -255,7 +262,7 @@ fn credential(flash: &Flash, start: &Values) -> AnyView {
                 autocomplete="off"
                 mono=true
                 required=needs_key
-                optional=!needs_key
+                optional=optional
                 hint=hint
                 nostrip:error=secret_error
             />
