@@ -7,6 +7,7 @@ pub mod alert;
 pub mod api_key;
 pub mod audit;
 pub mod bucket;
+pub mod carried;
 pub mod deployment;
 pub mod entry;
 pub mod hold;

@@ -280,6 +280,15 @@ const TABLES: &[TableSpec] = &[
         ],
     ),
     (
+        "carried",
+        &["bucket_id"],
+        &[
+            ("bucket_id", Kind::Big, false),
+            ("posted", Kind::Big, false),
+            ("overrun", Kind::Big, false),
+        ],
+    ),
+    (
         "hold",
         &["id"],
         &[

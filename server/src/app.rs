@@ -152,7 +152,7 @@ impl App {
             catalog,
             fleet,
         });
-        upkeep::start(&app, &mut app.lifetime.upkeep.lock());
+        upkeep::start(&app, config.keep_requests_days, &mut app.lifetime.upkeep.lock());
         Ok(app)
     }
 

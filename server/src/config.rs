@@ -34,6 +34,8 @@ pub struct Config {
     pub prepaid: bool,
     /// How long a request waits when every account is busy; zero: it does not.
     pub wait: Duration,
+    /// How many days the rows of requests are kept; `None`: for good.
+    pub keep_requests_days: Option<u32>,
     /// Ranges that platform accounts may reach besides public addresses.
     pub upstream_allow: Vec<IpNet>,
     /// How logs are written.
@@ -123,6 +125,7 @@ impl Config {
             },
             prepaid: flags.prepaid,
             wait: duration("OURHUB_WAIT", &flags.wait, WAIT_MAX)?,
+            keep_requests_days: Some(flags.keep_requests_days).filter(|days| *days > 0),
             upstream_allow,
             log: Log {
                 format: flags.log_format,
@@ -249,6 +252,7 @@ mod tests {
         let config = config(&[]).unwrap();
         assert_eq!(config.edge.listen.to_string(), "127.0.0.1:3000");
         assert_eq!(config.wait, Duration::from_secs(30));
+        assert_eq!(config.keep_requests_days, Some(400));
         assert!(config.storage.is_sqlite() && config.edge.public.is_none() && !config.prepaid);
         assert!(
             config
@@ -290,6 +294,16 @@ mod tests {
     fn times_are_read_with_their_unit() {
         for (typed, millis) in [("0", 0), ("30", 30_000), ("500ms", 500), ("2m", 120_000)] {
             assert_eq!(duration("x", typed, WAIT_MAX).unwrap().as_millis(), millis, "{typed}");
+        }
+    }
+
+    #[test]
+    fn requests_are_kept_for_good_where_it_is_said() {
+        for (typed, days) in [("0", None), ("30", Some(30))] {
+            assert_eq!(
+                config(&["--keep-requests-days", typed]).unwrap().keep_requests_days,
+                days
+            );
         }
     }
 

@@ -1,7 +1,7 @@
 //! The ledger: what may be spent is decided in memory, what was spent is written down in groups.
 //!
 //! Invariant: no byte of an answer leaves before its hold is durable; every hold ends once; a refusal changes nothing.
-//! Reads and writes `hold`, `bucket`, `usage_hour`, `entry` and the setting `ledger`. One serving process at a time: a second
+//! Reads and writes `hold`, `bucket`, `carried`, `usage_hour`, `entry` and the settings `ledger` and `retention`. One serving process at a time: a second
 //! one takes the journal over and the first refuses from then on.
 
 mod batch;
@@ -14,6 +14,7 @@ mod postgres;
 mod progress;
 mod queue;
 mod recover;
+mod retention;
 mod sqlite;
 mod store;
 mod verify;
@@ -24,6 +25,7 @@ pub use gateway_core::ledger::{Bucket, Caps, Gate, Kind, Member, Outcome, Payer,
 pub use hold::Hold;
 pub use load::Spent;
 pub use lock::{Guard, LockError, lock};
+pub use retention::prune;
 pub use verify::{Report, VerifyError, verify};
 pub use wallet::{Balance, Grant};
 

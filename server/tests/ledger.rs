@@ -15,5 +15,7 @@ mod cut;
 mod kill;
 #[path = "ledger/replay.rs"]
 mod replay;
+#[path = "ledger/retention.rs"]
+mod retention;
 #[path = "ledger/verify.rs"]
 mod verify;

@@ -1,20 +1,29 @@
-//! What is done by the clock: caches read anew, counts forgotten, the times keys were used written down.
+//! What is done by the clock: caches read anew, counts forgotten, the times keys were used written down, old requests deleted.
 //!
 //! Invariant: a failure is logged and tried again at the next turn; no task outlives the application. Reads and writes what
 //! the areas do.
 
 use super::App;
-use crate::clock;
+use crate::{clock, ledger};
+use gateway_core::id;
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 
 const EVERY: Duration = Duration::from_secs(60);
+/// How often requests past their time are looked for; the first time a little after the start.
+const PRUNE_EVERY: Duration = Duration::from_secs(24 * 3_600);
+/// The rest between two parts of a deletion, for whoever else writes.
+const PRUNE_REST: Duration = Duration::from_millis(50);
+const DAY_MS: i64 = 24 * 3_600_000;
 
 /// Starts the tasks of `app`.
-pub(super) fn start(app: &Arc<App>, tasks: &mut JoinSet<()>) {
+pub(super) fn start(app: &Arc<App>, keep_requests_days: Option<u32>, tasks: &mut JoinSet<()>) {
     tasks.spawn_on(app.catalog.clone().watch(), &app.runtime);
     tasks.spawn_on(app.fleet.clone().watch(), &app.runtime);
     tasks.spawn_on(minutely(Arc::downgrade(app)), &app.runtime);
+    if let Some(days) = keep_requests_days {
+        tasks.spawn_on(daily(Arc::downgrade(app), i64::from(days)), &app.runtime);
+    }
 }
 
 async fn minutely(app: std::sync::Weak<App>) {
@@ -26,6 +35,32 @@ async fn minutely(app: std::sync::Weak<App>) {
             tracing::warn!(%error, "ended sessions could not be deleted");
         }
         note_used_keys(&app).await;
+    }
+}
+
+async fn daily(app: std::sync::Weak<App>, days: i64) {
+    tokio::time::sleep(EVERY).await;
+    loop {
+        let Some(app) = app.upgrade() else { return };
+        match prune_requests(&app, clock::now_ms() - days * DAY_MS).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, days, "requests past their time were deleted"),
+            Err(error) => tracing::warn!(%error, "requests past their time could not be deleted"),
+        }
+        drop(app);
+        tokio::time::sleep(PRUNE_EVERY).await;
+    }
+}
+
+/// Deletes the rows of requests from before `before_ms`, part by part; how many.
+async fn prune_requests(app: &App, before_ms: i64) -> Result<u64, ledger::LedgerError> {
+    let mut count = 0;
+    loop {
+        match ledger::prune(&app.db, id::at(before_ms, 0)).await? {
+            0 => return Ok(count),
+            some => count += some,
+        }
+        tokio::time::sleep(PRUNE_REST).await;
     }
 }
 

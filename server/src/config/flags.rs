@@ -61,6 +61,10 @@ pub struct Flags {
     #[arg(long, env = "OURHUB_DRAIN", default_value = "30s", global = true)]
     pub drain: String,
 
+    /// How many days the rows of requests are kept; 0: for good. Roll-ups and the ledger's sums always are.
+    #[arg(long, env = "OURHUB_KEEP_REQUESTS_DAYS", default_value_t = 400, global = true)]
+    pub keep_requests_days: u32,
+
     /// Logs for people (pretty) or machines (json).
     #[arg(long, env = "OURHUB_LOG_FORMAT", value_enum, default_value = "pretty", global = true)]
     pub log_format: LogFormat,

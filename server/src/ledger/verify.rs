@@ -1,15 +1,17 @@
 //! The books, recomputed: every charge from its usage and price, every cached sum from its rows.
 //!
 //! Invariant: reads one snapshot and writes nothing, so it may run beside a serving process.
-//! Reads `hold`, `bucket`, `usage_hour`, `entry`, `price` and the setting `ledger`.
+//! Where old holds were deleted, what is carried for them stands in; a team's roll-ups of those hours prove what is carried.
+//! Reads `hold`, `bucket`, `carried`, `usage_hour`, `entry`, `price` and the settings `ledger` and `retention`.
 
 use super::{
     Outcome,
     batch::{HOUR_MS, HourKey, HourSums, State},
     load::stored,
+    retention::Mark,
     store::{Marker, SETTING},
 };
-use entity::{bucket, entry, hold, price, setting, usage_hour};
+use entity::{bucket, carried, entry, hold, price, setting, usage_hour};
 use gateway_core::{
     ledger::{Kind, Series},
     pricing::{PriceSheet, charge},
@@ -106,8 +108,22 @@ struct Counted {
     overrun: i128,
 }
 
+impl Counted {
+    const fn new(row: bucket::Model) -> Self {
+        Self {
+            row,
+            posted: 0,
+            overrun: 0,
+        }
+    }
+}
+
 struct Books {
     low_water: i64,
+    /// How far holds were deleted.
+    mark: Mark,
+    /// What is carried for each team's wallet, until the team's hours are known to have counted it.
+    unproved: BTreeMap<i64, i128>,
     sheets: HashMap<i64, Option<PriceSheet>>,
     buckets: BTreeMap<i64, Counted>,
     hours: BTreeMap<HourKey, HourSums>,
@@ -131,22 +147,28 @@ impl Books {
             .into_iter()
             .map(|row| (row.id, serde_json::from_str(&row.sheet).ok()))
             .collect();
+        let mark = Mark::read(snapshot).await.unwrap_or_else(|error| {
+            report.differ(error.to_string());
+            Mark::default()
+        });
         let rows = bucket::Entity::find().all(snapshot).await?;
-        let buckets = rows
-            .into_iter()
-            .map(|row| {
-                (
-                    row.id,
-                    Counted {
-                        row,
-                        posted: 0,
-                        overrun: 0,
-                    },
-                )
-            })
-            .collect();
+        let mut buckets: BTreeMap<i64, Counted> = rows.into_iter().map(|row| (row.id, Counted::new(row))).collect();
+        let mut unproved = BTreeMap::new();
+        for row in carried::Entity::find().all(snapshot).await? {
+            let Some(counted) = buckets.get_mut(&row.bucket_id) else {
+                report.differ(format!("carried: no bucket {}", row.bucket_id));
+                continue;
+            };
+            counted.posted += i128::from(row.posted);
+            counted.overrun += i128::from(row.overrun);
+            if counted.row.kind == Kind::Wallet.name() {
+                *unproved.entry(counted.row.team_id).or_default() += i128::from(row.posted);
+            }
+        }
         Ok(Self {
             low_water,
+            mark,
+            unproved,
             sheets,
             buckets,
             hours: BTreeMap::new(),
@@ -324,10 +346,19 @@ impl Books {
                 ttft_count: row.ttft_count,
             };
             let computed = self.hours.remove(&key).unwrap_or_default();
+            if self.mark.began_ms.is_some_and(|began| key.hour <= began) {
+                let gone = i128::from(stored.posted) - i128::from(computed.posted);
+                *self.unproved.entry(key.team_id).or_default() -= gone;
+                continue;
+            }
             self.report.expect_equal(|| format!("{key:?}"), &stored, &computed);
         }
         for (key, computed) in std::mem::take(&mut self.hours) {
             self.report.differ(format!("{key:?}: no row, computed {computed:?}"));
+        }
+        for (team, left) in std::mem::take(&mut self.unproved) {
+            self.report
+                .expect_equal(|| format!("team {team}: carried beyond its hours"), &left, &0);
         }
         Ok(())
     }
@@ -336,7 +367,7 @@ impl Books {
     /// corrects a hold corrects one of its own team.
     async fn check_entries(&mut self, snapshot: &DatabaseTransaction) -> Result<(), VerifyError> {
         let corrections = entry::Entity::find()
-            .filter(entry::Column::HoldId.is_not_null())
+            .filter(entry::Column::HoldId.gte(self.mark.below))
             .all(snapshot)
             .await?;
         for entry in corrections {
