@@ -4,7 +4,7 @@ import { call } from "./browser.mjs";
 
 export const PUBLIC = { landing: "/", models: "/models", docs: "/docs", gallery: "/gallery", signup: "/signup", login: "/login", missing: "/no-such-page" };
 
-/** Two accounts, one of them cooling down, two keys and five requests; returns the signed-in pages by name. */
+/** Two accounts, one of them cooling down, two keys, six requests and an alert; returns the signed-in pages by name. */
 export async function furnish(hub) {
   await hub.createAdmin();
   const account = await hub.createAccount("first", 0);
@@ -15,6 +15,7 @@ export async function furnish(hub) {
   hub.upstream.answer("first", { status: 429, headers: { "retry-after": "600" } });
   await call(hub, key);
   await call(hub, key, { model: "no-such-model" });
+  await call(hub, key, { model: await unpriced(hub) });
   const teams = await hub.api("GET", "/teams");
   const requests = await hub.api("GET", `/teams/${teams.data[0].id}/requests`);
   const request = requests.data[0].id;
@@ -45,4 +46,16 @@ export async function furnish(hub) {
     "admin-requests": "/admin/requests",
     "admin-receipt": `/admin/requests/${request}`,
   };
+}
+
+/** A model of the catalogue without a price: whoever calls it is refused, and the admin alerted. */
+async function unpriced(hub) {
+  let after = "";
+  for (;;) {
+    const page = await hub.api("GET", `/models?limit=200${after && `&after=${encodeURIComponent(after)}`}`);
+    const found = page.data.find((model) => model.prices === null && model.mode === "chat");
+    if (found) return found.id;
+    if (page.next === null) throw new Error("every model of the catalogue has a price");
+    after = page.next;
+  }
 }

@@ -26,6 +26,9 @@ for (const colorScheme of ["light", "dark"]) {
         await page.setViewportSize({ width: 360, height: 780 });
         const width = await page.evaluate(() => document.documentElement.scrollWidth);
         if (width > 360) found.push(`${name}: ${width} px wide on a phone of 360`);
+        // A frame that clips its table would hide what does not fit.
+        const cut = await page.evaluate(() => [...document.querySelectorAll(".tablewrap")].filter((frame) => frame.scrollWidth > frame.clientWidth).length);
+        if (cut > 0) found.push(`${name}: a table is cut on a phone of 360`);
         await page.setViewportSize({ width: 1280, height: 900 });
       }
     };

@@ -14,9 +14,12 @@ test("from sign-up to the receipt of the first call", async ({ hub, page }) => {
   await page.getByLabel("Label").fill("OpenAI main");
   await page.getByText("Routing and limits").click();
   await page.getByLabel("Base URL").fill(`${hub.upstream.url}/first/v1`);
-  await page.getByRole("button", { name: "Test" }).click();
+  await page.getByRole("button", { name: "Test", exact: true }).click();
   await expect(page.getByText("The key works", { exact: true })).toBeVisible();
   expect(hub.upstream.requests.at(-1).authorization).toBe("Bearer sk-first-secret");
+  expect(await page.content()).not.toContain("sk-first-secret");
+  await page.getByRole("button", { name: "Save account" }).click();
+  await expect(page.getByText("Account OpenAI main added.")).toBeVisible();
 
   const key = await createKey(page, { Name: "laptop" });
   await expect(page.getByText("Waiting for your first call…")).toBeVisible();
@@ -44,10 +47,14 @@ test("an account whose key is refused says so and can be mended", async ({ hub, 
   await page.getByLabel("API key").fill("sk-wrong");
   await page.getByText("Routing and limits").click();
   await page.getByLabel("Base URL").fill(`${hub.upstream.url}/first/v1`);
-  await page.getByRole("button", { name: "Test" }).click();
+  await page.getByRole("button", { name: "Test", exact: true }).click();
   await expect(page.getByText("The test failed")).toBeVisible();
   await expect(page.locator("body")).not.toContainText("sk-wrong");
 
+  await page.getByRole("button", { name: "Save account" }).click();
+  await page.getByRole("link", { name: "OpenAI main" }).click();
+  await page.getByRole("button", { name: "Test account" }).click();
+  await expect(page.getByText("The test failed")).toBeVisible();
   hub.upstream.answer("first", null);
   await page.getByRole("button", { name: "Test account" }).click();
   await expect(page.getByText("The key works", { exact: true })).toBeVisible();

@@ -14,6 +14,7 @@ pub mod models;
 pub mod page;
 pub mod session;
 pub mod team;
+pub mod theme;
 pub mod time;
 pub mod usage;
 

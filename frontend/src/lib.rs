@@ -18,7 +18,7 @@ pub mod ui;
 #[cfg(feature = "ssr")]
 pub use app::App;
 #[cfg(feature = "ssr")]
-pub use shell::{Assets, Theme, shell};
+pub use shell::{Assets, shell};
 
 /// Brings the islands of a page to life; the page's loader calls it.
 #[cfg(feature = "hydrate")]

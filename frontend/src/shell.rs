@@ -1,13 +1,14 @@
 //! The HTML around every page: doctype, head, and the scripts of the islands when their bundle is there.
 //!
 //! Invariant: no inline script or style but those of the islands, which carry the response's nonce.
-//! Reads [`Assets`] from Leptos's context.
+//! Reads [`Assets`] from Leptos's context and the visitor's theme from its cookie.
 
 use leptos::config::LeptosOptions;
 use leptos::hydration::HydrationScripts;
 use leptos::prelude::*;
 use leptos_meta::MetaTags;
 
+use crate::api::theme;
 use crate::app::App;
 use crate::style::STYLESHEET_PATH;
 
@@ -18,17 +19,6 @@ pub struct Assets {
     pub bundle: Option<String>,
     /// Where clients reach the gateway, without a slash at the end: `http://localhost:3000`.
     pub public_url: String,
-    /// Chosen by the visitor; none: the system decides.
-    pub theme: Option<Theme>,
-}
-
-/// Light or dark, whatever the system prefers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Theme {
-    /// Dark on light.
-    Light,
-    /// Light on dark.
-    Dark,
 }
 
 /// Whether islands come to life on this page. Where not, what they would draw is left out.
@@ -39,10 +29,7 @@ pub fn has_islands() -> bool {
 /// A whole page.
 pub fn shell() -> impl IntoView {
     let assets = use_context::<Assets>().unwrap_or_default();
-    let theme = assets.theme.map(|theme| match theme {
-        Theme::Light => "light",
-        Theme::Dark => "dark",
-    });
+    let theme = theme::chosen();
     view! {
         <!DOCTYPE html>
         <html lang="en" data-theme=theme>

@@ -3,7 +3,8 @@
 //! Invariant: at most one open alert per kind and subject (a partial unique index says so). Reads and writes the table `alert`.
 
 use crate::clock;
-use entity::alert::{ActiveModel, Column, Entity, Model};
+pub use entity::alert::Model as Alert;
+use entity::alert::{ActiveModel, Column, Entity};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, QueryOrder as _,
@@ -82,7 +83,7 @@ pub async fn resolve<C: ConnectionTrait>(db: &C, kind: Kind, subject: &str) -> R
 ///
 /// # Errors
 /// [`DbErr`] where the database does not answer.
-pub async fn dismiss<C: ConnectionTrait>(db: &C, id: i64) -> Result<Option<Model>, DbErr> {
+pub async fn dismiss<C: ConnectionTrait>(db: &C, id: i64) -> Result<Option<Alert>, DbErr> {
     let Some(row) = Entity::find_by_id(id)
         .filter(Column::ResolvedAt.is_null())
         .one(db)
@@ -111,7 +112,7 @@ pub async fn count_open<C: ConnectionTrait>(db: &C) -> Result<u64, DbErr> {
 ///
 /// # Errors
 /// [`DbErr`] where the database does not answer.
-pub async fn list_open<C: ConnectionTrait>(db: &C) -> Result<Vec<Model>, DbErr> {
+pub async fn list_open<C: ConnectionTrait>(db: &C) -> Result<Vec<Alert>, DbErr> {
     Entity::find()
         .filter(Column::ResolvedAt.is_null())
         .order_by_desc(Column::LastAt)

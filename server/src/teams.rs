@@ -13,7 +13,7 @@ mod members;
 mod role;
 mod settings;
 
-pub use members::{MemberPatch, MemberRow, list_members, remove_member, update_member};
+pub use members::{MemberPatch, MemberRow, count_members, list_members, remove_member, update_member};
 pub use role::{Right, Role};
 pub use settings::{TeamPatch, update};
 

@@ -244,7 +244,7 @@ fn receipt(is_admin: bool) -> Receipt {
             held: Nano(398_550_000),
             posted: Nano(70_871_750),
             overrun: Nano::ZERO,
-            against: vec!["key, day of 20 Nov".to_owned(), "team, November".to_owned()],
+            against: vec!["key on 20 Nov".to_owned(), "team in November 2026".to_owned()],
         }],
         notes: vec!["max_tokens was not sent, so 8,192 was set: without a bound there is no hold.".to_owned()],
     }

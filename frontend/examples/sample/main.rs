@@ -31,7 +31,6 @@ async fn main() -> std::io::Result<()> {
         provide_context(Assets {
             bundle: None,
             public_url: format!("http://localhost:{port}"),
-            theme: None,
         });
     };
     let options = LeptosOptions::builder().output_name("ourhub").build();

@@ -184,6 +184,7 @@ pub fn own_page(to: &str) -> &str {
     if is_own && !to.contains('\\') { to } else { "/overview" }
 }
 
+#[cfg(feature = "ssr")]
 fn path_of(page: &str) -> &str {
     page.split('?').next().unwrap_or_default()
 }
@@ -224,7 +225,7 @@ fn leave_typed(page: &str, error: Option<ApiError>, typed: BTreeMap<String, Stri
 pub fn take(page: &str) -> Flash {
     #[cfg(feature = "ssr")]
     if let Some(flash) = read().filter(|flash| flash.page == path_of(page)) {
-        set_cookie(&flash_cookie("", 0));
+        set_cookie(&cookie_text(COOKIE, "", 0));
         return flash;
     }
     let _ = page;
@@ -233,13 +234,17 @@ pub fn take(page: &str) -> Flash {
 
 #[cfg(feature = "ssr")]
 fn read() -> Option<Flash> {
+    let text = super::backend().ok()?.open(&cookie(COOKIE)?)?;
+    serde_json::from_str(&text).ok()
+}
+
+/// The value of the cookie `name` that came with the request.
+#[cfg(feature = "ssr")]
+pub(super) fn cookie(name: &str) -> Option<String> {
     let request = use_context::<leptos_actix::Request>()?;
     let cookies = request.headers().get("cookie")?.to_str().ok()?;
-    let sealed = cookies
-        .split("; ")
-        .find_map(|cookie| cookie.strip_prefix(COOKIE)?.strip_prefix('='))?;
-    let text = super::backend().ok()?.open(sealed)?;
-    serde_json::from_str(&text).ok()
+    let value = |cookie: &str| Some(cookie.strip_prefix(name)?.strip_prefix('=')?.to_owned());
+    cookies.split("; ").find_map(value)
 }
 
 #[cfg(feature = "ssr")]
@@ -254,16 +259,16 @@ fn leave(flash: &Flash) -> Result<(), ApiError> {
     }
     let text = serde_json::to_string(flash).map_err(|_| ApiError::new(Code::Internal))?;
     let sealed = super::backend()?.seal(&text)?;
-    set_cookie(&flash_cookie(&sealed, LIFE_S));
+    set_cookie(&cookie_text(COOKIE, &sealed, LIFE_S));
     Ok(())
 }
 
-/// The cookie's text; over https it is sent over https alone.
+/// A cookie's text; over https it is sent over https alone.
 #[cfg(feature = "ssr")]
-fn flash_cookie(sealed: &str, life_s: u32) -> String {
+pub(super) fn cookie_text(name: &str, value: &str, life_s: u32) -> String {
     let is_https = use_context::<crate::Assets>().is_some_and(|assets| assets.public_url.starts_with("https:"));
     let secure = if is_https { "; Secure" } else { "" };
-    format!("{COOKIE}={sealed}; Path=/; Max-Age={life_s}; HttpOnly; SameSite=Lax{secure}")
+    format!("{name}={value}; Path=/; Max-Age={life_s}; HttpOnly; SameSite=Lax{secure}")
 }
 
 #[cfg(feature = "ssr")]

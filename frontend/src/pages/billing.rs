@@ -8,7 +8,7 @@ use leptos_router::hooks::use_query_map;
 
 use super::frame::{Spot, signed_in};
 use crate::api::billing::{BalanceView, LedgerLine, balance, ledger};
-use crate::api::{ApiError, Page, PageQuery};
+use crate::api::{ApiError, Nano, Page, PageQuery};
 use crate::ui::*;
 
 /// `/billing`
@@ -52,7 +52,11 @@ fn stats(balance: &BalanceView) -> AnyView {
         posted,
         ..
     } = *balance;
-    let held = format!("{} of it held by running requests", usd(held));
+    let held = if held == Nano::ZERO {
+        "nothing held".to_owned()
+    } else {
+        format!("{} of it held by running requests", usd(held))
+    };
     view! {
         <Stats>
             <Stat label="Balance" value=view! { <Amount of=balance /> }.into_any() note=held />
@@ -107,7 +111,7 @@ fn row(clock: &Clock, line: LedgerLine) -> AnyView {
             </td>
             <td class="main">{entry} <span class="sub only-sm">{line.reason.clone()}</span></td>
             <td class="p2 muted">{line.reason}</td>
-            <td class="p3 muted">{line.actor}</td>
+            <td class="p3 muted">{line.actor.unwrap_or_else(|| "a call".to_owned())}</td>
             <td class="r">
                 <Amount of=line.amount decimals=6 signed=true />
             </td>

@@ -120,7 +120,7 @@ fn stats(visit: &Visit, overview: &Overview) -> AnyView {
         view! {
             <Stat
                 label=label
-                value=view! { <Amount of=spend.posted decimals=decimals_of_sum(spend.posted) /> }.into_any()
+                value=view! { <Amount of=spend.posted /> }.into_any()
                 nostrip:of=of
                 nostrip:figure=bar
                 note=note
@@ -135,15 +135,16 @@ fn stats(visit: &Visit, overview: &Overview) -> AnyView {
         failed => format!("{} ended with an error", count(failed)),
     };
     let (requests, failovers) = (count(overview.requests), count(overview.failovers));
-    let ttft = overview
-        .ttft_ms
-        .map(|ms| format!("first token after {} on average", duration(ms)));
+    let ttft = overview.ttft_ms.map_or_else(
+        || "another account answered".to_owned(),
+        |ms| format!("first token after {} on average", duration(ms)),
+    );
     view! {
         <Stats>
             {today}
             {month}
             <Stat label="Requests, 30 days" value=requests.into_any() note=failed />
-            <Stat label="429s you never saw" value=failovers.into_any() nostrip:note=ttft />
+            <Stat label="429s you never saw" value=failovers.into_any() note=ttft />
         </Stats>
     }
     .into_any()

@@ -1,14 +1,14 @@
-//! Settings: the team's name, zone and limits; the password; the browsers signed in.
+//! Settings: the team's name, zone and limits; light or dark; the password; the browsers signed in.
 //!
 //! Reads [`crate::api::team::team`] and [`crate::api::session::list_sessions`]; the forms are sent to
-//! `/fn/update_team`, `/fn/change_password` and `/fn/end_session`.
+//! `/fn/update_team`, `/fn/set_theme`, `/fn/change_password` and `/fn/end_session`.
 
 use leptos::prelude::*;
 
 use super::frame::{Spot, Visit, signed_in};
 use crate::api::session::{SignedIn, list_sessions};
 use crate::api::team::{TeamView, team};
-use crate::api::{ApiError, Flash, Nano};
+use crate::api::{ApiError, Flash, Nano, theme};
 use crate::ui::*;
 
 /// `/settings`
@@ -32,9 +32,35 @@ fn page(visit: &Visit, team: &TeamView, sessions: Vec<SignedIn>) -> AnyView {
     };
     let password = password(&visit.flash, &visit.session.email);
     let browsers = browsers(visit, sessions);
+    let appearance = appearance();
     view! {
-        <PageHead title="Settings" lead="The team, your password, and where you are signed in." />
-        <div class="narrow stack stack--6">{team_card} {password} {browsers}</div>
+        <PageHead title="Settings" lead="The team, how pages look, your password, and where you are signed in." />
+        <div class="narrow stack stack--6">{team_card} {appearance} {password} {browsers}</div>
+    }
+    .into_any()
+}
+
+/// Light, dark, or what the system says; kept in this browser.
+fn appearance() -> AnyView {
+    let chosen = theme::chosen();
+    let choice = move |value: Option<&'static str>, text: &'static str| {
+        let pressed = if value == chosen { "true" } else { "false" };
+        view! {
+            <button type="submit" name="theme" value=value.unwrap_or("system") aria-pressed=pressed>
+                {text}
+            </button>
+        }
+    };
+    view! {
+        <Card title="Appearance" hint="in this browser">
+            <form method="post" action="/fn/set_theme" class="row">
+                <div class="seg" role="group" aria-label="Theme">
+                    {choice(None, "System")}
+                    {choice(Some("light"), "Light")}
+                    {choice(Some("dark"), "Dark")}
+                </div>
+            </form>
+        </Card>
     }
     .into_any()
 }

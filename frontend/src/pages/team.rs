@@ -80,8 +80,10 @@ fn row(visit: &Visit, member: MemberView) -> AnyView {
         <tr>
             <td class="main">
                 <span class="row u-gap">
-                    <Avatar name=email.clone() />
-                    <span class="grow trunc">
+                    <span class="only-lg">
+                        <Avatar name=email.clone() />
+                    </span>
+                    <span class="grow">
                         {email.clone()} " " {is_you.then(|| view! { <Badge text="you" /> })}
                         <span class="sub only-sm">{role.clone()}</span>
                     </span>

@@ -60,6 +60,9 @@ impl Scale {
 
 /// A mark of the axis, with as many decimals as the step has.
 fn tick(value: u64, step: u64) -> String {
+    if value == 0 {
+        return "$0".to_owned();
+    }
     let nano = |value: u64| Nano(i64::try_from(value).unwrap_or(i64::MAX));
     let decimals = match nano(step).render().trim_end_matches('0').split_once('.') {
         Some((_, "")) | None => 0,

@@ -10,14 +10,14 @@ use leptos::prelude::*;
 #[component]
 pub fn Amount(
     of: Nano,
-    /// Decimals shown: 2 in sums, 6 for one request, 9 in receipts.
-    #[prop(default = 2)]
-    decimals: usize,
+    /// Decimals shown: 6 for one request, 9 in receipts; absent: those of a sum.
+    #[prop(optional)]
+    decimals: Option<usize>,
     /// Show + or −, and credits in green: in the ledger only.
     #[prop(optional)]
     signed: bool,
 ) -> impl IntoView {
-    let (whole, rest) = parts(of, decimals, signed);
+    let (whole, rest) = parts(of, decimals.unwrap_or_else(|| decimals_of_sum(of)), signed);
     let class = if signed && of.0 > 0 {
         "money money--pos"
     } else {
@@ -32,18 +32,18 @@ pub fn Amount(
     .into_any()
 }
 
-/// The amount as text: `$21.84`; below a cent with six decimals, so that it is not nothing.
+/// The amount as text: `$21.84`; below a cent with more decimals, so that it is not nothing.
 pub fn usd(of: Nano) -> String {
     let (whole, rest) = parts(of, decimals_of_sum(of), false);
     whole + &rest
 }
 
-/// Decimals of a sum: two, and six for what is less than a cent but not nothing.
+/// Decimals of a sum: two, and six or nine for what is less than a cent but not nothing.
 pub const fn decimals_of_sum(of: Nano) -> usize {
-    if of.0 != 0 && of.0.unsigned_abs() < 10_000_000 {
-        6
-    } else {
-        2
+    match of.0.unsigned_abs() {
+        1..1_000 => 9,
+        1_000..10_000_000 => 6,
+        _ => 2,
     }
 }
 

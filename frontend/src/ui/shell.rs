@@ -172,7 +172,7 @@ fn side(nav: Nav, current: Section) -> AnyView {
                     </a>
                     <form class="nav__user" method="post" action=log_out>
                         <Avatar name=email.clone() class="avatar avatar--sm" />
-                        <span class="trunc grow">{email}</span>
+                        <span class="trunc grow" title=email.clone()>{email.clone()}</span>
                         <Button text="Log out" kind=Kind::Ghost size=Size::Small />
                     </form>
                 </div>

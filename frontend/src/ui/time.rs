@@ -140,12 +140,12 @@ pub fn When(at: Time, clock: Clock, #[prop(optional)] style: Style) -> impl Into
     .into_any()
 }
 
-/// A duration: `0.97 s`; below a hundredth `4 ms`, from two minutes on `2 min 5 s`.
+/// A duration: `0.97 s`; below a tenth `43 ms`, from two minutes on `2 min 5 s`.
 pub fn duration(ms: i64) -> String {
     let ms = ms.max(0);
     match ms {
-        1..10 => format!("{ms} ms"),
-        0..120_000 => format!("{}.{:02} s", ms / 1000, ms % 1000 / 10),
+        0..100 => format!("{ms} ms"),
+        100..120_000 => format!("{}.{:02} s", ms / 1000, ms % 1000 / 10),
         _ => format!("{} min {} s", ms / 60_000, ms / 1000 % 60),
     }
 }
@@ -199,7 +199,8 @@ mod tests {
 
     #[test]
     fn durations_have_two_decimals_and_countdowns_minutes() {
-        assert_eq!(duration(4), "4 ms");
+        assert_eq!(duration(0), "0 ms");
+        assert_eq!(duration(43), "43 ms");
         assert_eq!(duration(970), "0.97 s");
         assert_eq!(duration(9_594), "9.59 s");
         assert_eq!(duration(125_000), "2 min 5 s");

@@ -7,7 +7,7 @@ use super::{AREA, Catalog, CatalogError, ModelInfo};
 use crate::{alerts, clock, fields::FieldErrors, stamp};
 use entity::{model, price};
 use gateway_core::{catalog::INPUT_CONSTANT, dialect::Dialect, pricing::PriceSheet};
-use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, EntityTrait as _, TransactionTrait as _};
+use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, EntityTrait as _, SqlErr, TransactionTrait as _};
 use std::sync::Arc;
 
 const NAME_MAX: usize = 200;
@@ -83,7 +83,11 @@ impl Catalog {
             created_at: Set(now_ms),
         };
         let transaction = self.db.begin().await?;
-        row.insert(&transaction).await?;
+        // Somebody else may have added it since we looked.
+        row.insert(&transaction).await.map_err(|error| match error.sql_err() {
+            Some(SqlErr::UniqueConstraintViolation(_)) => CatalogError::Taken,
+            _ => error.into(),
+        })?;
         price_row(&new.id, now_ms, sheet.as_ref(), actor_id)?
             .insert(&transaction)
             .await?;

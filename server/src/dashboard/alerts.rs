@@ -3,9 +3,8 @@
 //! Invariant: only open alerts are shown. Reads and writes what `alerts` does.
 
 use super::{Change, Principal, Refusal, view};
-use crate::alerts;
+use crate::alerts::{self, Alert};
 use async_trait::async_trait;
-use entity::alert;
 use frontend::api::{
     ApiError, Code, Page, PageQuery, Time,
     alerts::{AlertView, Alerts},
@@ -50,7 +49,7 @@ impl Principal {
     }
 }
 
-fn alert_view(row: alert::Model) -> AlertView {
+fn alert_view(row: Alert) -> AlertView {
     AlertView {
         id: id::render(Kind::Alert, row.id),
         kind: row.kind,

@@ -152,8 +152,11 @@ impl Principal {
     async fn end_key(&self, team: &str, id: &str) -> Result<(), Refusal> {
         let scope = self.scope(team).await?;
         let key_id = super::parse(Kind::Key, id)?;
+        let before = self.app.keys.get(&scope, key_id).await?;
         self.app.keys.revoke(&scope, key_id, self.now_ms()).await?;
-        self.record_key(&scope, key_id, "key.revoke", Default::default()).await
+        let after = self.app.keys.get(&scope, key_id).await?;
+        self.record_key(&scope, key_id, "key.revoke", (noted(&before), noted(&after)))
+            .await
     }
 
     async fn record_key(
@@ -222,12 +225,13 @@ impl Principal {
     }
 }
 
-/// What the audit log says of a key that was switched or got another secret.
+/// What the audit log says of a key that was switched, revoked or got another secret.
 fn noted(row: &KeyRow) -> Value {
     let secret = |secret: &keys::SecretRow| json!({"last_four": secret.last_four, "expires_at": secret.expires_at_ms});
     json!({
         "name": row.settings.name,
         "is_disabled": row.disabled_at_ms.is_some(),
+        "is_revoked": row.revoked_at_ms.is_some(),
         "secrets": row.secrets.iter().map(secret).collect::<Vec<_>>(),
     })
 }

@@ -52,10 +52,12 @@ impl Principal {
             }
         };
         let page = view::page(query, rows, |row| view::team_id(row.team_id));
+        let ids: Vec<i64> = page.data.iter().map(|row| row.team_id).collect();
+        let members = teams::count_members(&self.app.db, &ids).await?;
         let mut data = Vec::with_capacity(page.data.len());
         for row in page.data {
-            let scope = teams::scope(&self.app.db, person, row.team_id).await?;
-            data.push(self.team_view(&scope, row).await?);
+            let count = members.get(&row.team_id).copied().unwrap_or_default();
+            data.push(self.team_view(row, count).await?);
         }
         Ok(Page { data, next: page.next })
     }
@@ -63,8 +65,7 @@ impl Principal {
     async fn read_team(&self, team: &str) -> Result<TeamView, Refusal> {
         let scope = self.scope(team).await?;
         scope.demand(Right::Read)?;
-        let row = teams::get(&self.app.db, &scope).await?;
-        self.team_view(&scope, row).await
+        self.one_team(&scope).await
     }
 
     async fn change_team(&self, team: &str, change: TeamPatch) -> Result<TeamView, Refusal> {
@@ -82,8 +83,7 @@ impl Principal {
         if let Some(suspended) = suspended {
             self.suspend(&scope, suspended).await?;
         }
-        let row = teams::get(&self.app.db, &scope).await?;
-        self.team_view(&scope, row).await
+        self.one_team(&scope).await
     }
 
     async fn suspend(&self, scope: &TeamScope, suspended: bool) -> Result<(), Refusal> {
@@ -170,10 +170,16 @@ impl Principal {
         .await
     }
 
-    async fn team_view(&self, scope: &TeamScope, row: TeamRow) -> Result<TeamView, Refusal> {
+    async fn one_team(&self, scope: &TeamScope) -> Result<TeamView, Refusal> {
+        let row = teams::get(&self.app.db, scope).await?;
+        let members = teams::count_members(&self.app.db, &[row.team_id]).await?;
+        let count = members.get(&row.team_id).copied().unwrap_or_default();
+        self.team_view(row, count).await
+    }
+
+    async fn team_view(&self, row: TeamRow, members: u64) -> Result<TeamView, Refusal> {
         let asked = [(Series::team(row.team_id, Period::Month), view::nano(row.cap_month))];
         let [month] = self.spends(&row, asked).await?;
-        let members = teams::list_members(&self.app.db, scope).await?;
         let balance = self.app.ledger.balance(row.team_id).await?;
         Ok(TeamView {
             id: view::team_id(row.team_id),
@@ -185,7 +191,7 @@ impl Principal {
             tpm: row.tpm,
             created_at: Time(row.created_at_ms),
             suspended_at: view::time(row.suspended_at_ms),
-            members: members.len() as u64,
+            members,
             balance: balance.left(),
             month,
         })

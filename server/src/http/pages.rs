@@ -43,7 +43,6 @@ pub fn routes(config: &mut web::ServiceConfig, listed: &[ActixRouteListing], sit
     let assets = Assets {
         bundle: assets::bundle_folder(),
         public_url: site.url.to_string(),
-        theme: None,
     };
     let context = move || enter(&assets);
     let nowhere = render_app_async_with_context(context.clone(), shell, leptos_router::Method::Get);

@@ -7,7 +7,7 @@ use crate::input::{Problems, Reason, check_cap};
 use entity::{member, user};
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, EntityTrait,
-    ModelTrait, PaginatorTrait, QueryFilter, QueryOrder, Set, TransactionTrait,
+    ModelTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Set, TransactionTrait,
 };
 use std::collections::HashMap;
 
@@ -56,6 +56,26 @@ pub async fn list_members(db: &DatabaseConnection, scope: &TeamScope) -> Result<
     Ok(rows
         .into_iter()
         .filter_map(|row| MemberRow::new(emails.remove(&row.user_id)?, row))
+        .collect())
+}
+
+/// How many members each of `teams` has, of teams that the caller may see; those without any are left out.
+///
+/// # Errors
+/// [`TeamError::Database`].
+pub async fn count_members(db: &DatabaseConnection, teams: &[i64]) -> Result<HashMap<i64, u64>, TeamError> {
+    let counted: Vec<(i64, i64)> = member::Entity::find()
+        .select_only()
+        .column(member::Column::TeamId)
+        .column_as(member::Column::UserId.count(), "members")
+        .filter(member::Column::TeamId.is_in(teams.iter().copied()))
+        .group_by(member::Column::TeamId)
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(counted
+        .into_iter()
+        .map(|(team_id, count)| (team_id, count.unsigned_abs()))
         .collect())
 }
 

@@ -211,3 +211,28 @@ async fn the_server_says_how_it_is() {
         (404, &"unknown_url".into())
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_is_answered_by_a_redirect_whatever_the_client_accepts() {
+    let hub = harness::spawn().await;
+    let cookie = hub.sign_up("a@example.com").await;
+    for accept in ["text/html", "*/*", "application/json"] {
+        let form = hub.client.post(hub.url("/fn/create_key")).header("accept", accept);
+        let form = form
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("cookie", &cookie)
+            .header("sec-fetch-site", "same-origin");
+        let answer = hub.send(form.body("name=laptop")).await;
+        assert_eq!(answer.status, 302, "{accept}");
+        assert!(answer.location().ends_with("/created"), "{accept}: {answer:?}");
+        for (cookie, page) in [("", "/login"), (cookie.as_str(), "/overview")] {
+            let request = hub.client.get(hub.url("/login")).header("accept", accept);
+            let answer = hub.send(request.header("cookie", cookie)).await;
+            if cookie.is_empty() {
+                assert_eq!(answer.status, 200, "{accept}");
+            } else {
+                assert_eq!((answer.status, answer.location()), (303, page), "{accept}");
+            }
+        }
+    }
+}

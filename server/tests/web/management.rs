@@ -498,3 +498,61 @@ async fn a_body_may_have_32_mib_and_a_longer_one_is_told_so() {
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     assert!(answer.contains("\"code\":\"too_large\""), "{answer}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_who_add_the_same_model_at_once_one_is_told_that_it_exists() {
+    for hub in harness::everywhere().await {
+        let admin = hub.user("admin@example.com", true).await;
+        let body = json!({"id": "house/model", "prices": {"input": "1", "output": "2"}});
+        let calls = (0..8).map(|_| hub.post("/models", &admin, body.clone()));
+        let mut statuses: Vec<u16> = futures_util::future::join_all(calls)
+            .await
+            .iter()
+            .map(|made| made.status)
+            .collect();
+        statuses.sort_unstable();
+        assert_eq!(statuses, [201, 409, 409, 409, 409, 409, 409, 409]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_says_what_a_revoked_key_was() {
+    let hub = harness::spawn().await;
+    let user = hub.user("a@example.com", false).await;
+    let made = hub
+        .post("/teams/current/keys", &user, json!({"name": "ci"}))
+        .await
+        .json();
+    let path = format!("/teams/current/keys/{}", made["id"].as_str().unwrap());
+    hub.api(Method::DELETE, &path, &user.token, Value::Null).await;
+    let log = server::audit::list(&hub.app.db, None, None, 1).await.unwrap();
+    let detail: Value = serde_json::to_value(&log[0].detail).unwrap();
+    assert_eq!(log[0].action, "key.revoke");
+    assert_eq!(
+        (
+            &detail["before"]["name"],
+            &detail["before"]["is_revoked"],
+            &detail["after"]["is_revoked"]
+        ),
+        (&json!("ci"), &json!(false), &json!(true)),
+        "{detail}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admins_list_of_teams_counts_their_members() {
+    let hub = harness::spawn().await;
+    let admin = hub.user("admin@example.com", true).await;
+    let other = hub.user("other@example.com", false).await;
+    for user in [&admin, &other] {
+        let teams = hub.get("/teams", user).await.json();
+        let teams = teams["data"].as_array().unwrap();
+        assert_eq!(teams.len(), if user.team == admin.team { 2 } else { 1 });
+        assert!(
+            teams
+                .iter()
+                .all(|team| team["members"] == 1 && team["balance"] == "0.00"),
+            "{teams:?}"
+        );
+    }
+}

@@ -209,7 +209,7 @@ async fn check_usage(hub: Hub) {
         receipt["holds"][0]["against"]
             .as_array()
             .unwrap()
-            .contains(&json!("team, wallet")),
+            .contains(&json!("team wallet")),
         "{receipt}"
     );
     let ledger = hub.get("/teams/current/ledger", &user).await.json();

@@ -50,7 +50,7 @@ pub fn AccountNew() -> impl IntoView {
     let provider = use_params_map().read_untracked().get("provider").unwrap_or_default();
     let path = format!("/admin/accounts/new/{provider}");
     signed_in(
-        spot("Add account", path).via("/admin/accounts/new", "Add account"),
+        spot("Add account", path).via("/admin/accounts/new", "Provider"),
         |visit| async move {
             let presets = presets().await?;
             let preset = presets

@@ -79,16 +79,21 @@ fn nothing() -> AnyView {
 }
 
 fn table(clock: &Clock, models: Vec<ModelView>) -> AnyView {
-    let head = vec![
-        th("Model", ""),
-        th("Context", "r p3"),
-        th("Price per million", ""),
-        th("Since", "p3"),
-        th("Next price", "p2"),
-        th("Status", "p2"),
-        th("Actions", "act"),
+    let shows = Shows {
+        since: models.iter().any(|model| model.price_since.is_some()),
+        next: models.iter().any(|model| model.next_price.is_some()),
+    };
+    let head = [
+        Some(th("Model", "")),
+        Some(th("Context", "r p3")),
+        Some(th("Price per million", "")),
+        shows.since.then(|| th("Since", "p3")),
+        shows.next.then(|| th("Next price", "p2")),
+        Some(th("Status", "p2")),
+        Some(th("Actions", "act")),
     ];
-    let rows = models.into_iter().map(|model| row(clock, model)).collect_view();
+    let head = head.into_iter().flatten().collect();
+    let rows = models.into_iter().map(|model| row(clock, model, shows)).collect_view();
     view! {
         <Table head=head tight=true>
             {rows}
@@ -97,7 +102,28 @@ fn table(clock: &Clock, models: Vec<ModelView>) -> AnyView {
     .into_any()
 }
 
-fn row(clock: &Clock, model: ModelView) -> AnyView {
+/// Columns that some model has something for; the others are left out.
+#[derive(Clone, Copy)]
+struct Shows {
+    since: bool,
+    next: bool,
+}
+
+/// The prices, which break into lines between the two if at all.
+fn price_cell(prices: Option<&Prices>) -> AnyView {
+    let line = price_line(prices);
+    match line.split_once(", ") {
+        Some((input, output)) => view! {
+            <span class="nowrap">{format!("{input},")}</span>
+            " "
+            <span class="nowrap">{output.to_owned()}</span>
+        }
+        .into_any(),
+        None => line.into_any(),
+    }
+}
+
+fn row(clock: &Clock, model: ModelView, shows: Shows) -> AnyView {
     let (tone, word) = match (model.is_served, model.prices.is_some()) {
         (true, true) => (Tone::Ok, "Served"),
         (true, false) => (Tone::Bad, "Needs a price"),
@@ -121,9 +147,9 @@ fn row(clock: &Clock, model: ModelView) -> AnyView {
                 </span>
             </td>
             <td class="r p3">{model.context.map(tokens)}</td>
-            <td class="num">{price_line(model.prices.as_ref())}</td>
-            <td class="p3 muted">{since}</td>
-            <td class="p2 muted t12">{next}</td>
+            <td class="num">{price_cell(model.prices.as_ref())}</td>
+            {shows.since.then(|| view! { <td class="p3 muted">{since}</td> })}
+            {shows.next.then(|| view! { <td class="p2 muted t12">{next}</td> })}
             <td class="p2">
                 <Status tone=tone text=word />
             </td>

@@ -119,8 +119,8 @@ fn against_text(against: &Against) -> String {
     };
     let scope = &against.scope;
     match against.kind.as_str() {
-        "day" => format!("{scope}, day of {}", zoned().strftime("%-d %b")),
-        "month" => format!("{scope}, {}", zoned().strftime("%B %Y")),
-        kind => format!("{scope}, {kind}"),
+        "day" => format!("{scope} on {}", zoned().strftime("%-d %b")),
+        "month" => format!("{scope} in {}", zoned().strftime("%B %Y")),
+        kind => format!("{scope} {kind}"),
     }
 }
