@@ -74,13 +74,16 @@ fn headers() -> AnyView {
 fn errors() -> AnyView {
     let facts = vec![
         Fact::new("401", "the key is not known, was revoked, or has a typo"),
-        Fact::new(
-            "402",
-            "the balance or a cap is used up; the text says which, and when it opens again",
-        ),
         Fact::new("403", "the key may not use this model or come from this address"),
         Fact::new("404", "no such model"),
-        Fact::new("429", "the key’s own limit per minute; wait for what retry-after says"),
+        Fact::new(
+            "429 insufficient_quota",
+            "the balance or a cap is used up; the text says which, and when it opens again",
+        ),
+        Fact::new(
+            "429 rate_limit_exceeded",
+            "the key’s own limit per minute, or every account is busy; wait for what retry-after says",
+        ),
         Fact::new("503", "no account can answer; the request was not charged"),
     ];
     view! {

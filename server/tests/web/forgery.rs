@@ -3,7 +3,7 @@
 use crate::harness;
 
 /// Server functions that change nothing, and so may take GET.
-const READS: [&str; 19] = [
+const READS: [&str; 20] = [
     "account",
     "all_requests",
     "any_receipt",
@@ -12,6 +12,7 @@ const READS: [&str; 19] = [
     "latest_of_key",
     "ledger",
     "list_accounts",
+    "list_alerts",
     "list_keys",
     "list_members",
     "list_models",
