@@ -110,6 +110,32 @@ fn text(error: &UpstreamError) -> ErrorText<'_> {
     }
 }
 
+/// What an upstream says of the client's own input, with its words, scrubbed, as `message`; `None` where the fault is another.
+fn refusal(fault: Fault, status: Option<u16>, error: UpstreamError, message: String) -> Option<RelayError> {
+    matches!(
+        fault,
+        Fault::BadRequest | Fault::ContentPolicy | Fault::TooLong | Fault::TooLarge
+    )
+    .then(|| RelayError::Refused {
+        status: status.filter(|status| (400..500).contains(status)).unwrap_or(400),
+        kind: error.kind.unwrap_or_else(|| "invalid_request_error".to_owned()),
+        code: error.code,
+        message,
+        param: error.param,
+    })
+}
+
+/// What a client is told of `error`, with which a stream of `account` broke off after content.
+pub(super) fn broken_off(account: &Deployment, error: UpstreamError) -> RelayError {
+    let failure = Failure::ErrorFrame {
+        headers: RetryHints::default(),
+        error: text(&error),
+    };
+    let fault = classify(&failure, now_ms()).fault;
+    let message = scrub(&error.message, &account.secrets());
+    refusal(fault, None, error, message).unwrap_or(RelayError::Cut)
+}
+
 /// An answer worth handing on.
 enum Good {
     Whole(Whole),
@@ -373,16 +399,8 @@ impl Journey {
                 .post_input_share(admission, &attempt.permit, &self.trail);
             self.trail.recorded();
         }
-        if let (Fault::BadRequest | Fault::ContentPolicy | Fault::TooLong | Fault::TooLarge, Some(error)) =
-            (verdict.fault, error)
-        {
-            self.refusal = Some(RelayError::Refused {
-                status: status.filter(|status| (400..500).contains(status)).unwrap_or(400),
-                kind: error.kind.unwrap_or_else(|| "invalid_request_error".to_owned()),
-                code: error.code,
-                message,
-                param: error.param,
-            });
+        if let Some(refusal) = error.and_then(|error| refusal(verdict.fault, status, error, message)) {
+            self.refusal = Some(refusal);
         }
         match verdict.action {
             Action::NextAccount => Ok(Next::Again),

@@ -4,7 +4,7 @@
 //! on for a bounded time to learn the usage.
 
 use super::admit::Admission;
-use super::attempt::{Begun, Try};
+use super::attempt::{Begun, Try, broken_off};
 use super::call::Pieces;
 use super::settle::{Ending, Settlement};
 use super::trail::Trail;
@@ -58,9 +58,11 @@ impl Source {
         };
         self.settlement
             .post(self.admission, &self.attempt.permit, &observed, ending);
+        let error = observed.error.take();
         Settled {
             rest,
-            is_cut: outcome == Outcome::Cut,
+            cut: (outcome == Outcome::Cut)
+                .then(|| error.map_or(RelayError::Cut, |error| broken_off(&self.attempt.account, error))),
         }
     }
 }
@@ -69,7 +71,8 @@ impl Source {
 struct Settled {
     /// The bytes it still held back.
     rest: Bytes,
-    is_cut: bool,
+    /// Why it broke off, for the client.
+    cut: Option<RelayError>,
 }
 
 struct Open {
@@ -129,11 +132,11 @@ impl Streaming {
         let open = self.open.take()?;
         let settled = open.source.settle(open.tally, outcome);
         forward.extend_from_slice(&settled.rest);
-        if settled.is_cut {
+        if let Some(error) = settled.cut {
             if !settled.rest.is_empty() {
                 forward.extend_from_slice(b"\n\n");
             }
-            let told = RelayError::Cut.told(now_ms());
+            let told = error.told(now_ms());
             forward.extend_from_slice(told.render_event(Dialect::Chat, self.request_id).as_bytes());
         }
         Some(forward.freeze()).filter(|bytes| !bytes.is_empty())

@@ -418,6 +418,25 @@ async fn an_error_after_content_ends_the_stream_with_an_error_event_of_our_own_a
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_after_content_that_is_about_the_input_is_told_in_the_upstreams_words() {
+    let hub = spawn().await;
+    hub.account("one").await;
+    let said = "Tool choice is required, but sk-up-one did not call a tool";
+    let error = json!({ "error": { "message": said, "type": "invalid_request_error", "code": "tool_use_failed" } });
+    hub.upstream
+        .answer("one", Reply::events(&[delta("hello"), error.to_string()]));
+    let key = hub.key().await;
+    let answer = key.chat(&hello_streamed()).await;
+    let told: serde_json::Value = serde_json::from_str(&answer.events()[1]).unwrap();
+    assert_eq!(told["error"]["code"], "tool_use_failed");
+    let message = told["error"]["message"].as_str().unwrap();
+    assert_eq!(message, "Tool choice is required, but [removed] did not call a tool");
+    assert_eq!(hub.holds().await[0].outcome, Outcome::Cut.code());
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_breaks_after_content_says_so_and_one_that_only_lacks_its_mark_is_whole() {
     let hub = spawn().await;
     hub.account("one").await;
