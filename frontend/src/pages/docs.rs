@@ -73,6 +73,10 @@ fn headers() -> AnyView {
 
 fn errors() -> AnyView {
     let facts = vec![
+        Fact::new(
+            "400",
+            "the request cannot be read or has no price; param names the field",
+        ),
         Fact::new("401", "the key is not known, was revoked, or has a typo"),
         Fact::new("403", "the key may not use this model or come from this address"),
         Fact::new("404", "no such model"),
@@ -84,7 +88,9 @@ fn errors() -> AnyView {
             "429 rate_limit_exceeded",
             "the key’s own limit per minute, or every account is busy; wait for what retry-after says",
         ),
-        Fact::new("503", "no account can answer; the request was not charged"),
+        Fact::new("502", "every account failed"),
+        Fact::new("503", "no account serves the model; the request was not charged"),
+        Fact::new("504", "no account answered in time"),
     ];
     view! {
         <section class="stack">

@@ -192,11 +192,11 @@ fn judge(answer: &Answer, secret: &Secret) -> (bool, String, Vec<String>) {
             return match serde_json::from_slice(&answer.body) {
                 Ok(body) => {
                     let models = models_in(&body);
-                    (
-                        true,
-                        format!("The key works. The provider lists {} models.", models.len()),
-                        models,
-                    )
+                    let lists = match models.len() {
+                        1 => "one model".to_owned(),
+                        count => format!("{count} models"),
+                    };
+                    (true, format!("The key works. The provider lists {lists}."), models)
                 }
                 Err(_) => (
                     false,
