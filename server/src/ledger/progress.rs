@@ -1,18 +1,57 @@
-//! How far the journal has come: numbers that only rise, and one wake for all who wait for them.
+//! How far the journal has come: numbers that only rise, and one wake per thread for all who wait there.
 //!
-//! Invariant: an operation is durable once `committed` has reached its number. No I/O.
+//! Invariant: an operation is durable once `committed` has reached its number. Of the waiters of a lane the journal wakes the
+//! first alone, and that one wakes the others, on their own thread; one that goes away passes that on. No I/O.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    pin::Pin,
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    task::{Context, Poll, Waker},
+};
 use tokio::sync::{Notify, futures::Notified};
 
+/// How many lanes there are; threads beyond share them.
+const LANES: usize = 64;
+
+thread_local! {
+    /// The lane of this thread.
+    static LANE: usize = {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        NEXT.fetch_add(1, Ordering::Relaxed) % LANES
+    };
+}
+
+/// Who waits: for which operation, and a number that tells waiters for the same one apart.
+type Place = (u64, u64);
+
+/// The waiters of one thread, in the order in which they can go on.
+type Lane = Mutex<BTreeMap<Place, Waker>>;
+
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Progress {
     /// Every operation up to this number is durable.
     committed: AtomicU64,
     /// A write failed when this was the last operation queued.
     failed: AtomicU64,
+    waiters: AtomicU64,
+    lanes: Box<[Lane]>,
     changed: Notify,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            committed: AtomicU64::default(),
+            failed: AtomicU64::default(),
+            waiters: AtomicU64::default(),
+            lanes: (0..LANES).map(|_| Lane::default()).collect(),
+            changed: Notify::default(),
+        }
+    }
 }
 
 impl Progress {
@@ -24,13 +63,13 @@ impl Progress {
     /// Everything up to `seq` is durable.
     pub fn commit(&self, seq: u64) {
         self.committed.store(seq, Ordering::Release);
-        self.changed.notify_waiters();
+        self.announce();
     }
 
     /// Nothing up to `seq` is going to be durable soon.
     pub fn fail(&self, seq: u64) {
         self.failed.store(seq, Ordering::Release);
-        self.changed.notify_waiters();
+        self.announce();
     }
 
     /// Resolves at the first commit or failure after this call.
@@ -39,23 +78,110 @@ impl Progress {
     }
 
     /// Waits until the operation numbered `seq` is durable (`true`) or could not be written (`false`).
-    pub async fn durable(&self, seq: u64) -> bool {
-        loop {
-            let changed = self.changed();
-            if self.committed() >= seq {
-                return true;
-            }
-            if self.failed.load(Ordering::Acquire) >= seq {
-                return false;
-            }
-            changed.await;
+    pub fn durable(&self, seq: u64) -> Durable<'_> {
+        Durable {
+            progress: self,
+            seq,
+            place: None,
         }
+    }
+
+    /// Wakes the first of each lane that can go on.
+    fn announce(&self) {
+        for lane in &self.lanes {
+            // Taken out, not only woken: should it never be polled again, the next commit wakes another.
+            let first = self.take_ready(&mut lane.lock());
+            if let Some(waker) = first {
+                waker.wake();
+            }
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// The first of `lane`, if it can go on.
+    fn take_ready(&self, lane: &mut BTreeMap<Place, Waker>) -> Option<Waker> {
+        let first = lane.first_entry()?;
+        let (seq, _) = *first.key();
+        self.outcome(seq).map(|_| first.remove())
+    }
+
+    /// Wakes all of `lane` that can go on.
+    fn wake_ready(&self, lane: &Lane) {
+        loop {
+            let ready = self.take_ready(&mut lane.lock());
+            let Some(waker) = ready else { return };
+            waker.wake();
+        }
+    }
+
+    /// What became of the operation numbered `seq`, once that is known.
+    fn outcome(&self, seq: u64) -> Option<bool> {
+        if self.committed() >= seq {
+            Some(true)
+        } else if self.failed.load(Ordering::Acquire) >= seq {
+            Some(false)
+        } else {
+            None
+        }
+    }
+}
+
+/// See [`Progress::durable`].
+#[derive(Debug)]
+pub(super) struct Durable<'a> {
+    progress: &'a Progress,
+    seq: u64,
+    /// The lane it waits in, and where, once it waits.
+    place: Option<(usize, Place)>,
+}
+
+impl Durable<'_> {
+    /// Leaves its lane, and has the others of it woken that can go on: it may be the one who was told.
+    fn leave(&mut self) {
+        if let Some((lane, place)) = self.place.take() {
+            let lane = &self.progress.lanes[lane];
+            lane.lock().remove(&place);
+            self.progress.wake_ready(lane);
+        }
+    }
+}
+
+impl Future for Durable<'_> {
+    type Output = bool;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
+        let progress = self.progress;
+        if let Some(is_durable) = progress.outcome(self.seq) {
+            self.leave();
+            return Poll::Ready(is_durable);
+        }
+        let seq = self.seq;
+        let (lane, place) = *self.place.get_or_insert_with(|| {
+            let number = progress.waiters.fetch_add(1, Ordering::Relaxed);
+            (LANE.with(|lane| *lane), (seq, number))
+        });
+        progress.lanes[lane].lock().insert(place, context.waker().clone());
+        // The journal may have come between the look and the lock; from here on it finds this waiter.
+        if let Some(is_durable) = progress.outcome(self.seq) {
+            self.leave();
+            return Poll::Ready(is_durable);
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Durable<'_> {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::pin::pin;
+    use std::sync::{Arc, atomic::AtomicBool};
+    use std::task::Wake;
 
     #[tokio::test]
     async fn a_commit_outdoes_a_failure_and_a_failure_ends_the_wait() {
@@ -68,5 +194,75 @@ mod tests {
         assert!(!durable);
         let (durable, ()) = tokio::join!(progress.durable(5), async { progress.commit(5) });
         assert!(durable);
+    }
+
+    #[derive(Default)]
+    struct Bell(AtomicBool);
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    impl Bell {
+        /// Whether it rang since the last call.
+        fn rang(&self) -> bool {
+            self.0.swap(false, Ordering::SeqCst)
+        }
+    }
+
+    fn poll(durable: Pin<&mut Durable<'_>>, bell: &Arc<Bell>) -> Poll<bool> {
+        durable.poll(&mut Context::from_waker(&Waker::from(Arc::clone(bell))))
+    }
+
+    #[test]
+    fn a_commit_wakes_one_of_a_thread_which_wakes_the_others_it_concerns() {
+        let progress = Progress::default();
+        let bells: [Arc<Bell>; 3] = Default::default();
+        let (mut one, mut two, mut three) = (
+            pin!(progress.durable(1)),
+            pin!(progress.durable(2)),
+            pin!(progress.durable(3)),
+        );
+        assert!(poll(three.as_mut(), &bells[2]).is_pending());
+        assert!(poll(two.as_mut(), &bells[1]).is_pending());
+        assert!(poll(one.as_mut(), &bells[0]).is_pending());
+        progress.commit(2);
+        assert_eq!(bells.each_ref().map(|bell| bell.rang()), [true, false, false]);
+        assert_eq!(poll(one.as_mut(), &bells[0]), Poll::Ready(true));
+        assert_eq!(bells.each_ref().map(|bell| bell.rang()), [false, true, false]);
+        assert_eq!(poll(two.as_mut(), &bells[1]), Poll::Ready(true));
+        assert!(!bells[2].rang());
+        progress.fail(3);
+        assert!(bells[2].rang());
+        assert_eq!(poll(three.as_mut(), &bells[2]), Poll::Ready(false));
+    }
+
+    #[test]
+    fn who_was_woken_and_goes_away_wakes_the_others() {
+        let progress = Progress::default();
+        let bells: [Arc<Bell>; 2] = Default::default();
+        let mut one = Box::pin(progress.durable(1));
+        let mut two = pin!(progress.durable(2));
+        assert!(poll(one.as_mut(), &bells[0]).is_pending());
+        assert!(poll(two.as_mut(), &bells[1]).is_pending());
+        progress.commit(2);
+        assert!(bells[0].rang() && !bells[1].rang());
+        drop(one);
+        assert!(bells[1].rang());
+        assert_eq!(poll(two.as_mut(), &bells[1]), Poll::Ready(true));
+    }
+
+    #[test]
+    fn who_polls_again_is_woken_where_it_polled_last() {
+        let progress = Progress::default();
+        let bells: [Arc<Bell>; 2] = Default::default();
+        let mut one = pin!(progress.durable(1));
+        assert!(poll(one.as_mut(), &bells[0]).is_pending());
+        assert!(poll(one.as_mut(), &bells[1]).is_pending());
+        progress.commit(1);
+        assert_eq!(bells.each_ref().map(|bell| bell.rang()), [false, true]);
+        assert_eq!(poll(one.as_mut(), &bells[0]), Poll::Ready(true));
     }
 }
