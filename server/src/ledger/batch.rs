@@ -82,8 +82,9 @@ pub(super) enum Op {
 #[derive(Debug)]
 pub(super) struct HoldRow {
     pub opened: Arc<Opened>,
-    pub model: String,
-    pub buckets: String,
+    /// Whether the row is new: its hold was made in this batch.
+    pub is_new: bool,
+    pub model: Arc<str>,
     pub state: State,
     pub posted: i64,
     pub overrun: i64,
@@ -135,7 +136,7 @@ pub(super) struct HourKey {
     pub hour: i64,
     pub team_id: i64,
     pub key_id: i64,
-    pub model: String,
+    pub model: Arc<str>,
 }
 
 /// What to add to a row of `usage_hour`, or what it says.
@@ -180,7 +181,7 @@ impl Batch {
                 Op::Bucket(bucket) => batch.count(&bucket, 0, 0),
                 Op::Open(opened) => {
                     opened_here.insert(opened.id, batch.holds.len());
-                    batch.holds.push(HoldRow::open(opened));
+                    batch.holds.push(HoldRow::open(opened, true));
                 }
                 Op::Close(opened, closed) => {
                     for bucket in &opened.path {
@@ -188,7 +189,7 @@ impl Batch {
                     }
                     let is_here = opened.seq >= first;
                     let index = is_here.then(|| opened_here.get(&opened.id).copied()).flatten();
-                    let mut row = HoldRow::open(opened);
+                    let mut row = HoldRow::open(opened, index.is_some());
                     row.close(closed);
                     batch.hours.entry(row.hour_key()).or_default().add(&row);
                     match index {
@@ -213,17 +214,10 @@ impl Batch {
 }
 
 impl HoldRow {
-    fn open(opened: Arc<Opened>) -> Self {
-        let mut buckets = String::new();
-        for bucket in &opened.path {
-            if !buckets.is_empty() {
-                buckets.push(',');
-            }
-            buckets.push_str(&bucket.id.to_string());
-        }
+    fn open(opened: Arc<Opened>, is_new: bool) -> Self {
         Self {
-            model: storable(&opened.model[..opened.model.floor_char_boundary(MAX_MODEL)]),
-            buckets,
+            is_new,
+            model: storable_name(&opened.model),
             state: State::Held,
             posted: 0,
             overrun: 0,
@@ -247,12 +241,18 @@ impl HoldRow {
         self.tokens = closing.usage.into();
         self.outcome = closing.outcome.code();
         self.status = i16::try_from(closing.status).unwrap_or(i16::MAX);
-        self.attempts = storable(&closing.attempts);
-        self.notes = storable(&closing.notes);
+        self.attempts = storable(closing.attempts);
+        self.notes = storable(closing.notes);
         self.failovers = i64::from(closing.failovers);
         self.ttft_ms = closing.ttft_ms.map(|ttft_ms| ttft_ms.clamp(0, MAX_COUNT));
         self.total_ms = Some(closing.total_ms.clamp(0, MAX_COUNT));
         self.finished_at = Some(closing.finished_at_ms);
+    }
+
+    /// The ids of the hold's buckets, with commas between.
+    pub fn buckets(&self) -> String {
+        let ids: Vec<String> = self.opened.path.iter().map(|bucket| bucket.id.to_string()).collect();
+        ids.join(",")
     }
 
     fn hour_key(&self) -> HourKey {
@@ -260,7 +260,7 @@ impl HoldRow {
             hour: self.opened.started_at_ms.div_euclid(HOUR_MS) * HOUR_MS,
             team_id: self.opened.team_id,
             key_id: self.opened.key_id,
-            model: self.model.clone(),
+            model: Arc::clone(&self.model),
         }
     }
 }
@@ -284,8 +284,20 @@ impl HourSums {
 }
 
 /// `text` without what Postgres does not store.
-fn storable(text: &str) -> String {
-    text.replace('\0', "")
+fn storable(text: String) -> String {
+    if text.contains('\0') {
+        text.replace('\0', "")
+    } else {
+        text
+    }
+}
+
+/// The same for the name of a model, which may not be too long either.
+fn storable_name(name: &Arc<str>) -> Arc<str> {
+    if name.len() <= MAX_MODEL && !name.contains('\0') {
+        return Arc::clone(name);
+    }
+    storable(name[..name.floor_char_boundary(MAX_MODEL)].to_owned()).into()
 }
 
 #[cfg(test)]
@@ -380,7 +392,7 @@ mod tests {
         let long = "é".repeat(300);
         let hold = opened(1, 100, &long);
         let batch = Batch::new(vec![Op::Open(Arc::clone(&hold)), close(&hold, 1)], 1, 0);
-        assert_eq!(batch.holds[0].model, "é".repeat(128));
+        assert_eq!(*batch.holds[0].model, *"é".repeat(128));
         assert_eq!(batch.holds[0].attempts, "[]");
         let usage = Usage {
             input: u64::MAX,

@@ -8,7 +8,7 @@ use super::{
     batch::Batch,
     book::Book,
     queue::Rest,
-    store::{Marker, Origin, Store},
+    store::{Marker, Origin, Store, StoreError},
 };
 use std::{
     sync::Arc,
@@ -53,7 +53,7 @@ struct Journal {
 #[derive(Debug, thiserror::Error)]
 enum WriteError {
     #[error(transparent)]
-    Database(#[from] sea_orm::sqlx::Error),
+    Database(#[from] StoreError),
     #[error("no answer within {} s", WRITE_WITHIN.as_secs())]
     TimedOut,
     #[error("another process has taken the ledger over")]

@@ -1,114 +1,105 @@
-//! A batch as one string of SQLite statements, its rows as JSON.
+//! A batch as one SQLite transaction, row after row through prepared statements.
 //!
-//! Invariant: all or nothing; the caller drops the connection on an error, which rolls back what was begun.
-//! Writes `setting`, `hold`, `bucket`, `usage_hour`.
+//! Invariant: all or nothing; the marker fits only on its predecessor. A hold has one row, which is ended once.
+//! Blocks its thread, which is the journal's own. Writes `setting`, `hold`, `bucket`, `usage_hour`.
 
-use super::batch::{Batch, BucketRow, HoldRow, HourKey};
-use sea_orm::sqlx::{self, SqliteConnection};
-use serde_json::{Value, json};
+use super::batch::{Batch, BucketRow, HoldRow, HourKey, HourSums};
+use rusqlite::{CachedStatement, Connection, OpenFlags, Transaction, TransactionBehavior, params};
+use std::{path::Path, time::Duration};
 
-/// The marker fits only on its predecessor: the column takes no NULL, and the transaction fails.
-const WRITE: &str = r"
-BEGIN IMMEDIATE;
-UPDATE setting SET value = CASE WHEN value = $1 THEN $2 END WHERE name = 'ledger';
-INSERT INTO hold (id, request_id, team_id, key_id, member_id, model, operation, is_stream, price_id, buckets, state,
-  held, posted, overrun, input, cache_read, cache_write, output, reasoning, outcome, status, attempts, notes, failovers,
-  ttft_ms, total_ms, started_at, finished_at)
-SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8, value->>9,
-  value->>10, value->>11, value->>12, value->>13, value->>14, value->>15, value->>16, value->>17, value->>18, value->>19,
-  value->>20, value->>21, value->>22, value->>23, value->>24, value->>25, value->>26, value->>27
-FROM json_each($3) WHERE true
+/// How long the journal waits for another writer of the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Every commit is on the disk when it returns.
+const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON";
+
+/// The column takes no NULL, so that the transaction fails where the marker is another.
+const MARK: &str = "UPDATE setting SET value = CASE WHEN value = ?1 THEN ?2 END WHERE name = 'ledger'";
+
+/// Ends an open hold that has its row.
+const END: &str =
+    "UPDATE hold SET state = ?2, posted = ?3, overrun = ?4, input = ?5, cache_read = ?6, cache_write = ?7,
+  output = ?8, reasoning = ?9, outcome = ?10, status = ?11, attempts = ?12, notes = ?13, failovers = ?14, ttft_ms = ?15,
+  total_ms = ?16, finished_at = ?17
+WHERE id = ?1 AND state = 0";
+
+const INSERT: &str = "INSERT INTO hold (id, state, posted, overrun, input, cache_read, cache_write, output, reasoning, outcome,
+  status, attempts, notes, failovers, ttft_ms, total_ms, finished_at, request_id, team_id, key_id, member_id, model,
+  operation, is_stream, price_id, buckets, held, started_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,
+  ?26, ?27, ?28)
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, posted = excluded.posted, overrun = excluded.overrun,
   input = excluded.input, cache_read = excluded.cache_read, cache_write = excluded.cache_write, output = excluded.output,
   reasoning = excluded.reasoning, outcome = excluded.outcome, status = excluded.status, attempts = excluded.attempts,
   notes = excluded.notes, failovers = excluded.failovers, ttft_ms = excluded.ttft_ms, total_ms = excluded.total_ms,
   finished_at = excluded.finished_at
-WHERE hold.state = 0;
-INSERT INTO bucket (id, scope, scope_id, team_id, kind, period_start, period_end, time_zone, posted, overrun)
-SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8, value->>9
-FROM json_each($4) WHERE true
-ON CONFLICT (id) DO UPDATE SET posted = bucket.posted + excluded.posted, overrun = bucket.overrun + excluded.overrun;
-INSERT INTO usage_hour (hour, team_id, key_id, model, member_id, requests, failed, failovers, input, cache_read,
-  cache_write, output, posted, ttft_ms_sum, ttft_count)
-SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8, value->>9,
-  value->>10, value->>11, value->>12, value->>13, value->>14
-FROM json_each($5) WHERE true
+WHERE hold.state = 0";
+
+const BUCKET: &str =
+    "INSERT INTO bucket (id, scope, scope_id, team_id, kind, period_start, period_end, time_zone, posted, overrun)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+ON CONFLICT (id) DO UPDATE SET posted = bucket.posted + excluded.posted, overrun = bucket.overrun + excluded.overrun";
+
+const HOUR: &str =
+    "INSERT INTO usage_hour (hour, team_id, key_id, model, member_id, requests, failed, failovers, input,
+  cache_read, cache_write, output, posted, ttft_ms_sum, ttft_count)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
 ON CONFLICT (hour, team_id, key_id, model) DO UPDATE SET requests = usage_hour.requests + excluded.requests,
   failed = usage_hour.failed + excluded.failed, failovers = usage_hour.failovers + excluded.failovers,
   input = usage_hour.input + excluded.input, cache_read = usage_hour.cache_read + excluded.cache_read,
   cache_write = usage_hour.cache_write + excluded.cache_write, output = usage_hour.output + excluded.output,
   posted = usage_hour.posted + excluded.posted, ttft_ms_sum = usage_hour.ttft_ms_sum + excluded.ttft_ms_sum,
-  ttft_count = usage_hour.ttft_count + excluded.ttft_count;
-COMMIT";
+  ttft_count = usage_hour.ttft_count + excluded.ttft_count";
+
+/// Opens the file at `path`, which is there.
+pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.execute_batch(PRAGMAS)?;
+    Ok(connection)
+}
 
 /// Writes `batch` and moves the marker.
-pub(super) async fn write(
-    connection: &mut SqliteConnection,
-    batch: &Batch,
-    from: &str,
-    to: &str,
-) -> Result<(), sqlx::Error> {
-    let holds: Vec<Value> = batch.holds.iter().map(hold).collect();
-    let buckets: Vec<Value> = batch.buckets.values().map(bucket).collect();
-    let hours: Vec<Value> = batch
-        .hours
-        .iter()
-        .map(
-            |(
-                HourKey {
-                    hour,
-                    team_id,
-                    key_id,
-                    model,
-                },
-                sums,
-            )| {
-                json!([
-                    hour,
-                    team_id,
-                    key_id,
-                    model,
-                    sums.member_id,
-                    sums.requests,
-                    sums.failed,
-                    sums.failovers,
-                    sums.input,
-                    sums.cache_read,
-                    sums.cache_write,
-                    sums.output,
-                    sums.posted,
-                    sums.ttft_ms_sum,
-                    sums.ttft_count
-                ])
-            },
-        )
-        .collect();
-    sqlx::query(WRITE)
-        .bind(from)
-        .bind(to)
-        .bind(Value::Array(holds).to_string())
-        .bind(Value::Array(buckets).to_string())
-        .bind(Value::Array(hours).to_string())
-        .execute(connection)
-        .await?;
+pub(super) fn write(connection: &mut Connection, batch: &Batch, from: &str, to: &str) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.prepare_cached(MARK)?.execute(params![from, to])?;
+    write_holds(&transaction, &batch.holds)?;
+    let mut bucket = transaction.prepare_cached(BUCKET)?;
+    for row in batch.buckets.values() {
+        write_bucket(&mut bucket, row)?;
+    }
+    let mut hour = transaction.prepare_cached(HOUR)?;
+    for (key, sums) in &batch.hours {
+        write_hour(&mut hour, key, sums)?;
+    }
+    drop((bucket, hour));
+    transaction.commit()
+}
+
+/// The marker in the database.
+pub(super) fn marker(connection: &Connection) -> rusqlite::Result<String> {
+    connection.query_row("SELECT value FROM setting WHERE name = 'ledger'", [], |row| row.get(0))
+}
+
+fn write_holds(transaction: &Transaction<'_>, rows: &[HoldRow]) -> rusqlite::Result<()> {
+    let mut insert = transaction.prepare_cached(INSERT)?;
+    let mut end = transaction.prepare_cached(END)?;
+    for row in rows {
+        let is_written = !row.is_new && end_hold(&mut end, row)?;
+        if !is_written {
+            insert_hold(&mut insert, row)?;
+        }
+    }
     Ok(())
 }
 
-fn hold(row: &HoldRow) -> Value {
+/// Whether the hold was open in the database.
+fn end_hold(end: &mut CachedStatement<'_>, row: &HoldRow) -> rusqlite::Result<bool> {
     let HoldRow { opened, tokens, .. } = row;
-    json!([
+    let ended = end.execute(params![
         opened.id,
-        opened.request_id,
-        opened.team_id,
-        opened.key_id,
-        opened.member_id,
-        row.model,
-        opened.operation,
-        i64::from(opened.is_stream),
-        opened.price_id,
-        row.buckets,
         row.state.code(),
-        opened.amount.0,
         row.posted,
         row.overrun,
         tokens.input,
@@ -123,15 +114,50 @@ fn hold(row: &HoldRow) -> Value {
         row.failovers,
         row.ttft_ms,
         row.total_ms,
-        opened.started_at_ms,
-        row.finished_at
-    ])
+        row.finished_at,
+    ])?;
+    Ok(ended > 0)
 }
 
-fn bucket(row: &BucketRow) -> Value {
+fn insert_hold(insert: &mut CachedStatement<'_>, row: &HoldRow) -> rusqlite::Result<()> {
+    let HoldRow { opened, tokens, .. } = row;
+    insert.execute(params![
+        opened.id,
+        row.state.code(),
+        row.posted,
+        row.overrun,
+        tokens.input,
+        tokens.cache_read,
+        tokens.cache_write,
+        tokens.output,
+        tokens.reasoning,
+        row.outcome,
+        row.status,
+        row.attempts,
+        row.notes,
+        row.failovers,
+        row.ttft_ms,
+        row.total_ms,
+        row.finished_at,
+        opened.request_id,
+        opened.team_id,
+        opened.key_id,
+        opened.member_id,
+        &*row.model,
+        &*opened.operation,
+        opened.is_stream,
+        opened.price_id,
+        row.buckets(),
+        opened.amount.0,
+        opened.started_at_ms,
+    ])?;
+    Ok(())
+}
+
+fn write_bucket(statement: &mut CachedStatement<'_>, row: &BucketRow) -> rusqlite::Result<()> {
     let bucket = &row.bucket;
     let series = bucket.series;
-    json!([
+    statement.execute(params![
         bucket.id,
         series.scope.name(),
         series.scope_id,
@@ -141,6 +167,28 @@ fn bucket(row: &BucketRow) -> Value {
         bucket.period.end(),
         bucket.zone,
         row.posted,
-        row.overrun
-    ])
+        row.overrun,
+    ])?;
+    Ok(())
+}
+
+fn write_hour(statement: &mut CachedStatement<'_>, key: &HourKey, sums: &HourSums) -> rusqlite::Result<()> {
+    statement.execute(params![
+        key.hour,
+        key.team_id,
+        key.key_id,
+        &*key.model,
+        sums.member_id,
+        sums.requests,
+        sums.failed,
+        sums.failovers,
+        sums.input,
+        sums.cache_read,
+        sums.cache_write,
+        sums.output,
+        sums.posted,
+        sums.ttft_ms_sum,
+        sums.ttft_count,
+    ])?;
+    Ok(())
 }

@@ -9,15 +9,12 @@ use sea_orm::{
     sqlx::{
         self, ConnectOptions, Connection,
         postgres::{PgConnectOptions, PgConnection},
-        sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous},
     },
 };
-use std::time::Duration;
+use std::path::PathBuf;
 
 /// The setting that names the last batch written.
 pub(super) const SETTING: &str = "ledger";
-/// How long the journal waits for another writer of a SQLite file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The last batch written: by which process, its number, and the id below which every hold is closed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,9 +54,18 @@ impl Marker {
     }
 }
 
+/// Why the database did not do what it was told.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StoreError {
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    #[error(transparent)]
+    Postgres(#[from] sqlx::Error),
+}
+
 /// How to reach the database.
 pub(super) enum Origin {
-    Sqlite(Box<SqliteConnectOptions>),
+    Sqlite(PathBuf),
     Postgres(Box<PgConnectOptions>),
 }
 
@@ -68,14 +74,8 @@ impl Origin {
     pub fn of(db: &DatabaseConnection) -> Result<Self, LedgerError> {
         match db.get_database_backend() {
             DatabaseBackend::Sqlite => {
-                let options = db.get_sqlite_connection_pool().connect_options().as_ref().clone();
-                Ok(Self::Sqlite(Box::new(
-                    options
-                        .journal_mode(SqliteJournalMode::Wal)
-                        .synchronous(SqliteSynchronous::Full)
-                        .busy_timeout(BUSY_TIMEOUT)
-                        .disable_statement_logging(),
-                )))
+                let options = db.get_sqlite_connection_pool().connect_options();
+                Ok(Self::Sqlite(options.get_filename().to_owned()))
             }
             DatabaseBackend::Postgres => {
                 let options = db.get_postgres_connection_pool().connect_options().as_ref().clone();
@@ -93,9 +93,9 @@ impl Origin {
         }
     }
 
-    pub async fn connect(&self) -> Result<Store, sqlx::Error> {
+    pub async fn connect(&self) -> Result<Store, StoreError> {
         Ok(match self {
-            Self::Sqlite(options) => Store::Sqlite(SqliteConnection::connect_with(options).await?),
+            Self::Sqlite(path) => Store::Sqlite(sqlite::connect(path)?),
             Self::Postgres(options) => Store::Postgres(PgConnection::connect_with(options).await?),
         })
     }
@@ -103,35 +103,31 @@ impl Origin {
 
 /// An open connection.
 pub(super) enum Store {
-    Sqlite(SqliteConnection),
+    Sqlite(rusqlite::Connection),
     Postgres(PgConnection),
 }
 
 impl Store {
     /// Writes `batch` and moves the marker from `from` to `to`, in one transaction.
-    pub async fn write(&mut self, batch: &Batch, from: &str, to: &str) -> Result<(), sqlx::Error> {
+    pub async fn write(&mut self, batch: &Batch, from: &str, to: &str) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite(connection) => sqlite::write(connection, batch, from, to).await,
-            Self::Postgres(connection) => postgres::write(connection, batch, from, to).await,
+            Self::Sqlite(connection) => sqlite::write(connection, batch, from, to)?,
+            Self::Postgres(connection) => postgres::write(connection, batch, from, to).await?,
         }
+        Ok(())
     }
 
     /// The marker in the database.
-    pub async fn marker(&mut self) -> Result<String, sqlx::Error> {
-        match self {
-            Self::Sqlite(connection) => {
-                sqlx::query_scalar("SELECT value FROM setting WHERE name = $1")
-                    .bind(SETTING)
-                    .fetch_one(connection)
-                    .await
-            }
+    pub async fn marker(&mut self) -> Result<String, StoreError> {
+        Ok(match self {
+            Self::Sqlite(connection) => sqlite::marker(connection)?,
             Self::Postgres(connection) => {
                 sqlx::query_scalar("SELECT value FROM setting WHERE name = $1")
                     .bind(SETTING)
                     .fetch_one(connection)
-                    .await
+                    .await?
             }
-        }
+        })
     }
 }
 

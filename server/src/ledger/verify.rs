@@ -280,7 +280,7 @@ impl Books {
             hour: hold.started_at.div_euclid(HOUR_MS) * HOUR_MS,
             team_id: hold.team_id,
             key_id: hold.key_id,
-            model: hold.model.clone(),
+            model: hold.model.as_str().into(),
         };
         let is_failure = Outcome::from_code(hold.outcome).is_failure(u16::try_from(hold.status).unwrap_or_default());
         let sums = self.hours.entry(key).or_default();
@@ -330,7 +330,7 @@ impl Books {
                 hour: row.hour,
                 team_id: row.team_id,
                 key_id: row.key_id,
-                model: row.model,
+                model: row.model.into(),
             };
             let stored = HourSums {
                 member_id: None,
