@@ -21,9 +21,23 @@ use hyper::{Method, Request, client::conn::http1::SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, task::LocalSet};
 
-use crate::{candidate::Candidate, clock};
+use crate::{
+    candidate::Candidate,
+    clock,
+    mock::{DONE, EVENTS},
+};
 
 const BODY: &[u8] = br#"{"model":"gpt-4o-mini","messages":[{"role":"system","content":"You answer in one short sentence."},{"role":"user","content":"What does a relay cost, and what does it save? Answer for somebody who pays the bill."}],"max_tokens":64,"temperature":0}"#;
+const STREAM_BODY: &[u8] = br#"{"model":"gpt-4o-mini","messages":[{"role":"user","content":"What does a relay cost, and what does it save?"}],"max_tokens":200,"temperature":0,"stream":true}"#;
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// An answer in one piece.
+    Whole,
+    /// An answer event by event.
+    Stream,
+}
 
 /// Who is asked, and with which key.
 #[derive(Clone)]
@@ -53,9 +67,14 @@ impl Flood {
         us(self.cpu) * 1_000 / self.requests.max(1)
     }
 
-    /// The same for the database.
+    /// The same for its database.
     pub fn database_us_per_1000(&self) -> u64 {
         us(self.database) * 1_000 / self.requests.max(1)
+    }
+
+    /// Microseconds of CPU for 10 events of a stream.
+    pub fn cpu_us_per_10_events(&self) -> u64 {
+        us(self.cpu) * 10 / (self.requests * EVENTS as u64).max(1)
     }
 }
 
@@ -79,7 +98,7 @@ fn us(duration: Duration) -> u64 {
 ///
 /// # Errors
 /// When an answer is not 200.
-pub async fn flood(candidate: &Candidate, connections: usize, time: Duration) -> anyhow::Result<Flood> {
+pub async fn flood(candidate: &Candidate, kind: Kind, connections: usize, time: Duration) -> anyhow::Result<Flood> {
     let (cpu, database) = (candidate.cpu()?, candidate.database_cpu()?);
     let start = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
@@ -89,7 +108,7 @@ pub async fn flood(candidate: &Candidate, connections: usize, time: Duration) ->
             let mut connection = connect(&target).await?;
             let mut requests = 0_u64;
             while start.elapsed() < time {
-                ask(&mut connection, &target).await?;
+                ask(&mut connection, &target, kind).await?;
                 requests += 1;
             }
             anyhow::Ok(requests)
@@ -132,7 +151,7 @@ pub async fn steady(target: &Target, per_second: u32, time: Duration) -> anyhow:
                 }
                 let due = start + gap * u32::try_from(number)?;
                 clock::sleep_until(due).await;
-                ask(&mut connection, &target).await?;
+                ask(&mut connection, &target, Kind::Whole).await?;
                 latencies.borrow_mut().push(us(due.elapsed()));
             }
         }));
@@ -161,20 +180,19 @@ async fn connect(target: &Target) -> anyhow::Result<SendRequest<Full<Bytes>>> {
     Ok(sender)
 }
 
-async fn ask(connection: &mut SendRequest<Full<Bytes>>, target: &Target) -> anyhow::Result<()> {
-    let (status, body) = send(
-        connection,
-        target,
-        Method::POST,
-        "/v1/chat/completions",
-        Bytes::from_static(BODY),
-    )
-    .await?;
+async fn ask(connection: &mut SendRequest<Full<Bytes>>, target: &Target, kind: Kind) -> anyhow::Result<()> {
+    let body = match kind {
+        Kind::Whole => BODY,
+        Kind::Stream => STREAM_BODY,
+    };
+    let body = Bytes::from_static(body);
+    let (status, answer) = send(connection, target, Method::POST, "/v1/chat/completions", body).await?;
+    let is_whole = matches!(kind, Kind::Whole) || answer.ends_with(DONE);
     ensure!(
-        status == 200,
+        status == 200 && is_whole,
         "{} answered {status}: {}",
         target.address,
-        String::from_utf8_lossy(&body)
+        String::from_utf8_lossy(&answer)
     );
     Ok(())
 }

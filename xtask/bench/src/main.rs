@@ -13,7 +13,7 @@ mod process;
 use std::{path::PathBuf, time::Duration};
 
 use candidate::{Candidate, Database};
-use load::{Flood, Latency};
+use load::{Flood, Kind, Latency};
 use mock::Mock;
 
 /// How often every candidate gets its turn.
@@ -45,14 +45,20 @@ async fn main() -> anyhow::Result<()> {
         candidates.push(Candidate::ourhub(&binary, &mock, database).await?);
     }
 
-    let floods = floods(&mock, &candidates).await?;
+    let whole = floods(&mock, &candidates, Kind::Whole).await?;
+    let streams = floods(&mock, &candidates, Kind::Stream).await?;
     let steady = steady(&mock, &candidates).await?;
     println!(
-        "| | CPU ms per 1,000 requests, median (least) | of its database | requests/s at {CONNECTIONS} connections | added p50 µs | added p99 µs | RSS MB |"
+        "| | CPU ms per 1,000 requests, median (least) | of its database | requests/s at {CONNECTIONS} connections | CPU µs per stream event, median (least) | added p50 µs | added p99 µs | RSS MB |"
     );
-    println!("|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|");
     for (at, candidate) in candidates.iter().enumerate() {
-        print_row(candidate, &floods[at], &steady[at], &steady[candidates.len()])?;
+        print_row(
+            candidate,
+            [&whole[at], &streams[at]],
+            &steady[at],
+            &steady[candidates.len()],
+        )?;
     }
     println!(
         "\n{ROUNDS} rounds of {} s; latency at {PER_SECOND}/s over a {} ms upstream, {} s.",
@@ -64,13 +70,18 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// As many requests as go through, from [`CONNECTIONS`] connections, in turns.
-async fn floods(mock: &Mock, candidates: &[Candidate]) -> anyhow::Result<Vec<Vec<Flood>>> {
+async fn floods(mock: &Mock, candidates: &[Candidate], kind: Kind) -> anyhow::Result<Vec<Vec<Flood>>> {
     mock.set_delay(Duration::ZERO);
     let mut floods: Vec<Vec<Flood>> = candidates.iter().map(|_| Vec::new()).collect();
     for round in 0..=ROUNDS {
         for (at, candidate) in candidates.iter().enumerate() {
-            let flood = load::flood(candidate, CONNECTIONS, FLOOD).await?;
-            eprintln!("round {round}: {}: {} requests/s", candidate.name, flood.per_second());
+            let flood = load::flood(candidate, kind, CONNECTIONS, FLOOD).await?;
+            eprintln!(
+                "round {round}: {}: {} requests/s, {} CPU µs each",
+                candidate.name,
+                flood.per_second(),
+                flood.cpu_us_per_1000() / 1_000
+            );
             if round > 0 {
                 floods[at].push(flood); // the first round warms up
             }
@@ -90,30 +101,49 @@ async fn steady(mock: &Mock, candidates: &[Candidate]) -> anyhow::Result<Vec<Lat
     Ok(latencies)
 }
 
-fn print_row(candidate: &Candidate, floods: &[Flood], latency: &Latency, direct: &Latency) -> anyhow::Result<()> {
-    let median = |value: fn(&Flood) -> u64| {
-        let mut values: Vec<u64> = floods.iter().map(value).collect();
-        values.sort_unstable();
-        values[values.len() / 2]
-    };
-    let least = floods.iter().map(Flood::cpu_us_per_1000).min().unwrap_or_default();
-    let (cpu, database) = (median(Flood::cpu_us_per_1000), median(Flood::database_us_per_1000));
+fn print_row(
+    candidate: &Candidate,
+    [whole, streams]: [&[Flood]; 2],
+    latency: &Latency,
+    direct: &Latency,
+) -> anyhow::Result<()> {
+    let cpu = spread(whole, Flood::cpu_us_per_1000);
+    let event = spread(streams, Flood::cpu_us_per_10_events);
     println!(
-        "| {} | {} ({}) | {} | {} | {} | {} | {} |",
+        "| {} | {} ({}) | {} | {} | {}.{} ({}.{}) | {} | {} | {} |",
         candidate.name,
-        ms(cpu),
-        ms(least),
+        ms(cpu.median),
+        ms(cpu.least),
         if candidate.has_database() {
-            ms(database)
+            ms(spread(whole, Flood::database_us_per_1000).median)
         } else {
             "none".to_owned()
         },
-        median(Flood::per_second),
+        spread(whole, Flood::per_second).median,
+        event.median / 10,
+        event.median % 10,
+        event.least / 10,
+        event.least % 10,
         latency.p50_us.saturating_sub(direct.p50_us),
         latency.p99_us.saturating_sub(direct.p99_us),
         candidate.rss_kb()? / 1024,
     );
     Ok(())
+}
+
+/// Of one figure over all rounds.
+struct Spread {
+    median: u64,
+    least: u64,
+}
+
+fn spread(floods: &[Flood], value: fn(&Flood) -> u64) -> Spread {
+    let mut values: Vec<u64> = floods.iter().map(value).collect();
+    values.sort_unstable();
+    Spread {
+        median: values[values.len() / 2],
+        least: values[0],
+    }
 }
 
 /// Microseconds as milliseconds with one decimal.
