@@ -23,9 +23,8 @@ pub fn now_ms() -> i64 {
 #[must_use]
 pub fn new_id() -> i64 {
     let now = now_ms();
-    let start = getrandom::u32().unwrap_or(0) & START_MASK;
     let next = |last: i64| match id::made_at_ms(last) < now {
-        true => id::at(now, start),
+        true => id::at(now, getrandom::u32().unwrap_or(0) & START_MASK),
         false => last + 1,
     };
     let mut last = LAST_ID.load(Ordering::Relaxed);

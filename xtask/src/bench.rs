@@ -1,4 +1,5 @@
-//! `cargo xtask bench relay`: what the relay costs, on SQLite and on Postgres, beside nginx where it is installed.
+//! `cargo xtask bench relay`: what the relay costs, on SQLite and on Postgres, beside nginx where it is installed; and
+//! `cargo xtask bench journal`: what a hold and its end cost without a database.
 //!
 //! Invariant: the release build with everything on is measured, and all candidates within one run.
 //! Writes `target/` and temporary folders.
@@ -19,4 +20,22 @@ pub fn relay() -> anyhow::Result<()> {
         .arg(postgres.url())
         .arg(postgres.pid().to_string());
     shell::run(&mut bench)
+}
+
+/// Builds the server's unit tests optimised and runs the one that measures.
+///
+/// # Errors
+/// When it does not build or ends with an error.
+pub fn journal() -> anyhow::Result<()> {
+    let measure = "the_journal_with_a_store_that_writes_nothing";
+    shell::run(shell::cargo("test").args([
+        "--release",
+        "--package",
+        "server",
+        "--lib",
+        measure,
+        "--",
+        "--ignored",
+        "--nocapture",
+    ]))
 }

@@ -19,6 +19,7 @@ cargo xtask test [unit|http|browser|clients]...   all tests, or some parts of th
 cargo xtask web                                   the wasm bundle of the dashboard, into target/web
 cargo xtask screenshots                           every page, light and dark, into end2end/screenshots
 cargo xtask bench relay                           what the relay costs, beside nginx
+cargo xtask bench journal                         what a hold and its end cost without a database
 ";
 
 /// The parts of the tests, in the order in which they run.
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         ["test", parts @ ..] => test(parts),
         ["web"] => web::bundle(),
         ["bench", "relay"] => bench::relay(),
+        ["bench", "journal"] => bench::journal(),
         ["screenshots"] => browser::screenshots(),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");

@@ -23,6 +23,25 @@ const BODY_MAX: usize = 32 << 20;
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(120);
 
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_OURHUB_ATTEMPTS: HeaderName = HeaderName::from_static("x-ourhub-attempts");
+const X_OURHUB_MODEL: HeaderName = HeaderName::from_static("x-ourhub-model");
+const X_OURHUB_NOTES: HeaderName = HeaderName::from_static("x-ourhub-notes");
+const X_OURHUB_COST_USD: HeaderName = HeaderName::from_static("x-ourhub-cost-usd");
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+/// Limit, what remains of it, and when it is whole again.
+const RATE_REQUESTS: [HeaderName; 3] = [
+    HeaderName::from_static("x-ratelimit-limit-requests"),
+    HeaderName::from_static("x-ratelimit-remaining-requests"),
+    HeaderName::from_static("x-ratelimit-reset-requests"),
+];
+const RATE_TOKENS: [HeaderName; 3] = [
+    HeaderName::from_static("x-ratelimit-limit-tokens"),
+    HeaderName::from_static("x-ratelimit-remaining-tokens"),
+    HeaderName::from_static("x-ratelimit-reset-tokens"),
+];
+
 /// The routes under `/v1`.
 pub fn routes(config: &mut web::ServiceConfig) {
     let scope = web::scope("/v1")
@@ -152,54 +171,56 @@ fn hand_out(reply: Reply) -> HttpResponse {
         } => {
             let mut response = HttpResponse::Ok();
             head(&mut response, &heading);
-            insert(&mut response, "content-type", &content_type);
+            insert(&mut response, header::CONTENT_TYPE, &content_type);
             response.body(body)
         }
         Reply::Stream { heading, body } => {
             let mut response = HttpResponse::Ok();
             head(&mut response, &heading);
-            insert(&mut response, "content-type", "text/event-stream; charset=utf-8");
-            insert(&mut response, "cache-control", "no-cache");
-            insert(&mut response, "x-accel-buffering", "no");
+            set(&mut response, header::CONTENT_TYPE, "text/event-stream; charset=utf-8");
+            set(&mut response, header::CACHE_CONTROL, "no-cache");
+            set(&mut response, X_ACCEL_BUFFERING, "no");
             response.streaming(body.map(Ok::<_, std::convert::Infallible>))
         }
     }
 }
 
 fn head(response: &mut HttpResponseBuilder, heading: &Heading) {
-    insert(response, "x-request-id", &render(Kind::Request, heading.request_id));
-    if heading.attempts > 0 {
-        insert(response, "x-ourhub-attempts", &heading.attempts.to_string());
-    }
-    insert(response, "x-ourhub-model", &heading.model);
+    insert(response, X_REQUEST_ID, &render(Kind::Request, heading.request_id));
+    attempts(response, heading.attempts);
+    insert(response, X_OURHUB_MODEL, &heading.model);
     if !heading.notes.is_empty() {
-        insert(response, "x-ourhub-notes", &heading.notes.join("; "));
+        insert(response, X_OURHUB_NOTES, &heading.notes.join("; "));
     }
     if let Some(cost) = &heading.cost_usd {
-        insert(response, "x-ourhub-cost-usd", cost);
+        insert(response, X_OURHUB_COST_USD, cost);
     }
     limits(response, &heading.standing);
 }
 
-fn limits(response: &mut HttpResponseBuilder, standing: &crate::limits::Standing) {
-    for (name, left) in [("requests", standing.requests), ("tokens", standing.tokens)] {
-        let Some(left) = left else { continue };
-        insert(response, &format!("x-ratelimit-limit-{name}"), &left.limit.to_string());
-        insert(
-            response,
-            &format!("x-ratelimit-remaining-{name}"),
-            &left.remaining.to_string(),
-        );
-        insert(
-            response,
-            &format!("x-ratelimit-reset-{name}"),
-            &format!("{}ms", left.reset_ms),
-        );
+fn attempts(response: &mut HttpResponseBuilder, attempts: u32) {
+    if attempts > 0 {
+        response.insert_header((X_OURHUB_ATTEMPTS, HeaderValue::from(attempts)));
     }
 }
 
-fn insert(response: &mut HttpResponseBuilder, name: &str, value: &str) {
-    if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
+fn limits(response: &mut HttpResponseBuilder, standing: &crate::limits::Standing) {
+    for (names, left) in [(RATE_REQUESTS, standing.requests), (RATE_TOKENS, standing.tokens)] {
+        let Some(left) = left else { continue };
+        let [limit, remaining, reset] = names;
+        response.insert_header((limit, HeaderValue::from(left.limit)));
+        response.insert_header((remaining, HeaderValue::from(left.remaining)));
+        insert(response, reset, &format!("{}ms", left.reset_ms));
+    }
+}
+
+fn set(response: &mut HttpResponseBuilder, name: HeaderName, value: &'static str) {
+    response.insert_header((name, HeaderValue::from_static(value)));
+}
+
+/// Inserts what may not be fit for a header, and is left out then.
+fn insert(response: &mut HttpResponseBuilder, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
         response.insert_header((name, value));
     }
 }
@@ -208,30 +229,21 @@ fn refuse(refused: &Refused) -> HttpResponse {
     let told = refused.error.told(now_ms());
     let mut response =
         HttpResponse::build(StatusCode::from_u16(told.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
-    insert(&mut response, "content-type", "application/json");
-    insert(
-        &mut response,
-        "x-request-id",
-        &render(Kind::Request, refused.request_id),
-    );
-    if refused.attempts > 0 {
-        insert(&mut response, "x-ourhub-attempts", &refused.attempts.to_string());
-    }
+    set(&mut response, header::CONTENT_TYPE, "application/json");
+    insert(&mut response, X_REQUEST_ID, &render(Kind::Request, refused.request_id));
+    attempts(&mut response, refused.attempts);
     if let Some(seconds) = told.retry_after_s {
-        insert(&mut response, "retry-after", &seconds.to_string());
+        response.insert_header((header::RETRY_AFTER, HeaderValue::from(seconds)));
     }
     if let Some(should_retry) = told.should_retry {
-        insert(
-            &mut response,
-            "x-should-retry",
-            if should_retry { "true" } else { "false" },
-        );
+        let word = if should_retry { "true" } else { "false" };
+        set(&mut response, X_SHOULD_RETRY, word);
     }
     if let Some(standing) = &refused.standing {
         limits(&mut response, standing);
     }
     if let RelayError::WrongMethod { allowed } = refused.error {
-        insert(&mut response, "allow", allowed);
+        set(&mut response, header::ALLOW, allowed);
     }
     if matches!(
         refused.error,

@@ -4,6 +4,9 @@
 //! written only on top of its predecessor. A failed write is repeated, unchanged, until it succeeds or another process has
 //! taken the ledger over. Writes through `store`.
 
+#[cfg(test)]
+mod cost;
+
 use super::{
     batch::Batch,
     book::Book,
@@ -19,7 +22,7 @@ use std::{
 /// How long settles wait for a hold to ride with.
 const SETTLE_WITHIN: Duration = Duration::from_millis(10);
 /// The pause after a commit in which the next group gathers.
-const GATHER: Duration = Duration::from_micros(300);
+const GATHER: Duration = Duration::from_micros(800);
 /// How long one write may take.
 const WRITE_WITHIN: Duration = Duration::from_secs(5);
 /// The first and the longest pause after a failed write.
