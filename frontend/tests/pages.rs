@@ -278,3 +278,22 @@ async fn on_the_first_day_every_list_says_what_to_do() {
         assert!(values(&page.body, "href").contains(button), "{path} leads to {button}");
     }
 }
+
+#[actix_web::test]
+async fn a_chosen_theme_is_in_every_page_until_the_system_decides_again() {
+    let ask_with = |cookie: &str| {
+        let request = TestRequest::get().uri("/settings");
+        ask(Who::Admin, request.insert_header((COOKIE, cookie.to_owned())))
+    };
+    let dark = post("/fn/set_theme", "theme=dark").await;
+    assert_eq!((dark.status, dark.location.as_deref()), (302, Some("/settings")));
+    let page = ask_with(&dark.cookie.unwrap()).await;
+    assert!(page.body.contains("<html lang=\"en\" data-theme=\"dark\""));
+    assert!(page.body.contains("value=\"dark\" aria-pressed=\"true\""));
+    for other in ["system", "%22%3E%3Cscript%3E"] {
+        let system = post("/fn/set_theme", &format!("theme={other}")).await;
+        assert_eq!(system.cookie.as_deref(), Some("ourhub-theme="));
+        let page = ask_with("ourhub-theme=sepia").await;
+        assert!(!page.body.contains("data-theme"), "{other}");
+    }
+}

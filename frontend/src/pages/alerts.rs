@@ -23,7 +23,7 @@ impl About {
     fn of(alert: &AlertView) -> Self {
         let subject = &alert.subject;
         let (tone, word, act, href) = match alert.kind.as_str() {
-            "price_unknown" => (Tone::Bad, "No price", "Add price", price_page(subject)),
+            "price_unknown" => (Tone::Warn, "No price", "Add price", price_page(subject)),
             "overrun" => (
                 Tone::Warn,
                 "Dearer than expected",
@@ -76,9 +76,8 @@ fn list(visit: &Visit, alerts: Vec<AlertView>) -> AnyView {
         }
         .into_any()
     } else {
-        let head = vec![th("What happened", ""), th("Since", "p2"), th("Actions", "act")];
         let rows = alerts.into_iter().map(|alert| row(&visit.clock, alert)).collect_view();
-        view! { <Table head=head>{rows}</Table> }.into_any()
+        view! { <ul class="card alerts">{rows}</ul> }.into_any()
     };
     view! {
         <PageHead title="Alerts" lead="What needs a platform admin. An alert goes away by itself once its cause is gone." />
@@ -93,28 +92,26 @@ fn row(clock: &Clock, alert: AlertView) -> AnyView {
         1 => "once".to_owned(),
         times => format!("{} times", count(times.unsigned_abs())),
     };
-    let last = format!("{often}, last {}", clock.relative(alert.last_at));
+    let last = (alert.count > 1).then(|| format!(", last {}", clock.relative(alert.last_at)));
     view! {
-        <tr>
-            <td class="main wrap">
-                <Status tone=about.tone text=about.word />
+        <li>
+            <div class="grow">
+                <div class="row row--between">
+                    <Status tone=about.tone text=about.word />
+                    <span class="t12 faint num">
+                        <When at=alert.first_at clock=clock.clone() />
+                        {format!(", {often}")}
+                        {last}
+                    </span>
+                </div>
                 <p class="t13 muted u-mt1">{alert.message}</p>
-                <span class="sub only-sm">{last.clone()}</span>
-            </td>
-            <td class="p2 muted">
-                <When at=alert.first_at clock=clock.clone() />
-                <span class="sub">{last}</span>
-            </td>
-            <td class="act">
-                <span class="row u-gap6">
-                    <LinkButton href=about.href text=about.act size=Size::Small />
-                    <form method="post" action="/fn/dismiss_alert">
-                        <Hidden fields=vec![("id", alert.id)] />
-                        <Button text="Dismiss" kind=Kind::Ghost size=Size::Small />
-                    </form>
-                </span>
-            </td>
-        </tr>
+            </div>
+            <LinkButton href=about.href text=about.act size=Size::Small />
+            <form method="post" action="/fn/dismiss_alert">
+                <Hidden fields=vec![("id", alert.id)] />
+                <Button text="Dismiss" kind=Kind::Ghost size=Size::Small />
+            </form>
+        </li>
     }
     .into_any()
 }

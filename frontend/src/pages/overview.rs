@@ -23,16 +23,16 @@ pub fn OverviewPage() -> impl IntoView {
             let news = alerts::notice(&visit, &[]).await?;
             let session = &visit.session;
             if session.key_count == 0 || (session.is_admin && !session.has_accounts) {
-                return Ok::<_, ApiError>(view! { {news} {first_steps(&visit)} }.into_any());
+                return Ok::<_, ApiError>(first_steps(&visit, news));
             }
             let overview = read_overview().await?;
-            Ok(view! { {news} {page(&visit, overview)} }.into_any())
+            Ok(page(&visit, overview, news))
         },
     )
 }
 
 /// The way to the first call. An admin adds an account first, others make a key.
-fn first_steps(visit: &Visit) -> AnyView {
+fn first_steps(visit: &Visit, news: Option<AnyView>) -> AnyView {
     let session = &visit.session;
     let step = |title: &str, text: &str, is_done: bool| Step {
         title: title.to_owned(),
@@ -63,6 +63,7 @@ fn first_steps(visit: &Visit) -> AnyView {
     let steps: Vec<_> = account.into_iter().chain([key, call]).collect();
     view! {
         <PageHead title="Ready when you are" lead="Make a call with your key, and spend, speed and failovers show up here." />
+        {news}
         <div class="narrow">
             <Card title="From here to the first answer">
                 <Trail steps=steps />
@@ -73,7 +74,7 @@ fn first_steps(visit: &Visit) -> AnyView {
     .into_any()
 }
 
-fn page(visit: &Visit, overview: Overview) -> AnyView {
+fn page(visit: &Visit, overview: Overview, news: Option<AnyView>) -> AnyView {
     let lead = format!("{}, {}", visit.clock.today(), visit.clock.zone_name());
     let stats = stats(visit, &overview);
     let chart = chart(overview.series, &overview.bars);
@@ -89,6 +90,7 @@ fn page(visit: &Visit, overview: Overview) -> AnyView {
         <PageHead title="Overview" lead=lead>
             <LinkButton href="/keys/new" text="Create key" kind=Kind::Primary icon=Glyph::Plus />
         </PageHead>
+        {news}
         {stats}
         {chart}
         {shares}

@@ -26,13 +26,20 @@ pub fn ModelsPage() -> impl IntoView {
         move |visit| async move {
             let models = list_models().await?;
             let news = alerts::notice(&visit, &["price_unknown", "overrun"]).await?;
-            let page = page(&visit.clock, models, show_all, wanted);
-            Ok::<_, ApiError>(view! { {news} {page} }.into_any())
+            let asked = Asked { show_all, wanted };
+            Ok::<_, ApiError>(page(&visit.clock, models, asked, news))
         },
     )
 }
 
-fn page(clock: &Clock, models: Vec<ModelView>, show_all: bool, wanted: String) -> AnyView {
+/// Which models are shown.
+struct Asked {
+    show_all: bool,
+    wanted: String,
+}
+
+fn page(clock: &Clock, models: Vec<ModelView>, asked: Asked, news: Option<AnyView>) -> AnyView {
+    let Asked { show_all, wanted } = asked;
     let served = models.iter().filter(|model| model.is_served).count();
     let links = vec![
         ("/admin/models".to_owned(), format!("Served {served}"), !show_all),
@@ -55,6 +62,7 @@ fn page(clock: &Clock, models: Vec<ModelView>, show_all: bool, wanted: String) -
         <PageHead title="Models & prices" lead="What customers may call and pay. A model without a price is refused, never free.">
             <LinkButton href="/admin/models/new" text="Add model" kind=Kind::Primary icon=Glyph::Plus />
         </PageHead>
+        {news}
         <form class="filters" method="get" action="/admin/models">
             <Hidden fields=vec![("show", if show_all { "all".to_owned() } else { "served".to_owned() })] />
             <SearchField name="q" label="Search models" placeholder="Part of a name" value=wanted />
