@@ -15,6 +15,7 @@ mod route;
 mod settle;
 mod stream;
 mod trail;
+mod waiting_room;
 
 pub use crate::error::{RelayError, Told};
 pub use early::Events;
@@ -37,12 +38,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use trail::Trail;
+use waiting_room::WaitingRoom;
 
 /// The deadlines of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
     /// How long a request may wait for a busy account.
     pub wait: Duration,
+    /// How many requests may wait for accounts.
+    pub waiting: usize,
+    /// How many of one team.
+    pub waiting_of_team: usize,
     /// From sending to the first content of a stream.
     pub first_content: Duration,
     /// From sending to the end of an answer that is not streamed.
@@ -63,6 +69,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             wait: Duration::from_secs(30),
+            waiting: 1_000,
+            waiting_of_team: 250,
             first_content: Duration::from_secs(180),
             whole: Duration::from_secs(600),
             idle: Duration::from_secs(120),
@@ -81,6 +89,7 @@ pub struct Relay(Arc<Inner>);
 struct Inner {
     app: Arc<App>,
     config: Config,
+    room: WaitingRoom,
 }
 
 /// One request as it arrived.
@@ -172,7 +181,14 @@ impl Relay {
         Self(Arc::new(Inner {
             app: Arc::clone(app),
             config,
+            room: WaitingRoom::new(&app.fleet, &app.runtime, &config),
         }))
+    }
+
+    /// How many requests wait for an account.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.room.len()
     }
 
     /// How long a client may leave what it is sent unread.
@@ -282,8 +298,8 @@ impl Journey {
     async fn run(mut self) -> Result<Reply, Refused> {
         loop {
             let step = match self.route().await {
-                Ok(account) => match self.admit().await {
-                    Ok(()) => self.attempt(account).await,
+                Ok(chosen) => match self.admit().await {
+                    Ok(()) => self.attempt(chosen).await,
                     Err(error) => Err(error),
                 },
                 Err(error) => Err(error),

@@ -39,6 +39,11 @@ pub enum Event {
         /// Why.
         fault: Fault,
     },
+    /// The upstream said that it does not have the model.
+    ModelMissing {
+        /// When it may be asked for it again: Unix milliseconds.
+        until_ms: i64,
+    },
     /// An attempt failed and the upstream said nothing about when to come back.
     Failed {
         /// Why.
@@ -51,6 +56,8 @@ pub enum Event {
     },
     /// An attempt begins. Of consequence where the account is not ready: it is the probe.
     ProbeStarted,
+    /// The probe was not sent after all.
+    ProbeDropped,
     /// The headers of an answer said what is left.
     HeadersSeen {
         /// Of the account's request limit.
@@ -73,6 +80,9 @@ enum State {
         reason: Reason,
         next_probe_ms: i64,
     },
+    Missing {
+        until_ms: i64,
+    },
 }
 
 /// The health of one account, for one model or for all; it can be stored as JSON.
@@ -94,7 +104,8 @@ impl Event {
         let fault = verdict.fault;
         match verdict.mark {
             Mark::None => None,
-            Mark::Cool { until_ms } | Mark::ModelMissing { until_ms } => Some(Self::Cooled { until_ms, fault }),
+            Mark::Cool { until_ms } => Some(Self::Cooled { until_ms, fault }),
+            Mark::ModelMissing { until_ms } => Some(Self::ModelMissing { until_ms }),
             Mark::Guess => Some(Self::Failed { fault }),
             Mark::Park { reason } => Some(Self::Parked { reason }),
         }
@@ -121,7 +132,13 @@ impl Health {
                 self.last_fault = Some(fault);
                 self.probe_since_ms = None;
             }
+            Event::ModelMissing { until_ms } => {
+                self.state = State::Missing { until_ms };
+                self.last_fault = Some(Fault::ModelMissing);
+                self.probe_since_ms = None;
+            }
             Event::Failed { fault } => self.guess(fault, now_ms),
+            Event::ProbeDropped => self.probe_since_ms = None,
             Event::Parked { reason } => self.park(reason, now_ms),
         }
     }
@@ -138,7 +155,8 @@ impl Health {
         match self.state {
             State::Ready => Availability::Ready,
             State::Cooling { until_ms, stated } if now_ms < until_ms => Availability::Cooling { until_ms, stated },
-            State::Cooling { stated: true, .. } => Availability::Ready,
+            State::Missing { until_ms } if now_ms < until_ms => Availability::Missing { until_ms },
+            State::Cooling { stated: true, .. } | State::Missing { .. } => Availability::Ready,
             State::Parked { reason, next_probe_ms } if now_ms < next_probe_ms => {
                 Availability::Parked { reason, next_probe_ms }
             }
@@ -181,7 +199,9 @@ impl Health {
             State::Cooling {
                 until_ms: stated_ms,
                 stated: true,
-            } if *stated_ms > now_ms => {}
+            }
+            | State::Missing { until_ms: stated_ms }
+                if *stated_ms > now_ms => {}
             State::Parked { next_probe_ms, .. } => *next_probe_ms = until_ms.max(*next_probe_ms),
             state if counts => {
                 *state = State::Cooling {
@@ -222,7 +242,7 @@ impl Health {
 
     const fn stated_until_ms(&self) -> Option<i64> {
         match self.state {
-            State::Cooling { until_ms, stated: true } => Some(until_ms),
+            State::Cooling { until_ms, stated: true } | State::Missing { until_ms } => Some(until_ms),
             _ => None,
         }
     }

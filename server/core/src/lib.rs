@@ -14,4 +14,5 @@ pub mod money;
 pub mod pricing;
 pub mod retry;
 pub mod routing;
+pub mod turns;
 pub mod usage;

@@ -69,6 +69,8 @@ pub enum WhyEmpty {
     NoneServesModel,
     /// None of those that do is in the wanted region.
     NoneInRegion,
+    /// Every one of those said that it does not have the model.
+    NoneHasModel,
     /// Every account has been tried for this request.
     AllTried,
     /// Every account left is at a limit, in a stated pause, or being probed.
@@ -80,7 +82,8 @@ pub enum WhyEmpty {
 pub struct Plan {
     /// Account ids.
     pub ordered: Vec<i64>,
-    /// When the first account that cannot be asked now, tried or not, can be, as far as is known: Unix milliseconds.
+    /// When the first account that cannot be asked now, tried or not, can be: Unix milliseconds. `None` where one is full, which
+    /// ends at no known moment, or where no moment is known at all.
     pub next_free_ms: Option<i64>,
     /// Why there are none; `None` where there are some.
     pub why_empty: Option<WhyEmpty>,
@@ -90,8 +93,12 @@ pub struct Plan {
 #[must_use]
 pub fn plan(candidates: &[Candidate<'_>], request: &RouteRequest<'_>) -> Plan {
     let in_region = |candidate: &&Candidate<'_>| request.region.is_none_or(|region| candidate.region == Some(region));
-    let allowed: Vec<_> = candidates.iter().filter(in_region).collect();
+    let in_region: Vec<_> = candidates.iter().filter(in_region).collect();
+    let is_anywhere = !in_region.is_empty();
+    let has_model = |candidate: &&Candidate<'_>| !matches!(candidate.availability, Availability::Missing { .. });
+    let allowed: Vec<_> = in_region.into_iter().filter(has_model).collect();
     let next_free_ms = allowed.iter().filter_map(|candidate| free_ms(candidate, request)).min();
+    let next_free_ms = next_free_ms.filter(|at_ms| *at_ms > request.now_ms);
     let empty = |why| Plan {
         ordered: Vec::new(),
         next_free_ms,
@@ -100,8 +107,11 @@ pub fn plan(candidates: &[Candidate<'_>], request: &RouteRequest<'_>) -> Plan {
     if candidates.is_empty() {
         return empty(WhyEmpty::NoneServesModel);
     }
-    if allowed.is_empty() {
+    if !is_anywhere {
         return empty(WhyEmpty::NoneInRegion);
+    }
+    if allowed.is_empty() {
+        return empty(WhyEmpty::NoneHasModel);
     }
     let untried = |candidate: &&Candidate<'_>| !request.tried.contains(&candidate.account_id);
     let untried: Vec<_> = allowed.into_iter().filter(untried).collect();
@@ -156,20 +166,21 @@ fn has_room(candidate: &Candidate<'_>, request: &RouteRequest<'_>) -> bool {
     has_permit(candidate) && within_limits(candidate, request)
 }
 
-/// When the account can be asked, if it cannot now and the moment is known. A permit comes back at no known moment.
+/// The first moment at which the account may be free, if it cannot be asked now and ever will; a permit may come back any moment.
 fn free_ms(candidate: &Candidate<'_>, request: &RouteRequest<'_>) -> Option<i64> {
     let paused_ms = match candidate.availability {
         Availability::Ready | Availability::ProbeDue => None,
-        Availability::Cooling { until_ms, .. } => Some(until_ms),
+        Availability::Cooling { until_ms, .. } | Availability::Missing { until_ms } => Some(until_ms),
         Availability::Parked { next_probe_ms, .. } => Some(next_probe_ms),
         Availability::Probing { until_ms } => Some(until_ms.min(request.now_ms.saturating_add(PROBE_WAIT_MS))),
     };
     let limited = !within_limits(candidate, request);
-    if !has_permit(candidate) || (limited && candidate.limits_free_ms.is_none()) {
+    if limited && candidate.limits_free_ms.is_none() {
         return None;
     }
     let limited_ms = candidate.limits_free_ms.filter(|_| limited);
-    paused_ms.max(limited_ms)
+    let full_ms = (!has_permit(candidate)).then_some(request.now_ms);
+    paused_ms.max(limited_ms).max(full_ms)
 }
 
 /// `ready` by priority; within one, the conversation's own account, then draws of the better of two, then the rest by load.

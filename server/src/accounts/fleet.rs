@@ -44,7 +44,7 @@ pub struct Config {
 pub struct Routes {
     /// The model on each of them.
     pub ordered: Vec<Arc<Deployment>>,
-    /// When the first account that cannot be asked now can be, as far as is known: Unix milliseconds.
+    /// When the first account that cannot be asked now can be: Unix milliseconds. `None` where no moment is known.
     pub next_free_ms: Option<i64>,
     /// Why there are none; `None` where there are some.
     pub why_empty: Option<WhyEmpty>,
@@ -111,10 +111,12 @@ impl Fleet {
         }
     }
 
-    /// Whether an enabled account serves `model`.
+    /// Whether an enabled account serves `model`, as far as it has not said otherwise.
     #[must_use]
     pub fn serves(&self, model: &str) -> bool {
-        !self.snapshot().deployments(model).is_empty()
+        let now_ms = clock::now_ms();
+        let deployments = self.snapshot().deployments(model);
+        deployments.iter().any(|deployment| !deployment.lacks_model(now_ms))
     }
 
     /// Takes a slot and at most `tokens` on `deployment`, or nothing where it filled up or is being probed meanwhile.

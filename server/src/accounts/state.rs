@@ -14,7 +14,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 use tokio::sync::Notify;
@@ -108,12 +108,12 @@ impl State {
         }
     }
 
-    /// Takes a slot, a request and `tokens`; false, and nothing taken, where there is no room.
-    fn take(&self, model: &str, most: Most, tokens: u64, now_ms: i64) -> bool {
+    /// Takes a slot, a request and `tokens`, and says whether it is a probe; nothing is taken where there is no room.
+    fn take(&self, model: &str, most: Most, tokens: u64, now_ms: i64) -> Option<bool> {
         let inner = &mut *self.0.lock();
         let is_full = most.in_flight.is_some_and(|most| inner.in_flight >= most);
         if is_full || matches!(inner.availability(model, now_ms), Availability::Probing { .. }) {
-            return false;
+            return None;
         }
         let mut requests = inner.requests.clone();
         let mut taken = inner.tokens.clone();
@@ -121,7 +121,7 @@ impl State {
             window.try_take(amount, limit.unwrap_or(u64::MAX), now_ms).is_ok() || limit.is_none()
         };
         if !fits(&mut requests, 1, most.rpm) || !fits(&mut taken, tokens, most.tpm) {
-            return false;
+            return None;
         }
         (inner.requests, inner.tokens) = (requests, taken);
         inner.in_flight = inner.in_flight.saturating_add(1);
@@ -129,7 +129,10 @@ impl State {
         if let Some(health) = inner.by_model.get_mut(model) {
             health.step(Event::ProbeStarted, now_ms);
         }
-        true
+        Some(matches!(
+            inner.availability(model, now_ms),
+            Availability::Probing { .. }
+        ))
     }
 
     /// An attempt for `model` ended in `event`; whether that brought the account back.
@@ -222,6 +225,20 @@ impl State {
 }
 
 impl Inner {
+    /// Gives back what `permit` took besides its slot.
+    fn forget(&mut self, permit: &Permit, now_ms: i64) {
+        let tokens = permit.tokens.load(Ordering::Relaxed);
+        self.requests.adjust(permit.admitted_ms, 1, 0, now_ms);
+        self.tokens.adjust(permit.admitted_ms, tokens, 0, now_ms);
+        if !permit.is_probe {
+            return;
+        }
+        let by_model = self.by_model.get_mut(&permit.upstream_model);
+        for health in by_model.into_iter().chain([&mut self.health]) {
+            health.step(Event::ProbeDropped, now_ms);
+        }
+    }
+
     fn availability(&self, model: &str, now_ms: i64) -> Availability {
         let account = self.health.availability(now_ms);
         match self.by_model.get(model) {
@@ -249,24 +266,37 @@ pub struct Permit {
     tokens: AtomicU64,
     admitted_ms: i64,
     freed: Arc<Notify>,
+    /// The model asked for, as the provider knows it.
+    upstream_model: String,
+    is_probe: bool,
+    is_sent: AtomicBool,
 }
 
 impl Permit {
     /// Takes a slot, a request and `tokens` for `deployment`, or nothing where there is no room.
     pub(super) fn take(deployment: &Deployment, tokens: u64, freed: &Arc<Notify>, now_ms: i64) -> Option<Self> {
         let state = &deployment.upstream.state;
-        let is_taken = state.take(&deployment.model, deployment.upstream.most, tokens, now_ms);
-        is_taken.then(|| Self {
+        let is_probe = state.take(&deployment.upstream_model, deployment.upstream.most, tokens, now_ms)?;
+        Some(Self {
             state: Arc::clone(state),
             tokens: AtomicU64::new(tokens),
             admitted_ms: now_ms,
             freed: Arc::clone(freed),
+            upstream_model: deployment.upstream_model.clone(),
+            is_probe,
+            is_sent: AtomicBool::new(false),
         })
+    }
+
+    /// The request goes out now. A permit dropped before is given back whole, as if it had not been taken.
+    pub fn mark_sent(&self) {
+        self.is_sent.store(true, Ordering::Relaxed);
     }
 
     /// Replaces the tokens taken by `actual` in the account's own limit, in the window of the admission. Without this call they
     /// stay taken.
     pub fn settle(&self, actual: u64) {
+        self.mark_sent();
         let held = self.tokens.swap(actual, Ordering::Relaxed);
         let mut inner = self.state.0.lock();
         inner.tokens.adjust(self.admitted_ms, held, actual, clock::now_ms());
@@ -277,6 +307,9 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut inner = self.state.0.lock();
         inner.in_flight = inner.in_flight.saturating_sub(1);
+        if !self.is_sent.load(Ordering::Relaxed) {
+            inner.forget(self, clock::now_ms());
+        }
         drop(inner);
         self.freed.notify_waiters();
     }

@@ -310,8 +310,9 @@ async fn a_missing_model_is_missing_for_that_model_only() {
     );
     assert_eq!(
         fleet.plan("gpt-4o", &request(now_ms)).why_empty,
-        Some(WhyEmpty::AllBusy)
+        Some(WhyEmpty::NoneHasModel)
     );
+    assert!(!fleet.serves("gpt-4o") && fleet.serves("gpt-4o-mini"));
     assert_eq!(ids(&fleet.plan("gpt-4o-mini", &request(now_ms))), [id]);
 }
 
@@ -381,6 +382,11 @@ async fn a_request_that_was_wrong_itself_ends_a_probe() {
     deployment.judge(&verdict(Mark::Guess, Fault::Upstream), "broke");
     let permit = fleet.begin(&deployment, 1).unwrap();
     assert!(fleet.begin(&deployment, 1).is_none());
+    drop(permit);
+    let permit = fleet
+        .begin(&deployment, 1)
+        .expect("a probe that was not sent is no probe");
+    permit.mark_sent();
     deployment.judge(&verdict(Mark::None, Fault::BadRequest), "bad request");
     drop(permit);
     assert_eq!(fleet.plan("gpt-4o", &request(now_ms)).why_empty, None);
@@ -429,7 +435,11 @@ async fn an_account_at_its_own_limit_says_when_it_has_room_again() {
     };
     fleet.create(&slow).await.unwrap();
     let deployment = fleet.plan("gpt-4o", &request(clock::now_ms())).ordered[0].clone();
+    // A permit with which nothing was sent is given back whole.
     drop(fleet.begin(&deployment, 1).unwrap());
+    let permit = fleet.begin(&deployment, 1).unwrap();
+    permit.mark_sent();
+    drop(permit);
     let now_ms = clock::now_ms();
     let routes = fleet.plan("gpt-4o", &request(now_ms));
     assert_eq!(routes.why_empty, Some(WhyEmpty::AllBusy));

@@ -17,7 +17,7 @@ use entity::account;
 use gateway_core::{
     catalog::preset,
     dialect::{Dialect, MaxOutputField},
-    health::Event,
+    health::{Availability, Event},
     retry::{Fault, Mark, RetryHints, Verdict},
     routing::Candidate,
 };
@@ -176,7 +176,7 @@ impl Deployment {
 
     /// Takes note of `event` of the account; a success counts for the model too.
     pub fn report(&self, event: Event) {
-        if self.upstream.state.end(&self.model, event, clock::now_ms()) {
+        if self.upstream.state.end(&self.upstream_model, event, clock::now_ms()) {
             self.upstream.freed.notify_waiters();
         }
     }
@@ -185,18 +185,18 @@ impl Deployment {
     pub fn judge(&self, verdict: &Verdict, message: &str) {
         let now_ms = clock::now_ms();
         let state = &self.upstream.state;
-        let model = matches!(verdict.mark, Mark::ModelMissing { .. }).then_some(self.model.as_str());
+        let model = matches!(verdict.mark, Mark::ModelMissing { .. }).then_some(self.upstream_model.as_str());
         match Event::of(verdict) {
             Some(event) => {
                 state.step(model, event, now_ms);
                 if model.is_some() {
                     // It lacks the model, and has answered that: as an account it is well.
-                    state.pass_probe(&self.model, now_ms);
+                    state.pass_probe(&self.upstream_model, now_ms);
                 }
             }
-            None if verdict.fault == Fault::TimedOut => state.fail_probe(&self.model, verdict.fault, now_ms),
+            None if verdict.fault == Fault::TimedOut => state.fail_probe(&self.upstream_model, verdict.fault, now_ms),
             // What was wrong was the request: the account itself answers.
-            None => state.pass_probe(&self.model, now_ms),
+            None => state.pass_probe(&self.upstream_model, now_ms),
         }
         if verdict.mark != Mark::None {
             let message: String = message.chars().take(ERROR_MAX).collect();
@@ -204,10 +204,19 @@ impl Deployment {
         }
     }
 
+    /// Whether it said, not long before `now_ms`, that it does not have the model.
+    pub(super) fn lacks_model(&self, now_ms: i64) -> bool {
+        let now = self
+            .upstream
+            .state
+            .now(&self.upstream_model, self.upstream.most, now_ms);
+        matches!(now.availability, Availability::Missing { .. })
+    }
+
     /// How it stands at `now_ms`.
     pub(super) fn candidate(&self, now_ms: i64) -> Candidate<'_> {
         let upstream = &*self.upstream;
-        let now = upstream.state.now(&self.model, upstream.most, now_ms);
+        let now = upstream.state.now(&self.upstream_model, upstream.most, now_ms);
         Candidate {
             account_id: upstream.row.id,
             priority: upstream.row.priority,

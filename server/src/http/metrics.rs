@@ -22,6 +22,11 @@ pub async fn metrics(site: web::Data<Site>) -> HttpResponse {
         ),
         ("ledger_lag_milliseconds", "Age of the oldest of them.", ledger.lag_ms),
         ("open_holds", "Upstream calls with money set aside.", ledger.open_holds),
+        (
+            "waiting_requests",
+            "Requests that wait for an account.",
+            u64::try_from(site.relay.waiting()).unwrap_or(u64::MAX),
+        ),
     ];
     let mut text = String::new();
     for (name, help, value) in gauges {

@@ -7,6 +7,7 @@ use super::call::{self, Broken, Inbound, Pieces};
 use super::settle::Ending;
 use super::stream::{Source, Streaming};
 use super::trail::Times;
+use super::waiting_room::Chosen;
 use super::{Events, Heading, Journey, RelayError, Reply};
 use crate::accounts::{Deployment, Permit};
 use crate::clock::now_ms;
@@ -163,11 +164,13 @@ pub(super) struct Begun {
 }
 
 impl Journey {
-    pub(super) async fn attempt(&mut self, account: Arc<Deployment>) -> Result<Next, RelayError> {
+    pub(super) async fn attempt(&mut self, chosen: Chosen) -> Result<Next, RelayError> {
         if self.is_hung_up() {
             return Err(RelayError::HungUp);
         }
-        let Some(permit) = self.relay.0.app.fleet.begin(&account, self.job.expected_tokens) else {
+        let Chosen { account, permit } = chosen;
+        let begun = permit.or_else(|| self.relay.0.app.fleet.begin(&account, self.job.expected_tokens));
+        let Some(permit) = begun else {
             // It filled up since it was chosen; the next plan knows.
             return Ok(Next::Again);
         };
@@ -201,6 +204,7 @@ impl Journey {
         if let Some(admission) = &mut self.admission {
             admission.hold.mark_sent();
         }
+        attempt.permit.mark_sent();
         let config = &self.relay.0.config;
         let patience = if self.job.envelope.stream {
             config.first_content

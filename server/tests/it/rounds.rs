@@ -66,3 +66,52 @@ async fn a_probe_that_finds_the_model_missing_brings_the_account_back_for_its_ot
     drop(key);
     hub.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_that_every_account_lacks_is_not_found_and_is_not_waited_for() {
+    let hub = spawn().await;
+    hub.model("other", "1", "1").await;
+    for name in ["one", "two"] {
+        hub.account(name).await;
+        hub.upstream.behave(name, |call| match call.json()["model"].as_str() {
+            Some("other") => Reply::error(404, "model_not_found"),
+            _ => Reply::chat("hello", 10, 5),
+        });
+    }
+    let key = hub.key().await;
+    let listed = || async { key.get("/v1/models").await.text().contains("\"other\"") };
+    assert!(listed().await);
+    for attempts in [Some("2"), None, None] {
+        let answer = key.chat(&hello_to("other")).await;
+        assert_eq!((answer.status, answer.code().as_str()), (404, "model_not_found"));
+        assert_eq!(answer.header("retry-after"), None);
+        assert_eq!(answer.header("x-ourhub-attempts"), attempts);
+    }
+    assert_eq!(hub.upstream.arrived_anywhere().len(), 2, "they have said it once");
+    assert!(!listed().await, "what cannot be had is not offered");
+    assert_eq!(key.chat(&hello()).await.status, 200);
+    assert_eq!(hub.charged().await, HELLO);
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_lacks_the_model_does_not_hide_that_another_is_only_busy() {
+    let hub = spawn().await;
+    account(&hub, "lacking", 0).await;
+    account(&hub, "busy", 1).await;
+    hub.upstream.answer("lacking", Reply::error(404, "model_not_found"));
+    let busy = Reply::error(429, "rate_limit_exceeded").header("retry-after-ms", "600");
+    hub.upstream
+        .answer_each("busy", vec![busy, Reply::chat("hello", 10, 5)]);
+    let key = hub.key().await;
+    let answer = key.chat(&hello()).await;
+    assert_eq!((answer.status, answer.header("x-ourhub-attempts")), (200, Some("3")));
+    let later = Reply::error(429, "rate_limit_exceeded").header("retry-after", "50");
+    hub.upstream.answer("busy", later);
+    let answer = key.chat(&hello()).await;
+    assert_eq!((answer.status, answer.code().as_str()), (429, "rate_limit_exceeded"));
+    assert_eq!(hub.upstream.arrived("lacking").len(), 1);
+    drop(key);
+    hub.close().await;
+}

@@ -1,4 +1,4 @@
-//! What happens to a request while it waits: who it is for is looked up again, and what cannot be paid does not wait.
+//! What happens to a request while it waits: its turn comes, who it is for is looked up again, and what cannot be paid does not wait.
 
 use crate::harness::{Answer, HELLO, Hub, Key, PATIENCE, Setup, hello, hello_streamed, spawn, spawn_with};
 use crate::upstream::Reply;
@@ -172,5 +172,115 @@ async fn the_deadline_of_the_whole_request_holds_before_any_content_too() {
         let answer = timeout(PATIENCE, key.chat(&body)).await.expect("no deadline");
         assert_eq!((answer.status, answer.code().as_str()), (504, "upstream_timeout"));
     }
+    hub.close().await;
+}
+
+/// A key of another team.
+async fn another_teams_key(hub: &Hub) -> String {
+    let new = server::auth::NewUser {
+        email: "other@example.com",
+        password: "sunlit-otter",
+    };
+    let made = hub.app.auth.create_user(new, false, now_ms()).await.unwrap();
+    let team = server::teams::scope(&hub.app.db, &made.person, made.team_id)
+        .await
+        .unwrap();
+    let settings = server::keys::KeySettings::named("other");
+    hub.app.keys.create(&team, settings, now_ms()).await.unwrap().shown
+}
+
+/// A request that says whose it is.
+fn from(whose: &str) -> String {
+    let mut body = hello();
+    body["user"] = Value::from(whose);
+    body.to_string()
+}
+
+async fn status(request: reqwest::RequestBuilder) -> u16 {
+    request.send().await.unwrap().status().as_u16()
+}
+
+async fn waiting(hub: &Hub, count: usize) {
+    hub.until("it does not wait", || hub.relay.waiting() == count).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slot_that_frees_up_goes_to_teams_in_turn_and_within_a_team_in_the_order_of_arrival() {
+    let hub = spawn().await;
+    let gate = narrow_account(&hub, "only").await;
+    let key = hub.key().await;
+    let others = another_teams_key(&hub).await;
+    let path = "/v1/chat/completions";
+    let mut sent = vec![tokio::spawn(status(key.post(path, from("a"))))];
+    arrived(&hub, "only", 1).await;
+    for nth in 0..20 {
+        sent.push(tokio::spawn(status(key.post(path, from(&format!("a{nth}"))))));
+        waiting(&hub, nth + 1).await;
+    }
+    let other = hub.client.post(hub.url(path)).bearer_auth(&others).body(from("b"));
+    sent.push(tokio::spawn(status(other)));
+    waiting(&hub, 21).await;
+    assert_eq!(hub.app.ledger.status().open_holds, 1, "who waits holds no money");
+
+    gate.add_permits(22);
+    for answered in sent {
+        assert_eq!(answered.await.unwrap(), 200);
+    }
+
+    let order: Vec<String> = hub.upstream.arrived("only")[1..]
+        .iter()
+        .map(|call| call.json()["user"].as_str().unwrap().to_owned())
+        .collect();
+    let mut of_team_a = order.clone();
+    let place = of_team_a.iter().position(|whose| whose == "b").unwrap();
+    of_team_a.remove(place);
+    assert!(place <= 1, "the other team was served as number {}", place + 1);
+    let arrival: Vec<String> = (0..20).map(|nth| format!("a{nth}")).collect();
+    assert_eq!(of_team_a, arrival);
+    assert_eq!(hub.relay.waiting(), 0);
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_so_many_wait_in_all_and_of_a_team_and_who_leaves_makes_room() {
+    let mut setup = Setup::default();
+    (setup.relay.waiting, setup.relay.waiting_of_team) = (2, 1);
+    setup.relay.heartbeat = Duration::from_millis(100);
+    let hub = spawn_with(setup).await;
+    let gate = narrow_account(&hub, "only").await;
+    let key = hub.key().await;
+    let others = another_teams_key(&hub).await;
+    let path = "/v1/chat/completions";
+    let running = tokio::spawn(status(key.post(path, from("running"))));
+    arrived(&hub, "only", 1).await;
+    let leaving = key.open(&hello_streamed()).await;
+    waiting(&hub, 1).await;
+    let refused = key.chat(&hello()).await;
+    assert_eq!((refused.status, refused.code().as_str()), (429, "rate_limit_exceeded"));
+    assert!(refused.header("retry-after").is_some());
+    // Of another team one more may wait.
+    let other = hub.client.post(hub.url(path)).bearer_auth(&others).body(from("other"));
+    let other = tokio::spawn(status(other));
+    waiting(&hub, 2).await;
+
+    drop(leaving);
+    waiting(&hub, 1).await;
+    let staying = tokio::spawn(status(key.post(path, from("staying"))));
+    waiting(&hub, 2).await;
+    gate.add_permits(3);
+
+    for answered in [running, other, staying] {
+        assert_eq!(answered.await.unwrap(), 200);
+    }
+    let whose: Vec<_> = hub
+        .upstream
+        .arrived("only")
+        .iter()
+        .map(|call| call.json()["user"].clone())
+        .collect();
+    assert_eq!(whose, ["running", "other", "staying"]);
+    assert_eq!(hub.charged().await, Nano(HELLO.0 * 3));
+    drop(key);
     hub.close().await;
 }

@@ -30,6 +30,11 @@ pub enum Availability {
         /// When it is probed next: Unix milliseconds.
         next_probe_ms: i64,
     },
+    /// It does not have the model; others it may.
+    Missing {
+        /// When it is asked for it again: Unix milliseconds.
+        until_ms: i64,
+    },
 }
 
 impl Availability {
@@ -51,6 +56,7 @@ impl Availability {
             Self::Parked { next_probe_ms, .. } => (3, next_probe_ms),
             Self::Probing { until_ms } => (4, until_ms),
             Self::Cooling { until_ms, stated: true } => (5, until_ms),
+            Self::Missing { until_ms } => (6, until_ms),
         }
     }
 }

@@ -35,6 +35,7 @@ impl Health {
             Availability::Ready => ("ready", None, false),
             Availability::ProbeDue => (self.word(), Some(now_ms), false),
             Availability::Cooling { until_ms, stated } => ("cooling", Some(until_ms), stated),
+            Availability::Missing { until_ms } => ("cooling", Some(until_ms), true),
             Availability::Probing { .. } => ("probing", None, false),
             Availability::Parked { next_probe_ms, .. } => ("parked", Some(next_probe_ms), false),
         };
@@ -57,7 +58,7 @@ impl Health {
     const fn word(&self) -> &'static str {
         match self.state {
             State::Ready => "ready",
-            State::Cooling { .. } => "cooling",
+            State::Cooling { .. } | State::Missing { .. } => "cooling",
             State::Parked { .. } => "parked",
         }
     }

@@ -120,6 +120,45 @@ fn when_all_are_out_by_our_own_guess_the_oldest_is_probed_now() {
 }
 
 #[test]
+fn an_account_without_the_model_is_no_candidate_and_nothing_to_wait_for() {
+    let lacking = |id| Candidate {
+        availability: Availability::Missing {
+            until_ms: NOW + 3_600_000,
+        },
+        ..account(id)
+    };
+    let made = plan(&[lacking(1), lacking(2)], &request(1));
+    assert_eq!(
+        (made.why_empty, made.next_free_ms),
+        (Some(WhyEmpty::NoneHasModel), None)
+    );
+    let busy = Candidate {
+        availability: cooling(4_000, true),
+        ..account(2)
+    };
+    let made = plan(&[lacking(1), busy], &request(1));
+    assert_eq!(
+        (made.why_empty, made.next_free_ms),
+        (Some(WhyEmpty::AllBusy), Some(NOW + 4_000))
+    );
+}
+
+#[test]
+fn a_full_account_may_be_free_any_moment_however_long_another_pauses() {
+    let full = Candidate {
+        in_flight: 1,
+        max_in_flight: Some(1),
+        ..account(1)
+    };
+    let paused = Candidate {
+        availability: cooling(90_000, true),
+        ..account(2)
+    };
+    let made = plan(&[full, paused], &request(1));
+    assert_eq!((made.why_empty, made.next_free_ms), (Some(WhyEmpty::AllBusy), None));
+}
+
+#[test]
 fn a_probe_that_is_due_is_taken_by_ordinary_traffic() {
     let due = Candidate {
         availability: Availability::ProbeDue,
@@ -193,12 +232,13 @@ fn full_accounts_are_passed_over() {
         tokens: 100,
         ..request(1)
     };
-    let made = plan(&[full, no_requests, few_tokens], &asks);
+    let made = plan(&[no_requests, few_tokens], &asks);
     assert_eq!(
         (made.why_empty, made.next_free_ms),
         (Some(WhyEmpty::AllBusy), Some(NOW + 6_000))
     );
-    assert_eq!(plan(&[full], &asks).next_free_ms, None);
+    let made = plan(&[full, no_requests, few_tokens], &asks);
+    assert_eq!((made.why_empty, made.next_free_ms), (Some(WhyEmpty::AllBusy), None));
     assert_eq!(plan(&[few_tokens], &request(1)).ordered, [3]);
 }
 

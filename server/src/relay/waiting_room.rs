@@ -1,0 +1,185 @@
+//! The waiting room: requests that wait for an account, served fairly among teams.
+//!
+//! Invariant: whoever waits holds neither money nor permit; what frees up is offered to those who wait before anybody who comes later;
+//! a permit for somebody who has left goes to the next. In memory; takes permits of the fleet.
+
+use super::Config;
+use crate::accounts::{Deployment, Fleet, Permit};
+use crate::clock::{new_id, now_ms};
+use gateway_core::routing::RouteRequest;
+use gateway_core::turns::{Full, Most, Ticket, Turns};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+/// An account whose turn it is, and the permit where it was waited for.
+pub(super) struct Chosen {
+    pub account: Arc<Deployment>,
+    pub permit: Option<Permit>,
+}
+
+/// What somebody waits for.
+pub(super) struct Wanted {
+    pub team: i64,
+    pub since_ms: i64,
+    pub model: Arc<str>,
+    pub tried: Vec<i64>,
+    pub conversation: u64,
+    pub tokens: u64,
+    pub hung_up: Arc<AtomicBool>,
+}
+
+struct Waiting {
+    wanted: Wanted,
+    grant: oneshot::Sender<Chosen>,
+}
+
+/// The room of a process; clones are the same.
+#[derive(Clone)]
+pub(super) struct WaitingRoom(Arc<Inner>);
+
+struct Inner {
+    fleet: Fleet,
+    runtime: Handle,
+    most: Most,
+    turns: Mutex<Turns<Waiting>>,
+    /// How many wait, to be read without the lock.
+    count: AtomicUsize,
+    /// Whether a task listens for what frees up.
+    is_watched: AtomicBool,
+}
+
+/// A place in the room; dropping it leaves.
+pub(super) struct Place {
+    room: WaitingRoom,
+    ticket: Ticket,
+    grant: oneshot::Receiver<Chosen>,
+}
+
+impl WaitingRoom {
+    pub fn new(fleet: &Fleet, runtime: &Handle, config: &Config) -> Self {
+        Self(Arc::new(Inner {
+            fleet: fleet.clone(),
+            runtime: runtime.clone(),
+            most: Most {
+                waiting: config.waiting,
+                of_team: config.waiting_of_team,
+            },
+            turns: Mutex::default(),
+            count: AtomicUsize::new(0),
+            is_watched: AtomicBool::new(false),
+        }))
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.0.count.load(Ordering::Relaxed)
+    }
+
+    /// A place in the room.
+    ///
+    /// # Errors
+    /// [`Full`] where as many wait as may, in all or of the team.
+    pub fn enter(&self, wanted: Wanted) -> Result<Place, Full> {
+        let (sender, grant) = oneshot::channel();
+        let ticket = Ticket {
+            team: wanted.team,
+            id: new_id().cast_unsigned(),
+            since_ms: wanted.since_ms,
+        };
+        let waiting = Waiting { wanted, grant: sender };
+        let mut turns = self.0.turns.lock();
+        turns.join(ticket, waiting, self.0.most)?;
+        self.0.count.store(turns.len(), Ordering::Relaxed);
+        drop(turns);
+        if !self.0.is_watched.swap(true, Ordering::AcqRel) {
+            self.0.runtime.spawn(self.clone().watch());
+        }
+        Ok(Place {
+            room: self.clone(),
+            ticket,
+            grant,
+        })
+    }
+
+    /// Serves whoever can be served, until the room is empty.
+    async fn watch(self) {
+        loop {
+            let freed = self.0.fleet.freed();
+            self.serve();
+            if self.len() == 0 {
+                self.0.is_watched.swap(false, Ordering::AcqRel);
+                // Whoever came in between saw a watcher that was about to leave.
+                if self.len() == 0 || self.0.is_watched.swap(true, Ordering::AcqRel) {
+                    return;
+                }
+            }
+            freed.await;
+        }
+    }
+
+    /// Hands what is free to those who wait, team after team.
+    pub fn serve(&self) {
+        if self.len() == 0 {
+            return;
+        }
+        let mut turns = self.0.turns.lock();
+        // What one who has tried nothing cannot get, nobody can who wants the same model and no fewer tokens.
+        let mut hopeless: Vec<(Arc<str>, u64)> = Vec::new();
+        while let Some((waiting, chosen)) = turns.next(|waiting| self.choose(&waiting.wanted, &mut hopeless)) {
+            // Where nobody takes it, the permit goes back with it, and is there for the next.
+            let _ = waiting.grant.send(chosen);
+        }
+        self.0.count.store(turns.len(), Ordering::Relaxed);
+    }
+
+    fn choose(&self, wanted: &Wanted, hopeless: &mut Vec<(Arc<str>, u64)>) -> Option<Chosen> {
+        let is_hopeless = |(model, tokens): &(Arc<str>, u64)| *model == wanted.model && *tokens <= wanted.tokens;
+        if wanted.hung_up.load(Ordering::Relaxed) || hopeless.iter().any(is_hopeless) {
+            return None;
+        }
+        let request = RouteRequest {
+            tried: &wanted.tried,
+            conversation: wanted.conversation,
+            region: None,
+            tokens: wanted.tokens,
+            now_ms: now_ms(),
+            seed: new_id().cast_unsigned(),
+        };
+        let routes = self.0.fleet.plan(&wanted.model, &request);
+        let chosen = routes.ordered.into_iter().find_map(|account| {
+            let permit = self.0.fleet.begin(&account, wanted.tokens)?;
+            Some(Chosen {
+                account,
+                permit: Some(permit),
+            })
+        });
+        if chosen.is_none() && wanted.tried.is_empty() {
+            hopeless.push((Arc::clone(&wanted.model), wanted.tokens));
+        }
+        chosen
+    }
+}
+
+impl Place {
+    /// What it was waited for, if it has come.
+    pub fn take(&mut self) -> Option<Chosen> {
+        self.grant.try_recv().ok()
+    }
+
+    /// Waits for it, for `pause` at most.
+    pub async fn wait(&mut self, pause: Duration) -> Option<Chosen> {
+        tokio::time::timeout(pause, &mut self.grant).await.ok()?.ok()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut turns = self.room.0.turns.lock();
+        turns.leave(self.ticket);
+        self.room.0.count.store(turns.len(), Ordering::Relaxed);
+    }
+}
