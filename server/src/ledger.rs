@@ -4,8 +4,10 @@
 //! Reads and writes `hold`, `bucket`, `carried`, `usage_hour`, `entry` and the settings `ledger` and `retention`. One serving process at a time: a second
 //! one takes the journal over and the first refuses from then on.
 
+mod adjust;
 mod batch;
 mod book;
+mod export;
 mod hold;
 mod journal;
 mod load;
@@ -15,12 +17,15 @@ mod progress;
 mod queue;
 mod recover;
 mod retention;
+mod snapshot;
 mod sqlite;
 mod store;
 mod verify;
 mod wallet;
 
+pub use adjust::{AdjustError, Adjusted, Adjustment};
 pub use book::Status;
+pub use export::{ExportError, Format, Wanted, export};
 pub use gateway_core::ledger::{Bucket, Caps, Gate, Kind, Member, Outcome, Payer, Scope, Series, Short};
 pub use hold::Hold;
 pub use load::Spent;

@@ -12,6 +12,7 @@ pub mod catalog;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod csv;
 pub mod dashboard;
 pub mod error;
 pub mod fields;

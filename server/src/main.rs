@@ -9,6 +9,7 @@ use server::auth::NewUser;
 use server::config::{Command, Config, Flags, LedgerCommand, Origin, TokenCommand, UserCommand};
 use server::relay::{self, Relay};
 use server::{cli, http, ledger, telemetry};
+use std::io::BufWriter;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -51,6 +52,14 @@ async fn run(flags: Flags) -> anyhow::Result<ExitCode> {
             println!("{}", cli::create_token(&office.db, &office.auth, &email).await?);
         }
         Some(Command::Ledger(LedgerCommand::Verify)) => return verify(&config).await,
+        Some(Command::Ledger(LedgerCommand::Export { format, team, from, to })) => {
+            let wanted = ledger::Wanted {
+                team_id: team,
+                from_ms: from,
+                to_ms: to,
+            };
+            export(&config, wanted, format).await?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -87,6 +96,14 @@ async fn verify(config: &Config) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Nothing but the lines goes to the standard output; the log goes elsewhere.
+async fn export(config: &Config, wanted: ledger::Wanted, format: ledger::Format) -> anyhow::Result<()> {
+    let office = Office::open(&config.storage).await?;
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    ledger::export(&office.db, wanted, format, &mut out).await?;
+    Ok(())
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {

@@ -5,12 +5,16 @@
 #[path = "ledger/harness.rs"]
 mod harness;
 
+#[path = "ledger/adjust.rs"]
+mod adjust;
 #[path = "ledger/admission.rs"]
 mod admission;
 #[path = "ledger/crash.rs"]
 mod crash;
 #[path = "ledger/cut.rs"]
 mod cut;
+#[path = "ledger/export.rs"]
+mod export;
 #[path = "ledger/kill.rs"]
 mod kill;
 #[path = "ledger/replay.rs"]

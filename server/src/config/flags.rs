@@ -3,8 +3,9 @@
 //! Invariant: parses to what was typed; what it means together is decided in [`super::Config::new`]. Reads the command line
 //! and the environment, through clap.
 
-use crate::telemetry::LogFormat;
+use crate::{ledger::Format, telemetry::LogFormat};
 use clap::{Parser, Subcommand};
+use gateway_core::id;
 use std::{net::SocketAddr, path::PathBuf};
 
 /// One endpoint in front of every LLM account you own.
@@ -139,4 +140,34 @@ pub enum TokenCommand {
 pub enum LedgerCommand {
     /// Recompute the books and print what differs.
     Verify,
+    /// Print every charge and entry, one line each, as they are at this moment.
+    Export {
+        /// How lines are written.
+        #[arg(long, value_enum, default_value = "csv")]
+        format: Format,
+        /// Of this team alone, such as team_0h4kf6r7t2c9a.
+        #[arg(long, value_parser = team)]
+        team: Option<i64>,
+        /// From this moment on: a day in UTC such as 2026-11-24, or RFC 3339.
+        #[arg(long, value_parser = moment)]
+        from: Option<i64>,
+        /// Before this moment: a day in UTC, which is left out itself, or RFC 3339.
+        #[arg(long, value_parser = moment)]
+        to: Option<i64>,
+    },
+}
+
+fn team(typed: &str) -> Result<i64, String> {
+    id::parse(id::Kind::Team, typed).ok_or_else(|| format!("write an id such as {}", id::render(id::Kind::Team, 0)))
+}
+
+/// The Unix milliseconds of a day's beginning in UTC, or of a moment in RFC 3339.
+fn moment(typed: &str) -> Result<i64, String> {
+    let full = match typed.len() {
+        10 => format!("{typed}T00:00:00Z"),
+        _ => typed.to_owned(),
+    };
+    full.parse::<jiff::Timestamp>()
+        .map(|at| at.as_millisecond())
+        .map_err(|_| "write a day such as 2026-11-24, or a moment such as 2026-11-24T12:00:00Z".to_owned())
 }

@@ -3,7 +3,7 @@
 //! Invariant: no cell is taken for a formula by a spreadsheet; at most [`ROWS_MAX`] rows. Pure, but for what the backend reads.
 
 use super::management::answer::{Failure, Find};
-use crate::dashboard::Principal;
+use crate::{csv, dashboard::Principal};
 use actix_web::{HttpResponse, web};
 use frontend::api::{
     CURRENT_TEAM, PageQuery,
@@ -72,42 +72,7 @@ fn push(file: &mut String, row: &RequestRow) {
         number(row.ttft_ms),
         number(row.total_ms),
     ];
-    let cells: Vec<String> = cells.iter().map(|cell| quoted(cell)).collect();
+    let cells: Vec<String> = cells.iter().map(|cell| csv::cell(cell)).collect();
     file.push_str(&cells.join(","));
     file.push_str("\r\n");
-}
-
-/// `cell` in quotes where it needs them; what a spreadsheet would run as a formula begins with an apostrophe.
-fn quoted(cell: &str) -> String {
-    let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<i64>().is_err();
-    let cell = if is_formula {
-        format!("'{cell}")
-    } else {
-        cell.to_owned()
-    };
-    if cell.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", cell.replace('"', "\"\""))
-    } else {
-        cell
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cells_are_quoted_and_never_formulas() {
-        for (cell, written) in [
-            ("ci", "ci"),
-            ("a, \"b\"", "\"a, \"\"b\"\"\""),
-            ("=HYPERLINK(\"x\")", "\"'=HYPERLINK(\"\"x\"\")\""),
-            ("@sum", "'@sum"),
-            ("+1+1", "'+1+1"),
-            ("-5", "-5"),
-            ("\tx", "'\tx"),
-        ] {
-            assert_eq!(quoted(cell), written, "{cell}");
-        }
-    }
 }

@@ -9,7 +9,10 @@ use gateway_core::{
     ledger::{Bucket, Kind, Period, Scope, Series, Stored, Sums},
     money::Nano,
 };
-use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::Expr,
+};
 
 /// What one bucket has counted, for display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +75,7 @@ impl Ledger {
 }
 
 /// The sum of a team's entries.
-pub(super) async fn paid_in(db: &DatabaseConnection, team_id: i64) -> Result<Nano, LedgerError> {
+pub(super) async fn paid_in(db: &impl ConnectionTrait, team_id: i64) -> Result<Nano, LedgerError> {
     let sum: Option<i64> = entry::Entity::find()
         .select_only()
         .column_as(Expr::cust("CAST(COALESCE(SUM(amount), 0) AS BIGINT)"), "sum")

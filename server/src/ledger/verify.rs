@@ -9,6 +9,7 @@ use super::{
     batch::{HOUR_MS, HourKey, HourSums, State},
     load::stored,
     retention::Mark,
+    snapshot::snapshot,
     store::{Marker, SETTING},
 };
 use entity::{bucket, carried, entry, hold, price, setting, usage_hour};
@@ -18,8 +19,7 @@ use gateway_core::{
     usage::Usage,
 };
 use sea_orm::{
-    AccessMode, ColumnTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait,
-    IsolationLevel, QueryFilter, QueryOrder, QuerySelect, TransactionTrait,
+    ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -71,13 +71,7 @@ impl Report {
 /// # Errors
 /// [`VerifyError`] if the database cannot be read.
 pub async fn verify(db: &DatabaseConnection) -> Result<Report, VerifyError> {
-    let snapshot = match db.get_database_backend() {
-        DatabaseBackend::Postgres => {
-            db.begin_with_config(Some(IsolationLevel::RepeatableRead), Some(AccessMode::ReadOnly))
-                .await?
-        }
-        _ => db.begin().await?,
-    };
+    let snapshot = snapshot(db).await?;
     let mut books = Books::read(&snapshot).await?;
     let mut from = i64::MIN;
     loop {
@@ -95,9 +89,9 @@ pub async fn verify(db: &DatabaseConnection) -> Result<Report, VerifyError> {
             books.check_hold(hold);
         }
     }
+    books.check_adjustments(&snapshot).await?;
     books.check_buckets();
     books.check_hours(&snapshot).await?;
-    books.check_entries(&snapshot).await?;
     snapshot.commit().await?;
     Ok(books.report)
 }
@@ -363,23 +357,68 @@ impl Books {
         Ok(())
     }
 
-    /// A wallet is Σ entries − posted: its bucket is checked with the others, so what is left is that each entry that
-    /// corrects a hold corrects one of its own team.
-    async fn check_entries(&mut self, snapshot: &DatabaseTransaction) -> Result<(), VerifyError> {
-        let corrections = entry::Entity::find()
-            .filter(entry::Column::HoldId.gte(self.mark.below))
+    /// A wallet is Σ entries − posted, and its bucket is checked with the others. What is left is the entries that correct a
+    /// hold: each is of the hold's team and counts in the caps of the hold's path, and together they leave a charge between
+    /// nothing and what the hold may cost. Of a hold that was deleted only the sums are left.
+    async fn check_adjustments(&mut self, snapshot: &DatabaseTransaction) -> Result<(), VerifyError> {
+        let entries = entry::Entity::find()
+            .filter(entry::Column::HoldId.is_not_null())
+            .order_by_asc(entry::Column::Id)
             .all(snapshot)
             .await?;
-        for entry in corrections {
-            let hold = hold::Entity::find_by_id(entry.hold_id.unwrap_or_default())
-                .one(snapshot)
-                .await?;
-            if hold.is_none_or(|hold| hold.team_id != entry.team_id) {
-                self.report
-                    .differ(format!("entry {}: corrects no hold of its team", entry.id));
+        let mut by_hold: BTreeMap<i64, Vec<entry::Model>> = BTreeMap::new();
+        for entry in entries {
+            self.take_off(&entry);
+            by_hold
+                .entry(entry.hold_id.unwrap_or_default())
+                .or_default()
+                .push(entry);
+        }
+        for (hold_id, entries) in by_hold {
+            match hold::Entity::find_by_id(hold_id).one(snapshot).await? {
+                Some(hold) => self.check_corrected(&hold, &entries),
+                None if hold_id < self.mark.below => {}
+                None => self
+                    .report
+                    .differ(format!("entry {}: no hold {hold_id}", entries[0].id)),
             }
         }
         Ok(())
+    }
+
+    /// What a correction gives back its buckets have not counted.
+    fn take_off(&mut self, entry: &entry::Model) {
+        for bucket in entry.buckets.split(',').filter_map(|id| id.parse().ok()) {
+            if let Some(counted) = self.buckets.get_mut(&bucket) {
+                counted.posted -= i128::from(entry.amount);
+            }
+        }
+    }
+
+    fn check_corrected(&mut self, hold: &hold::Model, entries: &[entry::Model]) {
+        let is_cap = |id: &&str| {
+            let counted = id.parse().ok().and_then(|id: i64| self.buckets.get(&id));
+            counted.is_none_or(|counted| counted.row.kind != Kind::Wallet.name())
+        };
+        let mut caps: Vec<&str> = hold.buckets.split(',').filter(is_cap).collect();
+        caps.sort_unstable_by_key(|id| id.parse::<i64>().unwrap_or_default());
+        let caps = caps.join(",");
+        for entry in entries {
+            if entry.team_id != hold.team_id {
+                self.report
+                    .differ(format!("entry {}: corrects no hold of its team", entry.id));
+            }
+            self.report
+                .expect_equal(|| format!("entry {}: buckets", entry.id), &entry.buckets, &caps);
+        }
+        let given: i128 = entries.iter().map(|entry| i128::from(entry.amount)).sum();
+        let charge = i128::from(hold.posted) - given;
+        if charge < 0 || charge > i128::from(hold.posted.max(hold.held)) {
+            self.report.differ(format!(
+                "hold {}: corrected to {charge}, beyond what it may cost",
+                hold.id
+            ));
+        }
     }
 }
 
