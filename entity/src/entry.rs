@@ -23,6 +23,8 @@ pub struct Model {
     pub actor_id: Option<i64>,
     /// The hold it corrects.
     pub hold_id: Option<i64>,
+    /// Comma-separated ids of the buckets, besides the wallet, that a correction counts in, ascending; else empty.
+    pub buckets: String,
     /// Unix milliseconds.
     pub created_at: i64,
 }

@@ -354,6 +354,7 @@ const TABLES: &[TableSpec] = &[
             ("reason", Kind::Text, false),
             ("actor_id", Kind::Big, true),
             ("hold_id", Kind::Big, true),
+            ("buckets", Kind::Text, false),
             ("created_at", Kind::Big, false),
         ],
     ),

@@ -1,16 +1,20 @@
 //! A team's wallet as its members see it: the balance, and every line that led to it.
 //!
-//! Invariant: the balance is the sum of the lines; a grant is made by a platform admin and is in the audit log of whoever
-//! calls. Reads `entry`; writes through the ledger.
+//! Invariant: the balance is the sum of the lines; a grant or a correction is made by a platform admin and is in the audit log
+//! of whoever calls. Reads `entry` and `hold`; writes through the ledger.
 
 use crate::{
-    ledger::{Balance, Grant, Ledger, LedgerError},
-    metering::{self, Charged},
+    ledger::{AdjustError, Adjustment, Balance, Grant, Ledger, LedgerError},
+    metering::{self, Charged, Request},
     teams::TeamScope,
 };
-use entity::entry::{Column, Entity, Model};
+use entity::{
+    entry::{Column, Entity, Model},
+    hold,
+};
 use gateway_core::money::Nano;
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use std::collections::HashMap;
 
 /// The most characters of a reason.
 const REASON_MAX: usize = 200;
@@ -24,6 +28,12 @@ pub enum BillingError {
     /// No reason, or one that is too long.
     #[error("a reason has 1 to {REASON_MAX} characters")]
     Reason,
+    /// The request was charged several times, and none was named.
+    #[error("the request has several charges")]
+    Several,
+    /// The charge cannot be corrected so.
+    #[error(transparent)]
+    Adjust(AdjustError),
     /// The ledger cannot.
     #[error(transparent)]
     Ledger(LedgerError),
@@ -63,7 +73,33 @@ pub enum What {
         reason: String,
         /// The user who did it; none for the system.
         actor_id: Option<i64>,
+        /// The request it corrects; none where that is gone.
+        request_id: Option<i64>,
     },
+}
+
+/// A correction of what a request was charged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Correction {
+    /// Which of its holds; `None`: the only one that was charged.
+    pub hold_id: Option<i64>,
+    /// Signed as in the wallet: positive gives back, negative charges more.
+    pub amount: Nano,
+    /// What the charge is as far as the caller knows.
+    pub seen: Option<Nano>,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// A correction that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Corrected {
+    /// Its line in the wallet.
+    pub line: Line,
+    /// What the charge is now.
+    pub charge: Nano,
+    /// Whether it had been made before this call.
+    pub is_repeat: bool,
 }
 
 /// The wallet of the team of `scope`.
@@ -93,9 +129,10 @@ pub async fn lines(
         .all(db)
         .await?;
     let charges = metering::charges(db, scope, before, limit, now_ms).await?;
+    let requests = requests_of(db, &entries).await?;
     let mut lines: Vec<Line> = entries
         .into_iter()
-        .map(Line::from)
+        .map(|entry| Line::new(entry, &requests))
         .chain(charges.into_iter().map(Line::from))
         .collect();
     lines.sort_by_key(|line| std::cmp::Reverse(line.line_id));
@@ -114,13 +151,7 @@ pub async fn grant(
     reason: &str,
     now_ms: i64,
 ) -> Result<Line, BillingError> {
-    let reason = reason.trim();
-    if reason.is_empty() || reason.chars().count() > REASON_MAX {
-        return Err(BillingError::Reason);
-    }
-    if amount == Nano::ZERO {
-        return Err(BillingError::Amount);
-    }
+    let reason = checked(reason, amount)?;
     let grant = Grant {
         team_id: scope.team_id(),
         kind: "grant".to_owned(),
@@ -141,12 +172,114 @@ pub async fn grant(
             kind: "grant".to_owned(),
             reason: reason.to_owned(),
             actor_id: Some(scope.user_id()),
+            request_id: None,
         },
     })
 }
 
-impl From<Model> for Line {
-    fn from(row: Model) -> Self {
+/// The reason as it is kept, if it is one and the amount is something.
+fn checked(reason: &str, amount: Nano) -> Result<&str, BillingError> {
+    let reason = reason.trim();
+    if reason.is_empty() || reason.chars().count() > REASON_MAX {
+        return Err(BillingError::Reason);
+    }
+    if amount == Nano::ZERO {
+        return Err(BillingError::Amount);
+    }
+    Ok(reason)
+}
+
+/// Corrects what `request` was charged; the caller has checked that a platform admin asks.
+///
+/// # Errors
+/// [`BillingError`].
+pub async fn correct(
+    ledger: &Ledger,
+    scope: &TeamScope,
+    request: &Request,
+    correction: Correction,
+) -> Result<Corrected, BillingError> {
+    let reason = checked(&correction.reason, correction.amount)?;
+    let adjustment = Adjustment {
+        team_id: scope.team_id(),
+        hold_id: charged_hold(request, correction.hold_id)?,
+        amount: correction.amount,
+        seen: correction.seen,
+        reason: reason.to_owned(),
+        actor_id: Some(scope.user_id()),
+    };
+    let adjusted = ledger.adjust(adjustment).await.map_err(|error| match error {
+        AdjustError::Ledger(LedgerError::TooLarge) => BillingError::Amount,
+        AdjustError::Ledger(error) => BillingError::Ledger(error),
+        other => BillingError::Adjust(other),
+    })?;
+    let line = Line {
+        line_id: adjusted.entry_id,
+        at_ms: adjusted.at_ms,
+        amount: correction.amount,
+        what: What::Entry {
+            kind: "adjustment".to_owned(),
+            reason: reason.to_owned(),
+            actor_id: Some(scope.user_id()),
+            request_id: Some(request.first().id),
+        },
+    };
+    Ok(Corrected {
+        line,
+        charge: adjusted.charge,
+        is_repeat: adjusted.is_repeat,
+    })
+}
+
+/// The hold of `request` that is meant.
+fn charged_hold(request: &Request, named: Option<i64>) -> Result<i64, BillingError> {
+    if let Some(named) = named {
+        let is_its = request.holds().any(|hold| hold.id == named);
+        return is_its
+            .then_some(named)
+            .ok_or(BillingError::Adjust(AdjustError::NotFound));
+    }
+    let mut charged = request.holds().filter(|hold| hold.posted > 0);
+    match (charged.next(), charged.next()) {
+        (Some(only), None) => Ok(only.id),
+        (None, _) => Ok(request.first().id),
+        _ => Err(BillingError::Several),
+    }
+}
+
+/// The corrections of `request`, the first one first.
+///
+/// # Errors
+/// [`BillingError::Database`].
+pub async fn corrections(db: &DatabaseConnection, request: &Request) -> Result<Vec<(i64, Line)>, BillingError> {
+    let first = request.first();
+    let entries = Entity::find()
+        .filter(Column::TeamId.eq(first.team_id))
+        .filter(Column::HoldId.is_in(request.holds().map(|hold| hold.id)))
+        .order_by_asc(Column::Id)
+        .all(db)
+        .await?;
+    let requests: HashMap<i64, i64> = request.holds().map(|hold| (hold.id, first.id)).collect();
+    let with_hold = |entry: Model| Some((entry.hold_id?, Line::new(entry, &requests)));
+    Ok(entries.into_iter().filter_map(with_hold).collect())
+}
+
+/// The request of each hold that one of `entries` corrects.
+async fn requests_of(db: &DatabaseConnection, entries: &[Model]) -> Result<HashMap<i64, i64>, DbErr> {
+    let hold_ids: Vec<i64> = entries.iter().filter_map(|entry| entry.hold_id).collect();
+    if hold_ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let holds = hold::Entity::find()
+        .filter(hold::Column::Id.is_in(hold_ids))
+        .all(db)
+        .await?;
+    Ok(holds.into_iter().map(|hold| (hold.id, hold.request_id)).collect())
+}
+
+impl Line {
+    /// The line of an entry; `requests` has the request of each hold.
+    fn new(row: Model, requests: &HashMap<i64, i64>) -> Self {
         Self {
             line_id: row.id,
             at_ms: row.created_at,
@@ -155,6 +288,7 @@ impl From<Model> for Line {
                 kind: row.kind,
                 reason: row.reason,
                 actor_id: row.actor_id,
+                request_id: row.hold_id.and_then(|hold_id| requests.get(&hold_id).copied()),
             },
         }
     }

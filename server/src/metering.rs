@@ -13,7 +13,7 @@ mod rollup;
 pub use attempt::{Attempt, AttemptOutcome};
 pub use charges::{Charged, charges};
 pub use receipt::{Against, ChargeLine, Papers, papers};
-pub use requests::{Filter, Request, find, list};
+pub use requests::{Filter, Request, estimate_of, find, list};
 pub use rollup::{Group, GroupBy, GroupKey, Span, Sums, by_hour_and_model, roll_up};
 
 use crate::teams::TeamScope;

@@ -7,6 +7,8 @@
 #[path = "web/harness.rs"]
 mod harness;
 
+#[path = "web/adjust.rs"]
+mod adjust;
 #[path = "web/alerts.rs"]
 mod alerts;
 #[path = "web/confirm.rs"]

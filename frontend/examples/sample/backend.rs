@@ -8,7 +8,7 @@ use frontend::api::accounts::{
     AccountPatch, AccountView, Accounts, DeploymentView, ModelEntry, NewAccount, PresetView, TestView,
 };
 use frontend::api::alerts::{AlertView, Alerts};
-use frontend::api::billing::{BalanceView, Billing, LedgerLine, NewGrant};
+use frontend::api::billing::{BalanceView, Billing, LedgerLine, NewAdjustment, NewGrant};
 use frontend::api::keys::{KeyPatch, KeyView, KeyWithSecret, Keys, NewKey, Spend};
 use frontend::api::models::{ModelView, Models, NewModel, NewPrice, Prices};
 use frontend::api::session::{SessionView, Sessions, SetCookie, SignedIn};
@@ -240,11 +240,23 @@ fn receipt(is_admin: bool) -> Receipt {
         holds: vec![HoldLine {
             at: Time(NOW),
             ended_at: Some(Time(NOW + 9_594)),
-            state: "posted".to_owned(),
+            state: "estimated".to_owned(),
+            id: "req_01KANX7C9W40".to_owned(),
             held: Nano(398_550_000),
             posted: Nano(70_871_750),
             overrun: Nano::ZERO,
+            charged: Nano(40_000_000),
+            estimate: "the upstream reported no usage".to_owned(),
             against: vec!["key on 20 Nov".to_owned(), "team in November 2026".to_owned()],
+        }],
+        adjustments: vec![LedgerLine {
+            id: "ent_1".to_owned(),
+            at: Time(NOW + 5 * MINUTE),
+            kind: "adjustment".to_owned(),
+            amount: Nano(30_871_750),
+            reason: "The provider’s invoice has 1,207 tokens less".to_owned(),
+            actor: Some("mira@harbor-robotics.io".to_owned()),
+            request: Some("req_01KANX7C9W40".to_owned()),
         }],
         notes: vec!["max_tokens was not sent, so 8,192 was set: without a bound there is no hold.".to_owned()],
     }
@@ -591,6 +603,7 @@ impl Billing for Sample {
             amount: Nano(nano),
             reason: reason.to_owned(),
             actor: actor.map(str::to_owned),
+            request: (kind != "grant").then(|| "req_01KANX7C9W40".to_owned()),
         };
         Ok(self.some(vec![
             line("req_01KANX7C9W40", "charge", -70_871_750, "claude-opus-4.5", None),
@@ -612,6 +625,10 @@ impl Billing for Sample {
     }
 
     async fn grant(&self, _: &str, _: NewGrant) -> Result<LedgerLine, ApiError> {
+        refused()
+    }
+
+    async fn adjust(&self, _: &str, _: &str, _: NewAdjustment) -> Result<LedgerLine, ApiError> {
         refused()
     }
 }

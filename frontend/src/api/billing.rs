@@ -1,4 +1,4 @@
-//! A team's wallet: balance, ledger lines, grants.
+//! A team's wallet: balance, ledger lines, grants, corrections of charges.
 //!
 //! Invariant: amounts are signed; the balance is the sum of the lines.
 
@@ -41,6 +41,24 @@ pub struct LedgerLine {
     pub reason: String,
     /// Who did it; none for a charge.
     pub actor: Option<String>,
+    /// The request that was charged or is corrected; none for a grant.
+    pub request: Option<String>,
+}
+
+/// A correction of what a request was charged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewAdjustment {
+    /// USD, signed as in the ledger: positive gives back, negative charges more.
+    pub amount: Nano,
+    /// Why, for people.
+    pub reason: String,
+    /// Which of the request's charges, by the id of its hold; it may be left out where there is only one.
+    #[serde(default)]
+    pub hold: Option<String>,
+    /// What is charged as far as the caller knows; another figure refuses.
+    #[serde(default)]
+    pub charged: Option<Nano>,
 }
 
 /// A grant.
@@ -62,6 +80,8 @@ pub trait Billing {
     async fn ledger(&self, team: &str, page: PageQuery) -> Result<Page<LedgerLine>, ApiError>;
     /// Gives or takes money; admins.
     async fn grant(&self, team: &str, new: NewGrant) -> Result<LedgerLine, ApiError>;
+    /// Corrects what a request was charged; admins. The same one sent twice in a row is made once.
+    async fn adjust(&self, team: &str, request: &str, new: NewAdjustment) -> Result<LedgerLine, ApiError>;
 }
 
 /// The billing page's balance.
@@ -103,4 +123,66 @@ pub async fn grant(
         typed,
         result.map(|_| Done::to("/admin/teams").saying("Grant recorded.")),
     )
+}
+
+/// What the admin types on a receipt.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AdjustForm {
+    /// Whose request.
+    pub team: String,
+    /// Which.
+    pub request: String,
+    /// Which of its charges.
+    pub hold: String,
+    /// What is charged, as the page showed it.
+    pub charged: String,
+    /// What is to be charged instead.
+    pub charge: String,
+    /// Why, for people.
+    pub reason: String,
+}
+
+#[cfg(feature = "ssr")]
+impl AdjustForm {
+    fn parse(&self) -> Result<NewAdjustment, ApiError> {
+        let mut form = Form::new();
+        let seen = Nano::parse(&self.charged).map_err(|_| ApiError::new(super::Code::Invalid))?;
+        let wanted = Nano::parse(self.charge.trim().trim_start_matches('$'));
+        match wanted {
+            Ok(wanted) if wanted == seen => {
+                form.reject("charge", "That is what is charged now. Write another amount.");
+            }
+            Ok(_) => {}
+            Err(_) => form.reject(
+                "charge",
+                "This is not an amount. Write digits, for example 0.0125, or 0 to charge nothing.",
+            ),
+        }
+        let reason = form.text("reason", &self.reason);
+        let amount = wanted.ok().and_then(|wanted| seen.checked_sub(wanted));
+        form.finish(NewAdjustment {
+            amount: amount.unwrap_or_default(),
+            reason,
+            hold: Some(self.hold.clone()),
+            charged: Some(seen),
+        })
+    }
+}
+
+/// The admin's form on a receipt.
+#[server(prefix = "/fn", endpoint = "adjust")]
+pub async fn adjust(
+    #[server(flatten)]
+    #[server(default)]
+    form: AdjustForm,
+) -> Result<(), ApiError> {
+    let page = format!("/admin/requests/{}", form.request);
+    let backend = super::backend()?;
+    let result = match form.parse() {
+        Ok(new) => backend.adjust(&form.team, &form.request, new).await,
+        Err(error) => Err(error),
+    };
+    let done = result.map(|_| Done::to(page.clone()).saying("The charge is corrected."));
+    flash::finish(&page, flash::typed_form(&form), done)
 }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: sums come from the ledger, never from what is shown; accounts' labels and costs are for admins only.
 
+use super::billing::LedgerLine;
 use super::keys::Spend;
 use super::{ApiError, Named, Nano, Page, PageQuery, Time};
 use async_trait::async_trait;
@@ -38,7 +39,7 @@ pub struct RequestRow {
     pub usage: Usage,
     /// Set aside.
     pub held: Nano,
-    /// Charged.
+    /// Charged when it ended; corrections are on the receipt.
     pub charged: Nano,
     /// Whether the charge is an estimate.
     pub is_estimate: bool,
@@ -83,6 +84,8 @@ pub struct ChargeLine {
 /// One hold of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldLine {
+    /// Its id.
+    pub id: String,
     /// When it was made.
     pub at: Time,
     /// When it ended.
@@ -95,6 +98,10 @@ pub struct HoldLine {
     pub posted: Nano,
     /// Charged above the hold.
     pub overrun: Nano,
+    /// What is charged with every correction.
+    pub charged: Nano,
+    /// Why the charge is an estimate; empty where it is none.
+    pub estimate: String,
     /// The caps it was held against, such as "key, day of 24 Nov".
     pub against: Vec<String>,
 }
@@ -113,6 +120,8 @@ pub struct Receipt {
     pub price_since: Option<Time>,
     /// Every hold, in order.
     pub holds: Vec<HoldLine>,
+    /// Every correction of a charge, in order; amounts are signed as in the ledger.
+    pub adjustments: Vec<LedgerLine>,
     /// What was clamped or dropped, and why a charge is an estimate.
     pub notes: Vec<String>,
 }

@@ -60,7 +60,7 @@ fn stats(balance: &BalanceView) -> AnyView {
     view! {
         <Stats>
             <Stat label="Balance" value=view! { <Amount of=balance /> }.into_any() note=held />
-            <Stat label="Grants and adjustments" value=view! { <Amount of=entries /> }.into_any() note="in all" />
+            <Stat label="Grants and corrections" value=view! { <Amount of=entries /> }.into_any() note="in all" />
             <Stat label="Charged" value=view! { <Amount of=posted /> }.into_any() note="in all" />
         </Stats>
     }
@@ -101,7 +101,15 @@ fn row(clock: &Clock, line: LedgerLine) -> AnyView {
         }
         .into_any(),
         "grant" => "Grant".into_any(),
-        "adjustment" => "Adjustment".into_any(),
+        "adjustment" => match line.request {
+            Some(request) => view! {
+                <a class="link" href=format!("/usage/{request}")>
+                    "Correction"
+                </a>
+            }
+            .into_any(),
+            None => "Correction".into_any(),
+        },
         other => other.to_owned().into_any(),
     };
     view! {

@@ -1,16 +1,17 @@
-//! A team's wallet: everyone in the team reads it, platform admins grant.
+//! A team's wallet: everyone in the team reads it, platform admins grant and correct.
 //!
 //! Invariant: lines are newest first; a charge is negative. Reads and writes what `billing` does.
 
 use super::{Change, Principal, Refusal, view};
 use crate::{
-    billing::{self, Line, What},
-    teams::{self, Right},
+    billing::{self, Correction, Line, What},
+    metering::{self, Whose},
+    teams::{self, Right, TeamScope},
 };
 use async_trait::async_trait;
 use frontend::api::{
-    ApiError, Page, PageQuery, Time,
-    billing::{BalanceView, Billing, LedgerLine, NewGrant},
+    ApiError, Code, Page, PageQuery, Time,
+    billing::{BalanceView, Billing, LedgerLine, NewAdjustment, NewGrant},
 };
 use gateway_core::id::{self, Kind};
 use serde_json::json;
@@ -28,6 +29,10 @@ impl Billing for Principal {
 
     async fn grant(&self, team: &str, new: NewGrant) -> Result<LedgerLine, ApiError> {
         self.answer(self.give(team, new).await)
+    }
+
+    async fn adjust(&self, team: &str, request: &str, new: NewAdjustment) -> Result<LedgerLine, ApiError> {
+        self.answer(self.correct(team, request, new).await)
     }
 }
 
@@ -51,11 +56,7 @@ impl Principal {
         let before = view::after(query, Kind::Entry)?.unwrap_or(i64::MAX);
         let lines = billing::lines(&self.app.db, &scope, before, view::limit(query), self.now_ms()).await?;
         let page = view::page(query, lines, |line| id::render(Kind::Entry, line.line_id));
-        let members = teams::list_members(&self.app.db, &scope).await?;
-        let emails: HashMap<i64, String> = members
-            .into_iter()
-            .map(|member| (member.user_id, member.email))
-            .collect();
+        let emails = self.emails(&scope).await?;
         Ok(Page {
             data: page.data.into_iter().map(|line| line_view(line, &emails)).collect(),
             next: page.next,
@@ -80,18 +81,69 @@ impl Principal {
     }
 }
 
+impl Principal {
+    async fn correct(&self, team: &str, request: &str, new: NewAdjustment) -> Result<LedgerLine, Refusal> {
+        let admin = self.admin()?;
+        let scope = self.scope(team).await?;
+        self.demand_confirmed()?;
+        let request_id = super::parse(Kind::Request, request)?;
+        let found = metering::find(&self.app.db, Whose::Team(&scope), request_id).await?;
+        let found = found.ok_or(Code::NotFound)?;
+        let hold = |id: &String| super::parse_field(Kind::Request, id, "hold");
+        let correction = Correction {
+            hold_id: new.hold.as_ref().map(hold).transpose()?,
+            amount: new.amount,
+            seen: new.charged,
+            reason: new.reason.clone(),
+        };
+        let corrected = billing::correct(&self.app.ledger, &scope, &found, correction).await?;
+        if !corrected.is_repeat {
+            let before = corrected.charge.checked_add(new.amount);
+            self.record(Change {
+                team_id: Some(scope.team_id()),
+                action: "wallet.adjust",
+                target: request,
+                before: json!({"charged": before}),
+                after: json!({"charged": corrected.charge, "reason": new.reason}),
+            })
+            .await?;
+        }
+        let emails = HashMap::from([(admin.user_id, admin.email.clone())]);
+        Ok(line_view(corrected.line, &emails))
+    }
+
+    /// The e-mail address of every member of the team.
+    pub(super) async fn emails(&self, scope: &TeamScope) -> Result<HashMap<i64, String>, Refusal> {
+        let members = teams::list_members(&self.app.db, scope).await?;
+        Ok(members
+            .into_iter()
+            .map(|member| (member.user_id, member.email))
+            .collect())
+    }
+}
+
 /// `line`, its actor by e-mail address where they are in the team, else by what they are.
-fn line_view(line: Line, emails: &HashMap<i64, String>) -> LedgerLine {
-    let (id, kind, reason, actor) = match line.what {
-        What::Charge { request_id, model } => (id::render(Kind::Request, request_id), "charge".to_owned(), model, None),
-        What::Entry { kind, reason, actor_id } => {
+pub(super) fn line_view(line: Line, emails: &HashMap<i64, String>) -> LedgerLine {
+    let request = |request_id| id::render(Kind::Request, request_id);
+    let (id, kind, reason, actor, request) = match line.what {
+        What::Charge { request_id, model } => {
+            let id = request(request_id);
+            (id.clone(), "charge".to_owned(), model, None, Some(id))
+        }
+        What::Entry {
+            kind,
+            reason,
+            actor_id,
+            request_id,
+        } => {
             let name = |user_id| {
                 emails
                     .get(&user_id)
                     .cloned()
                     .unwrap_or_else(|| "platform admin".to_owned())
             };
-            (id::render(Kind::Entry, line.line_id), kind, reason, actor_id.map(name))
+            let id = id::render(Kind::Entry, line.line_id);
+            (id, kind, reason, actor_id.map(name), request_id.map(request))
         }
     };
     LedgerLine {
@@ -101,5 +153,6 @@ fn line_view(line: Line, emails: &HashMap<i64, String>) -> LedgerLine {
         amount: line.amount,
         reason,
         actor,
+        request,
     }
 }

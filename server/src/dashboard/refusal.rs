@@ -3,8 +3,16 @@
 //! Invariant: a cause of ours is logged with the request's id and never told. Writes logs.
 
 use crate::{
-    accounts::AccountsError, auth::AuthError, billing::BillingError, catalog::CatalogError, fields, input::Problems,
-    keys::KeyError, ledger::LedgerError, secrets::SecretsError, teams::TeamError,
+    accounts::AccountsError,
+    auth::AuthError,
+    billing::BillingError,
+    catalog::CatalogError,
+    fields,
+    input::Problems,
+    keys::KeyError,
+    ledger::{AdjustError, LedgerError},
+    secrets::SecretsError,
+    teams::TeamError,
 };
 use frontend::api::{ApiError, Code, FieldError};
 use sea_orm::DbErr;
@@ -171,8 +179,42 @@ impl From<BillingError> for Refusal {
                 ApiError::field("amount", "Write an amount that is not zero and that a wallet can hold.").into()
             }
             BillingError::Reason => ApiError::field("reason", "Write a reason of at most 200 characters.").into(),
+            BillingError::Several => ApiError::field(
+                "hold",
+                "The request was charged several times. Name one by the id of its hold.",
+            )
+            .into(),
+            BillingError::Adjust(error) => error.into(),
             BillingError::Ledger(error) => error.into(),
             BillingError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<AdjustError> for Refusal {
+    fn from(error: AdjustError) -> Self {
+        match error {
+            AdjustError::NotFound => Code::NotFound.into(),
+            AdjustError::Uncharged => {
+                let refused = "Nothing has been charged here: the call still runs, or was not billed.";
+                ApiError::because(Code::Conflict, refused).into()
+            }
+            AdjustError::Changed(charge) => {
+                let refused = format!(
+                    "The charge has been corrected to {} meanwhile. Look at it again.",
+                    charge.render()
+                );
+                ApiError::because(Code::Conflict, refused).into()
+            }
+            AdjustError::Beyond { charge, most } => {
+                let refused = format!(
+                    "{} is charged. A correction can take it down to 0.00 and up to {}, what was set aside for the call.",
+                    charge.render(),
+                    most.render()
+                );
+                ApiError::field("amount", refused).into()
+            }
+            AdjustError::Ledger(error) => error.into(),
         }
     }
 }

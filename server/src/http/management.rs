@@ -55,6 +55,7 @@ routes! {
     get    "/teams/{team}/usage"              team::usage;
     get    "/teams/{team}/requests"           team::requests;
     get    "/teams/{team}/requests/{id}"      team::receipt;
+    post   "/teams/{team}/requests/{id}/adjustments" team::adjust;
     get    "/teams/{team}/balance"            team::balance;
     get    "/teams/{team}/ledger"             team::ledger;
     post   "/teams/{team}/grants"             team::grant;

@@ -79,6 +79,7 @@ impl Ledger {
             reason: Set(grant.reason),
             actor_id: Set(grant.actor_id),
             hold_id: Set(grant.hold_id),
+            buckets: Set(String::new()),
             created_at: Set(now_ms),
         };
         row.insert(&inner.db).await?;

@@ -117,6 +117,25 @@ impl Request {
     }
 }
 
+/// Why the charge of `hold` is an estimate; empty where it is none.
+#[must_use]
+pub fn estimate_of(hold: &Model) -> String {
+    if hold.state != 3 {
+        return String::new();
+    }
+    let notes = read_notes(&hold.notes);
+    let reasons: Vec<&str> = notes
+        .iter()
+        .filter_map(|note| note.strip_prefix("estimate: "))
+        .collect();
+    match reasons[..] {
+        [] => "the usage was not stated".to_owned(),
+        ["recovered"] => "the server stopped while the call ran, so all that was set aside is charged".to_owned(),
+        ["dropped"] => "the answer was given up, so all that was set aside is charged".to_owned(),
+        _ => reasons.join("; "),
+    }
+}
+
 /// A JSON list of notes; a text that is none counts as one note.
 fn read_notes(text: &str) -> Vec<String> {
     match text {

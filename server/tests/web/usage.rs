@@ -15,7 +15,7 @@ use server::{
 };
 
 /// A request of `user`'s key `key_id` for `model`, ended as `outcome`; returns its id.
-async fn call(hub: &Hub, user: &User, key_id: i64, (model, outcome): (&str, Outcome)) -> i64 {
+pub async fn call(hub: &Hub, user: &User, key_id: i64, (model, outcome): (&str, Outcome)) -> i64 {
     let (price_id, sheet) = hub.app.catalog.price_at(model, clock::now_ms()).unwrap();
     let ask = Ask {
         payer: Payer {
@@ -69,13 +69,13 @@ async fn call(hub: &Hub, user: &User, key_id: i64, (model, outcome): (&str, Outc
     request_id
 }
 
-async fn written(hub: &Hub) {
+pub async fn written(hub: &Hub) {
     while hub.app.ledger.status().queued > 0 {
         tokio::task::yield_now().await;
     }
 }
 
-async fn key_of(hub: &Hub, user: &User, name: &str) -> i64 {
+pub async fn key_of(hub: &Hub, user: &User, name: &str) -> i64 {
     let made = hub
         .post("/teams/current/keys", user, json!({"name": name}))
         .await

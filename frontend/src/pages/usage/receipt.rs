@@ -1,15 +1,18 @@
 //! The receipt of one request: attempts, where the time went, tokens by price, hold and charge.
 //!
-//! Invariant: amounts are shown as they are stored; nothing is added up here.
+//! Invariant: amounts are shown as they are stored; only the charges of a request's holds are added up here.
 //! Reads [`crate::api::usage::receipt`], for admins [`crate::api::usage::any_receipt`].
 
+mod correction;
+
+use correction::Desk;
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
 use super::super::frame::{Spot, copy, signed_in};
 use super::outcome;
-use crate::api::ApiError;
 use crate::api::usage::{AttemptView, ChargeLine, HoldLine, Receipt, RequestRow, any_receipt, read_receipt};
+use crate::api::{ApiError, Nano};
 use crate::ui::*;
 
 /// `/usage/{id}`
@@ -18,7 +21,13 @@ pub fn ReceiptPage() -> impl IntoView {
     let id = use_params_map().read_untracked().get("id").unwrap_or_default();
     let spot = Spot::new(Section::Usage, id.clone(), format!("/usage/{id}")).via("/usage", "Usage");
     signed_in(spot, move |visit| async move {
-        Ok::<_, ApiError>(page(&visit.clock, read_receipt(id).await?))
+        let receipt = read_receipt(id).await?;
+        let desk = if visit.session.is_admin {
+            Desk::Elsewhere(format!("/admin/requests/{}", receipt.row.id))
+        } else {
+            Desk::None
+        };
+        Ok::<_, ApiError>(page(&visit.clock, &desk, receipt))
     })
 }
 
@@ -29,23 +38,34 @@ pub fn AnyReceiptPage() -> impl IntoView {
     let spot =
         Spot::new(Section::Requests, id.clone(), format!("/admin/requests/{id}")).via("/admin/requests", "Requests");
     signed_in(spot, move |visit| async move {
-        Ok::<_, ApiError>(page(&visit.clock, any_receipt(id).await?))
+        let receipt = any_receipt(id).await?;
+        let team = receipt
+            .row
+            .team
+            .as_ref()
+            .map(|team| team.id.clone())
+            .unwrap_or_default();
+        let desk = Desk::Here(team, receipt.row.id.clone(), Box::new(visit.flash.clone()));
+        Ok::<_, ApiError>(page(&visit.clock, &desk, receipt))
     })
 }
 
-fn page(clock: &Clock, receipt: Receipt) -> AnyView {
+fn page(clock: &Clock, desk: &Desk, receipt: Receipt) -> AnyView {
     let Receipt {
         row,
         trail,
         lines,
         price_since,
         holds,
+        adjustments,
         notes,
     } = receipt;
     let since = price_since.map(|at| format!("price of {}", clock.day(at)));
     let attempts = attempts(&row, trail);
     let charge = charge(&row, lines, since);
-    let holds = holds.into_iter().map(|line| hold(clock, line)).collect_view();
+    let corrections = correction::made(clock, adjustments);
+    let stats = stats(&row, &holds);
+    let holds = holds.into_iter().map(|line| hold(clock, desk, line)).collect_view();
     let facts = facts(&row);
     let notes = (!notes.is_empty()).then(|| {
         let notes = notes.into_iter().map(|note| view! { <li>{note}</li> }).collect_view();
@@ -57,9 +77,9 @@ fn page(clock: &Clock, receipt: Receipt) -> AnyView {
     });
     view! {
         {head(clock, &row)}
-        {stats(&row)}
+        {stats}
         <div class="split">
-            <div class="stack stack--6">{attempts} {charge}</div>
+            <div class="stack stack--6">{attempts} {charge} {corrections}</div>
             <div class="stack stack--6">
                 {holds} <Card title="Request">
                     <Facts of=facts />
@@ -97,8 +117,9 @@ fn head(clock: &Clock, row: &RequestRow) -> AnyView {
     .into_any()
 }
 
-fn stats(row: &RequestRow) -> AnyView {
-    let (charged, tokens) = (row.charged, count(row.usage.total()));
+fn stats(row: &RequestRow, holds: &[HoldLine]) -> AnyView {
+    let sum = holds.iter().map(|hold| hold.charged.0).fold(0, i64::saturating_add);
+    let (charged, tokens) = (Nano(sum), count(row.usage.total()));
     let took = row.total_ms.map_or_else(|| "running".to_owned(), duration);
     let first = row.ttft_ms.map(|ms| format!("first token after {}", duration(ms)));
     let cached = (row.usage.cache_read > 0).then(|| {
@@ -114,8 +135,10 @@ fn stats(row: &RequestRow) -> AnyView {
         .and_then(|ms| u128::try_from(ms).ok())
         .map(|ms| u128::from(row.usage.output) * 1000 / ms);
     let speed = speed.map_or_else(|| "not known".to_owned(), |speed| speed.to_string());
-    let note = if row.is_estimate {
-        "an estimate: the usage was not stated".to_owned()
+    let note = if charged != row.charged {
+        format!("corrected, {} before", usd(row.charged))
+    } else if row.is_estimate {
+        "an estimate".to_owned()
     } else {
         format!("to key {}", row.key.name)
     };
@@ -283,8 +306,11 @@ fn kind(of: &str) -> String {
     words.to_owned()
 }
 
-fn hold(clock: &Clock, line: HoldLine) -> AnyView {
+fn hold(clock: &Clock, desk: &Desk, line: HoldLine) -> AnyView {
+    let form = correction::form(desk, &line);
     let HoldLine {
+        charged,
+        estimate,
         at,
         ended_at,
         state,
@@ -292,6 +318,7 @@ fn hold(clock: &Clock, line: HoldLine) -> AnyView {
         posted,
         overrun,
         against,
+        ..
     } = line;
     let mut sums = vec![
         Fact::new("Held before the call", view! { <Amount of=held decimals=6 /> }),
@@ -300,6 +327,15 @@ fn hold(clock: &Clock, line: HoldLine) -> AnyView {
     if overrun.0 > 0 {
         sums.push(Fact::new("Above the hold", view! { <Amount of=overrun decimals=6 /> }));
     }
+    if charged != posted {
+        sums.push(Fact::new(
+            "After corrections",
+            view! { <Amount of=charged decimals=6 /> },
+        ));
+    }
+    let estimate = (!estimate.is_empty()).then(|| {
+        view! { <Notice tone=Tone::Warn title="This charge is an estimate" text=format!("Why: {estimate}.") /> }
+    });
     let ended = ended_at.map_or_else(|| "still held".to_owned(), |ended| clock.time_of_day(ended));
     let time = format!("From {} to {ended}. ", clock.time_of_day(at));
     let against = (!against.is_empty()).then(|| format!("Held against {}.", against.join(", ")));
@@ -308,6 +344,8 @@ fn hold(clock: &Clock, line: HoldLine) -> AnyView {
             <Facts of=sums wide=true />
             <CapBar label="Share of the hold that was charged" spent=posted cap=held plain=true />
             <p class="t12 faint">{time} {against}</p>
+            {estimate}
+            {form}
         </Card>
     }
     .into_any()
@@ -337,7 +375,7 @@ fn facts(row: &RequestRow) -> Vec<Fact> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{Named, Nano, Time};
+    use crate::api::{Named, Time};
     use gateway_core::usage::Usage;
 
     fn attempt(outcome: &str, started_ms: i64, took_ms: i64) -> AttemptView {

@@ -261,6 +261,13 @@ impl Engine {
         true
     }
 
+    /// Takes `amount` off what a bucket has charged; negative adds to it. A bucket that is not in memory is left alone.
+    pub fn adjust(&mut self, bucket: i64, amount: Nano) {
+        if let Some(counted) = self.buckets.get_mut(&bucket) {
+            counted.sums.posted.0 = counted.sums.posted.0.saturating_sub(amount.0);
+        }
+    }
+
     /// What a bucket has counted.
     #[must_use]
     pub fn sums(&self, bucket: i64) -> Option<Sums> {

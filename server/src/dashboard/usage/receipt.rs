@@ -1,17 +1,25 @@
-//! The receipt of one request: attempts, charge line by line, holds with what they were held against.
+//! The receipt of one request: attempts, charge line by line, holds with what they were held against, corrections.
 //!
 //! Invariant: a team sees "OpenAI, account 2", never an account's label. Reads what `metering` and `accounts` do.
 
 use super::{Principal, Refusal, request_id, rows};
 use crate::{
     accounts::Account,
+    billing::{self, Line},
+    dashboard::billing::line_view,
     metering::{self, Against, Attempt, Papers, Request, Whose},
+    teams,
 };
 use frontend::api::{
     Code, Nano, Time,
+    billing::LedgerLine,
     usage::{AttemptView, ChargeLine, HoldLine, Receipt, RequestRow},
 };
-use gateway_core::{catalog, pricing::per_million};
+use gateway_core::{
+    catalog,
+    id::{self, Kind},
+    pricing::per_million,
+};
 
 impl Principal {
     pub(super) async fn read_receipt(&self, team: &str, id: &str) -> Result<Receipt, Refusal> {
@@ -32,6 +40,7 @@ impl Principal {
 
     async fn receipt_of(&self, request: &Request, row: RequestRow, labels: Labels) -> Result<Receipt, Refusal> {
         let papers = metering::papers(&self.app.db, request).await?;
+        let corrections = billing::corrections(&self.app.db, request).await?;
         let accounts = self.app.fleet.list().await?;
         let trail = request
             .attempts()
@@ -40,11 +49,28 @@ impl Principal {
         Ok(Receipt {
             row,
             trail: trail.collect(),
-            lines: papers.lines.iter().map(line_view).collect(),
+            lines: papers.lines.iter().map(charge_line).collect(),
             price_since: papers.price_since_ms.filter(|since| *since > 0).map(Time),
-            holds: hold_lines(request, &papers),
+            holds: hold_lines(request, &papers, &corrections),
+            adjustments: self.adjustment_lines(request, corrections).await?,
             notes: request.notes(),
         })
+    }
+}
+
+impl Principal {
+    async fn adjustment_lines(
+        &self,
+        request: &Request,
+        corrections: Vec<(i64, Line)>,
+    ) -> Result<Vec<LedgerLine>, Refusal> {
+        if corrections.is_empty() {
+            return Ok(Vec::new());
+        }
+        let scope = teams::scope(&self.app.db, self.person()?, request.first().team_id).await?;
+        let emails = self.emails(&scope).await?;
+        let lines = corrections.into_iter().map(|(_, line)| line_view(line, &emails));
+        Ok(lines.collect())
     }
 }
 
@@ -82,7 +108,7 @@ fn account_name(attempt: &Attempt, accounts: &[Account], labels: Labels) -> Stri
     }
 }
 
-fn line_view(line: &metering::ChargeLine) -> ChargeLine {
+fn charge_line(line: &metering::ChargeLine) -> ChargeLine {
     ChargeLine {
         kind: line.kind.to_owned(),
         tokens: line.tokens,
@@ -91,8 +117,15 @@ fn line_view(line: &metering::ChargeLine) -> ChargeLine {
     }
 }
 
-fn hold_lines(request: &Request, papers: &Papers) -> Vec<HoldLine> {
+fn hold_lines(request: &Request, papers: &Papers, corrections: &[(i64, Line)]) -> Vec<HoldLine> {
+    let given = |hold_id| {
+        let of_hold = corrections.iter().filter(|(corrected, _)| *corrected == hold_id);
+        of_hold.map(|(_, line)| line.amount.0).fold(0, i64::saturating_add)
+    };
     let lines = request.holds().zip(&papers.against).map(|(hold, against)| HoldLine {
+        id: id::render(Kind::Request, hold.id),
+        charged: Nano(hold.posted.saturating_sub(given(hold.id))),
+        estimate: metering::estimate_of(hold),
         at: Time(hold.started_at),
         ended_at: hold.finished_at.map(Time),
         state: match hold.state {

@@ -6,7 +6,7 @@ use super::answer::{Answer, Body, Caller, Find, created, gone, json};
 use super::query::{List, Requests, Usage};
 use actix_web::web::Path;
 use frontend::api::{
-    billing::{Billing, NewGrant},
+    billing::{Billing, NewAdjustment, NewGrant},
     keys::{KeyPatch, Keys, NewKey},
     team::{MemberPatch, TeamPatch, Teams},
     usage::{GroupBy, UsageReads},
@@ -96,4 +96,8 @@ pub async fn ledger(caller: Caller, team: Path<String>, query: Find<List>) -> An
 
 pub async fn grant(caller: Caller, team: Path<String>, body: Body<NewGrant>) -> Answer {
     created(caller.grant(&team, body.0).await?)
+}
+
+pub async fn adjust(caller: Caller, path: Path<(String, String)>, body: Body<NewAdjustment>) -> Answer {
+    created(caller.adjust(&path.0, &path.1, body.0).await?)
 }

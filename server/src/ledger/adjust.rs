@@ -1,0 +1,249 @@
+//! Corrections of what a hold was charged: an entry that names the hold, for the wallet, and the same amount off what the
+//! caps of the hold's path have counted.
+//!
+//! Invariant: a hold stays as it was posted; its charge less its corrections is never below zero nor above what was set aside
+//! or posted. The entry and the sums it changes are written in one transaction, and a correction that was just made is not
+//! made again. Roll-ups stay what was posted. Reads `hold`; writes `entry` and `bucket`.
+
+use super::{Ledger, LedgerError, batch::State, load::paid_in};
+use crate::clock;
+use entity::{bucket, entry, hold};
+use gateway_core::{
+    ledger::{Kind, Series},
+    money::Nano,
+};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set,
+    TransactionOptions, TransactionTrait,
+    sea_query::{Expr, ExprTrait},
+};
+
+/// What corrections are called in the ledger.
+const KIND: &str = "adjustment";
+
+/// A correction of what a hold was charged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adjustment {
+    /// Whose hold.
+    pub team_id: i64,
+    /// Which.
+    pub hold_id: i64,
+    /// Signed as in the wallet: positive gives back, negative charges more.
+    pub amount: Nano,
+    /// What the hold costs as far as the caller knows; another figure refuses.
+    pub seen: Option<Nano>,
+    /// Why, for people.
+    pub reason: String,
+    /// Who did it; `None` for the system.
+    pub actor_id: Option<i64>,
+}
+
+/// A correction that was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Adjusted {
+    /// The entry.
+    pub entry_id: i64,
+    /// When it was made, Unix milliseconds.
+    pub at_ms: i64,
+    /// What the hold costs with it.
+    pub charge: Nano,
+    /// Whether it had been made before this call.
+    pub is_repeat: bool,
+}
+
+/// Why a correction was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum AdjustError {
+    /// The team has no such hold.
+    #[error("no such charge")]
+    NotFound,
+    /// The hold is open still, or ended without a charge.
+    #[error("nothing was charged")]
+    Uncharged,
+    /// Somebody else corrected it meanwhile.
+    #[error("the charge is {} by now", .0.render())]
+    Changed(Nano),
+    /// The charge would be below zero or above what it may be at most.
+    #[error("a charge of {} can become anything up to {}", charge.render(), most.render())]
+    Beyond {
+        /// What it is.
+        charge: Nano,
+        /// What it may become at most.
+        most: Nano,
+    },
+    /// The ledger cannot.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+impl From<DbErr> for AdjustError {
+    fn from(error: DbErr) -> Self {
+        Self::Ledger(error.into())
+    }
+}
+
+/// What a transaction came to.
+enum Written {
+    New(Adjusted, Vec<i64>),
+    Repeat(Adjusted),
+}
+
+impl Ledger {
+    /// Corrects a charge: the wallet by an entry, the caps of the hold's path by what they have counted. Asked for twice in a
+    /// row with the same amount and reason, it is made once. Runs to its end even if the caller stops waiting.
+    ///
+    /// # Errors
+    /// [`AdjustError`]; nothing has changed then.
+    pub async fn adjust(&self, adjustment: Adjustment) -> Result<Adjusted, AdjustError> {
+        let ledger = self.clone();
+        let adjusted = tokio::spawn(async move { ledger.write_adjustment(adjustment).await });
+        adjusted
+            .await
+            .map_err(|error| LedgerError::from(std::io::Error::from(error)))?
+    }
+
+    async fn write_adjustment(&self, adjustment: Adjustment) -> Result<Adjusted, AdjustError> {
+        let inner = &self.inner;
+        let _loading = inner.loading.lock().await;
+        let now_ms = clock::now_ms();
+        let entry_id = inner.book.next_id(now_ms);
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(sea_orm::SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let transaction = inner.db.begin_with_options(options).await?;
+        let (adjusted, buckets) = match write(&transaction, &adjustment, entry_id, now_ms).await? {
+            Written::New(adjusted, buckets) => (adjusted, buckets),
+            Written::Repeat(adjusted) => return Ok(adjusted),
+        };
+        transaction.commit().await?;
+        inner.book.with_engine(|engine| {
+            engine.credit(Series::team(adjustment.team_id, Kind::Wallet), adjustment.amount);
+            for bucket in buckets {
+                engine.adjust(bucket, adjustment.amount);
+            }
+        });
+        inner.book.announce_room();
+        Ok(adjusted)
+    }
+}
+
+async fn write(
+    transaction: &DatabaseTransaction,
+    adjustment: &Adjustment,
+    entry_id: i64,
+    now_ms: i64,
+) -> Result<Written, AdjustError> {
+    let Adjustment {
+        team_id,
+        hold_id,
+        amount,
+        ..
+    } = *adjustment;
+    let hold = hold::Entity::find_by_id(hold_id)
+        .filter(hold::Column::TeamId.eq(team_id))
+        .lock_exclusive()
+        .one(transaction)
+        .await?
+        .ok_or(AdjustError::NotFound)?;
+    if hold.state != State::Posted.code() && hold.state != State::Estimated.code() {
+        return Err(AdjustError::Uncharged);
+    }
+    let earlier = entry::Entity::find()
+        .filter(entry::Column::TeamId.eq(team_id))
+        .filter(entry::Column::HoldId.eq(hold_id))
+        .order_by_asc(entry::Column::Id)
+        .all(transaction)
+        .await?;
+    let charge = Nano(hold.posted - earlier.iter().map(|entry| entry.amount).sum::<i64>());
+    if let Some(newest) = earlier.last()
+        && newest.amount == amount.0
+        && newest.reason == adjustment.reason
+    {
+        return Ok(Written::Repeat(Adjusted {
+            entry_id: newest.id,
+            at_ms: newest.created_at,
+            charge,
+            is_repeat: true,
+        }));
+    }
+    let adjusted = Adjusted {
+        entry_id,
+        at_ms: now_ms,
+        charge: new_charge(&hold, charge, adjustment)?,
+        is_repeat: false,
+    };
+    let paid_in = paid_in(transaction, team_id).await?;
+    paid_in.checked_add(amount).ok_or(LedgerError::TooLarge)?;
+    let buckets = caps(transaction, &hold).await?;
+    insert(transaction, adjustment, &adjusted, &buckets).await?;
+    for bucket in &buckets {
+        let changed = bucket::Entity::update_many()
+            .col_expr(bucket::Column::Posted, Expr::col(bucket::Column::Posted).sub(amount.0))
+            .filter(bucket::Column::Id.eq(*bucket))
+            .exec(transaction)
+            .await?;
+        if changed.rows_affected != 1 {
+            return Err(LedgerError::Damaged(format!("bucket {bucket}")).into());
+        }
+    }
+    Ok(Written::New(adjusted, buckets))
+}
+
+/// What the hold costs once it is corrected.
+fn new_charge(hold: &hold::Model, charge: Nano, adjustment: &Adjustment) -> Result<Nano, AdjustError> {
+    if adjustment.seen.is_some_and(|seen| seen != charge) {
+        return Err(AdjustError::Changed(charge));
+    }
+    let most = Nano(std::cmp::max(hold.held, hold.posted));
+    charge
+        .checked_sub(adjustment.amount)
+        .filter(|new| (Nano::ZERO..=most).contains(new))
+        .ok_or(AdjustError::Beyond { charge, most })
+}
+
+/// The buckets of the hold's path that count against caps: all but the wallet, in ascending order, as every writer locks them.
+async fn caps(transaction: &DatabaseTransaction, hold: &hold::Model) -> Result<Vec<i64>, LedgerError> {
+    let damaged = || LedgerError::Damaged(format!("hold {}", hold.id));
+    let path: Vec<i64> = hold
+        .buckets
+        .split(',')
+        .map(|id| id.parse().map_err(|_| damaged()))
+        .collect::<Result<_, _>>()?;
+    let rows = bucket::Entity::find()
+        .filter(bucket::Column::Id.is_in(path.iter().copied()))
+        .all(transaction)
+        .await?;
+    if rows.len() != path.len() {
+        return Err(damaged());
+    }
+    let mut caps: Vec<i64> = rows
+        .into_iter()
+        .filter(|row| row.kind != Kind::Wallet.name())
+        .map(|row| row.id)
+        .collect();
+    caps.sort_unstable();
+    Ok(caps)
+}
+
+async fn insert(
+    transaction: &DatabaseTransaction,
+    adjustment: &Adjustment,
+    adjusted: &Adjusted,
+    buckets: &[i64],
+) -> Result<(), DbErr> {
+    let buckets: Vec<String> = buckets.iter().map(i64::to_string).collect();
+    let row = entry::ActiveModel {
+        id: Set(adjusted.entry_id),
+        team_id: Set(adjustment.team_id),
+        kind: Set(KIND.to_owned()),
+        amount: Set(adjustment.amount.0),
+        reason: Set(adjustment.reason.clone()),
+        actor_id: Set(adjustment.actor_id),
+        hold_id: Set(Some(adjustment.hold_id)),
+        buckets: Set(buckets.join(",")),
+        created_at: Set(adjusted.at_ms),
+    };
+    row.insert(transaction).await?;
+    Ok(())
+}
