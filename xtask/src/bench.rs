@@ -1,17 +1,17 @@
-//! `cargo xtask bench relay`: what the relay costs, on SQLite and on Postgres, beside nginx where it is installed; and
-//! `cargo xtask bench journal`: what a hold and its end cost without a database.
+//! `cargo xtask bench …`: what the relay costs, beside nginx where it is installed; what the ledger takes, on SQLite and on
+//! Postgres; and what a hold and its end cost without a database.
 //!
 //! Invariant: the release build with everything on is measured, and all candidates within one run.
 //! Writes `target/` and temporary folders.
 
 use crate::{postgres::Postgres, shell};
 
-/// Builds, starts a Postgres, measures and prints a table.
+/// The relay: builds, starts a Postgres, measures and prints a table.
 ///
 /// # Errors
 /// When something does not build, does not start, or answers with an error.
 pub fn relay() -> anyhow::Result<()> {
-    shell::run(shell::cargo("build").args(["--release", "--package", "server", "--package", "bench"]))?;
+    build(&["ourhub", "bench"])?;
     let postgres = Postgres::start()?;
     let release = shell::target().join("release");
     let mut bench = shell::command(release.join("bench"));
@@ -38,4 +38,22 @@ pub fn journal() -> anyhow::Result<()> {
         "--ignored",
         "--nocapture",
     ]))
+}
+
+/// The ledger: builds, measures and prints a table.
+///
+/// # Errors
+/// When it does not build, Postgres cannot be had, or the books do not balance.
+pub fn ledger() -> anyhow::Result<()> {
+    build(&["ledger"])?;
+    shell::run(&mut shell::command(shell::target().join("release/ledger")))
+}
+
+fn build(programs: &[&str]) -> anyhow::Result<()> {
+    let mut build = shell::cargo("build");
+    build.args(["--release", "--package", "server", "--package", "bench"]);
+    for program in programs {
+        build.args(["--bin", program]);
+    }
+    shell::run(&mut build)
 }

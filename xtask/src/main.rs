@@ -6,24 +6,27 @@
 mod bench;
 mod browser;
 mod clients;
-mod postgres;
 mod rust;
-mod shell;
 mod stamp;
+mod torture;
 mod web;
 
 use std::process::ExitCode;
 
+use xtask::{postgres, shell};
+
 const HELP: &str = "\
-cargo xtask test [unit|http|browser|clients]...   all tests, or some parts of them
+cargo xtask test [part]...                        all tests, or unit, http, torture, browser, clients
 cargo xtask web                                   the wasm bundle of the dashboard, into target/web
 cargo xtask screenshots                           every page, light and dark, into end2end/screenshots
 cargo xtask bench relay                           what the relay costs, beside nginx
 cargo xtask bench journal                         what a hold and its end cost without a database
+cargo xtask torture [--minutes N] [name]...       faults under load, and whether the books still balance
+cargo xtask bench ledger                          what the ledger takes a second, beside a transaction for each request
 ";
 
 /// The parts of the tests, in the order in which they run.
-const PARTS: [&str; 4] = ["unit", "http", "browser", "clients"];
+const PARTS: [&str; 5] = ["unit", "http", "torture", "browser", "clients"];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -31,8 +34,10 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["test", parts @ ..] => test(parts),
         ["web"] => web::bundle(),
+        ["torture", words @ ..] => torture::run(words),
         ["bench", "relay"] => bench::relay(),
         ["bench", "journal"] => bench::journal(),
+        ["bench", "ledger"] => bench::ledger(),
         ["screenshots"] => browser::screenshots(),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
@@ -62,6 +67,7 @@ fn test(wanted: &[&str]) -> anyhow::Result<()> {
         match part {
             "unit" => rust::unit()?,
             "http" => rust::http()?,
+            "torture" => torture::run(&["--short"])?,
             "browser" => browser::test()?,
             _ => clients::test()?,
         }

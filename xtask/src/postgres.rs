@@ -22,15 +22,29 @@ pub struct Postgres {
     user: Option<(u32, u32)>,
     folder: PathBuf,
     port: u16,
+    settings: Vec<String>,
     server: Child,
 }
 
 impl Postgres {
-    /// Finds the programs, makes a cluster and waits until it answers.
+    /// One for tests: it leaves writing to the disk to the system, so a power cut would cost it its data.
     ///
     /// # Errors
     /// When Postgres is not installed and cannot be, or does not start within 30 s.
     pub fn start() -> anyhow::Result<Self> {
+        Self::start_with(&["fsync=off", "full_page_writes=off"])
+    }
+
+    /// One that has on the disk what it says is committed, as it comes.
+    ///
+    /// # Errors
+    /// As [`Postgres::start`].
+    pub fn start_durable() -> anyhow::Result<Self> {
+        Self::start_with(&[])
+    }
+
+    /// Finds the programs, makes a cluster and waits until it answers.
+    fn start_with(settings: &[&str]) -> anyhow::Result<Self> {
         let programs = shell::need("Postgres (initdb, postgres)", &["postgresql"], find_programs)?;
         let folder = std::env::temp_dir().join(format!("ourhub-postgres-{}", std::process::id()));
         std::fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -48,32 +62,36 @@ impl Postgres {
         ]);
         shell::run(initdb.stdout(Stdio::null()))?;
 
-        let log = std::fs::File::create(folder.join("log"))?;
-        let mut postgres = program(&programs, "postgres", user);
-        postgres.arg("-D").arg(folder.join("data")).arg("-k").arg(&folder);
-        postgres.args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"]);
-        postgres.args([
-            "-c",
-            "max_connections=500",
-            "-c",
-            "fsync=off",
-            "-c",
-            "full_page_writes=off",
-        ]);
-        let server = postgres
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()?;
+        let mut settings: Vec<String> = settings.iter().map(|it| (*it).to_owned()).collect();
+        settings.push("max_connections=500".to_owned());
         let mut started = Self {
+            server: launch(&programs, user, &folder, port, &settings)?,
             programs,
             user,
             folder,
             port,
-            server,
+            settings,
         };
         started.wait()?;
         Ok(started)
+    }
+
+    /// Ends the server as `pg_ctl stop -m mode` does, and starts it again.
+    ///
+    /// # Errors
+    /// When it does not end, or does not answer again within 30 s.
+    pub fn restart(&mut self, mode: &str) -> anyhow::Result<()> {
+        shell::run(self.stop(mode).stdout(Stdio::null()))?;
+        self.server.wait()?;
+        self.server = launch(&self.programs, self.user, &self.folder, self.port, &self.settings)?;
+        self.wait()
+    }
+
+    fn stop(&self, mode: &str) -> Command {
+        let mut stop = program(&self.programs, "pg_ctl", self.user);
+        stop.arg("stop").arg("-D").arg(self.folder.join("data"));
+        stop.args(["-m", mode, "-w"]);
+        stop
     }
 
     /// The connection string of a superuser, who may create databases.
@@ -105,12 +123,8 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        let mut stop = program(&self.programs, "pg_ctl", self.user);
-        stop.arg("stop")
-            .arg("-D")
-            .arg(self.folder.join("data"))
-            .args(["-m", "immediate", "-w"]);
-        let is_stopped = stop.stdout(Stdio::null()).status().is_ok_and(|status| status.success());
+        let stopped = self.stop("immediate").stdout(Stdio::null()).status();
+        let is_stopped = stopped.is_ok_and(|status| status.success());
         if !is_stopped && let Err(error) = self.server.kill() {
             eprintln!("xtask: Postgres may still run on port {}: {error}", self.port);
         }
@@ -119,6 +133,30 @@ impl Drop for Postgres {
             eprintln!("xtask: {} is left behind: {error}", self.folder.display());
         }
     }
+}
+
+fn launch(
+    programs: &Path,
+    user: Option<(u32, u32)>,
+    folder: &Path,
+    port: u16,
+    settings: &[String],
+) -> anyhow::Result<Child> {
+    let log = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(folder.join("log"))?;
+    let mut postgres = program(programs, "postgres", user);
+    postgres.arg("-D").arg(folder.join("data")).arg("-k").arg(folder);
+    postgres.args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"]);
+    for setting in settings {
+        postgres.args(["-c", setting]);
+    }
+    Ok(postgres
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()?)
 }
 
 fn program(programs: &Path, name: &str, user: Option<(u32, u32)>) -> Command {

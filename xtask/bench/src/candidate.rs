@@ -7,7 +7,6 @@ use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
-    process::Command,
     time::Duration,
 };
 
@@ -18,6 +17,7 @@ use serde_json::{Value, json};
 use crate::{
     load::{Target, once},
     mock::Mock,
+    operator::Operator,
     process::{self, Pinned},
 };
 
@@ -111,42 +111,14 @@ impl Candidate {
 
     /// Makes an admin, an account and a key, and returns the key.
     async fn set_up(&self, binary: &Path, mock: &Mock, settings: &[(&'static str, String)]) -> anyhow::Result<String> {
-        let run = |args: &[&str]| -> anyhow::Result<String> {
-            let output = Command::new(binary)
-                .args(args)
-                .envs(settings.iter().cloned())
-                .output()?;
-            let text = String::from_utf8(output.stdout)?;
-            anyhow::ensure!(
-                output.status.success(),
-                "{args:?}: {}",
-                String::from_utf8_lossy(&output.stderr)
-            );
-            Ok(text.trim().to_owned())
-        };
-        run(&[
-            "user",
-            "create",
-            "--email",
-            "bench@example.com",
-            "--password",
-            "a long enough passphrase",
-            "--admin",
-        ])?;
-        let token = run(&["token", "create", "--email", "bench@example.com"])?;
-        let admin = Target {
-            key: token,
-            ..self.target.clone()
-        };
+        let operator = Operator::new(binary, settings, self.target.address).await?;
         let account = json!({
             "label": "mock", "provider": "openai", "dialect": "chat", "base_url": format!("http://{}/v1", mock.address),
             "secret": "sk-mock", "models": ["*"],
         });
-        once(&admin, Method::POST, "/api/v1/accounts", &account).await?;
-        let teams = once(&admin, Method::GET, "/api/v1/teams", &Value::Null).await?;
-        let team = teams["data"][0]["id"].as_str().context("a team")?;
+        operator.post("/api/v1/accounts", &account).await?;
         let key = json!({ "name": "bench", "cap_month": "1000000", "tpm": 1_000_000_000_000_i64, "models": ["gpt-*"] });
-        let key = once(&admin, Method::POST, &format!("/api/v1/teams/{team}/keys"), &key).await?;
+        let key = operator.post(&operator.team_path("/keys"), &key).await?;
         Ok(key["key"].as_str().context("a key")?.to_owned())
     }
 
@@ -199,7 +171,11 @@ fn target(port: u16) -> Target {
     }
 }
 
-fn free_port() -> anyhow::Result<u16> {
+/// A port that nobody listens on now.
+///
+/// # Errors
+/// When there is none.
+pub fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 

@@ -172,7 +172,11 @@ pub async fn steady(target: &Target, per_second: u32, time: Duration) -> anyhow:
     })
 }
 
-async fn connect(target: &Target) -> anyhow::Result<SendRequest<Full<Bytes>>> {
+/// A connection of its own.
+///
+/// # Errors
+/// When nobody listens there.
+pub async fn connect(target: &Target) -> anyhow::Result<SendRequest<Full<Bytes>>> {
     let stream = TcpStream::connect(target.address).await?;
     stream.set_nodelay(true)?;
     let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -197,6 +201,20 @@ async fn ask(connection: &mut SendRequest<Full<Bytes>>, target: &Target, kind: K
     Ok(())
 }
 
+/// A request with the target's key.
+///
+/// # Errors
+/// When the path is none.
+pub fn request(target: &Target, method: Method, path: &str, body: Bytes) -> anyhow::Result<Request<Full<Bytes>>> {
+    Ok(Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", target.address.to_string())
+        .header("authorization", format!("Bearer {}", target.key))
+        .header("content-type", "application/json")
+        .body(Full::new(body))?)
+}
+
 /// One request and its whole answer.
 ///
 /// # Errors
@@ -208,13 +226,7 @@ pub async fn send(
     path: &str,
     body: Bytes,
 ) -> anyhow::Result<(u16, Bytes)> {
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header("host", target.address.to_string())
-        .header("authorization", format!("Bearer {}", target.key))
-        .header("content-type", "application/json")
-        .body(Full::new(body))?;
+    let request = request(target, method, path, body)?;
     connection.ready().await?;
     let response = connection.send_request(request).await?;
     let status = response.status().as_u16();

@@ -4,17 +4,14 @@
 //! the other core, so that their figures may be compared with each other and with nothing else.
 //! Starts and ends processes; writes temporary folders; prints a table. Called by `cargo xtask bench relay`.
 
-mod candidate;
-mod clock;
-mod load;
-mod mock;
-mod process;
-
 use std::{path::PathBuf, time::Duration};
 
-use candidate::{Candidate, Database};
-use load::{Flood, Kind, Latency};
-use mock::Mock;
+use bench::{
+    candidate::{Candidate, Database},
+    load::{self, Flood, Kind, Latency},
+    mock::Mock,
+    process,
+};
 
 /// How often every candidate gets its turn.
 const ROUNDS: usize = 5;

@@ -126,7 +126,11 @@ pub fn cpu_of_family(parent: u32) -> anyhow::Result<Duration> {
     Ok(Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND))
 }
 
-fn family(parent: u32) -> anyhow::Result<Vec<u32>> {
+/// A process and all its descendants.
+///
+/// # Errors
+/// When it has ended.
+pub fn family(parent: u32) -> anyhow::Result<Vec<u32>> {
     let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"))?;
     let mut pids = vec![parent];
     for child in children.split_whitespace() {

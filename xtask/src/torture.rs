@@ -1,0 +1,27 @@
+//! `cargo xtask torture`: faults under load, on SQLite and on Postgres.
+//!
+//! Invariant: the build with its assertions and overflow checks on is tortured. Writes `target/` and temporary folders.
+
+use xtask::shell;
+
+/// Builds, and runs all scenarios or those that `words` name; `--short` takes about a minute.
+///
+/// # Errors
+/// When something does not build, or what must be zero is not.
+pub fn run(words: &[&str]) -> anyhow::Result<()> {
+    let mut build = shell::cargo("build");
+    build.args([
+        "--package",
+        "server",
+        "--bin",
+        "ourhub",
+        "--package",
+        "bench",
+        "--bin",
+        "torture",
+    ]);
+    shell::run(&mut build)?;
+    let debug = shell::target().join("debug");
+    let mut torture = shell::command(debug.join("torture"));
+    shell::run(torture.arg(debug.join("ourhub")).args(words))
+}
