@@ -12,6 +12,7 @@ mod state;
 mod trial;
 mod upstream;
 
+pub use client::Client;
 pub use fleet::{Config, Fleet, Routes};
 pub use guard::UrlRefusal;
 pub use state::Permit;

@@ -22,7 +22,7 @@ use sea_orm::{DatabaseConnection, DbErr};
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -61,8 +61,20 @@ pub struct App {
 /// What begins with the process and ends with it.
 struct Lifetime {
     is_draining: AtomicBool,
+    /// Requests whose answer has not begun.
+    under_way: AtomicUsize,
     upkeep: parking_lot::Mutex<JoinSet<()>>,
     _lock: Option<Guard>,
+}
+
+/// A request whose answer has not begun.
+#[must_use]
+pub struct UnderWay<'a>(&'a AtomicUsize);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The handles that work without a serving process: for the command line.
@@ -144,6 +156,7 @@ impl App {
             runtime: Handle::current(),
             lifetime: Lifetime {
                 is_draining: AtomicBool::new(false),
+                under_way: AtomicUsize::new(0),
                 upkeep: parking_lot::Mutex::new(JoinSet::new()),
                 _lock: lock,
             },
@@ -161,16 +174,30 @@ impl App {
         self.lifetime.is_draining.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the process is about to end.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.lifetime.is_draining.load(Ordering::Relaxed)
+    }
+
+    /// Counts a request until the value is dropped, when its answer begins.
+    pub fn enter(&self) -> UnderWay<'_> {
+        self.lifetime.under_way.fetch_add(1, Ordering::Relaxed);
+        UnderWay(&self.lifetime.under_way)
+    }
+
     /// Whether requests are taken: not while draining, and only with a ledger that can write.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        !self.lifetime.is_draining.load(Ordering::Relaxed) && self.ledger.status().writable
+        !self.is_draining() && self.ledger.status().writable
     }
 
-    /// Waits, at most `grace`, until every hold has ended: upstreams are read on for clients that hung up.
+    /// Waits, at most `grace`, until every request is answered and every hold has ended: upstreams are read on for clients
+    /// that hung up.
     pub async fn settle(&self, grace: Duration) {
         let until = tokio::time::Instant::now() + grace;
-        while self.ledger.status().open_holds > 0 && tokio::time::Instant::now() < until {
+        let is_busy = || self.lifetime.under_way.load(Ordering::Relaxed) > 0 || self.ledger.status().open_holds > 0;
+        while is_busy() && tokio::time::Instant::now() < until {
             tokio::time::sleep(SETTLE_LOOK).await;
         }
     }

@@ -1,6 +1,7 @@
 //! Every route, and what each request passes on its way.
 //!
-//! Invariant: the relay's paths read no cookie and the dashboard's accept no key; slow clients are cut; TCP sends at once.
+//! Invariant: the relay's paths read no cookie and the dashboard's accept no key; slow clients are cut; TCP sends at once;
+//! workers live until every hold has ended, since they drive the upstreams' connections.
 //! Only this module and `main` name the web framework.
 
 mod assets;
@@ -15,7 +16,7 @@ mod visit;
 
 use crate::app::App;
 use crate::relay::Relay;
-use actix_web::dev::Server;
+use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::{App as Web, HttpResponse, HttpServer, web};
 use leptos_actix::ActixRouteListing;
@@ -102,6 +103,18 @@ fn cut_when_unread(connection: &dyn Any, time: Duration) {
 /// Other systems have no such setting; there, slow readers last as long as they like.
 #[cfg(not(target_os = "linux"))]
 const fn cut_when_unread(_: &dyn Any, _: Duration) {}
+
+/// Ends `server` in order: nothing new is accepted, requests under way finish, and upstreams are read on for clients that hung
+/// up, all of it within the time that is set for it; then what is left is cut.
+pub async fn end(server: &ServerHandle, app: &App) {
+    app.begin_drain();
+    server.pause().await;
+    app.settle(app.edge.drain).await;
+    // What is left are last bytes on their way, and connections that idle.
+    if tokio::time::timeout(CLOSE_TIME, server.stop(true)).await.is_err() {
+        server.stop(false).await;
+    }
+}
 
 /// Every path of the server; the pages come last, since they answer whatever is left.
 fn routes(config: &mut web::ServiceConfig, listed: &[ActixRouteListing], site: &Site) {

@@ -16,8 +16,8 @@ use std::time::Duration;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How long, after the last connection, holds may take to end: the drain of clients that hung up, and a little.
-const SETTLE_TIME: Duration = Duration::from_secs(35);
+/// How long, after the last connection was cut, holds may take to end.
+const SETTLE_TIME: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let flags = Flags::parse();
@@ -125,8 +125,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let serving = tokio::spawn(listening.server);
     stopped.await;
     tracing::info!("stopping: requests under way finish, nothing new is taken");
-    app.begin_drain();
-    handle.stop(true).await;
+    http::end(&handle, &app).await;
     serving.await??;
     app.settle(SETTLE_TIME).await;
     app.close().await;

@@ -1,4 +1,5 @@
-//! The HTTP clients upstream calls are made with: one per distinct proxy, so that no pooled connection is shared across proxies.
+//! The HTTP clients upstream calls are made with: one per distinct proxy and thread, so that no pooled connection is shared
+//! across proxies, and none is driven by another thread than the one that reads from it.
 //!
 //! Invariant: no redirects, no proxy from the environment, no repeats of its own, no Referer; every resolved address passes the
 //! guard. Opens connections.
@@ -6,14 +7,61 @@
 use super::guard::Guard;
 use crate::secrets::Secret;
 use parking_lot::Mutex;
-use reqwest::{Client, Proxy, redirect};
-use std::{collections::HashMap, time::Duration};
+use reqwest::{Proxy, redirect};
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const POOL_IDLE: Duration = Duration::from_secs(90);
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 /// More distinct proxies than this, and the clients no account uses any more are dropped.
 const CLIENTS_MAX: usize = 64;
+
+static LAST_ID: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// The clients of this thread, by the id of their recipe.
+    static HERE: RefCell<HashMap<u64, reqwest::Client>> = RefCell::default();
+}
+
+/// How upstreams are reached: directly or through one proxy. Clones share the pools of their connections.
+#[derive(Clone, Debug)]
+pub struct Client(Arc<Recipe>);
+
+#[derive(Debug)]
+struct Recipe {
+    id: u64,
+    guard: Guard,
+    proxy: Option<Secret>,
+}
+
+impl Client {
+    /// The client of the calling thread, made when the thread first asks. Connections it opens belong to the runtime that
+    /// polls the call.
+    ///
+    /// # Errors
+    /// The proxy's address does not make a client.
+    pub fn here(&self) -> Result<reqwest::Client, reqwest::Error> {
+        HERE.with_borrow_mut(|here| {
+            if let Some(client) = here.get(&self.0.id) {
+                return Ok(client.clone());
+            }
+            let client = self.0.build()?;
+            if here.len() >= CLIENTS_MAX {
+                here.clear();
+            }
+            here.insert(self.0.id, client.clone());
+            Ok(client)
+        })
+    }
+}
 
 /// The clients by proxy.
 #[derive(Debug)]
@@ -43,18 +91,25 @@ impl Clients {
         if let Some(client) = by_proxy.get(&name) {
             return Ok(client.clone());
         }
-        let client = self.build(proxy)?;
+        let client = Client(Arc::new(Recipe {
+            id: LAST_ID.fetch_add(1, Ordering::Relaxed),
+            guard: self.guard.clone(),
+            proxy: proxy.cloned(),
+        }));
+        client.here()?;
         if by_proxy.len() >= CLIENTS_MAX {
             by_proxy.clear();
         }
         by_proxy.insert(name, client.clone());
         Ok(client)
     }
+}
 
-    fn build(&self, proxy: Option<&Secret>) -> Result<Client, reqwest::Error> {
+impl Recipe {
+    fn build(&self) -> Result<reqwest::Client, reqwest::Error> {
         // Fails where a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = Client::builder()
+        let builder = reqwest::Client::builder()
             .no_proxy()
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -65,7 +120,7 @@ impl Clients {
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(POOL_IDLE)
             .dns_resolver(self.guard.clone());
-        match proxy {
+        match &self.proxy {
             None => builder.build(),
             Some(proxy) => builder.proxy(Proxy::all(proxy.expose())?).build(),
         }

@@ -5,6 +5,7 @@
 
 use super::{
     AccountsError, Fleet, NewAccount, check,
+    client::Client,
     guard::NotAllowed,
     state::State,
     upstream::{self, Upstream},
@@ -16,7 +17,7 @@ use gateway_core::{
     health::Event,
     retry::Reason,
 };
-use reqwest::{Client, Method, Request, header::AUTHORIZATION};
+use reqwest::{Method, Request, header::AUTHORIZATION};
 use serde_json::Value;
 use std::{error::Error, sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::Instant};
@@ -164,7 +165,7 @@ async fn ask(client: &Client, requests: &[Request], secret: &Secret) -> TestOutc
 }
 
 async fn fetch(client: &Client, request: Request) -> Result<Answer, reqwest::Error> {
-    let response = client.execute(request).await?;
+    let response = client.here()?.execute(request).await?;
     let status = response.status().as_u16();
     let mut pieces = response.bytes_stream();
     let mut body = Vec::new();

@@ -5,7 +5,7 @@
 
 use super::{
     TABLE, check,
-    client::Clients,
+    client::{Client, Clients},
     guard::UrlRefusal,
     state::{Most, State},
 };
@@ -22,7 +22,7 @@ use gateway_core::{
     routing::Candidate,
 };
 use reqwest::{
-    Client, Method, Request, Url,
+    Method, Request, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
 };
 use std::sync::Arc;

@@ -8,8 +8,8 @@ use crate::clock::new_id;
 use crate::config::{Edge, is_loopback_host};
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, web};
 use gateway_core::id::{Kind, render};
@@ -31,17 +31,25 @@ pub fn page_policy(nonce: &str) -> String {
 #[derive(Clone)]
 pub struct RequestId(pub String);
 
-/// Gives the request an id, and the answer the headers that every one has.
+/// Gives the request an id, and the answer the headers that every one has. While the process is about to end, the connection
+/// closes behind the answer, so that its client goes elsewhere.
 ///
 /// # Errors
 /// Those of the handler.
 pub async fn headers<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
-    let is_https = request
-        .app_data::<web::Data<Site>>()
-        .is_some_and(|site| site.app.edge.is_https());
+    let site = request.app_data::<web::Data<Site>>().cloned();
+    let app = site.as_ref().map(|site| &site.app);
+    let is_https = app.is_some_and(|app| app.edge.is_https());
+    let _under_way = app.map(|app| app.enter());
     let id = render(Kind::Request, new_id());
     request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.call(request).await?;
+    if app.is_some_and(|app| app.is_draining()) {
+        response
+            .response_mut()
+            .head_mut()
+            .set_connection_type(ConnectionType::Close);
+    }
     let headers = response.headers_mut();
     add(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     add(headers, header::REFERRER_POLICY, "same-origin");

@@ -1,16 +1,14 @@
 //! Call: one HTTP request to one account.
 //!
 //! Invariant: the only place of the pipeline that knows the HTTP client; only headers we name are sent, and none of the client's;
-//! connections live in the runtime that outlives the web server's workers.
+//! a connection is driven by the thread that reads from it, which is why the web server's workers live until every hold has ended.
 
 use crate::accounts::Deployment;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use gateway_core::retry::{Phase, RetryHints};
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::time::Duration;
-use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
 /// The most that is read of an upstream's error, in bytes.
@@ -38,19 +36,12 @@ pub(super) enum Broken {
     TooLarge,
 }
 
-/// Sends `request` to `account` and waits for the head of the answer. A new connection is driven by `runtime`.
-pub(super) async fn send(
-    account: &Deployment,
-    request: reqwest::Request,
-    runtime: &Handle,
-    until: Instant,
-) -> Result<Inbound, Broken> {
-    let mut sending = pin!(account.client.execute(request));
-    let sending = poll_fn(|context| {
-        let _within = runtime.enter();
-        sending.as_mut().poll(context)
-    });
-    let sent = timeout_at(until, sending).await;
+/// Sends `request` to `account` and waits for the head of the answer.
+pub(super) async fn send(account: &Deployment, request: reqwest::Request, until: Instant) -> Result<Inbound, Broken> {
+    let Ok(client) = account.client.here() else {
+        return Err(Broken::NoConnection);
+    };
+    let sent = timeout_at(until, client.execute(request)).await;
     let response = match sent {
         Err(_) => return Err(Broken::TimedOut(Phase::FirstContent)),
         Ok(Err(error)) if error.is_connect() => return Err(Broken::NoConnection),
