@@ -1,6 +1,7 @@
 //! Money counted in one period of one scope.
 //!
-//! Invariant: posted equals the sum of the holds posted through it. Table `bucket`.
+//! Invariant: posted and held equal the sums of the holds through it, leased what its leases and uncapped holds come to,
+//! credit the sum of the entries. A server that is alone on its database keeps held and leased in memory. Table `bucket`.
 
 use sea_orm::entity::prelude::*;
 
@@ -29,6 +30,12 @@ pub struct Model {
     pub posted: i64,
     /// Nano-USD charged above holds.
     pub overrun: i64,
+    /// Nano-USD set aside by open holds.
+    pub held: i64,
+    /// Nano-USD that nodes may still spend: rights granted to them, and open holds that needed none.
+    pub leased: i64,
+    /// Nano-USD paid in; wallets only.
+    pub credit: i64,
 }
 
 /// No relations: queries name what they join.

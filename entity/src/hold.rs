@@ -27,7 +27,7 @@ pub struct Model {
     pub is_stream: bool,
     /// The price row it is charged by.
     pub price_id: i64,
-    /// Comma-separated ids of the buckets held against, in order.
+    /// Comma-separated ids of the buckets held against, in order; a `*` behind one held under a lease.
     pub buckets: String,
     /// 0 held, 1 posted, 2 voided, 3 posted as an estimate.
     pub state: i16,
@@ -65,6 +65,8 @@ pub struct Model {
     pub started_at: i64,
     /// Unix milliseconds.
     pub finished_at: Option<i64>,
+    /// The node that made it.
+    pub node_id: i64,
 }
 
 /// No relations: queries name what they join.

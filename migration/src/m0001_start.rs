@@ -277,6 +277,33 @@ const TABLES: &[TableSpec] = &[
             ("time_zone", Kind::Text, false),
             ("posted", Kind::Big, false),
             ("overrun", Kind::Big, false),
+            ("held", Kind::Big, false),
+            ("leased", Kind::Big, false),
+            ("credit", Kind::Big, false),
+        ],
+    ),
+    (
+        "node",
+        &["id"],
+        &[
+            ("id", Kind::Big, false),
+            ("name", Kind::Text, false),
+            ("slot", Kind::Small, true),
+            ("batch", Kind::Big, false),
+            ("low_water", Kind::Big, false),
+            ("started_at", Kind::Big, false),
+            ("seen_at", Kind::Big, false),
+            ("fenced_at", Kind::Big, true),
+        ],
+    ),
+    (
+        "lease",
+        &["node_id", "bucket_id"],
+        &[
+            ("node_id", Kind::Big, false),
+            ("bucket_id", Kind::Big, false),
+            ("granted", Kind::Big, false),
+            ("grants", Kind::Big, false),
         ],
     ),
     (
@@ -320,6 +347,7 @@ const TABLES: &[TableSpec] = &[
             ("total_ms", Kind::Big, true),
             ("started_at", Kind::Big, false),
             ("finished_at", Kind::Big, true),
+            ("node_id", Kind::Big, false),
         ],
     ),
     (
@@ -403,6 +431,7 @@ const INDICES: &[(&str, &[&str], bool)] = &[
     ("key_secret", &["key_id"], false),
     ("price", &["model"], false),
     ("entry", &["team_id"], false),
+    ("node", &["slot"], true),
     (
         "bucket",
         &["scope", "scope_id", "team_id", "kind", "period_start"],

@@ -145,6 +145,10 @@ impl App {
         let fleet = Fleet::start(db.clone(), master.clone(), allow).await?;
         let ledger = ledger::Config {
             prepaid: config.prepaid,
+            home: ledger::Home {
+                data_dir: Some(storage.data_dir.clone()),
+                name: host_name(),
+            },
         };
         let app = Arc::new(Self {
             edge: config.edge.clone(),
@@ -228,6 +232,13 @@ impl Office {
         let auth = people(&db, &master);
         Ok(Self { db, auth })
     }
+}
+
+/// What this host is called, where the system tells; for people.
+fn host_name() -> String {
+    let file = std::fs::read_to_string("/etc/hostname");
+    let name = std::env::var("HOSTNAME").or(file).unwrap_or_default();
+    name.trim().to_owned()
 }
 
 /// The master key that `storage` names.

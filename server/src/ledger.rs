@@ -1,19 +1,23 @@
 //! The ledger: what may be spent is decided in memory, what was spent is written down in groups.
 //!
 //! Invariant: no byte of an answer leaves before its hold is durable; every hold ends once; a refusal changes nothing.
-//! Reads and writes `hold`, `bucket`, `carried`, `usage_hour`, `entry` and the settings `ledger` and `retention`. One serving process at a time: a second
-//! one takes the journal over and the first refuses from then on.
+//! Reads and writes `hold`, `bucket`, `carried`, `usage_hour`, `entry`, `node`, `lease` and the setting `retention`.
 
 mod adjust;
 mod batch;
 mod book;
+mod buckets;
+mod desk;
 mod export;
 mod hold;
 mod journal;
+mod listen;
 mod load;
 mod lock;
+mod node;
 mod postgres;
 mod progress;
+mod pulse;
 mod queue;
 mod recover;
 mod retention;
@@ -30,26 +34,48 @@ pub use gateway_core::ledger::{Bucket, Caps, Gate, Kind, Member, Outcome, Payer,
 pub use hold::Hold;
 pub use load::Spent;
 pub use lock::{Guard, LockError, lock};
+pub use node::Node;
 pub use retention::prune;
 pub use verify::{Report, VerifyError, verify};
 pub use wallet::{Balance, Grant};
 
+use crate::clock;
 use book::{Book, Missed};
+use desk::{Answer, Desk};
 use gateway_core::{money::Nano, usage::Usage};
-use sea_orm::{DatabaseConnection, DbErr};
+use pulse::DbClock;
+use sea_orm::{Condition, DatabaseConnection, DbErr};
 use std::{
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
+use store::Origin;
 
 /// The longest an admission waits for other requests' holds to end.
 pub const MAX_WAIT_MS: u64 = 2_000;
 
+/// How long an admission waits for other nodes to give back what they do not use.
+const RECALL_WITHIN: Duration = Duration::from_millis(300);
+/// How often one that waits for other nodes looks by itself.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
 /// How the ledger behaves.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     /// Whether a team may only spend what was paid into its wallet.
     pub prepaid: bool,
+    /// Where the process runs.
+    pub home: Home,
+}
+
+/// Where a serving process runs.
+#[derive(Clone, Debug, Default)]
+pub struct Home {
+    /// The data directory. Processes that share it find at once which of them have ended.
+    pub data_dir: Option<PathBuf>,
+    /// The host's name, for people.
+    pub name: String,
 }
 
 /// A request for money to be set aside.
@@ -140,6 +166,9 @@ pub enum LedgerError {
     /// The wallet cannot count that much.
     #[error("the wallet cannot count that much")]
     TooLarge,
+    /// As many nodes serve from the database as there can be.
+    #[error("too many processes serve from the database")]
+    Crowded,
     /// A row does not say what it must.
     #[error("the row {0} of the ledger is damaged")]
     Damaged(String),
@@ -156,7 +185,11 @@ pub struct Ledger {
 struct Inner {
     config: Config,
     db: DatabaseConnection,
+    /// Whether other nodes may serve from the database.
+    is_shared: bool,
     book: Arc<Book>,
+    clock: Arc<DbClock>,
+    desk: Arc<Desk>,
     /// Held while a series is loaded or a wallet changes, so that no entry is counted twice.
     loading: Arc<tokio::sync::Mutex<()>>,
 }
@@ -168,25 +201,49 @@ impl Drop for Inner {
 }
 
 impl Ledger {
-    /// Takes the journal over, posts whole what a crash left open, and starts to write.
+    /// Registers the process, posts whole what ended ones left open, and starts to write. On SQLite every other process
+    /// has ended.
     ///
     /// # Errors
     /// [`LedgerError`] if the database cannot be read or written.
     pub async fn open(db: &DatabaseConnection, config: Config) -> Result<Self, LedgerError> {
-        let marker = recover::take_over(db).await?;
-        let book = Arc::new(Book::new(recover::last_id(db).await?, marker.low_water));
-        journal::start(store::Origin::of(db)?, marker, Arc::clone(&book))?;
-        let loading = Arc::new(tokio::sync::Mutex::new(()));
+        let origin = Origin::of(db)?;
+        let is_shared = origin.is_shared();
+        node::fence_ended(db, &config.home).await?;
+        if !is_shared {
+            node::fence(db, Condition::all()).await?;
+        }
+        recover::recover_fenced(db, &origin).await?;
+        let me = node::register(db, &config.home).await?;
+        let clock = Arc::new(DbClock::new(me.now_ms));
+        let book = Arc::new(Book::new(&me, is_shared));
+        journal::start(origin.clone(), config.home.clone(), me, Arc::clone(&book))?;
+        let (desk, asks) = Desk::new();
         let ledger = Self {
             inner: Arc::new(Inner {
                 config,
                 db: db.clone(),
-                book,
-                loading,
+                is_shared,
+                book: Arc::clone(&book),
+                clock: Arc::clone(&clock),
+                desk: Arc::clone(&desk),
+                loading: Arc::new(tokio::sync::Mutex::new(())),
             }),
         };
-        recover::post_open_holds(db, &ledger.inner.book).await?;
+        if is_shared {
+            pulse::start(origin, book, clock, (desk, asks))?;
+        }
         Ok(ledger)
+    }
+
+    /// The time that admissions are counted at, Unix milliseconds: the database's, where several nodes count.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        if self.inner.is_shared {
+            self.inner.clock.now_ms()
+        } else {
+            clock::now_ms()
+        }
     }
 
     /// Sets the asked amount aside in every bucket of the payer's path, or in none.
@@ -215,29 +272,65 @@ impl Ledger {
                 Ok(hold) => return Ok(hold),
                 Err(short) => short,
             };
-            if short.is_only_holds && tokio::time::timeout_at(until.into(), settled).await.is_err() {
+            // What other nodes settle is only seen by asking again.
+            let look = if self.inner.is_shared {
+                until.min(Instant::now() + LOOK_EVERY)
+            } else {
+                until
+            };
+            let is_settled = tokio::time::timeout_at(look.into(), settled).await.is_ok();
+            if short.is_only_holds && !is_settled && look >= until {
                 break;
             }
         }
         Err(Refusal::Short(short))
     }
 
-    /// One try; reads the buckets it needs if they are not in memory yet.
+    /// One try; reads the buckets it needs if they are not in memory yet, asks for the rights it lacks, and has other nodes
+    /// give theirs back.
     async fn attempt(&self, ask: &Ask, now_ms: i64) -> Result<Result<Hold, Short>, Down> {
+        let inner = &self.inner;
+        let recalled = Instant::now() + RECALL_WITHIN;
         loop {
-            match self.inner.book.admit(ask, now_ms, self.inner.config.prepaid) {
+            let returned = inner.desk.returned();
+            let (wants, after) = match inner.book.admit(ask, now_ms, inner.config.prepaid) {
                 Ok(opened) => return Ok(Ok(Hold::new(self.clone(), opened))),
                 Err(Missed::Short(short)) => return Ok(Err(short)),
                 Err(Missed::Down) => return Err(Down),
                 Err(Missed::NotOpen) => {
-                    let path: Vec<_> = ask.payer.path(false).map(|(series, _)| series).collect();
-                    self.load(&path).await.map_err(|error| {
-                        tracing::error!(%error, "buckets could not be read");
-                        Down
-                    })?;
+                    self.open_path(ask, now_ms).await?;
+                    continue;
+                }
+                Err(Missed::Lacking(wants, after)) => (wants, after),
+            };
+            match inner.desk.ask(wants, after).await {
+                Answer::Granted => {}
+                Answer::Down => return Err(Down),
+                Answer::Refused(refused) => {
+                    let is_late = Instant::now() >= recalled;
+                    if refused.recall.is_empty() || is_late {
+                        return Ok(Err(refused.short));
+                    }
+                    let look = recalled.min(Instant::now() + LOOK_EVERY);
+                    // Either way the next try shows what there is.
+                    let _ = tokio::time::timeout_at(look.into(), returned).await;
                 }
             }
         }
+    }
+
+    async fn open_path(&self, ask: &Ask, now_ms: i64) -> Result<(), Down> {
+        let path: Vec<_> = ask.payer.path(false).map(|(series, _)| series).collect();
+        let (ledger, zone) = (self.clone(), ask.payer.team_zone.clone());
+        // A transaction is not left half begun by a caller who goes away.
+        let loaded = tokio::spawn(async move { ledger.load(&path, &zone, now_ms).await });
+        let loaded = loaded
+            .await
+            .map_err(|error| LedgerError::from(std::io::Error::from(error)));
+        loaded.flatten().map_err(|error| {
+            tracing::error!(%error, "buckets could not be read");
+            Down
+        })
     }
 
     /// How the journal is doing.

@@ -9,6 +9,8 @@ mod harness;
 mod adjust;
 #[path = "ledger/admission.rs"]
 mod admission;
+#[path = "ledger/cluster.rs"]
+mod cluster;
 #[path = "ledger/crash.rs"]
 mod crash;
 #[path = "ledger/cut.rs"]

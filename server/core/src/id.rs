@@ -6,6 +6,8 @@
 pub const EPOCH_MS: i64 = 1_735_689_600_000;
 /// Bits below the time part, filled by a sequence or by randomness.
 pub const SEQUENCE_BITS: u32 = 20;
+/// Of them, those that tell the nodes of a database apart where they number by themselves.
+pub const SLOT_BITS: u32 = 6;
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const LETTERS: usize = 13;
 
@@ -64,6 +66,16 @@ pub const fn at(now_ms: i64, low: u32) -> i64 {
     (time << SEQUENCE_BITS) | (low as i64 & ((1 << SEQUENCE_BITS) - 1))
 }
 
+/// The id after `last` of the node numbered `slot`: later than every id of an earlier millisecond, and no other node's.
+#[must_use]
+pub const fn next(last: i64, now_ms: i64, slot: i16) -> i64 {
+    const STEP: i64 = 1 << SLOT_BITS;
+    let after = (last & !(STEP - 1)) + STEP;
+    let now = at(now_ms, 0);
+    let free = if now > after { now } else { after };
+    free | (slot as i64 & (STEP - 1))
+}
+
 /// The Unix milliseconds at which `id` was made.
 #[must_use]
 pub const fn made_at_ms(id: i64) -> i64 {
@@ -113,6 +125,21 @@ mod tests {
         assert_eq!(parse(Kind::Team, &render(Kind::Key, 5)), None);
         assert_eq!(parse(Kind::Key, "key_"), None);
         assert_eq!(parse(Kind::Key, "key_zzzzzzzzzzzzz"), None);
+    }
+
+    #[test]
+    fn nodes_number_apart_and_upwards() {
+        let now_ms = 1_790_000_000_000;
+        let mut seen = std::collections::BTreeSet::new();
+        for slot in [0, 1, 63] {
+            let mut last = at(now_ms, 12_345);
+            for _ in 0..20_000 {
+                let id = next(last, now_ms, slot);
+                assert!(id > last && seen.insert(id));
+                last = id;
+            }
+        }
+        assert_eq!(made_at_ms(next(0, now_ms, 63)), now_ms);
     }
 
     #[test]

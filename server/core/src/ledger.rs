@@ -1,15 +1,19 @@
 //! The ledger's rules: which buckets a request is held against, what fits, what is posted.
 //!
-//! Invariant: posted + held never exceeds the cap as it was at an admission, except by what was posted above a hold.
+//! Invariant: posted + held never exceeds the cap as it was at an admission, except by what was posted above a hold, on any
+//! number of nodes.
 //! Pure: amounts, times and ids are arguments; `server::ledger` gives them and writes down what comes out.
 
 pub mod bucket;
 pub mod engine;
+pub mod lease;
+pub mod node;
 pub mod payer;
 pub mod period;
 
 pub use bucket::{Bucket, Gate, Kind, Scope, Series};
-pub use engine::{Engine, HoldError, Posted, Short, Stored, Sums};
+pub use engine::{Engine, HoldError, Lack, Posted, Short, Stored, Sums};
+pub use lease::{Change, Legs, Refused, Row, Want};
 pub use payer::{Caps, Member, Payer};
 pub use period::Period;
 

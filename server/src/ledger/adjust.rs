@@ -5,13 +5,10 @@
 //! or posted. The entry and the sums it changes are written in one transaction, and a correction that was just made is not
 //! made again. Roll-ups stay what was posted. Reads `hold`; writes `entry` and `bucket`.
 
-use super::{Ledger, LedgerError, batch::State, load::paid_in};
+use super::{Ledger, LedgerError, batch::State, recover::path};
 use crate::clock;
 use entity::{bucket, entry, hold};
-use gateway_core::{
-    ledger::{Kind, Series},
-    money::Nano,
-};
+use gateway_core::{ledger::Kind, money::Nano};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set,
     TransactionOptions, TransactionTrait,
@@ -84,7 +81,7 @@ impl From<DbErr> for AdjustError {
 
 /// What a transaction came to.
 enum Written {
-    New(Adjusted, Vec<i64>),
+    New(Adjusted, Path),
     Repeat(Adjusted),
 }
 
@@ -112,18 +109,17 @@ impl Ledger {
             ..TransactionOptions::default()
         };
         let transaction = inner.db.begin_with_options(options).await?;
-        let (adjusted, buckets) = match write(&transaction, &adjustment, entry_id, now_ms).await? {
-            Written::New(adjusted, buckets) => (adjusted, buckets),
+        let (adjusted, path) = match write(&transaction, &adjustment, entry_id, now_ms).await? {
+            Written::New(adjusted, path) => (adjusted, path),
             Written::Repeat(adjusted) => return Ok(adjusted),
         };
         transaction.commit().await?;
         inner.book.with_engine(|engine| {
-            engine.credit(Series::team(adjustment.team_id, Kind::Wallet), adjustment.amount);
-            for bucket in buckets {
+            for bucket in path.caps {
                 engine.adjust(bucket, adjustment.amount);
             }
         });
-        inner.book.announce_room();
+        self.note_credit(adjustment.team_id, path.wallet.id, adjustment.amount);
         Ok(adjusted)
     }
 }
@@ -173,21 +169,28 @@ async fn write(
         charge: new_charge(&hold, charge, adjustment)?,
         is_repeat: false,
     };
-    let paid_in = paid_in(transaction, team_id).await?;
-    paid_in.checked_add(amount).ok_or(LedgerError::TooLarge)?;
-    let buckets = caps(transaction, &hold).await?;
-    insert(transaction, adjustment, &adjusted, &buckets).await?;
-    for bucket in &buckets {
-        let changed = bucket::Entity::update_many()
-            .col_expr(bucket::Column::Posted, Expr::col(bucket::Column::Posted).sub(amount.0))
-            .filter(bucket::Column::Id.eq(*bucket))
-            .exec(transaction)
-            .await?;
+    let path = path_of(transaction, &hold).await?;
+    Nano(path.wallet.credit)
+        .checked_add(amount)
+        .ok_or(LedgerError::TooLarge)?;
+    insert(transaction, adjustment, &adjusted, &path.caps).await?;
+    let mut buckets = path.caps.clone();
+    buckets.push(path.wallet.id);
+    buckets.sort_unstable();
+    for bucket in buckets {
+        let changed = if bucket == path.wallet.id {
+            bucket::Entity::update_many()
+                .col_expr(bucket::Column::Credit, Expr::col(bucket::Column::Credit).add(amount.0))
+        } else {
+            bucket::Entity::update_many()
+                .col_expr(bucket::Column::Posted, Expr::col(bucket::Column::Posted).sub(amount.0))
+        };
+        let changed = changed.filter(bucket::Column::Id.eq(bucket)).exec(transaction).await?;
         if changed.rows_affected != 1 {
             return Err(LedgerError::Damaged(format!("bucket {bucket}")).into());
         }
     }
-    Ok(Written::New(adjusted, buckets))
+    Ok(Written::New(adjusted, path))
 }
 
 /// What the hold costs once it is corrected.
@@ -202,28 +205,28 @@ fn new_charge(hold: &hold::Model, charge: Nano, adjustment: &Adjustment) -> Resu
         .ok_or(AdjustError::Beyond { charge, most })
 }
 
-/// The buckets of the hold's path that count against caps: all but the wallet, in ascending order, as every writer locks them.
-async fn caps(transaction: &DatabaseTransaction, hold: &hold::Model) -> Result<Vec<i64>, LedgerError> {
+/// The buckets of a hold.
+struct Path {
+    wallet: bucket::Model,
+    /// Those that count against caps: all but the wallet, in ascending order, as every writer locks them.
+    caps: Vec<i64>,
+}
+
+async fn path_of(transaction: &DatabaseTransaction, hold: &hold::Model) -> Result<Path, LedgerError> {
     let damaged = || LedgerError::Damaged(format!("hold {}", hold.id));
-    let path: Vec<i64> = hold
-        .buckets
-        .split(',')
-        .map(|id| id.parse().map_err(|_| damaged()))
-        .collect::<Result<_, _>>()?;
+    let (ids, _) = path(hold)?;
     let rows = bucket::Entity::find()
-        .filter(bucket::Column::Id.is_in(path.iter().copied()))
+        .filter(bucket::Column::Id.is_in(ids.iter().copied()))
         .all(transaction)
         .await?;
-    if rows.len() != path.len() {
+    if rows.len() != ids.len() {
         return Err(damaged());
     }
-    let mut caps: Vec<i64> = rows
-        .into_iter()
-        .filter(|row| row.kind != Kind::Wallet.name())
-        .map(|row| row.id)
-        .collect();
+    let (wallets, caps): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.kind == Kind::Wallet.name());
+    let wallet = wallets.into_iter().next().ok_or_else(damaged)?;
+    let mut caps: Vec<i64> = caps.into_iter().map(|row| row.id).collect();
     caps.sort_unstable();
-    Ok(caps)
+    Ok(Path { wallet, caps })
 }
 
 async fn insert(

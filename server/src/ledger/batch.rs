@@ -5,7 +5,8 @@
 
 use super::Closing;
 use gateway_core::{
-    ledger::{Bucket, Posted},
+    ledger::{Bucket, Change, Legs, Posted},
+    money::Nano,
     usage::Usage,
 };
 use std::{
@@ -19,6 +20,8 @@ use std::{
 pub(super) const HOUR_MS: i64 = 3_600_000;
 /// The most tokens or milliseconds a row tells, so that no sum over rows overflows.
 const MAX_COUNT: i64 = 1_000_000_000_000;
+/// Stands behind a bucket in which a hold is under a lease.
+pub(super) const LEASED: char = '*';
 /// The longest name of a model, bytes: it is part of a key.
 const MAX_MODEL: usize = 256;
 
@@ -37,9 +40,20 @@ pub(super) struct Opened {
     pub is_stream: bool,
     pub price_id: i64,
     pub path: Vec<Arc<Bucket>>,
-    pub amount: gateway_core::money::Nano,
+    /// In which buckets of the path it is under a lease.
+    pub legs: Legs,
+    pub amount: Nano,
     pub started_at_ms: i64,
     pub started: Instant,
+}
+
+impl Opened {
+    /// The buckets it is under a lease in.
+    pub fn leased(&self) -> impl Iterator<Item = i64> + '_ {
+        let path = self.path.iter().enumerate();
+        path.filter(|(nth, _)| self.legs.is_leased(*nth))
+            .map(|(_, bucket)| bucket.id)
+    }
 }
 
 /// The states of a hold; the numbers of the column `hold.state`.
@@ -59,6 +73,15 @@ impl State {
     }
 }
 
+/// What the journal takes to write.
+pub(super) struct Taken {
+    pub ops: Vec<Op>,
+    /// Number of the first of `ops`.
+    pub first: u64,
+    /// The id below which every hold is closed once `ops` are written.
+    pub low_water: i64,
+}
+
 /// A hold's end.
 #[derive(Clone, Debug)]
 pub(super) struct Closed {
@@ -70,8 +93,8 @@ pub(super) struct Closed {
 /// One change of the ledger.
 #[derive(Debug)]
 pub(super) enum Op {
-    /// A bucket exists.
-    Bucket(Arc<Bucket>),
+    /// A right in a bucket is given back.
+    Back(Arc<Bucket>, Nano),
     /// A hold was made.
     Open(Arc<Opened>),
     /// A hold ended.
@@ -126,8 +149,7 @@ impl From<Usage> for Tokens {
 #[derive(Debug)]
 pub(super) struct BucketRow {
     pub bucket: Arc<Bucket>,
-    pub posted: i64,
-    pub overrun: i64,
+    pub change: Change,
 }
 
 /// What a row of `usage_hour` is for.
@@ -168,8 +190,8 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// The rows of `ops`, of which the first has the number `first`.
-    pub fn new(ops: Vec<Op>, first: u64, low_water: i64) -> Self {
+    /// The rows of what was `taken`. Other nodes have to see open holds in the buckets if `is_shared`.
+    pub fn new(Taken { ops, first, low_water }: Taken, is_shared: bool) -> Self {
         let mut batch = Self {
             last: first + ops.len() as u64 - 1,
             low_water,
@@ -178,14 +200,20 @@ impl Batch {
         let mut opened_here: HashMap<i64, usize> = HashMap::new();
         for op in ops {
             match op {
-                Op::Bucket(bucket) => batch.count(&bucket, 0, 0),
+                Op::Back(bucket, amount) => batch.count(&bucket, Change::given_back(amount)),
                 Op::Open(opened) => {
+                    if is_shared {
+                        for (nth, bucket) in opened.path.iter().enumerate() {
+                            batch.count(bucket, Change::opened(opened.amount, opened.legs.is_leased(nth)));
+                        }
+                    }
                     opened_here.insert(opened.id, batch.holds.len());
                     batch.holds.push(HoldRow::open(opened, true));
                 }
                 Op::Close(opened, closed) => {
-                    for bucket in &opened.path {
-                        batch.count(bucket, closed.posted.actual.0, closed.posted.overrun.0);
+                    for (nth, bucket) in opened.path.iter().enumerate() {
+                        let change = Change::closed(opened.amount, closed.posted, opened.legs.is_leased(nth));
+                        batch.count(bucket, if is_shared { change } else { change.charge() });
                     }
                     let is_here = opened.seq >= first;
                     let index = is_here.then(|| opened_here.get(&opened.id).copied()).flatten();
@@ -202,14 +230,12 @@ impl Batch {
         batch
     }
 
-    fn count(&mut self, bucket: &Arc<Bucket>, posted: i64, overrun: i64) {
+    fn count(&mut self, bucket: &Arc<Bucket>, change: Change) {
         let row = self.buckets.entry(bucket.id).or_insert_with(|| BucketRow {
             bucket: Arc::clone(bucket),
-            posted: 0,
-            overrun: 0,
+            change: Change::default(),
         });
-        row.posted += posted;
-        row.overrun += overrun;
+        row.change += change;
     }
 }
 
@@ -249,10 +275,19 @@ impl HoldRow {
         self.finished_at = Some(closing.finished_at_ms);
     }
 
-    /// The ids of the hold's buckets, with commas between.
+    /// The ids of the hold's buckets, with commas between, and marks behind those it is under a lease in.
     pub fn buckets(&self) -> String {
-        let ids: Vec<String> = self.opened.path.iter().map(|bucket| bucket.id.to_string()).collect();
-        ids.join(",")
+        let mut buckets = String::new();
+        for (nth, bucket) in self.opened.path.iter().enumerate() {
+            if nth > 0 {
+                buckets.push(',');
+            }
+            buckets.push_str(&bucket.id.to_string());
+            if self.opened.legs.is_leased(nth) {
+                buckets.push(LEASED);
+            }
+        }
+        buckets
     }
 
     fn hour_key(&self) -> HourKey {
@@ -303,10 +338,7 @@ fn storable_name(name: &Arc<str>) -> Arc<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gateway_core::{
-        ledger::{Kind, Outcome, Period, Series},
-        money::Nano,
-    };
+    use gateway_core::ledger::{Kind, Outcome, Period, Series};
 
     fn bucket(id: i64) -> Arc<Bucket> {
         let series = Series::key(1, 2, Kind::Total);
@@ -316,6 +348,13 @@ mod tests {
             period: Period::ALWAYS,
             zone: "UTC".to_owned(),
         })
+    }
+
+    /// Under a lease in the second bucket of the path.
+    fn legs() -> Legs {
+        let mut legs = Legs::default();
+        legs.lease(1);
+        legs
     }
 
     fn opened(seq: u64, id: i64, model: &str) -> Arc<Opened> {
@@ -331,6 +370,7 @@ mod tests {
             is_stream: false,
             price_id: 1,
             path: vec![bucket(7), bucket(5)],
+            legs: legs(),
             amount: Nano(10),
             started_at_ms: HOUR_MS * 3 + 1,
             started: Instant::now(),
@@ -366,7 +406,13 @@ mod tests {
             Op::Open(Arc::clone(&open)),
             close(&here, 3),
         ];
-        let batch = Batch::new(ops, 10, 9);
+        let taken = Taken {
+            ops,
+            first: 10,
+            low_water: 9,
+        };
+        let batch = Batch::new(taken, true);
+        assert_eq!(batch.holds[0].buckets(), "7,5*");
         let rows: Vec<_> = batch
             .holds
             .iter()
@@ -377,8 +423,15 @@ mod tests {
             [(100, State::Posted, 4), (101, State::Posted, 3), (102, State::Held, 0)]
         );
         assert_eq!((batch.last, batch.low_water), (13, 9));
-        let buckets: Vec<_> = batch.buckets.values().map(|row| (row.bucket.id, row.posted)).collect();
-        assert_eq!(buckets, [(5, 7), (7, 7)]);
+        let buckets: Vec<_> = batch.buckets.values().map(|row| (row.bucket.id, row.change)).collect();
+        let change = |leased, right| Change {
+            posted: 7,
+            overrun: 0,
+            held: 0,
+            leased,
+            right,
+        };
+        assert_eq!(buckets, [(5, change(-7, -7)), (7, change(0, 0))]);
         let hours: Vec<_> = batch
             .hours
             .iter()
@@ -391,7 +444,12 @@ mod tests {
     fn what_a_database_would_refuse_is_not_in_a_row() {
         let long = "é".repeat(300);
         let hold = opened(1, 100, &long);
-        let batch = Batch::new(vec![Op::Open(Arc::clone(&hold)), close(&hold, 1)], 1, 0);
+        let taken = Taken {
+            ops: vec![Op::Open(Arc::clone(&hold)), close(&hold, 1)],
+            first: 1,
+            low_water: 0,
+        };
+        let batch = Batch::new(taken, false);
         assert_eq!(*batch.holds[0].model, *"é".repeat(128));
         assert_eq!(batch.holds[0].attempts, "[]");
         let usage = Usage {

@@ -8,17 +8,17 @@ mod writing;
 use super::{
     Ask, Closing, Opening,
     batch::{Closed, Op, Opened, State as HoldState},
+    node::Identity,
     progress::Progress,
     queue::Queue,
 };
 use gateway_core::{
     id,
-    ledger::{Bucket, Engine, Gate, HoldError, Posted, Short, payer::MAX_PATH},
+    ledger::{Bucket, Engine, Gate, HoldError, Lack, Legs, Posted, Short, Want, payer::MAX_PATH},
     money::Nano,
 };
 use parking_lot::Mutex;
 use std::{
-    collections::HashSet,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -48,8 +48,10 @@ pub struct Status {
 /// Why an attempt made no hold.
 #[derive(Debug)]
 pub(super) enum Missed {
-    /// A series of the path has not been loaded.
+    /// The current bucket of a series of the path has not been opened.
     NotOpen,
+    /// Rights are lacking, to be granted once the operation of this number is durable.
+    Lacking(Vec<Want>, u64),
     /// A bucket stands in the way.
     Short(Short),
     /// Nothing is admitted now.
@@ -67,13 +69,18 @@ pub(super) struct Book {
 
 struct State {
     engine: Engine,
-    /// Buckets that are not queued to be written yet.
-    fresh: HashSet<i64>,
+    /// Whether there may be other nodes.
+    is_shared: bool,
+    /// Who this process is in the database, and what tells the ids it makes apart.
+    node: i64,
+    slot: i16,
     queue: Queue,
     last_id: i64,
     low_water: i64,
     low_water_at: Option<Instant>,
-    is_recovering: bool,
+    /// Whether the database has been heard of lately.
+    is_in_touch: bool,
+    is_fenced: bool,
     is_writable: bool,
     is_closing: bool,
     is_stopped: bool,
@@ -81,39 +88,56 @@ struct State {
 
 impl State {
     fn next_id(&mut self, now_ms: i64) -> i64 {
-        self.last_id = id::at(now_ms, 0).max(self.last_id + 1);
+        self.last_id = id::next(self.last_id, now_ms, self.slot);
         self.last_id
     }
 
-    /// The path of `ask` at `now_ms`, or `None` if a series is not open.
-    fn path(&mut self, ask: &Ask, now_ms: i64, is_prepaid: bool) -> Option<Vec<(Arc<Bucket>, Gate)>> {
+    /// The path of `ask` at `now_ms`, or `None` if a bucket has to be opened.
+    fn path(&self, ask: &Ask, now_ms: i64, is_prepaid: bool) -> Option<Vec<(Arc<Bucket>, Gate)>> {
         let mut path = Vec::with_capacity(MAX_PATH);
         for (series, gate) in ask.payer.path(is_prepaid) {
-            let (last_id, fresh) = (&mut self.last_id, &mut self.fresh);
-            let make = || {
-                *last_id = id::at(now_ms, 0).max(*last_id + 1);
-                fresh.insert(*last_id);
-                *last_id
-            };
-            let bucket = self.engine.place(series, &ask.payer.team_zone, now_ms, make)?;
-            path.push((Arc::clone(bucket), gate));
+            path.push((Arc::clone(self.engine.place(series, now_ms)?), gate));
         }
         Some(path)
+    }
+
+    /// Whether anything may be admitted.
+    const fn is_admitting(&self) -> bool {
+        self.is_writable && self.is_in_touch && !self.is_fenced && !self.is_closing
+    }
+
+    /// What is missing for a hold that was not made for want of rights; what is idle under too high a cap goes back first.
+    fn lacking(&mut self, path: &[(i64, Gate)], amount: Nano) -> (Missed, bool) {
+        let Lack { wants, given_back } = self.engine.lacking(path, amount);
+        let wakes = self.queue_back(given_back);
+        (Missed::Lacking(wants, self.queue.last()), wakes)
+    }
+
+    /// Queues rights given back; whether the journal must be woken for it.
+    fn queue_back(&mut self, given_back: Vec<(Arc<Bucket>, Nano)>) -> bool {
+        let mut wakes = false;
+        for (bucket, amount) in given_back {
+            wakes |= self.queue.push(Op::Back(bucket, amount));
+        }
+        wakes
     }
 }
 
 impl Book {
-    /// An idle ledger whose next id is above `last_id`, recovering from `low_water` on.
-    pub fn new(last_id: i64, low_water: i64) -> Self {
+    /// An idle ledger of the node `me`, one of several if `is_shared`.
+    pub fn new(me: &Identity, is_shared: bool) -> Self {
         Self {
             state: Mutex::new(State {
-                engine: Engine::default(),
-                fresh: HashSet::new(),
+                engine: if is_shared { Engine::shared() } else { Engine::default() },
+                is_shared,
+                node: me.id,
+                slot: me.slot,
                 queue: Queue::new(),
-                last_id,
-                low_water,
+                last_id: me.last_id,
+                low_water: me.last_id + 1,
                 low_water_at: None,
-                is_recovering: true,
+                is_in_touch: true,
+                is_fenced: false,
                 is_writable: true,
                 is_closing: false,
                 is_stopped: false,
@@ -139,7 +163,7 @@ impl Book {
     pub fn admit(&self, ask: &Ask, now_ms: i64, is_prepaid: bool) -> Result<Arc<Opened>, Missed> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        if !state.is_writable || state.is_closing || state.queue.len() >= MAX_QUEUED {
+        if !state.is_admitting() || state.queue.len() >= MAX_QUEUED {
             return Err(Missed::Down);
         }
         let path = state.path(ask, now_ms, is_prepaid).ok_or(Missed::NotOpen)?;
@@ -147,34 +171,53 @@ impl Book {
         for (slot, (bucket, gate)) in gates.iter_mut().zip(&path) {
             *slot = (bucket.id, *gate);
         }
+        let gates = &gates[..path.len()];
         let hold_id = state.next_id(now_ms);
-        state
-            .engine
-            .hold(hold_id, &gates[..path.len()], ask.amount)
-            .map_err(|error| match error {
-                HoldError::Short(short) => Missed::Short(short),
-                HoldError::Invalid => {
-                    tracing::error!(amount = ask.amount.0, hold_id, "not a hold");
-                    Missed::Down
-                }
-            })?;
-        let mut wakes = false;
-        for (bucket, _) in &path {
-            if !state.fresh.is_empty() && state.fresh.remove(&bucket.id) {
-                wakes |= state.queue.push(Op::Bucket(Arc::clone(bucket)));
+        let (result, wakes) = match state.engine.hold(hold_id, gates, ask.amount) {
+            Ok(legs) => {
+                let seq = state.queue.last() + 1;
+                let opened = Arc::new(opened(ask, (hold_id, seq, now_ms), path, legs));
+                let wakes = state.queue.push(Op::Open(Arc::clone(&opened)));
+                (Ok(opened), wakes)
             }
-        }
-        let opened = Arc::new(opened(ask, hold_id, now_ms, state.queue.last() + 1, path));
-        wakes |= state.queue.push(Op::Open(Arc::clone(&opened)));
+            Err(HoldError::Lacking) => {
+                let (missed, wakes) = state.lacking(gates, ask.amount);
+                (Err(missed), wakes)
+            }
+            Err(HoldError::Short(short)) => (Err(Missed::Short(short)), false),
+            Err(HoldError::Invalid) => {
+                tracing::error!(amount = ask.amount.0, hold_id, "not a hold");
+                (Err(Missed::Down), false)
+            }
+        };
         drop(guard);
         if wakes {
             self.work.notify_one();
         }
-        Ok(opened)
+        result
     }
 
-    /// Ends a hold with `closing` in the engine and queues its end; a hold that has ended is left alone.
-    pub fn settle(&self, opened: &Arc<Opened>, closing: Closing, is_void: bool) {
+    /// Gives rights back that `choose` takes out of the engine. Returns the buckets, and the number to wait for until that
+    /// is durable.
+    pub fn give_back(&self, choose: impl FnOnce(&mut Engine) -> Vec<(Arc<Bucket>, Nano)>) -> Option<(Vec<i64>, u64)> {
+        let mut state = self.state.lock();
+        let given_back = choose(&mut state.engine);
+        if given_back.is_empty() {
+            return None;
+        }
+        let ids = given_back.iter().map(|(bucket, _)| bucket.id).collect();
+        let wakes = state.queue_back(given_back);
+        let last = state.queue.last();
+        drop(state);
+        if wakes {
+            self.work.notify_one();
+        }
+        Some((ids, last))
+    }
+
+    /// Ends a hold with `closing` in the engine and queues its end; a hold that has ended is left alone. After a charge above
+    /// the hold, rights in its buckets are worth less than they say: this node's go back, and `true` tells to recall others'.
+    pub fn settle(&self, opened: &Arc<Opened>, closing: Closing, is_void: bool) -> bool {
         let mut state = self.state.lock();
         let (kind, posted) = if is_void {
             let nothing = Posted {
@@ -191,16 +234,20 @@ impl Book {
             (kind, state.engine.post(opened.id, closing.charge))
         };
         let Some(posted) = posted else {
-            return;
+            tracing::warn!(
+                hold_id = opened.id,
+                "ended when others had ended it: this node was fenced"
+            );
+            return false;
         };
         if state.is_stopped {
             tracing::error!(
                 hold_id = opened.id,
                 "ended after the ledger; the next start posts it whole"
             );
-            return;
+            return false;
         }
-        let wakes = state.queue.push(Op::Close(
+        let mut wakes = state.queue.push(Op::Close(
             Arc::clone(opened),
             Closed {
                 state: kind,
@@ -208,11 +255,17 @@ impl Book {
                 closing,
             },
         ));
+        let is_above = posted.overrun > Nano::ZERO;
+        if is_above {
+            let engine = &mut state.engine;
+            let given_back = opened.leased().filter_map(|bucket| engine.give_back(bucket)).collect();
+            wakes |= state.queue_back(given_back);
+        }
         drop(state);
         if wakes {
             self.work.notify_one();
         }
-        if posted.overrun > Nano::ZERO {
+        if is_above {
             tracing::warn!(
                 hold_id = opened.id,
                 overrun = posted.overrun.0,
@@ -220,6 +273,7 @@ impl Book {
             );
         }
         self.announce_room();
+        is_above
     }
 
     /// Wakes the admissions that wait for room.
@@ -229,29 +283,45 @@ impl Book {
         }
     }
 
-    /// Queues what recovery found; returns the number to wait for.
-    pub fn queue_recovered(&self, ops: Vec<Op>) -> u64 {
+    /// Notes that the database has granted `node` a right in `bucket` under `cap`. If the bucket is not counted in any more,
+    /// the right goes back; if the process is another node by now, it is the reaper's.
+    pub fn granted(&self, node: i64, bucket: &Arc<Bucket>, amount: Nano, cap: Nano) {
         let mut state = self.state.lock();
-        let mut wakes = false;
-        for op in ops {
-            wakes |= state.queue.push(op);
+        if state.node != node {
+            return;
         }
-        let last = state.queue.last();
-        drop(state);
-        if wakes {
+        if !state.engine.granted(bucket.id, amount, cap) && !state.is_stopped {
+            let wakes = state.queue.push(Op::Back(Arc::clone(bucket), amount));
+            drop(state);
+            if wakes {
+                self.work.notify_one();
+            }
+        }
+    }
+
+    /// The node this process is.
+    pub fn node(&self) -> i64 {
+        self.state.lock().node
+    }
+
+    /// The number of the last operation queued.
+    pub fn last(&self) -> u64 {
+        self.state.lock().queue.last()
+    }
+
+    /// Notes whether the database has been heard of lately: if not, nothing is admitted.
+    pub fn set_in_touch(&self, is_in_touch: bool) {
+        self.state.lock().is_in_touch = is_in_touch;
+    }
+
+    /// Notes that `node` was fenced, if this process still is it: nothing is admitted until it goes on as another.
+    pub fn fenced(&self, node: i64) {
+        let mut state = self.state.lock();
+        if state.node == node {
+            state.is_fenced = true;
+            drop(state);
             self.work.notify_one();
         }
-        last
-    }
-
-    /// The id below which every hold is closed.
-    pub fn low_water(&self) -> i64 {
-        self.state.lock().low_water
-    }
-
-    /// From now on the low-water mark moves.
-    pub fn end_recovery(&self) {
-        self.state.lock().is_recovering = false;
     }
 
     /// Waits until the operation numbered `seq` is durable (`true`) or could not be written (`false`).
@@ -269,31 +339,40 @@ impl Book {
     pub fn status(&self) -> Status {
         let state = self.state.lock();
         Status {
-            writable: state.is_writable && !state.is_closing,
+            writable: state.is_admitting(),
             queued: state.queue.last() - self.progress.committed(),
             lag_ms: u64::try_from(state.queue.lag().as_millis()).unwrap_or(u64::MAX),
             open_holds: state.engine.open_count() as u64,
         }
     }
 
-    /// Admits nothing more and lets the journal end once the queue is written.
+    /// Admits nothing more and lets the journal end once the queue is written, with every idle right given back.
     pub fn begin_close(&self) {
-        self.state.lock().is_closing = true;
+        let mut state = self.state.lock();
+        state.is_closing = true;
+        if !state.is_stopped {
+            let given_back = state.engine.sweep(i64::MIN, false, true);
+            state.queue_back(given_back);
+        }
+        drop(state);
         self.work.notify_one();
     }
 
     /// Waits for the journal to end; whether everything was written.
     pub async fn wait_until_stopped(&self) -> bool {
-        let stopped = async {
-            loop {
-                let changed = self.progress.changed();
-                if let Some(is_written) = self.end() {
-                    return is_written;
-                }
-                changed.await;
+        let ended = tokio::time::timeout(CLOSE_WITHIN, self.ended()).await;
+        ended.is_ok() && self.end().unwrap_or(false)
+    }
+
+    /// Resolves when the journal has ended.
+    pub async fn ended(&self) {
+        loop {
+            let changed = self.progress.changed();
+            if self.end().is_some() {
+                return;
             }
-        };
-        tokio::time::timeout(CLOSE_WITHIN, stopped).await.unwrap_or(false)
+            changed.await;
+        }
     }
 
     /// Once the journal has ended: whether everything was written.
@@ -321,7 +400,8 @@ impl Drop for Waiting<'_> {
     }
 }
 
-fn opened(ask: &Ask, id: i64, now_ms: i64, seq: u64, path: Vec<(Arc<Bucket>, Gate)>) -> Opened {
+/// The hold of `ask`: its id, the number of its operation and its time; the path it was made in, and where under a lease.
+fn opened(ask: &Ask, (id, seq, now_ms): (i64, u64, i64), path: Vec<(Arc<Bucket>, Gate)>, legs: Legs) -> Opened {
     let Opening {
         request_id,
         model,
@@ -341,6 +421,7 @@ fn opened(ask: &Ask, id: i64, now_ms: i64, seq: u64, path: Vec<(Arc<Bucket>, Gat
         is_stream: *is_stream,
         price_id: *price_id,
         path: path.into_iter().map(|(bucket, _)| bucket).collect(),
+        legs,
         amount: ask.amount,
         started_at_ms: now_ms,
         started: Instant::now(),

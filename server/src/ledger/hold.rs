@@ -99,7 +99,11 @@ impl Hold {
 
     fn end(&mut self, closing: Closing, is_void: bool) {
         self.is_closed = true;
-        self.ledger.inner.book.settle(&self.opened, closing, is_void);
+        let inner = &self.ledger.inner;
+        if inner.book.settle(&self.opened, closing, is_void) && inner.is_shared {
+            let buckets: Vec<i64> = self.opened.leased().collect();
+            inner.desk.recall(inner.book.node(), &buckets);
+        }
     }
 }
 

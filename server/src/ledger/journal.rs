@@ -1,18 +1,23 @@
 //! The journal: one thread that writes what has queued, group after group.
 //!
-//! Invariant: groups are written in order, each exactly once: the setting `ledger` names the last one, and a group is
-//! written only on top of its predecessor. A failed write is repeated, unchanged, until it succeeds or another process has
-//! taken the ledger over. Writes through `store`.
+//! Invariant: groups are written in order, each exactly once: the node's row names the last one, and a group is written only
+//! on top of its predecessor. A failed write is repeated, unchanged, until it succeeds or the node is fenced: then one of
+//! several nodes goes on as a new one, and an only one ends. Writes through `store`.
 
 #[cfg(test)]
 mod cost;
 
 use super::{
+    Home, LedgerError,
     batch::Batch,
     book::Book,
+    node::{self, Identity},
     queue::Rest,
+    recover,
     store::{Marker, Origin, Store, StoreError},
 };
+use entity::node::Column;
+use sea_orm::ColumnTrait;
 use std::{
     sync::Arc,
     thread,
@@ -30,13 +35,16 @@ const RETRY_AFTER: (Duration, Duration) = (Duration::from_millis(50), Duration::
 /// How long a closing ledger repeats a failing write.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
-/// Starts the journal's thread on top of `marker`.
-pub(super) fn start(origin: Origin, marker: Marker, book: Arc<Book>) -> std::io::Result<()> {
+/// Starts the journal's thread for the node `me` of the database that `origin` names.
+pub(super) fn start(origin: Origin, home: Home, me: Identity, book: Arc<Book>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let journal = Journal {
+        is_shared: origin.is_shared(),
         origin,
+        home,
         store: None,
-        marker,
+        marker: first_marker(&me),
+        me,
         book,
     };
     thread::Builder::new()
@@ -47,6 +55,9 @@ pub(super) fn start(origin: Origin, marker: Marker, book: Arc<Book>) -> std::io:
 
 struct Journal {
     origin: Origin,
+    home: Home,
+    is_shared: bool,
+    me: Identity,
     store: Option<Store>,
     /// The last group written.
     marker: Marker,
@@ -59,8 +70,25 @@ enum WriteError {
     Database(#[from] StoreError),
     #[error("no answer within {} s", WRITE_WITHIN.as_secs())]
     TimedOut,
-    #[error("another process has taken the ledger over")]
-    TakenOver,
+    #[error("this node is fenced")]
+    Fenced,
+}
+
+/// What became of a group.
+enum Written {
+    Yes,
+    /// It never can be: the node is fenced.
+    Fenced,
+    /// It never can be: the ledger is closing and the database does not answer.
+    GivenUp,
+}
+
+const fn first_marker(me: &Identity) -> Marker {
+    Marker {
+        node: me.id,
+        batch: 0,
+        is_live: true,
+    }
 }
 
 /// Marks the journal as ended, also when the thread panics.
@@ -77,19 +105,73 @@ impl Journal {
         let _stop = Stop(Arc::clone(&self.book));
         loop {
             self.wait_for_work().await;
-            let Some(taken) = self.book.take() else {
+            if self.book.is_fenced() && !self.renew().await {
                 return;
+            }
+            let Some(taken) = self.book.take() else {
+                return self.leave().await;
             };
             if taken.ops.is_empty() {
                 continue;
             }
-            let batch = Batch::new(taken.ops, taken.first, taken.low_water);
-            if !self.write(&batch).await {
-                return;
+            let batch = Batch::new(taken, self.is_shared);
+            match self.write(&batch).await {
+                Written::Yes => self.book.committed(batch.last),
+                Written::Fenced => self.book.fenced(self.me.id),
+                Written::GivenUp => return,
             }
-            self.book.committed(batch.last);
             thread::sleep(GATHER);
         }
+    }
+
+    /// Goes on as another node; `false` if that is not to be.
+    async fn renew(&mut self) -> bool {
+        let mut pause = RETRY_AFTER.0;
+        while self.is_shared && !self.book.is_closing() {
+            let registered = tokio::time::timeout(WRITE_WITHIN, self.register()).await;
+            match registered {
+                Ok(Ok(me)) => {
+                    self.marker = first_marker(&me);
+                    self.book.begin_life(&me);
+                    self.me = me;
+                    return true;
+                }
+                Ok(Err(error)) => tracing::error!(%error, "no new node could be registered"),
+                Err(_) => tracing::error!("no new node could be registered: no answer"),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(RETRY_AFTER.1);
+        }
+        tracing::error!("the ledger was taken over by another process");
+        false
+    }
+
+    async fn register(&self) -> Result<Identity, LedgerError> {
+        let db = self.origin.connect_one().await?;
+        let me = node::register(&db, &self.home).await;
+        db.close().await?;
+        me
+    }
+
+    /// Takes the node off the database's list, once everything is written. Open holds that end later are not: then it is
+    /// left for others, fenced.
+    async fn leave(&mut self) {
+        let left = tokio::time::timeout(WRITE_WITHIN, self.try_leave()).await;
+        match left {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "this node could not be taken off the list; others will"),
+            Err(_) => tracing::warn!("this node could not be taken off the list; others will"),
+        }
+    }
+
+    async fn try_leave(&mut self) -> Result<(), LedgerError> {
+        let db = self.origin.connect_one().await?;
+        let is_mine = node::fence(&db, Column::Id.eq(self.me.id)).await? == 1;
+        if is_mine && self.book.status().open_holds == 0 {
+            recover::return_leases(&db, self.me.id).await?;
+        }
+        db.close().await?;
+        Ok(())
     }
 
     async fn wait_for_work(&self) {
@@ -103,19 +185,18 @@ impl Journal {
         }
     }
 
-    /// Writes `batch`, however long it takes; `false` if it never can be.
-    async fn write(&mut self, batch: &Batch) -> bool {
-        let next = self.marker.next(batch.low_water);
+    /// Writes `batch`, however long it takes.
+    async fn write(&mut self, batch: &Batch) -> Written {
         let mut pause = RETRY_AFTER.0;
         let mut failing_since = None;
         loop {
-            let error = match self.try_write(batch, &next, failing_since.is_some()).await {
+            let error = match self.try_write(batch, failing_since.is_some()).await {
                 Ok(()) => {
                     if failing_since.is_some() {
                         tracing::info!("the ledger writes again");
                     }
-                    self.marker = next;
-                    return true;
+                    self.marker = self.marker.next();
+                    return Written::Yes;
                 }
                 Err(error) => error,
             };
@@ -124,15 +205,17 @@ impl Journal {
             let since = *failing_since.get_or_insert_with(Instant::now);
             tracing::error!(%error, "the ledger cannot write");
             let is_late = self.book.is_closing() && since.elapsed() > CLOSE_WITHIN;
-            if matches!(error, WriteError::TakenOver) || is_late {
-                return false;
+            match error {
+                WriteError::Fenced => return Written::Fenced,
+                _ if is_late => return Written::GivenUp,
+                _ => {}
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(RETRY_AFTER.1);
         }
     }
 
-    async fn try_write(&mut self, batch: &Batch, next: &Marker, is_repeat: bool) -> Result<(), WriteError> {
+    async fn try_write(&mut self, batch: &Batch, is_repeat: bool) -> Result<(), WriteError> {
         let write = async {
             let store = match &mut self.store {
                 Some(store) => store,
@@ -140,15 +223,13 @@ impl Journal {
             };
             if is_repeat {
                 // A write that seemed to fail may have been committed.
-                let found = store.marker().await?;
-                if found == next.render() {
-                    return Ok(());
-                }
-                if found != self.marker.render() {
-                    return Err(WriteError::TakenOver);
+                match store.marker(self.me.id).await? {
+                    Some(found) if found.batch == self.marker.batch + 1 => return Ok(()),
+                    Some(found) if found == self.marker => {}
+                    _ => return Err(WriteError::Fenced),
                 }
             }
-            store.write(batch, &self.marker.render(), &next.render()).await?;
+            store.write(batch, self.marker).await?;
             Ok(())
         };
         tokio::time::timeout(WRITE_WITHIN, write)

@@ -1,17 +1,12 @@
-//! Buckets out of the database, and what they say for display.
+//! Buckets brought into memory, and what they say for display.
 //!
-//! Invariant: a series is read once, before anything is held in it; from then on memory is ahead of the database.
-//! Reads `bucket` and `entry`.
+//! Invariant: a bucket is in the database before anything is held in it; what is displayed counts every node's holds.
+//! Reads `bucket`.
 
-use super::{Ledger, LedgerError};
-use entity::{bucket, entry};
+use super::{Ledger, LedgerError, buckets};
 use gateway_core::{
-    ledger::{Bucket, Kind, Period, Scope, Series, Stored, Sums},
+    ledger::{Period, Series, Sums},
     money::Nano,
-};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::Expr,
 };
 
 /// What one bucket has counted, for display.
@@ -31,97 +26,66 @@ impl Ledger {
     /// What each of `series` has counted in the period of `now_ms`; new periods are cut in `zone`.
     ///
     /// # Errors
-    /// [`LedgerError::Database`] if a bucket is not in memory and cannot be read.
+    /// [`LedgerError::Database`] if a bucket cannot be read.
     pub async fn spent(&self, series: &[Series], zone: &str, now_ms: i64) -> Result<Vec<Spent>, LedgerError> {
-        self.load(series).await?;
-        let look = |series: &Series| {
-            let (sums, period) = self
-                .inner
-                .book
-                .with_engine(|engine| engine.look(*series, zone, now_ms))
-                .unwrap_or((Sums::default(), Period::ALWAYS));
-            Spent {
+        self.catch_up().await;
+        let mut spent = Vec::with_capacity(series.len());
+        for series in series {
+            let (sums, period) = self.look(*series, zone, now_ms).await?;
+            spent.push(Spent {
                 series: *series,
                 posted: sums.posted,
                 held: sums.held,
                 resets_at_ms: period.end(),
-            }
-        };
-        Ok(series.iter().map(look).collect())
+            });
+        }
+        Ok(spent)
     }
 
-    /// Reads those of `series` that are not in memory.
-    pub(super) async fn load(&self, series: &[Series]) -> Result<(), LedgerError> {
-        let is_open = |series: Series| self.inner.book.with_engine(|engine| engine.is_open(series));
-        if series.iter().all(|series| is_open(*series)) {
-            return Ok(());
+    /// Before the database is read for figures: what this node has counted is written, unless that fails.
+    pub(super) async fn catch_up(&self) {
+        let book = &self.inner.book;
+        if self.inner.is_shared {
+            book.durable(book.last()).await;
         }
+    }
+
+    /// What is counted in `series` at `now_ms`: from memory if that knows all there is, else from the database.
+    pub(super) async fn look(&self, series: Series, zone: &str, now_ms: i64) -> Result<(Sums, Period), LedgerError> {
+        let in_memory = || self.inner.book.with_engine(|engine| engine.look(series, now_ms));
+        if !self.inner.is_shared
+            && let Some(looked) = in_memory()
+        {
+            return Ok(looked);
+        }
+        let Some(row) = buckets::latest_row(&self.inner.db, series).await? else {
+            return Ok((Sums::default(), Period::at(series.kind, zone, now_ms)));
+        };
+        let row_sums = buckets::counters(&row);
+        let period = buckets::stored(row)?.bucket.period;
+        if now_ms >= period.end_ms {
+            let next = Period::after(period.end_ms, series.kind, zone, now_ms);
+            return Ok((Sums::default(), next));
+        }
+        let sums = Sums {
+            posted: row_sums.posted,
+            held: row_sums.held,
+            overrun: row_sums.overrun,
+            credit: row_sums.credit,
+        };
+        Ok((sums, period))
+    }
+
+    /// Opens the buckets of `series`, all of one team, for `now_ms`.
+    pub(super) async fn load(&self, series: &[Series], zone: &str, now_ms: i64) -> Result<(), LedgerError> {
+        let book = &self.inner.book;
+        let is_open = |series: &Series| book.with_engine(|engine| engine.place(*series, now_ms).is_some());
         let _loading = self.inner.loading.lock().await;
-        for series in series {
-            if is_open(*series) {
-                continue;
-            }
-            let stored = latest(&self.inner.db, *series).await?;
-            let credit = match series.kind {
-                Kind::Wallet => paid_in(&self.inner.db, series.team_id).await?,
-                Kind::Day | Kind::Month | Kind::Total => Nano::ZERO,
-            };
-            self.inner
-                .book
-                .with_engine(|engine| engine.open(*series, stored, credit));
+        let missing: Vec<Series> = series.iter().filter(|series| !is_open(series)).copied().collect();
+        let new_id = || book.next_id(now_ms);
+        for stored in buckets::ensure(&self.inner.db, &missing, (zone, now_ms), new_id).await? {
+            book.with_engine(|engine| engine.open(stored));
         }
         Ok(())
     }
-}
-
-/// The sum of a team's entries.
-pub(super) async fn paid_in(db: &impl ConnectionTrait, team_id: i64) -> Result<Nano, LedgerError> {
-    let sum: Option<i64> = entry::Entity::find()
-        .select_only()
-        .column_as(Expr::cust("CAST(COALESCE(SUM(amount), 0) AS BIGINT)"), "sum")
-        .filter(entry::Column::TeamId.eq(team_id))
-        .into_tuple()
-        .one(db)
-        .await?;
-    Ok(Nano(sum.unwrap_or_default()))
-}
-
-async fn latest(db: &DatabaseConnection, series: Series) -> Result<Option<Stored>, LedgerError> {
-    let row = bucket::Entity::find()
-        .filter(bucket::Column::Scope.eq(series.scope.name()))
-        .filter(bucket::Column::ScopeId.eq(series.scope_id))
-        .filter(bucket::Column::TeamId.eq(series.team_id))
-        .filter(bucket::Column::Kind.eq(series.kind.name()))
-        .order_by_desc(bucket::Column::PeriodStart)
-        .one(db)
-        .await?;
-    row.map(stored).transpose()
-}
-
-/// A row of `bucket`, checked.
-pub(super) fn stored(row: bucket::Model) -> Result<Stored, LedgerError> {
-    let (Some(scope), Some(kind)) = (Scope::parse(&row.scope), Kind::parse(&row.kind)) else {
-        return Err(LedgerError::Damaged(format!("bucket {}", row.id)));
-    };
-    let series = Series {
-        scope,
-        scope_id: row.scope_id,
-        team_id: row.team_id,
-        kind,
-    };
-    let period = Period {
-        start_ms: row.period_start,
-        end_ms: row.period_end.unwrap_or(Period::NEVER),
-    };
-    let bucket = Bucket {
-        id: row.id,
-        series,
-        period,
-        zone: row.time_zone,
-    };
-    Ok(Stored {
-        bucket,
-        posted: Nano(row.posted),
-        overrun: Nano(row.overrun),
-    })
 }

@@ -1,4 +1,4 @@
-//! The lock that keeps a second serving process off a data directory.
+//! The lock that keeps a second serving process off a SQLite file.
 //!
 //! Invariant: the lock is the operating system's and is gone when the process is, however it ends. Writes the file
 //! `ourhub.lock`.

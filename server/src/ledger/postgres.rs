@@ -1,22 +1,30 @@
 //! A batch as one Postgres statement, its rows as arrays.
 //!
-//! Invariant: all or nothing. Writes `setting`, `hold`, `bucket`, `usage_hour`.
+//! Invariant: all or nothing; of several nodes' writes, none waits for one that waits for it: each locks its own node, then
+//! hours, then buckets, both in ascending order, and a lease only once its bucket is locked. Writes `node`, `hold`, `bucket`,
+//! `lease`, `usage_hour`.
 
-use super::batch::{Batch, BucketRow, HoldRow, HourKey, HourSums};
+use super::{
+    batch::{Batch, BucketRow, HoldRow, HourKey, HourSums},
+    store::Marker,
+};
 use sea_orm::sqlx::{self, PgConnection, Postgres, postgres::PgArguments, query::Query};
 
-/// The marker fits only on its predecessor: the column takes no NULL, and the statement fails.
+/// The marker fits only on its predecessor: the column takes no NULL, and the statement fails. It is moved before all else,
+/// since everything asks whether it was: where the node is gone, the question divides by zero.
 const WRITE: &str = r"
 WITH marker AS (
-  UPDATE setting SET value = CASE WHEN value = $1 THEN $2 END WHERE name = 'ledger'
+  UPDATE node SET batch = CASE WHEN batch = $2 AND (fenced_at IS NULL) = $3 THEN batch + 1 END, low_water = $4
+  WHERE id = $1 RETURNING id
 ), holds AS (
   INSERT INTO hold (id, request_id, team_id, key_id, member_id, model, operation, is_stream, price_id, buckets, state,
     held, posted, overrun, input, cache_read, cache_write, output, reasoning, outcome, status, attempts, notes,
-    failovers, ttft_ms, total_ms, started_at, finished_at)
-  SELECT * FROM unnest($3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::text[], $9::text[], $10::bool[],
-    $11::int8[], $12::text[], $13::int2[], $14::int8[], $15::int8[], $16::int8[], $17::int8[], $18::int8[], $19::int8[],
-    $20::int8[], $21::int8[], $22::int2[], $23::int2[], $24::text[], $25::text[], $26::int8[], $27::int8[], $28::int8[],
-    $29::int8[], $30::int8[])
+    failovers, ttft_ms, total_ms, started_at, finished_at, node_id)
+  SELECT new.*, $1::int8 FROM unnest($5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::int8[], $10::text[], $11::text[],
+    $12::bool[], $13::int8[], $14::text[], $15::int2[], $16::int8[], $17::int8[], $18::int8[], $19::int8[], $20::int8[],
+    $21::int8[], $22::int8[], $23::int8[], $24::int2[], $25::int2[], $26::text[], $27::text[], $28::int8[], $29::int8[],
+    $30::int8[], $31::int8[], $32::int8[]) AS new
+  WHERE (SELECT 1 / count(*) FROM marker) = 1
   ON CONFLICT (id) DO UPDATE SET state = excluded.state, posted = excluded.posted, overrun = excluded.overrun,
     input = excluded.input, cache_read = excluded.cache_read, cache_write = excluded.cache_write,
     output = excluded.output, reasoning = excluded.reasoning, outcome = excluded.outcome, status = excluded.status,
@@ -24,15 +32,24 @@ WITH marker AS (
     total_ms = excluded.total_ms, finished_at = excluded.finished_at
   WHERE hold.state = 0
 ), buckets AS (
-  INSERT INTO bucket (id, scope, scope_id, team_id, kind, period_start, period_end, time_zone, posted, overrun)
-  SELECT * FROM unnest($31::int8[], $32::text[], $33::int8[], $34::int8[], $35::text[], $36::int8[], $37::int8[],
-    $38::text[], $39::int8[], $40::int8[])
-  ON CONFLICT (id) DO UPDATE SET posted = bucket.posted + excluded.posted, overrun = bucket.overrun + excluded.overrun
+  INSERT INTO bucket (id, scope, scope_id, team_id, kind, period_start, period_end, time_zone, posted, overrun, held,
+    leased, credit)
+  SELECT new.*, 0 FROM unnest($33::int8[], $34::text[], $35::int8[], $36::int8[], $37::text[], $38::int8[], $39::int8[],
+    $40::text[], $41::int8[], $42::int8[], $43::int8[], $44::int8[]) AS new
+  WHERE (SELECT 1 / count(*) FROM marker) = 1
+  ON CONFLICT (id) DO UPDATE SET posted = bucket.posted + excluded.posted, overrun = bucket.overrun + excluded.overrun,
+    held = bucket.held + excluded.held, leased = bucket.leased + excluded.leased
+  RETURNING id
+), leases AS (
+  UPDATE lease SET granted = lease.granted + new.granted
+  FROM buckets JOIN unnest($45::int8[], $46::int8[]) AS new (bucket_id, granted) ON new.bucket_id = buckets.id
+  WHERE lease.node_id = $1 AND lease.bucket_id = new.bucket_id
 )
 INSERT INTO usage_hour (hour, team_id, key_id, model, member_id, requests, failed, failovers, input, cache_read,
   cache_write, output, posted, ttft_ms_sum, ttft_count)
-SELECT * FROM unnest($41::int8[], $42::int8[], $43::int8[], $44::text[], $45::int8[], $46::int8[], $47::int8[],
-  $48::int8[], $49::int8[], $50::int8[], $51::int8[], $52::int8[], $53::int8[], $54::int8[], $55::int8[])
+SELECT * FROM unnest($47::int8[], $48::int8[], $49::int8[], $50::text[], $51::int8[], $52::int8[], $53::int8[],
+  $54::int8[], $55::int8[], $56::int8[], $57::int8[], $58::int8[], $59::int8[], $60::int8[], $61::int8[])
+WHERE (SELECT 1 / count(*) FROM marker) = 1
 ON CONFLICT (hour, team_id, key_id, model) DO UPDATE SET requests = usage_hour.requests + excluded.requests,
   failed = usage_hour.failed + excluded.failed, failovers = usage_hour.failovers + excluded.failovers,
   input = usage_hour.input + excluded.input, cache_read = usage_hour.cache_read + excluded.cache_read,
@@ -42,17 +59,18 @@ ON CONFLICT (hour, team_id, key_id, model) DO UPDATE SET requests = usage_hour.r
 
 type Write<'a> = Query<'a, Postgres, PgArguments>;
 
-/// Writes `batch` and moves the marker.
-pub(super) async fn write(
-    connection: &mut PgConnection,
-    batch: &Batch,
-    from: &str,
-    to: &str,
-) -> Result<(), sqlx::Error> {
+/// Writes `batch` on top of `marker`.
+pub(super) async fn write(connection: &mut PgConnection, batch: &Batch, marker: Marker) -> Result<(), sqlx::Error> {
     let buckets: Vec<&BucketRow> = batch.buckets.values().collect();
     let hours: Vec<(&HourKey, &HourSums)> = batch.hours.iter().collect();
-    let query = sqlx::query(WRITE).bind(from).bind(to);
-    let query = bind_hours(bind_buckets(bind_holds(query, &batch.holds), &buckets), &hours);
+    let query = sqlx::query(WRITE)
+        .bind(marker.node)
+        .bind(marker.batch)
+        .bind(marker.is_live)
+        .bind(batch.low_water);
+    let query = bind_buckets(bind_holds(query, &batch.holds), &buckets);
+    let rights: Vec<&BucketRow> = buckets.iter().copied().filter(|row| row.change.right != 0).collect();
+    let query = bind_hours(bind_rights(query, &rights), &hours);
     query.execute(connection).await?;
     Ok(())
 }
@@ -104,8 +122,16 @@ fn bind_buckets<'a>(query: Write<'a>, rows: &'a [&'a BucketRow]) -> Write<'a> {
         .bind(column(rows, |row| row.bucket.period.start_ms))
         .bind(column(rows, |row| row.bucket.period.end()))
         .bind(column(rows, |row| row.bucket.zone.as_str()))
-        .bind(column(rows, |row| row.posted))
-        .bind(column(rows, |row| row.overrun))
+        .bind(column(rows, |row| row.change.posted))
+        .bind(column(rows, |row| row.change.overrun))
+        .bind(column(rows, |row| row.change.held))
+        .bind(column(rows, |row| row.change.leased))
+}
+
+fn bind_rights<'a>(query: Write<'a>, rows: &'a [&'a BucketRow]) -> Write<'a> {
+    query
+        .bind(column(rows, |row| row.bucket.id))
+        .bind(column(rows, |row| row.change.right))
 }
 
 fn bind_hours<'a>(query: Write<'a>, rows: &'a [(&'a HourKey, &'a HourSums)]) -> Write<'a> {

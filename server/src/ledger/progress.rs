@@ -1,6 +1,7 @@
 //! How far the journal has come: numbers that only rise, and one wake per thread for all who wait there.
 //!
-//! Invariant: an operation is durable once `committed` has reached its number. Of the waiters of a lane the journal wakes the
+//! Invariant: an operation is durable once `committed` has reached its number within its life: a process that goes on as
+//! another node begins a new life, and what the last one had not written by then never is. Of the waiters of a lane the journal wakes the
 //! first alone, and that one wakes the others, on their own thread; one that goes away passes that on. No I/O.
 
 use parking_lot::Mutex;
@@ -13,6 +14,8 @@ use std::{
 };
 use tokio::sync::{Notify, futures::Notified};
 
+/// Bits of a number below those that count lives.
+const LIFE_BITS: u32 = 40;
 /// How many lanes there are; threads beyond share them.
 const LANES: usize = 64;
 
@@ -54,6 +57,10 @@ impl Default for Progress {
     }
 }
 
+const fn life(seq: u64) -> u64 {
+    seq >> LIFE_BITS
+}
+
 impl Progress {
     /// The number of the last operation that is durable.
     pub fn committed(&self) -> u64 {
@@ -70,6 +77,18 @@ impl Progress {
     pub fn fail(&self, seq: u64) {
         self.failed.store(seq, Ordering::Release);
         self.announce();
+    }
+
+    /// Nothing more is going to be durable.
+    pub fn stop(&self) {
+        self.fail(u64::MAX);
+    }
+
+    /// Begins a new life; the number before its first operation.
+    pub fn begin_life(&self) -> u64 {
+        let first = (life(self.committed()) + 1) << LIFE_BITS;
+        self.commit(first);
+        first
     }
 
     /// Resolves at the first commit or failure after this call.
@@ -116,7 +135,10 @@ impl Progress {
 
     /// What became of the operation numbered `seq`, once that is known.
     fn outcome(&self, seq: u64) -> Option<bool> {
-        if self.committed() >= seq {
+        let committed = self.committed();
+        if life(committed) > life(seq) {
+            Some(false)
+        } else if committed >= seq {
             Some(true)
         } else if self.failed.load(Ordering::Acquire) >= seq {
             Some(false)
@@ -194,6 +216,17 @@ mod tests {
         assert!(!durable);
         let (durable, ()) = tokio::join!(progress.durable(5), async { progress.commit(5) });
         assert!(durable);
+    }
+
+    #[tokio::test]
+    async fn what_a_fenced_node_had_not_written_never_becomes_durable() {
+        let progress = Progress::default();
+        progress.commit(3);
+        let (durable, first) = tokio::join!(progress.durable(4), async { progress.begin_life() });
+        assert!(!durable);
+        progress.commit(first + 1);
+        assert!(progress.durable(first + 1).await);
+        assert!(!progress.durable(4).await);
     }
 
     #[derive(Default)]

@@ -1,6 +1,6 @@
 //! The operations that wait for the journal, numbered in the order in which they were decided.
 //!
-//! Invariant: a hold wakes a resting journal, a settle only one that has nothing to do at all. Pure.
+//! Invariant: a hold or a right given back wakes a resting journal, a settle only one that has nothing to do at all. Pure.
 
 use super::batch::Op;
 use std::time::{Duration, Instant};
@@ -38,6 +38,11 @@ impl Queue {
         }
     }
 
+    /// Forgets what is queued and numbers on from `last`; the journal is about to look.
+    pub fn restart(&mut self, last: u64) {
+        *self = Self { last, ..Self::new() };
+    }
+
     /// The number of the last operation queued.
     pub const fn last(&self) -> u64 {
         self.last
@@ -55,7 +60,7 @@ impl Queue {
 
     /// Queues `op`; whether the journal must be woken for it.
     pub fn push(&mut self, op: Op) -> bool {
-        let is_hold = matches!(op, Op::Open(_));
+        let is_hold = matches!(op, Op::Open(_) | Op::Back(..));
         self.last += 1;
         self.has_hold |= is_hold;
         if self.oldest.is_none() {

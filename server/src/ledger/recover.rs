@@ -1,140 +1,146 @@
-//! What a start does first: it takes the journal over and ends what the last process left open.
+//! What is done about a fenced node: its open holds are ended, and what it might have spent is returned.
 //!
-//! Invariant: from the take-over on no other process writes holds; every open hold is posted whole, flagged; the search
-//! begins at the low-water mark, not at the beginning of time. Reads `hold`, `bucket`; writes the setting `ledger`.
+//! Invariant: every open hold is posted whole, flagged, once: each page on top of the node's marker, so that of two that
+//! recover one node only one writes a page. The search begins at the node's low-water mark, not at the beginning of time.
+//! Reads `hold`, `bucket`; writes them through `store`, `lease` and `node` itself.
 
 use super::{
-    Closing, Down, LedgerError, Outcome,
-    batch::{Closed, Op, Opened, State},
-    book::Book,
-    load::stored,
-    store::{Marker, SETTING},
+    Closing, LedgerError, Outcome,
+    batch::{Batch, Closed, LEASED, Op, Opened, State, Taken},
+    buckets::stored,
+    store::{Marker, Origin, Store, StoreError},
 };
-use entity::{bucket, entry, hold, setting};
+use crate::clock::now_ms;
+use entity::{bucket, hold, lease, node};
 use gateway_core::{
-    ledger::{Bucket, Posted},
+    ledger::{Bucket, Legs, Posted},
     money::Nano,
 };
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set,
-    sea_query::{Expr, ExprTrait, OnConflict},
+    ColumnTrait, ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, Statement,
 };
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::Instant,
 };
 
 /// Holds recovered at a time.
 const PAGE: u64 = 2_000;
 
-/// Makes this process the only one whose writes fit.
-pub(super) async fn take_over(db: &DatabaseConnection) -> Result<Marker, LedgerError> {
-    let first = setting::ActiveModel {
-        name: Set(SETTING.to_owned()),
-        value: Set(Marker::default().render()),
-    };
-    setting::Entity::insert(first)
-        .on_conflict(OnConflict::column(setting::Column::Name).do_nothing().to_owned())
-        .exec_without_returning(db)
-        .await?;
-    loop {
-        let Some(found) = setting::Entity::find_by_id(SETTING).one(db).await? else {
-            return Err(LedgerError::Damaged(format!("setting {SETTING}")));
-        };
-        let last = Marker::parse(&found.value)?;
-        let marker = Marker {
-            epoch: last.epoch + 1,
-            batch: 0,
-            low_water: last.low_water,
-        };
-        let taken = setting::Entity::update_many()
-            .col_expr(setting::Column::Value, Expr::value(marker.render()))
-            .filter(setting::Column::Name.eq(SETTING))
-            .filter(setting::Column::Value.eq(found.value))
-            .exec(db)
-            .await?;
-        if taken.rows_affected == 1 {
-            return Ok(marker);
-        }
+/// Ends what every fenced node left.
+pub(super) async fn recover_fenced(db: &DatabaseConnection, origin: &Origin) -> Result<(), LedgerError> {
+    let fenced = node::Entity::find().filter(node::Column::FencedAt.is_not_null());
+    for dead in fenced.order_by_asc(node::Column::Id).all(db).await? {
+        let count = post_open_holds(db, origin, dead.id).await?;
+        return_leases(db, dead.id).await?;
+        tracing::warn!(
+            node = dead.id,
+            name = dead.name,
+            count,
+            "a node is gone; its open holds were posted whole"
+        );
     }
+    Ok(())
 }
 
-/// The highest id in the ledger.
-pub(super) async fn last_id(db: &DatabaseConnection) -> Result<i64, LedgerError> {
-    let hold: Option<Option<i64>> = hold::Entity::find()
-        .select_only()
-        .column_as(Expr::col(hold::Column::Id).max(), "id")
-        .into_tuple()
-        .one(db)
-        .await?;
-    let bucket: Option<Option<i64>> = bucket::Entity::find()
-        .select_only()
-        .column_as(Expr::col(bucket::Column::Id).max(), "id")
-        .into_tuple()
-        .one(db)
-        .await?;
-    let entry: Option<Option<i64>> = entry::Entity::find()
-        .select_only()
-        .column_as(Expr::col(entry::Column::Id).max(), "id")
-        .into_tuple()
-        .one(db)
-        .await?;
-    Ok([hold, bucket, entry]
-        .into_iter()
-        .flatten()
-        .flatten()
-        .max()
-        .unwrap_or_default())
-}
-
-/// Posts whole every hold a crash left open, and waits until that is durable.
-pub(super) async fn post_open_holds(db: &DatabaseConnection, book: &Book) -> Result<(), LedgerError> {
-    let mut from = book.low_water();
-    let mut count = 0_usize;
-    loop {
+/// Posts whole every hold the node `dead` left open; how many this call posted.
+async fn post_open_holds(db: &DatabaseConnection, origin: &Origin, dead: i64) -> Result<usize, LedgerError> {
+    let mut store = origin.connect().await.map_err(database)?;
+    let mut count = 0;
+    // Another node may recover the same one: then it moves the marker, and the next look finds what is left.
+    while let Some(row) = node::Entity::find_by_id(dead).one(db).await? {
+        let marker = Marker {
+            node: dead,
+            batch: row.batch,
+            is_live: false,
+        };
         let open = hold::Entity::find()
-            .filter(hold::Column::Id.gte(from))
+            .filter(hold::Column::Id.gte(row.low_water))
             .filter(hold::Column::State.eq(State::Held.code()))
+            .filter(hold::Column::NodeId.eq(dead))
             .order_by_asc(hold::Column::Id)
             .limit(PAGE)
             .all(db)
             .await?;
-        let Some(last) = open.last() else {
+        let Some(first) = open.first() else {
             break;
         };
-        from = last.id + 1;
-        count += open.len();
+        let (low_water, size) = (first.id, open.len());
         let buckets = buckets_of(db, &open).await?;
         let ops = open
             .into_iter()
             .map(|row| recovered(row, &buckets))
             .collect::<Result<Vec<_>, _>>()?;
-        if !book.durable(book.queue_recovered(ops)).await {
-            return Err(Down.into());
+        let taken = Taken {
+            ops,
+            first: 1,
+            low_water,
+        };
+        if write_page(&mut store, taken, marker).await? {
+            count += size;
         }
     }
-    if count > 0 {
-        tracing::warn!(count, "holds left open by a crash were posted whole");
+    Ok(count)
+}
+
+/// Writes a page on top of `marker`; `false` if another node has moved it.
+async fn write_page(store: &mut Store, taken: Taken, marker: Marker) -> Result<bool, LedgerError> {
+    let batch = Batch::new(taken, store.is_shared());
+    let Err(error) = store.write(&batch, marker).await else {
+        return Ok(true);
+    };
+    if store.marker(marker.node).await.map_err(database)? == Some(marker) {
+        return Err(database(error));
     }
-    book.end_recovery();
+    Ok(false)
+}
+
+fn database(error: StoreError) -> LedgerError {
+    LedgerError::Database(DbErr::Custom(error.to_string()))
+}
+
+/// Takes a lease away and its right off the bucket; a bucket is locked by itself, so that nobody waits in a circle.
+const RETURN: &str = r"
+WITH gone AS (DELETE FROM lease WHERE node_id = $1 AND bucket_id = $2 RETURNING granted)
+UPDATE bucket SET leased = bucket.leased - gone.granted FROM gone WHERE bucket.id = $2";
+
+/// Returns the rights of the node `dead`, which holds nothing any more, and forgets it.
+pub(super) async fn return_leases(db: &DatabaseConnection, dead: i64) -> Result<(), LedgerError> {
+    if db.get_database_backend() == DatabaseBackend::Postgres {
+        let leases = lease::Entity::find()
+            .filter(lease::Column::NodeId.eq(dead))
+            .all(db)
+            .await?;
+        for lease in leases {
+            let values = [dead.into(), lease.bucket_id.into()];
+            let returned = Statement::from_sql_and_values(DatabaseBackend::Postgres, RETURN, values);
+            db.execute_raw(returned).await?;
+        }
+    }
+    node::Entity::delete_by_id(dead).exec(db).await?;
     Ok(())
 }
 
-fn path(row: &hold::Model) -> Result<Vec<i64>, LedgerError> {
-    let ids = row
-        .buckets
-        .split(',')
-        .filter(|id| !id.is_empty())
-        .map(str::parse)
-        .collect::<Result<_, _>>();
-    ids.map_err(|_| LedgerError::Damaged(format!("hold {}", row.id)))
+/// The ids of a hold's path, and where it is under a lease.
+pub(super) fn path(row: &hold::Model) -> Result<(Vec<i64>, Legs), LedgerError> {
+    let (mut path, mut legs) = (Vec::new(), Legs::default());
+    for (nth, text) in row.buckets.split(',').filter(|text| !text.is_empty()).enumerate() {
+        let id = text.strip_suffix(LEASED);
+        if id.is_some() {
+            legs.lease(nth);
+        }
+        let id = id.unwrap_or(text).parse();
+        path.push(id.map_err(|_| LedgerError::Damaged(format!("hold {}", row.id)))?);
+    }
+    Ok((path, legs))
 }
 
 async fn buckets_of(db: &DatabaseConnection, open: &[hold::Model]) -> Result<HashMap<i64, Arc<Bucket>>, LedgerError> {
     let mut ids = HashSet::new();
     for row in open {
-        ids.extend(path(row)?);
+        ids.extend(path(row)?.0);
     }
     let ids: Vec<i64> = ids.into_iter().collect();
     let mut buckets = HashMap::new();
@@ -158,12 +164,9 @@ fn recovered(row: hold::Model, buckets: &HashMap<i64, Arc<Bucket>>) -> Result<Op
             .cloned()
             .ok_or_else(|| LedgerError::Damaged(format!("hold {}", row.id)))
     };
-    let path = path(&row)?.iter().map(known).collect::<Result<_, _>>()?;
-    let now_ms = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_millis();
-    let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
+    let (ids, legs) = path(&row)?;
+    let path = ids.iter().map(known).collect::<Result<_, _>>()?;
+    let now_ms = now_ms();
     let opened = Opened {
         seq: 0,
         id: row.id,
@@ -176,6 +179,7 @@ fn recovered(row: hold::Model, buckets: &HashMap<i64, Arc<Bucket>>) -> Result<Op
         is_stream: row.is_stream,
         price_id: row.price_id,
         path,
+        legs,
         amount: Nano(row.held),
         started_at_ms: row.started_at,
         started: Instant::now(),

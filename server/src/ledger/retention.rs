@@ -4,7 +4,7 @@
 //! bucket is what is carried for it and its holds. Only closed holds go, the oldest first, none between two that stay.
 //! Roll-ups and entries stay for good. Reads `hold`; writes `hold`, `carried` and the setting `retention`.
 
-use super::{LedgerError, batch::State};
+use super::{LedgerError, batch::State, recover::path};
 use entity::{carried, hold, setting};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set,
@@ -102,8 +102,8 @@ fn sums(page: &[hold::Model]) -> Result<BTreeMap<i64, (i64, i64)>, LedgerError> 
     let mut sums: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
     for hold in page {
         let damaged = || LedgerError::Damaged(format!("hold {}", hold.id));
-        for bucket in hold.buckets.split(',') {
-            let (posted, overrun) = sums.entry(bucket.parse().map_err(|_| damaged())?).or_default();
+        for bucket in path(hold)?.0 {
+            let (posted, overrun) = sums.entry(bucket).or_default();
             *posted = posted.checked_add(hold.posted).ok_or_else(damaged)?;
             *overrun = overrun.checked_add(hold.overrun).ok_or_else(damaged)?;
         }

@@ -1,10 +1,14 @@
 //! A batch as one SQLite transaction, row after row through prepared statements.
 //!
 //! Invariant: all or nothing; the marker fits only on its predecessor. A hold has one row, which is ended once.
-//! Blocks its thread, which is the journal's own. Writes `setting`, `hold`, `bucket`, `usage_hour`.
+//! Blocks its thread, which is the journal's own. A SQLite file has one node,
+//! so nothing is leased. Writes `node`, `hold`, `bucket`, `usage_hour`.
 
-use super::batch::{Batch, BucketRow, HoldRow, HourKey, HourSums};
-use rusqlite::{CachedStatement, Connection, OpenFlags, Transaction, TransactionBehavior, params};
+use super::{
+    batch::{Batch, BucketRow, HoldRow, HourKey, HourSums},
+    store::{FIND, Marker},
+};
+use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::{path::Path, time::Duration};
 
 /// How long the journal waits for another writer of the file.
@@ -14,7 +18,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON";
 
 /// The column takes no NULL, so that the transaction fails where the marker is another.
-const MARK: &str = "UPDATE setting SET value = CASE WHEN value = ?1 THEN ?2 END WHERE name = 'ledger'";
+const MARK: &str = "UPDATE node SET batch = CASE WHEN batch = ?2 AND (fenced_at IS NULL) = ?3 THEN batch + 1 END,
+  low_water = ?4 WHERE id = ?1";
 
 /// Ends an open hold that has its row.
 const END: &str =
@@ -25,9 +30,9 @@ WHERE id = ?1 AND state = 0";
 
 const INSERT: &str = "INSERT INTO hold (id, state, posted, overrun, input, cache_read, cache_write, output, reasoning, outcome,
   status, attempts, notes, failovers, ttft_ms, total_ms, finished_at, request_id, team_id, key_id, member_id, model,
-  operation, is_stream, price_id, buckets, held, started_at)
+  operation, is_stream, price_id, buckets, held, started_at, node_id)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,
-  ?26, ?27, ?28)
+  ?26, ?27, ?28, ?29)
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, posted = excluded.posted, overrun = excluded.overrun,
   input = excluded.input, cache_read = excluded.cache_read, cache_write = excluded.cache_write, output = excluded.output,
   reasoning = excluded.reasoning, outcome = excluded.outcome, status = excluded.status, attempts = excluded.attempts,
@@ -36,8 +41,9 @@ ON CONFLICT (id) DO UPDATE SET state = excluded.state, posted = excluded.posted,
 WHERE hold.state = 0";
 
 const BUCKET: &str =
-    "INSERT INTO bucket (id, scope, scope_id, team_id, kind, period_start, period_end, time_zone, posted, overrun)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+    "INSERT INTO bucket (id, scope, scope_id, team_id, kind, period_start, period_end, time_zone, posted, overrun, held,
+  leased, credit)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, 0, 0)
 ON CONFLICT (id) DO UPDATE SET posted = bucket.posted + excluded.posted, overrun = bucket.overrun + excluded.overrun";
 
 const HOUR: &str =
@@ -60,11 +66,14 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Writes `batch` and moves the marker.
-pub(super) fn write(connection: &mut Connection, batch: &Batch, from: &str, to: &str) -> rusqlite::Result<()> {
+/// Writes `batch` on top of `marker`.
+pub(super) fn write(connection: &mut Connection, batch: &Batch, marker: Marker) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.prepare_cached(MARK)?.execute(params![from, to])?;
-    write_holds(&transaction, &batch.holds)?;
+    let mark = params![marker.node, marker.batch, marker.is_live, batch.low_water];
+    if transaction.prepare_cached(MARK)?.execute(mark)? != 1 {
+        return Err(rusqlite::Error::QueryReturnedNoRows);
+    }
+    write_holds(&transaction, &batch.holds, marker.node)?;
     let mut bucket = transaction.prepare_cached(BUCKET)?;
     for row in batch.buckets.values() {
         write_bucket(&mut bucket, row)?;
@@ -77,18 +86,19 @@ pub(super) fn write(connection: &mut Connection, batch: &Batch, from: &str, to: 
     transaction.commit()
 }
 
-/// The marker in the database.
-pub(super) fn marker(connection: &Connection) -> rusqlite::Result<String> {
-    connection.query_row("SELECT value FROM setting WHERE name = 'ledger'", [], |row| row.get(0))
+/// Number of the last group of `node`, and whether it is alive.
+pub(super) fn marker(connection: &Connection, node: i64) -> rusqlite::Result<Option<(i64, bool)>> {
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    connection.query_row(FIND, [node], read).optional()
 }
 
-fn write_holds(transaction: &Transaction<'_>, rows: &[HoldRow]) -> rusqlite::Result<()> {
+fn write_holds(transaction: &Transaction<'_>, rows: &[HoldRow], node: i64) -> rusqlite::Result<()> {
     let mut insert = transaction.prepare_cached(INSERT)?;
     let mut end = transaction.prepare_cached(END)?;
     for row in rows {
         let is_written = !row.is_new && end_hold(&mut end, row)?;
         if !is_written {
-            insert_hold(&mut insert, row)?;
+            insert_hold(&mut insert, row, node)?;
         }
     }
     Ok(())
@@ -119,7 +129,7 @@ fn end_hold(end: &mut CachedStatement<'_>, row: &HoldRow) -> rusqlite::Result<bo
     Ok(ended > 0)
 }
 
-fn insert_hold(insert: &mut CachedStatement<'_>, row: &HoldRow) -> rusqlite::Result<()> {
+fn insert_hold(insert: &mut CachedStatement<'_>, row: &HoldRow, node: i64) -> rusqlite::Result<()> {
     let HoldRow { opened, tokens, .. } = row;
     insert.execute(params![
         opened.id,
@@ -150,6 +160,7 @@ fn insert_hold(insert: &mut CachedStatement<'_>, row: &HoldRow) -> rusqlite::Res
         row.buckets(),
         opened.amount.0,
         opened.started_at_ms,
+        node,
     ])?;
     Ok(())
 }
@@ -166,8 +177,8 @@ fn write_bucket(statement: &mut CachedStatement<'_>, row: &BucketRow) -> rusqlit
         bucket.period.start_ms,
         bucket.period.end(),
         bucket.zone,
-        row.posted,
-        row.overrun,
+        row.change.posted,
+        row.change.overrun,
     ])?;
     Ok(())
 }

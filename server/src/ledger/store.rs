@@ -1,55 +1,37 @@
 //! The journal's own connection to the database, and the marker that orders its writes.
 //!
-//! Invariant: a batch and its marker are written in one transaction, only if the marker is still the predecessor's.
-//! Reads and writes the setting `ledger`; rows are written by `sqlite` and `postgres`.
+//! Invariant: a group and its node's marker are written in one transaction, only if the marker is still the predecessor's
+//! and the node is as the writer believes: alive for itself, fenced for one that recovers it. Reads and writes `node`; rows
+//! are written by `sqlite` and `postgres`.
 
 use super::{LedgerError, batch::Batch, postgres, sqlite};
 use sea_orm::{
-    DatabaseBackend, DatabaseConnection, DbErr,
+    DatabaseBackend, DatabaseConnection, DbErr, RuntimeErr, SqlxPostgresConnector, SqlxSqliteConnector,
     sqlx::{
         self, ConnectOptions, Connection,
-        postgres::{PgConnectOptions, PgConnection},
+        postgres::{PgConnectOptions, PgConnection, PgPoolOptions},
+        sqlite::{SqliteConnectOptions, SqlitePoolOptions},
     },
 };
 use std::path::PathBuf;
 
-/// The setting that names the last batch written.
-pub(super) const SETTING: &str = "ledger";
-
-/// The last batch written: by which process, its number, and the id below which every hold is closed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The last group a node has written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Marker {
-    pub epoch: u64,
-    pub batch: u64,
-    pub low_water: i64,
+    /// Whose.
+    pub node: i64,
+    /// The group's number.
+    pub batch: i64,
+    /// Whether the node is not fenced.
+    pub is_live: bool,
 }
 
 impl Marker {
-    pub fn render(&self) -> String {
-        format!("{}.{}.{}", self.epoch, self.batch, self.low_water)
-    }
-
-    pub fn parse(text: &str) -> Result<Self, LedgerError> {
-        let damaged = || LedgerError::Damaged(format!("setting {SETTING}"));
-        let mut parts = text.split('.');
-        let marker = Self {
-            epoch: parts.next().and_then(|part| part.parse().ok()).ok_or_else(damaged)?,
-            batch: parts.next().and_then(|part| part.parse().ok()).ok_or_else(damaged)?,
-            low_water: parts.next().and_then(|part| part.parse().ok()).ok_or_else(damaged)?,
-        };
-        if parts.next().is_some() {
-            Err(damaged())
-        } else {
-            Ok(marker)
-        }
-    }
-
-    /// The marker of the next batch of the same process.
-    pub const fn next(&self, low_water: i64) -> Self {
+    /// The marker of the next group.
+    pub const fn next(self) -> Self {
         Self {
-            epoch: self.epoch,
             batch: self.batch + 1,
-            low_water,
+            ..self
         }
     }
 }
@@ -64,6 +46,7 @@ pub(super) enum StoreError {
 }
 
 /// How to reach the database.
+#[derive(Clone)]
 pub(super) enum Origin {
     Sqlite(PathBuf),
     Postgres(Box<PgConnectOptions>),
@@ -93,6 +76,29 @@ impl Origin {
         }
     }
 
+    /// Whether several nodes may serve from the database.
+    pub const fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
+    /// A pool of one connection.
+    pub async fn connect_one(&self) -> Result<DatabaseConnection, LedgerError> {
+        let failed = |error: sqlx::Error| DbErr::Conn(RuntimeErr::SqlxError(error.into()));
+        Ok(match self {
+            Self::Sqlite(path) => {
+                let options = SqliteConnectOptions::new().filename(path);
+                let pool = SqlitePoolOptions::new().max_connections(1);
+                let pool = pool.connect_with(options).await.map_err(failed)?;
+                SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
+            }
+            Self::Postgres(options) => {
+                let pool = PgPoolOptions::new().max_connections(1);
+                let pool = pool.connect_with(options.as_ref().clone()).await.map_err(failed)?;
+                SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+            }
+        })
+    }
+
     pub async fn connect(&self) -> Result<Store, StoreError> {
         Ok(match self {
             Self::Sqlite(path) => Store::Sqlite(sqlite::connect(path)?),
@@ -107,53 +113,30 @@ pub(super) enum Store {
     Postgres(PgConnection),
 }
 
+/// Number of a node's last group, and whether it is alive.
+pub(super) const FIND: &str = "SELECT batch, fenced_at IS NULL FROM node WHERE id = $1";
+
 impl Store {
-    /// Writes `batch` and moves the marker from `from` to `to`, in one transaction.
-    pub async fn write(&mut self, batch: &Batch, from: &str, to: &str) -> Result<(), StoreError> {
+    /// Whether several nodes may write to the database.
+    pub const fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
+    /// Writes `batch` on top of `marker`, in one transaction.
+    pub async fn write(&mut self, batch: &Batch, marker: Marker) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite(connection) => sqlite::write(connection, batch, from, to)?,
-            Self::Postgres(connection) => postgres::write(connection, batch, from, to).await?,
+            Self::Sqlite(connection) => sqlite::write(connection, batch, marker)?,
+            Self::Postgres(connection) => postgres::write(connection, batch, marker).await?,
         }
         Ok(())
     }
 
-    /// The marker in the database.
-    pub async fn marker(&mut self) -> Result<String, StoreError> {
-        Ok(match self {
-            Self::Sqlite(connection) => sqlite::marker(connection)?,
-            Self::Postgres(connection) => {
-                sqlx::query_scalar("SELECT value FROM setting WHERE name = $1")
-                    .bind(SETTING)
-                    .fetch_one(connection)
-                    .await?
-            }
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_marker_is_read_back_as_it_was_written() {
-        let marker = Marker {
-            epoch: 3,
-            batch: 12,
-            low_water: i64::MAX,
-        }
-        .next(-1);
-        assert_eq!(
-            marker,
-            Marker {
-                epoch: 3,
-                batch: 13,
-                low_water: -1
-            }
-        );
-        assert_eq!(Marker::parse(&marker.render()).unwrap(), marker);
-        for text in ["", "1", "1.2", "1.2.3.4", "a.2.3"] {
-            assert!(Marker::parse(text).is_err(), "{text}");
-        }
+    /// The marker of `node` in the database, while there is one.
+    pub async fn marker(&mut self, node: i64) -> Result<Option<Marker>, StoreError> {
+        let found: Option<(i64, bool)> = match self {
+            Self::Sqlite(connection) => sqlite::marker(connection, node)?,
+            Self::Postgres(connection) => sqlx::query_as(FIND).bind(node).fetch_optional(connection).await?,
+        };
+        Ok(found.map(|(batch, is_live)| Marker { node, batch, is_live }))
     }
 }

@@ -2,24 +2,25 @@
 //!
 //! Invariant: reads one snapshot and writes nothing, so it may run beside a serving process.
 //! Where old holds were deleted, what is carried for them stands in; a team's roll-ups of those hours prove what is carried.
-//! Reads `hold`, `bucket`, `carried`, `usage_hour`, `entry`, `price` and the settings `ledger` and `retention`.
+//! Reads `hold`, `bucket`, `carried`, `node`, `lease`, `usage_hour`, `entry`, `price` and the setting `retention`.
 
 use super::{
     Outcome,
-    batch::{HOUR_MS, HourKey, HourSums, State},
-    load::stored,
+    batch::{HOUR_MS, HourKey, HourSums, LEASED, State},
+    buckets::stored,
+    recover::path,
     retention::Mark,
     snapshot::snapshot,
-    store::{Marker, SETTING},
 };
-use entity::{bucket, carried, entry, hold, price, setting, usage_hour};
+use entity::{bucket, carried, entry, hold, lease, node, price, usage_hour};
 use gateway_core::{
     ledger::{Kind, Series},
     pricing::{PriceSheet, charge},
     usage::Usage,
 };
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait,
+    QueryFilter, QueryOrder, QuerySelect,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -89,6 +90,7 @@ pub async fn verify(db: &DatabaseConnection) -> Result<Report, VerifyError> {
             books.check_hold(hold);
         }
     }
+    books.count_entries(&snapshot).await?;
     books.check_adjustments(&snapshot).await?;
     books.check_buckets();
     books.check_hours(&snapshot).await?;
@@ -96,10 +98,14 @@ pub async fn verify(db: &DatabaseConnection) -> Result<Report, VerifyError> {
     Ok(books.report)
 }
 
+/// A bucket's row, and what its rows come to.
 struct Counted {
     row: bucket::Model,
     posted: i128,
     overrun: i128,
+    held: i128,
+    leased: i128,
+    credit: i128,
 }
 
 impl Counted {
@@ -108,12 +114,20 @@ impl Counted {
             row,
             posted: 0,
             overrun: 0,
+            held: 0,
+            leased: 0,
+            credit: 0,
         }
     }
 }
 
 struct Books {
-    low_water: i64,
+    /// Whether several nodes may serve, so that what is held stands in the buckets.
+    is_shared: bool,
+    /// The low-water mark of each node.
+    nodes: HashMap<i64, i64>,
+    /// By node and bucket: what is granted, less what open holds use of it.
+    idle: BTreeMap<(i64, i64), i128>,
     /// How far holds were deleted.
     mark: Mark,
     /// What is carried for each team's wallet, until the team's hours are known to have counted it.
@@ -126,16 +140,9 @@ struct Books {
 
 impl Books {
     async fn read(snapshot: &DatabaseTransaction) -> Result<Self, VerifyError> {
+        let rows = node::Entity::find().all(snapshot).await?;
+        let nodes = rows.into_iter().map(|row| (row.id, row.low_water)).collect();
         let mut report = Report::default();
-        let marker = setting::Entity::find_by_id(SETTING).one(snapshot).await?;
-        let low_water = match marker.map(|row| Marker::parse(&row.value)) {
-            Some(Ok(marker)) => marker.low_water,
-            Some(Err(error)) => {
-                report.differ(error.to_string());
-                0
-            }
-            None => 0,
-        };
         let prices = price::Entity::find().all(snapshot).await?;
         let sheets = prices
             .into_iter()
@@ -146,7 +153,7 @@ impl Books {
             Mark::default()
         });
         let rows = bucket::Entity::find().all(snapshot).await?;
-        let mut buckets: BTreeMap<i64, Counted> = rows.into_iter().map(|row| (row.id, Counted::new(row))).collect();
+        let mut buckets: BTreeMap<_, _> = rows.into_iter().map(|row| (row.id, Counted::new(row))).collect();
         let mut unproved = BTreeMap::new();
         for row in carried::Entity::find().all(snapshot).await? {
             let Some(counted) = buckets.get_mut(&row.bucket_id) else {
@@ -159,8 +166,21 @@ impl Books {
                 *unproved.entry(counted.row.team_id).or_default() += i128::from(row.posted);
             }
         }
+        let mut idle = BTreeMap::new();
+        for lease in lease::Entity::find().all(snapshot).await? {
+            match buckets.get_mut(&lease.bucket_id) {
+                Some(counted) => counted.leased += i128::from(lease.granted),
+                None => report.differ(format!(
+                    "lease of node {}: no bucket {}",
+                    lease.node_id, lease.bucket_id
+                )),
+            }
+            idle.insert((lease.node_id, lease.bucket_id), i128::from(lease.granted));
+        }
         Ok(Self {
-            low_water,
+            is_shared: snapshot.get_database_backend() == DatabaseBackend::Postgres,
+            nodes,
+            idle,
             mark,
             unproved,
             sheets,
@@ -175,11 +195,15 @@ impl Books {
         let is_closed = hold.state != State::Held.code();
         if !is_closed {
             self.report.open += 1;
-            if hold.id < self.low_water {
-                self.report.differ(format!(
-                    "hold {}: open below the low-water mark {}",
-                    hold.id, self.low_water
-                ));
+            match self.nodes.get(&hold.node_id) {
+                None => self
+                    .report
+                    .differ(format!("hold {}: open, and its node is gone", hold.id)),
+                Some(low_water) if hold.id < *low_water => {
+                    let difference = format!("hold {}: open below the low-water mark {low_water}", hold.id);
+                    self.report.differ(difference);
+                }
+                Some(_) => {}
             }
         }
         self.check_charge(hold, is_closed);
@@ -231,24 +255,31 @@ impl Books {
 
     /// The path is known, goes once through the team's wallet and key's total, and belongs to one team.
     fn check_path(&mut self, hold: &hold::Model) {
-        let Ok(path) = hold
-            .buckets
-            .split(',')
-            .map(str::parse::<i64>)
-            .collect::<Result<Vec<_>, _>>()
-        else {
-            return self
-                .report
-                .differ(format!("hold {}: no path in {:?}", hold.id, hold.buckets));
+        let Ok((path, legs)) = path(hold) else {
+            let difference = format!("hold {}: no path in {:?}", hold.id, hold.buckets);
+            return self.report.differ(difference);
+        };
+        let open = if hold.state == State::Held.code() {
+            i128::from(hold.held)
+        } else {
+            0
         };
         let (mut wallets, mut totals) = (0, 0);
-        for id in &path {
+        for (nth, id) in path.iter().enumerate() {
             let Some(counted) = self.buckets.get_mut(id) else {
                 self.report.differ(format!("hold {}: no bucket {id}", hold.id));
                 continue;
             };
             counted.posted += i128::from(hold.posted);
             counted.overrun += i128::from(hold.overrun);
+            if self.is_shared && open > 0 {
+                counted.held += open;
+                if legs.is_leased(nth) {
+                    *self.idle.entry((hold.node_id, *id)).or_default() -= open;
+                } else {
+                    counted.leased += open;
+                }
+            }
             let row = &counted.row;
             wallets += usize::from(row.kind == Kind::Wallet.name());
             totals += usize::from(row.kind == Kind::Total.name());
@@ -290,14 +321,22 @@ impl Books {
         sums.ttft_count += i64::from(hold.ttft_ms.is_some());
     }
 
-    /// Cached sums equal the holds'; no two periods of a series overlap.
+    /// Cached sums equal those of holds, leases and entries; no two periods of a series overlap.
     fn check_buckets(&mut self) {
         let mut periods: BTreeMap<Series, Vec<(i64, i64)>> = BTreeMap::new();
-        for (id, Counted { row, posted, overrun }) in &self.buckets {
-            self.report
-                .expect_equal(|| format!("bucket {id}: posted"), &i128::from(row.posted), posted);
-            self.report
-                .expect_equal(|| format!("bucket {id}: overrun"), &i128::from(row.overrun), overrun);
+        for (id, counted) in &self.buckets {
+            let row = &counted.row;
+            let sums = [
+                ("posted", row.posted, counted.posted),
+                ("overrun", row.overrun, counted.overrun),
+                ("held", row.held, counted.held),
+                ("leased", row.leased, counted.leased),
+                ("credit", row.credit, counted.credit),
+            ];
+            for (what, stored, computed) in sums {
+                self.report
+                    .expect_equal(|| format!("bucket {id}: {what}"), &i128::from(stored), &computed);
+            }
             match stored(row.clone()) {
                 Ok(stored) => {
                     let period = stored.bucket.period;
@@ -307,6 +346,12 @@ impl Books {
                         .push((period.start_ms, period.end_ms));
                 }
                 Err(error) => self.report.differ(error.to_string()),
+            }
+        }
+        for ((node, bucket), idle) in &self.idle {
+            if *idle < 0 || !self.nodes.contains_key(node) {
+                let difference = format!("lease of node {node} in bucket {bucket}: {idle} is idle");
+                self.report.differ(difference);
             }
         }
         for (series, mut periods) in periods {
@@ -357,6 +402,24 @@ impl Books {
         Ok(())
     }
 
+    /// What was paid into each wallet.
+    async fn count_entries(&mut self, snapshot: &DatabaseTransaction) -> Result<(), VerifyError> {
+        let mut teams: BTreeMap<i64, i128> = BTreeMap::new();
+        for entry in entry::Entity::find().all(snapshot).await? {
+            *teams.entry(entry.team_id).or_default() += i128::from(entry.amount);
+        }
+        for counted in self.buckets.values_mut() {
+            if counted.row.kind == Kind::Wallet.name() {
+                counted.credit = teams.remove(&counted.row.team_id).unwrap_or_default();
+            }
+        }
+        for (team, credit) in teams {
+            self.report
+                .differ(format!("team {team}: {credit} was paid in, and there is no wallet"));
+        }
+        Ok(())
+    }
+
     /// A wallet is Σ entries − posted, and its bucket is checked with the others. What is left is the entries that correct a
     /// hold: each is of the hold's team and counts in the caps of the hold's path, and together they leave a charge between
     /// nothing and what the hold may cost. Of a hold that was deleted only the sums are left.
@@ -400,7 +463,8 @@ impl Books {
             let counted = id.parse().ok().and_then(|id: i64| self.buckets.get(&id));
             counted.is_none_or(|counted| counted.row.kind != Kind::Wallet.name())
         };
-        let mut caps: Vec<&str> = hold.buckets.split(',').filter(is_cap).collect();
+        let path = hold.buckets.split(',').map(|id| id.trim_end_matches(LEASED));
+        let mut caps: Vec<&str> = path.filter(is_cap).collect();
         caps.sort_unstable_by_key(|id| id.parse::<i64>().unwrap_or_default());
         let caps = caps.join(",");
         for entry in entries {

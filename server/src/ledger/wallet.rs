@@ -1,16 +1,17 @@
 //! A team's wallet: what was paid in, less what was charged.
 //!
-//! Invariant: entries are only ever added; the wallet in memory changes after the entry is in the database.
-//! Reads and writes `entry`.
+//! Invariant: entries are only ever added; the wallet's bucket changes in the same transaction, memory after it.
+//! Writes `entry` and `bucket`.
 
-use super::{Ledger, LedgerError, load::paid_in};
-use entity::entry;
+use super::{Ledger, LedgerError, buckets};
+use entity::{bucket, entry};
 use gateway_core::{
     ledger::{Kind, Series, Sums},
     money::Nano,
 };
-use sea_orm::{ActiveModelTrait, Set};
-use std::time::{SystemTime, UNIX_EPOCH};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, Set, TransactionTrait, sea_query::Expr,
+};
 
 /// A change of a wallet other than a charge.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,31 +63,51 @@ impl Ledger {
 
     async fn add_entry(&self, grant: Grant) -> Result<i64, LedgerError> {
         let inner = &self.inner;
+        let now_ms = self.now_ms();
+        let wallet = Series::team(grant.team_id, Kind::Wallet);
+        self.load(&[wallet], "UTC", now_ms).await?;
         let _loading = inner.loading.lock().await;
-        let paid_in = paid_in(&inner.db, grant.team_id).await?;
-        paid_in.checked_add(grant.amount).ok_or(LedgerError::TooLarge)?;
-        let now_ms = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_millis();
-        let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
+        let stored = buckets::latest(&inner.db, wallet).await?;
+        let stored = stored.ok_or_else(|| LedgerError::Damaged(format!("wallet of team {}", grant.team_id)))?;
+        stored.credit.checked_add(grant.amount).ok_or(LedgerError::TooLarge)?;
         let id = inner.book.next_id(now_ms);
+        let amount = grant.amount;
         let row = entry::ActiveModel {
             id: Set(id),
             team_id: Set(grant.team_id),
             kind: Set(grant.kind),
-            amount: Set(grant.amount.0),
+            amount: Set(amount.0),
             reason: Set(grant.reason),
             actor_id: Set(grant.actor_id),
             hold_id: Set(grant.hold_id),
             buckets: Set(String::new()),
             created_at: Set(now_ms),
         };
-        row.insert(&inner.db).await?;
-        let wallet = Series::team(grant.team_id, Kind::Wallet);
-        inner.book.with_engine(|engine| engine.credit(wallet, grant.amount));
-        inner.book.announce_room();
+        let transaction = inner.db.begin().await?;
+        row.insert(&transaction).await?;
+        bucket::Entity::update_many()
+            .col_expr(bucket::Column::Credit, Expr::col(bucket::Column::Credit).add(amount.0))
+            .filter(bucket::Column::Id.eq(stored.bucket.id))
+            .exec(&transaction)
+            .await?;
+        transaction.commit().await?;
+        self.note_credit(grant.team_id, stored.bucket.id, amount);
         Ok(id)
+    }
+
+    /// What was paid into a team's wallet, the bucket `wallet`, has changed by `amount`.
+    pub(super) fn note_credit(&self, team_id: i64, wallet: i64, amount: Nano) {
+        let inner = &self.inner;
+        let series = Series::team(team_id, Kind::Wallet);
+        inner.book.with_engine(|engine| engine.credit(series, amount));
+        if amount < Nano::ZERO {
+            // Rights from under the higher credit are worth nothing any more.
+            inner
+                .book
+                .give_back(|engine| engine.give_back(wallet).into_iter().collect());
+            inner.desk.recall(inner.book.node(), &[wallet]);
+        }
+        inner.book.announce_room();
     }
 
     /// A team's wallet.
@@ -94,12 +115,12 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Database`] if it is not in memory and cannot be read.
     pub async fn balance(&self, team_id: i64) -> Result<Balance, LedgerError> {
+        self.catch_up().await;
         let wallet = Series::team(team_id, Kind::Wallet);
-        self.load(&[wallet]).await?;
-        let looked = self.inner.book.with_engine(|engine| engine.look(wallet, "UTC", 0));
+        let (sums, _) = self.look(wallet, "UTC", 0).await?;
         let Sums {
             posted, held, credit, ..
-        } = looked.map_or_else(Sums::default, |(sums, _)| sums);
+        } = sums;
         Ok(Balance {
             entries: credit,
             posted,

@@ -151,19 +151,15 @@ impl Journey {
             price_id: self.job.price_id,
         };
         let payer = self.caller.payer.clone();
-        let now_ms = now_ms();
-        self.relay
-            .0
-            .app
-            .ledger
-            .admit(Ask {
-                payer,
-                amount,
-                wait_ms,
-                now_ms,
-                record,
-            })
-            .await
+        let ledger = &self.relay.0.app.ledger;
+        let ask = Ask {
+            payer,
+            amount,
+            wait_ms,
+            now_ms: ledger.now_ms(),
+            record,
+        };
+        ledger.admit(ask).await
     }
 }
 

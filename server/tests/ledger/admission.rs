@@ -110,8 +110,18 @@ async fn a_refusal_names_the_bucket_and_leaves_no_row() {
         assert_eq!(short.resets_at_ms, Some(1_796_083_200_000));
         ledger.close().await;
         assert_eq!(entity::hold::Entity::find().count(&db).await.unwrap(), 0);
-        assert_eq!(entity::bucket::Entity::find().count(&db).await.unwrap(), 0);
+        for bucket in entity::bucket::Entity::find().all(&db).await.unwrap() {
+            let sums = (bucket.posted, bucket.overrun, bucket.held, bucket.leased);
+            assert_eq!(sums, (0, 0, 0, 0), "{bucket:?}");
+        }
         assert_eq!(entity::usage_hour::Entity::find().count(&db).await.unwrap(), 0);
+    }
+}
+
+fn prepaid() -> Config {
+    Config {
+        prepaid: true,
+        ..Config::default()
     }
 }
 
@@ -119,7 +129,7 @@ async fn a_refusal_names_the_bucket_and_leaves_no_row() {
 async fn a_prepaid_team_spends_what_it_was_granted_and_no_more() {
     for place in places().await {
         let db = place.connect().await;
-        let ledger = Ledger::open(&db, Config { prepaid: true }).await.unwrap();
+        let ledger = Ledger::open(&db, prepaid()).await.unwrap();
         let payer = payer(1, 2);
         let Err(Refusal::Short(short)) = ledger.admit(ask(&payer, 1)).await else {
             panic!("admitted without money");
@@ -145,7 +155,7 @@ async fn a_prepaid_team_spends_what_it_was_granted_and_no_more() {
         );
         ledger.close().await;
 
-        let ledger = Ledger::open(&db, Config { prepaid: true }).await.unwrap();
+        let ledger = Ledger::open(&db, prepaid()).await.unwrap();
         assert_eq!(ledger.balance(1).await.unwrap(), balance);
         assert!(ledger.grant(grant(i64::MAX)).await.is_err());
         assert_eq!(ledger.balance(1).await.unwrap(), balance);

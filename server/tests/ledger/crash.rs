@@ -1,7 +1,7 @@
 //! Processes that die, databases that do not answer.
 
 use crate::harness::{
-    NOON_MS, ask, assert_books_balance, charged, leak, open, payer, places, postgres, sqlite, until_writable,
+    NOON_MS, ask, assert_books_balance, charged, leak, open, payer, places, postgres, sqlite, take_over, until_writable,
 };
 use gateway_core::money::Nano;
 use sea_orm::{ConnectionTrait, Database, EntityTrait};
@@ -27,7 +27,7 @@ async fn what_a_crash_leaves_open_is_posted_whole_and_flagged_once() {
         leak(hold);
 
         for _ in 0..2 {
-            let ledger = open(&db).await;
+            let ledger = take_over(&db).await;
             let spent = ledger
                 .spent(&[Series::key(1, 2, Kind::Day)], "UTC", NOON_MS)
                 .await
@@ -46,26 +46,25 @@ async fn what_a_crash_leaves_open_is_posted_whole_and_flagged_once() {
 
 #[tokio::test]
 async fn a_ledger_that_was_taken_over_writes_and_admits_nothing() {
-    for place in places().await {
-        let db = place.connect().await;
-        let old = open(&db).await;
-        let payer = payer(1, 2);
-        let held = old.admit(ask(&payer, 10)).await.unwrap();
-        held.durable().await.unwrap();
-        let new = open(&db).await;
-        held.post(charged(4));
-        if let Ok(late) = old.admit(ask(&payer, 10)).await {
-            assert_eq!(late.durable().await, Err(Down));
-        }
-        assert_eq!(old.admit(ask(&payer, 1)).await.unwrap_err(), Refusal::Down(Down));
-        old.close().await;
-        new.close().await;
-        let rows = entity::hold::Entity::find().all(&db).await.unwrap();
-        assert_eq!(
-            rows.iter().map(|row| (row.state, row.posted)).collect::<Vec<_>>(),
-            [(3, 10)]
-        );
+    let place = sqlite().await;
+    let db = place.connect().await;
+    let old = open(&db).await;
+    let payer = payer(1, 2);
+    let held = old.admit(ask(&payer, 10)).await.unwrap();
+    held.durable().await.unwrap();
+    let new = open(&db).await;
+    held.post(charged(4));
+    if let Ok(late) = old.admit(ask(&payer, 10)).await {
+        assert_eq!(late.durable().await, Err(Down));
     }
+    assert_eq!(old.admit(ask(&payer, 1)).await.unwrap_err(), Refusal::Down(Down));
+    old.close().await;
+    new.close().await;
+    let rows = entity::hold::Entity::find().all(&db).await.unwrap();
+    assert_eq!(
+        rows.iter().map(|row| (row.state, row.posted)).collect::<Vec<_>>(),
+        [(3, 10)]
+    );
 }
 
 #[tokio::test]
@@ -186,7 +185,7 @@ async fn recovery_finds_a_hold_made_long_before_others_that_ended() {
         let late = ledger.admit(ask(&payer, 7)).await.unwrap();
         late.durable().await.unwrap();
         leak(late);
-        let ledger = open(&db).await;
+        let ledger = take_over(&db).await;
         assert_eq!(ledger.balance(1).await.unwrap().posted, Nano(5 + 20 + 7));
         ledger.close().await;
         assert_books_balance(&db).await;

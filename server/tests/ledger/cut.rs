@@ -54,7 +54,7 @@ async fn a_request_dropped_at_any_await_leaves_nothing_held() {
             }
             was_cut += 1;
         }
-        assert!(was_cut > 3, "cut {was_cut} times only");
+        assert!(was_cut > 2, "cut {was_cut} times only");
         ledger.close().await;
         assert_books_balance(&db).await;
     }

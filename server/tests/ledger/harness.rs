@@ -108,6 +108,19 @@ pub async fn open(db: &DatabaseConnection) -> Ledger {
     Ledger::open(db, Config::default()).await.unwrap()
 }
 
+/// A ledger opened after every other process has ended: as on SQLite, where there is but one.
+pub async fn take_over(db: &DatabaseConnection) -> Ledger {
+    fence_all(db).await;
+    open(db).await
+}
+
+/// Fences every node, as another one does that has not heard of it.
+pub async fn fence_all(db: &DatabaseConnection) {
+    db.execute_unprepared("UPDATE node SET fenced_at = 1, slot = NULL WHERE fenced_at IS NULL")
+        .await
+        .unwrap();
+}
+
 pub fn payer(team_id: i64, key_id: i64) -> Payer {
     Payer {
         team_id,

@@ -1,6 +1,6 @@
 //! A serving process killed with SIGKILL at some point of its work: what clients got is on the books.
 
-use crate::harness::{ask, assert_books_balance, charged, open, payer, places};
+use crate::harness::{ask, assert_books_balance, charged, open, payer, places, take_over};
 use gateway_core::money::Nano;
 use sea_orm::{ConnectOptions, Database, EntityTrait};
 use std::{
@@ -82,7 +82,7 @@ async fn a_killed_process_has_booked_every_answer_it_gave() {
         process.wait().unwrap();
 
         let db = place.connect().await;
-        let ledger = open(&db).await;
+        let ledger = take_over(&db).await;
         for (id, actual) in &answers {
             let row = entity::hold::Entity::find_by_id(*id)
                 .one(&db)

@@ -24,10 +24,20 @@ async fn every_kind_of_tampering_shows() {
         ("UPDATE hold SET state = 2 WHERE posted = 10", "posted without a charge"),
         (
             "UPDATE hold SET state = 0, posted = 0, finished_at = NULL WHERE posted = 10; \
-             UPDATE setting SET value = '1.1.9223372036854775807' WHERE name = 'ledger'",
+             INSERT INTO node SELECT node_id, '', NULL, 1, 9223372036854775807, 0, 0, NULL FROM hold LIMIT 1",
             "low-water",
         ),
-        ("UPDATE setting SET value = 'x' WHERE name = 'ledger'", "damaged"),
+        (
+            "UPDATE hold SET state = 0, posted = 0, finished_at = NULL WHERE posted = 10",
+            "its node is gone",
+        ),
+        ("UPDATE bucket SET held = 1 WHERE kind = 'day'", "held"),
+        ("UPDATE bucket SET leased = 1 WHERE kind = 'day'", "leased"),
+        ("UPDATE bucket SET credit = 1 WHERE kind = 'wallet'", "credit"),
+        (
+            "INSERT INTO lease SELECT 1, id, 5, 1 FROM bucket WHERE kind = 'total'",
+            "leased",
+        ),
         ("DELETE FROM hold WHERE posted = 10", "bucket"),
         (
             "UPDATE bucket SET posted = posted - 1 WHERE kind = 'day' AND scope = 'key'",
@@ -45,7 +55,7 @@ async fn every_kind_of_tampering_shows() {
         let db = place.connect().await;
         books(&db).await;
         for (tamper, sign) in tampers {
-            let saved = ["hold", "bucket", "usage_hour", "setting"];
+            let saved = ["hold", "bucket", "usage_hour", "node", "lease"];
             for table in saved {
                 db.execute_unprepared(&format!("CREATE TABLE saved_{table} AS SELECT * FROM {table}"))
                     .await

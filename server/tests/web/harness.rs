@@ -118,7 +118,9 @@ pub async fn spawn_with(words: &[&str]) -> Hub {
 pub async fn everywhere() -> Vec<Hub> {
     let mut hubs = vec![spawn().await];
     if let Ok(server) = std::env::var("OURHUB_TEST_POSTGRES") {
-        let name = format!("ourhub_web_{}", std::process::id());
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("ourhub_web_{}_{count}", std::process::id());
         let root = Database::connect(&server).await.unwrap();
         for statement in ["DROP DATABASE IF EXISTS", "CREATE DATABASE"] {
             root.execute_unprepared(&format!("{statement} {name}")).await.unwrap();

@@ -42,6 +42,16 @@ impl Period {
         }
     }
 
+    /// The period of `now_ms`, cut short at the front so that it begins where the last one ended.
+    #[must_use]
+    pub fn after(last_end_ms: i64, kind: Kind, zone: &str, now_ms: i64) -> Self {
+        let period = Self::at(kind, zone, now_ms);
+        Self {
+            start_ms: period.start_ms.max(last_end_ms),
+            end_ms: period.end_ms,
+        }
+    }
+
     /// `floor`: the first date of the period a date is in; `next`: the first date of the following one.
     fn cut(zone: &TimeZone, now_ms: i64, floor: fn(Date) -> Date, next: fn(Date) -> Date) -> Self {
         let now = Timestamp::from_millisecond(now_ms).unwrap_or(Timestamp::UNIX_EPOCH);

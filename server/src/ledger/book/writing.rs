@@ -4,27 +4,23 @@
 //! No I/O.
 
 use super::Book;
-use crate::ledger::{batch::Op, queue::Rest};
+use crate::ledger::{batch::Taken, node::Identity, queue::Rest};
+use gateway_core::ledger::Engine;
 use std::time::{Duration, Instant};
 use tokio::sync::futures::Notified;
 
 /// How often the lowest open hold is looked up.
 const LOW_WATER_EVERY: Duration = Duration::from_secs(1);
 
-/// What the journal takes to write.
-pub(in crate::ledger) struct Taken {
-    pub ops: Vec<Op>,
-    /// Number of the first of `ops`.
-    pub first: u64,
-    /// The id below which every hold is closed once `ops` are written.
-    pub low_water: i64,
-}
-
 impl Book {
     /// What to wait for before the next batch, or `None` if there is a batch to write or nothing more to come.
     pub fn rest(&self) -> Option<Rest> {
         let mut state = self.state.lock();
-        if state.is_closing { None } else { state.queue.rest() }
+        if state.is_closing || state.is_fenced {
+            None
+        } else {
+            state.queue.rest()
+        }
     }
 
     /// Resolves when there is work that does not wait.
@@ -39,8 +35,7 @@ impl Book {
             return None;
         }
         let (ops, first) = state.queue.take();
-        let is_due = state.low_water_at.is_none_or(|at| at.elapsed() >= LOW_WATER_EVERY);
-        if is_due && !state.is_recovering {
+        if state.low_water_at.is_none_or(|at| at.elapsed() >= LOW_WATER_EVERY) {
             state.low_water = state.engine.lowest_open().unwrap_or(state.last_id + 1);
             state.low_water_at = Some(Instant::now());
         }
@@ -74,12 +69,43 @@ impl Book {
         self.state.lock().is_closing
     }
 
+    /// Whether the node was found fenced and has not been replaced.
+    pub fn is_fenced(&self) -> bool {
+        self.state.lock().is_fenced
+    }
+
+    /// Goes on as the node `me`, with an empty engine: what the last one held is ended by others, and what it
+    /// had not written never will be.
+    pub fn begin_life(&self, me: &Identity) {
+        let mut state = self.state.lock();
+        let lost = state.engine.open_count();
+        state.engine = if state.is_shared {
+            Engine::shared()
+        } else {
+            Engine::default()
+        };
+        let first = self.progress.begin_life();
+        state.queue.restart(first);
+        (state.node, state.slot) = (me.id, me.slot);
+        state.last_id = state.last_id.max(me.last_id);
+        state.low_water = state.last_id + 1;
+        state.low_water_at = None;
+        (state.is_fenced, state.is_writable) = (false, true);
+        drop(state);
+        tracing::warn!(
+            node = me.id,
+            lost,
+            "goes on as a new node; the holds of the fenced one are posted whole by others"
+        );
+        self.announce_room();
+    }
+
     /// The journal has ended.
     pub fn stopped(&self) {
         let mut state = self.state.lock();
         state.is_stopped = true;
         state.is_closing = true;
         drop(state);
-        self.progress.fail(u64::MAX);
+        self.progress.stop();
     }
 }

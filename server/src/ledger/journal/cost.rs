@@ -4,9 +4,9 @@
 //! judges none. Run by `cargo xtask bench journal`, in the release build.
 
 use super::GATHER;
-use crate::ledger::{Ask, Closing, Opening, batch::Batch, book::Book};
+use crate::ledger::{Ask, Closing, Opening, batch::Batch, book::Book, node::Identity};
 use gateway_core::{
-    ledger::{Caps, Payer},
+    ledger::{Bucket, Caps, Payer, Period, Stored},
     money::Nano,
 };
 use std::{
@@ -62,7 +62,7 @@ async fn throw_away(book: Arc<Book>) {
         if taken.ops.is_empty() {
             continue;
         }
-        let batch = Batch::new(taken.ops, taken.first, taken.low_water);
+        let batch = Batch::new(taken, false);
         book.committed(std::hint::black_box(&batch).last);
         thread::sleep(GATHER);
     }
@@ -99,10 +99,22 @@ fn run(book: Option<&Arc<Book>>) -> Duration {
 #[test]
 #[ignore = "measures, and proves nothing"]
 fn the_journal_with_a_store_that_writes_nothing() {
-    let book = Arc::new(Book::new(0, 0));
+    let book = Arc::new(Book::new(&Identity::only(), false));
     book.with_engine(|engine| {
-        for (series, _) in ask().payer.path(false) {
-            engine.open(series, None, Nano::ZERO);
+        for (id, (series, _)) in (1..).zip(ask().payer.path(false)) {
+            let period = Period::at(series.kind, "UTC", NOW_MS);
+            let zone = "UTC".to_owned();
+            engine.open(Stored {
+                bucket: Bucket {
+                    id,
+                    series,
+                    period,
+                    zone,
+                },
+                posted: Nano::ZERO,
+                overrun: Nano::ZERO,
+                credit: Nano::ZERO,
+            });
         }
     });
     let journal = thread::spawn({

@@ -1,0 +1,506 @@
+//! The desk where admissions ask for rights: it grants chunks of what remains of a bucket, one bucket at a time.
+//!
+//! Invariant: a grant is one statement, which checks the cap and that the node is not fenced; it locks one bucket, so nobody
+//! waits in a circle. A grant whose answer was lost is repeated unchanged until it is known: each lease counts its grants.
+//! Reads and writes `bucket` and `lease`.
+
+use super::{book::Book, store::Origin};
+use crate::clock;
+use gateway_core::{
+    ledger::{Bucket, Gate, Refused, Row, Want, lease},
+    money::Nano,
+};
+use sea_orm::sqlx::{self, Connection, PgConnection, postgres::PgConnectOptions};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::{Notify, futures::Notified, mpsc, oneshot};
+
+/// How long the database may take for one answer, also by its own clock.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// How long a right that was given up may take to be written before more is asked for.
+const BACK_WITHIN: Duration = Duration::from_secs(2);
+/// How often others are asked at most to give back what they do not use of a bucket.
+const RECALL_EVERY: Duration = Duration::from_millis(50);
+/// How often what is left over is looked after.
+const TIDY_EVERY: Duration = Duration::from_secs(1);
+/// How long a lease is remembered after its period.
+const KEPT_MS: i64 = 86_400_000;
+/// How often a grant is tried that others get ahead of.
+const TRIES: usize = 4;
+/// The channel on which nodes talk, and the two things they say: give back what you do not use; I have given back. Behind
+/// that stand who says it and the buckets.
+pub(super) const CHANNEL: &str = "ourhub";
+pub(super) const RECALL: &str = "recall";
+pub(super) const BACK: &str = "back";
+
+/// What comes of asking.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// Try again: what was lacking has been granted.
+    Granted,
+    /// It cannot be granted now.
+    Refused(Box<Refused>),
+    /// The database does not answer, or the node is fenced.
+    Down,
+}
+
+struct Asked {
+    wants: Vec<Want>,
+    after: u64,
+    reply: oneshot::Sender<Answer>,
+}
+
+/// What has been asked and not been answered.
+pub(super) struct Asks(mpsc::UnboundedReceiver<Message>);
+
+enum Message {
+    Ask(Asked),
+    Tell(String),
+}
+
+/// Where requests hand their questions in.
+pub(super) struct Desk {
+    messages: mpsc::UnboundedSender<Message>,
+    returned: Notify,
+}
+
+impl Desk {
+    /// A desk, and what it is asked.
+    pub fn new() -> (Arc<Self>, Asks) {
+        let (messages, asks) = mpsc::unbounded_channel();
+        let desk = Self {
+            messages,
+            returned: Notify::new(),
+        };
+        (Arc::new(desk), Asks(asks))
+    }
+
+    /// Asks for what `wants` lack, once everything up to `after` is written. Dropping the future leaves what is granted to
+    /// others of this node.
+    pub async fn ask(&self, wants: Vec<Want>, after: u64) -> Answer {
+        let (reply, answer) = oneshot::channel();
+        let asked = Message::Ask(Asked { wants, after, reply });
+        if self.messages.send(asked).is_err() {
+            return Answer::Down;
+        }
+        answer.await.unwrap_or(Answer::Down)
+    }
+
+    /// Has the other nodes give back what they do not use of `buckets`.
+    pub fn recall(&self, me: i64, buckets: &[i64]) {
+        self.tell(recall(me, buckets));
+    }
+
+    /// Tells the other nodes that `me` has given back what it did not use of `buckets`.
+    pub fn tell_back(&self, me: i64, buckets: &[i64]) {
+        self.tell(format!("{BACK} {me} {}", list(buckets)));
+    }
+
+    fn tell(&self, text: String) {
+        // Nobody is told once the ledger has ended.
+        let _ = self.messages.send(Message::Tell(text));
+    }
+
+    /// Resolves when another node has given rights back after this call.
+    pub fn returned(&self) -> Notified<'_> {
+        self.returned.notified()
+    }
+
+    /// Another node has given rights back.
+    pub fn note_returned(&self) {
+        self.returned.notify_waiters();
+    }
+}
+
+/// Answers until nobody can ask any more.
+pub(super) async fn answer(origin: &Origin, book: &Book, Asks(mut messages): Asks) {
+    let mut clerk = Clerk {
+        origin,
+        book,
+        node: book.node(),
+        connection: None,
+        grants: HashMap::new(),
+        recalled: HashMap::new(),
+    };
+    let mut tidied = Instant::now();
+    loop {
+        let first = match tokio::time::timeout(TIDY_EVERY, messages.recv()).await {
+            Ok(Some(first)) => first,
+            Ok(None) => return,
+            Err(_) => {
+                clerk.tidy().await;
+                continue;
+            }
+        };
+        if tidied.elapsed() > TIDY_EVERY {
+            clerk.tidy().await;
+            tidied = Instant::now();
+        }
+        let (mut asks, mut tells) = (Vec::new(), Vec::new());
+        for message in std::iter::once(first).chain(std::iter::from_fn(|| messages.try_recv().ok())) {
+            match message {
+                Message::Ask(asked) => asks.push(asked),
+                Message::Tell(text) => tells.push(text),
+            }
+        }
+        clerk.serve(asks, tells).await;
+    }
+}
+
+/// The grants of one lease.
+struct Grants {
+    bucket: Arc<Bucket>,
+    /// How many are known.
+    count: i64,
+    /// One of which the answer was lost.
+    in_doubt: Option<Doubt>,
+}
+
+/// A grant that may have been made.
+#[derive(Clone, Copy)]
+struct Doubt {
+    amount: Nano,
+    /// Under which cap; `None`: what was paid in.
+    cap: Option<i64>,
+    since: Instant,
+}
+
+struct Clerk<'a> {
+    origin: &'a Origin,
+    book: &'a Book,
+    node: i64,
+    connection: Option<PgConnection>,
+    grants: HashMap<i64, Grants>,
+    recalled: HashMap<i64, Instant>,
+}
+
+/// What all that ask together need of one bucket.
+struct Need {
+    bucket: Arc<Bucket>,
+    gate: Gate,
+    least: Nano,
+    all: Nano,
+}
+
+/// What the database said about a bucket, and how much of it was granted.
+#[derive(Clone, Copy)]
+struct Found {
+    row: Row,
+    granted: Nano,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum AskError {
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    #[error("no answer within {} s", ANSWER_WITHIN.as_secs())]
+    TimedOut,
+    #[error("this node is fenced")]
+    Fenced,
+}
+
+const READ: &str = r"
+SELECT id, posted, overrun, held, leased, credit, (SELECT count(*) FROM node WHERE fenced_at IS NULL)
+FROM bucket WHERE id = ANY($1)";
+
+/// Asks whether the node lives in a way that makes one who fences it wait, but not its journal.
+const GRANT: &str = r"
+WITH me AS (
+  SELECT id FROM node WHERE id = $1 AND fenced_at IS NULL FOR KEY SHARE
+), got AS (
+  UPDATE bucket SET leased = bucket.leased + $3 FROM me
+  WHERE bucket.id = $2 AND bucket.posted::numeric + bucket.leased + $3 <= COALESCE($4, bucket.credit)
+  RETURNING posted, overrun, held, leased, credit
+), granted AS (
+  INSERT INTO lease (node_id, bucket_id, granted, grants) SELECT $1, $2, $3, $5 + 1 FROM got
+  ON CONFLICT (node_id, bucket_id) DO UPDATE SET granted = lease.granted + excluded.granted,
+    grants = CASE WHEN lease.grants = $5 THEN lease.grants + 1 END
+)
+SELECT (SELECT count(*) FROM me), got.* FROM (SELECT 1) AS one LEFT JOIN got ON true";
+
+/// Whether the node lives, and the bucket's counters if the grant was made.
+type Granted = (i64, Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<i64>);
+type Counters = (Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<i64>);
+
+fn row((posted, overrun, held, leased, credit): Counters) -> Option<Row> {
+    Some(Row {
+        posted: Nano(posted?),
+        overrun: Nano(overrun?),
+        held: Nano(held?),
+        leased: Nano(leased?),
+        credit: Nano(credit?),
+    })
+}
+
+impl Clerk<'_> {
+    async fn serve(&mut self, asks: Vec<Asked>, tells: Vec<String>) {
+        if self.node != self.book.node() {
+            self.node = self.book.node();
+            self.grants.clear();
+        }
+        let after = asks.iter().map(|asked| asked.after).max().unwrap_or_default();
+        // Not written in time, it only means that less remains.
+        let _ = tokio::time::timeout(BACK_WITHIN, self.book.durable(after)).await;
+        let needs = needs(&asks);
+        let served = async {
+            for text in tells {
+                self.notify(&text).await?;
+            }
+            self.grant_all(&needs).await
+        };
+        let served = match tokio::time::timeout(ANSWER_WITHIN * 2, served).await {
+            Ok(served) => served,
+            Err(_) => Err(AskError::TimedOut),
+        };
+        let found = match served {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(%error, "no rights were granted");
+                if matches!(error, AskError::Fenced) {
+                    self.book.fenced(self.node);
+                } else {
+                    self.connection = None;
+                }
+                for asked in asks {
+                    let _ = asked.reply.send(Answer::Down);
+                }
+                return;
+            }
+        };
+        self.reply(asks, &found).await;
+    }
+
+    async fn reply(&mut self, asks: Vec<Asked>, found: &BTreeMap<i64, Found>) {
+        let mut recall = Vec::new();
+        for Asked { mut wants, reply, .. } in asks {
+            for want in &mut wants {
+                let granted = found.get(&want.bucket.id).map_or(Nano::ZERO, |found| found.granted);
+                want.idle = Nano(want.idle.0.saturating_add(granted.0));
+            }
+            let rows = wants.iter().map(|want| Some((want, &found.get(&want.bucket.id)?.row)));
+            let Some(rows) = rows.collect::<Option<Vec<_>>>() else {
+                tracing::error!("a bucket is not in the database any more");
+                let _ = reply.send(Answer::Down);
+                continue;
+            };
+            let refused = lease::judge(rows);
+            recall.extend(refused.iter().flat_map(|refused| &refused.recall));
+            // Whoever asked may have gone; the right is this node's all the same.
+            let _ = reply.send(refused.map_or(Answer::Granted, |refused| Answer::Refused(Box::new(refused))));
+        }
+        self.recall(recall).await;
+    }
+
+    /// Asks the other nodes to give back what they do not use.
+    async fn recall(&mut self, mut buckets: Vec<i64>) {
+        buckets.sort_unstable();
+        buckets.dedup();
+        let now = Instant::now();
+        self.recalled.retain(|_, at| now.duration_since(*at) < RECALL_EVERY);
+        buckets.retain(|bucket| self.recalled.insert(*bucket, now).is_none());
+        for buckets in buckets.chunks(100) {
+            if let Err(error) = self.notify(&recall(self.node, buckets)).await {
+                tracing::warn!(%error, "other nodes could not be asked to give back");
+                self.connection = None;
+                return;
+            }
+        }
+    }
+
+    async fn connection(&mut self) -> Result<&mut PgConnection, AskError> {
+        if self.connection.is_none() {
+            let options = match self.origin {
+                Origin::Postgres(options) => PgConnectOptions::clone(options),
+                Origin::Sqlite(_) => return Err(AskError::Fenced),
+            };
+            let within = format!("{}s", ANSWER_WITHIN.as_secs());
+            let options = options.options([("statement_timeout", within)]);
+            self.connection = Some(PgConnection::connect_with(&options).await?);
+        }
+        self.connection.as_mut().ok_or(AskError::TimedOut)
+    }
+
+    async fn notify(&mut self, text: &str) -> Result<(), AskError> {
+        let connection = self.connection().await?;
+        let tell = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(text);
+        tell.execute(connection).await?;
+        Ok(())
+    }
+
+    async fn grant_all(&mut self, needs: &BTreeMap<i64, Need>) -> Result<BTreeMap<i64, Found>, AskError> {
+        if needs.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let ids: Vec<i64> = needs.keys().copied().collect();
+        let (mut found, nodes) = self.read(&ids).await?;
+        for (id, need) in needs.iter().filter(|(_, need)| need.all > Nano::ZERO) {
+            self.settle_doubt(*id).await?;
+            for _ in 0..TRIES {
+                let Some(last) = found.get_mut(id) else { break };
+                let amount = lease::chunk(&last.row, need.gate, need.least, need.all, nodes);
+                if amount == Nano::ZERO {
+                    break;
+                }
+                if let Some(granted) = self.grant(need, amount).await? {
+                    *last = granted;
+                    break;
+                }
+                let (mut again, _) = self.read(&[*id]).await?;
+                found.append(&mut again);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn read(&mut self, ids: &[i64]) -> Result<(BTreeMap<i64, Found>, u32), AskError> {
+        let read = sqlx::query_as(READ).bind(ids);
+        let rows: Vec<(i64, i64, i64, i64, i64, i64, i64)> = read.fetch_all(self.connection().await?).await?;
+        let nodes = rows.first().map_or(1, |row| u32::try_from(row.6).unwrap_or(1));
+        let found = rows
+            .into_iter()
+            .filter_map(|(id, posted, overrun, held, leased, credit, _)| {
+                let row = row((Some(posted), Some(overrun), Some(held), Some(leased), Some(credit)))?;
+                let granted = Nano::ZERO;
+                Some((id, Found { row, granted }))
+            });
+        Ok((found.collect(), nodes))
+    }
+
+    /// Grants `amount`, unless others have been granted too much by now. While a grant is in doubt it is repeated as it was.
+    async fn grant(&mut self, need: &Need, amount: Nano) -> Result<Option<Found>, AskError> {
+        let fresh = Doubt {
+            amount,
+            cap: match need.gate {
+                Gate::Open => Some(i64::MAX),
+                Gate::Cap(cap) => Some(cap.0),
+                Gate::Credit => None,
+            },
+            since: Instant::now(),
+        };
+        let bucket = need.bucket.id;
+        let grants = self.grants.entry(bucket).or_insert_with(|| Grants {
+            bucket: Arc::clone(&need.bucket),
+            count: 0,
+            in_doubt: None,
+        });
+        let Doubt { amount, cap, .. } = *grants.in_doubt.get_or_insert(fresh);
+        let (count, node) = (grants.count, self.node);
+        let ask = sqlx::query_as(GRANT)
+            .bind(node)
+            .bind(bucket)
+            .bind(amount.0)
+            .bind(cap)
+            .bind(count);
+        let answer: Granted = ask.fetch_one(self.connection().await?).await?;
+        let (alive, posted, overrun, held, leased, credit) = answer;
+        if alive == 0 {
+            return Err(AskError::Fenced);
+        }
+        let Some(row) = row((posted, overrun, held, leased, credit)) else {
+            // What was never in doubt is not now: it was not granted.
+            self.settle(bucket, |grants| {
+                grants.in_doubt = grants.in_doubt.filter(|doubt| doubt.since < fresh.since)
+            });
+            return Ok(None);
+        };
+        self.settle(bucket, |grants| {
+            grants.count += 1;
+            grants.in_doubt = None;
+        });
+        self.book
+            .granted(node, &need.bucket, amount, cap.map_or(row.credit, Nano));
+        Ok(Some(Found { row, granted: amount }))
+    }
+
+    fn settle(&mut self, bucket: i64, settle: impl FnOnce(&mut Grants)) {
+        if let Some(grants) = self.grants.get_mut(&bucket) {
+            settle(grants);
+        }
+    }
+
+    /// Finds out about a grant whose answer was lost: if it was made, it is this node's.
+    async fn settle_doubt(&mut self, bucket: i64) -> Result<(), AskError> {
+        let Some(doubt) = self.grants.get(&bucket).and_then(|grants| grants.in_doubt) else {
+            return Ok(());
+        };
+        let node = self.node;
+        let count = sqlx::query_scalar("SELECT grants FROM lease WHERE node_id = $1 AND bucket_id = $2")
+            .bind(node)
+            .bind(bucket);
+        let count: Option<i64> = count.fetch_optional(self.connection().await?).await?;
+        let Some(grants) = self.grants.get_mut(&bucket) else {
+            return Ok(());
+        };
+        if count.unwrap_or_default() > grants.count {
+            grants.count += 1;
+            grants.in_doubt = None;
+            let cap = Nano(doubt.cap.unwrap_or(i64::MAX));
+            self.book.granted(node, &grants.bucket, doubt.amount, cap);
+        } else if doubt.since.elapsed() > ANSWER_WITHIN * 2 {
+            // The database has given the statement up long ago.
+            grants.in_doubt = None;
+        }
+        Ok(())
+    }
+
+    /// Settles doubts that nobody asks about, and forgets the leases of periods long over.
+    async fn tidy(&mut self) {
+        let in_doubt = self.grants.iter().filter(|(_, grants)| grants.in_doubt.is_some());
+        for bucket in in_doubt.map(|(bucket, _)| *bucket).collect::<Vec<_>>() {
+            let settled = tokio::time::timeout(ANSWER_WITHIN, self.settle_doubt(bucket)).await;
+            if !matches!(settled, Ok(Ok(()))) {
+                self.connection = None;
+                return;
+            }
+        }
+        let over_ms = clock::now_ms() - KEPT_MS;
+        let is_over = |_: &i64, grants: &mut Grants| grants.bucket.period.end_ms < over_ms && grants.in_doubt.is_none();
+        let over: Vec<i64> = self.grants.extract_if(is_over).map(|(bucket, _)| bucket).collect();
+        if over.is_empty() {
+            return;
+        }
+        let forget = "DELETE FROM lease WHERE node_id = $1 AND granted = 0 AND bucket_id = ANY($2)";
+        let node = self.node;
+        let forgotten = match self.connection().await {
+            Ok(connection) => sqlx::query(forget).bind(node).bind(over).execute(connection).await,
+            Err(_) => return,
+        };
+        if let Err(error) = forgotten {
+            tracing::warn!(%error, "leases of past periods could not be deleted");
+        }
+    }
+}
+
+fn recall(me: i64, buckets: &[i64]) -> String {
+    format!("{RECALL} {me} {}", list(buckets))
+}
+
+fn list(buckets: &[i64]) -> String {
+    let ids: Vec<String> = buckets.iter().map(i64::to_string).collect();
+    ids.join(",")
+}
+
+/// What is asked for, by bucket; of several caps the lowest.
+fn needs(asks: &[Asked]) -> BTreeMap<i64, Need> {
+    let mut needs: BTreeMap<i64, Need> = BTreeMap::new();
+    for want in asks.iter().flat_map(|asked| &asked.wants) {
+        let missing = want.missing();
+        let need = needs.entry(want.bucket.id).or_insert_with(|| Need {
+            bucket: Arc::clone(&want.bucket),
+            gate: want.gate,
+            least: Nano::MAX,
+            all: Nano::ZERO,
+        });
+        if let (Gate::Cap(least), Gate::Cap(cap)) = (need.gate, want.gate) {
+            need.gate = Gate::Cap(least.min(cap));
+        }
+        if missing > Nano::ZERO {
+            need.least = need.least.min(missing);
+            need.all = Nano(need.all.0.saturating_add(missing.0));
+        }
+    }
+    needs
+}

@@ -1,0 +1,204 @@
+//! What one of several nodes does beside its work: it says that it is alive, watches the others, and gives back what it
+//! does not use. One thread, with connections of its own, so that neither requests nor the journal hold it up.
+//!
+//! Invariant: a node that has not heard from the database for a while admits nothing; one that was fenced learns it here at
+//! the latest; another one is fenced before its holds are touched. Reads and writes `node`; runs `desk` and `listen`.
+
+use super::{LedgerError, book::Book, desk, listen, node, recover, store::Origin};
+use entity::node::Column;
+use gateway_core::ledger::node::{BEAT_EVERY_MS, Contact, SILENT_AFTER_MS, Watch};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DatabaseBackend, DatabaseConnection, EntityTrait, Statement};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+use tokio::sync::Notify;
+
+/// How long the answer to a beat is waited for.
+const BEAT_WITHIN_MS: i64 = 2_000;
+/// The pause after a recovery that failed.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The database's clock, as learnt at the last beat.
+pub(super) struct DbClock {
+    start: Instant,
+    ahead_ms: AtomicI64,
+}
+
+impl DbClock {
+    /// A clock that says `now_ms` now.
+    pub fn new(now_ms: i64) -> Self {
+        Self {
+            start: Instant::now(),
+            ahead_ms: AtomicI64::new(now_ms),
+        }
+    }
+
+    /// Milliseconds since this process opened the ledger.
+    pub fn elapsed_ms(&self) -> i64 {
+        i64::try_from(self.start.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// Unix milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        self.ahead_ms.load(Ordering::Relaxed).saturating_add(self.elapsed_ms())
+    }
+
+    /// The database said `now_ms` to who asked at `asked_ms` since the start.
+    fn set(&self, now_ms: i64, asked_ms: i64) {
+        self.ahead_ms.store(now_ms.saturating_sub(asked_ms), Ordering::Relaxed);
+    }
+}
+
+/// Starts the thread.
+pub(super) fn start(
+    origin: Origin,
+    book: Arc<Book>,
+    clock: Arc<DbClock>,
+    (desk, asks): (Arc<desk::Desk>, desk::Asks),
+) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let pulse = Pulse {
+        origin: origin.clone(),
+        book: Arc::clone(&book),
+        clock,
+        gone: Notify::new(),
+    };
+    let run = async move {
+        tokio::select! {
+            () = book.ended() => {}
+            () = pulse.beat_on() => {}
+            () = pulse.reap_on() => {}
+            () = desk::answer(&origin, &book, asks) => {}
+            () = listen::listen(&origin, &book, &desk) => {}
+        }
+    };
+    thread::Builder::new()
+        .name("pulse".to_owned())
+        .spawn(move || runtime.block_on(run))?;
+    Ok(())
+}
+
+struct Pulse {
+    origin: Origin,
+    book: Arc<Book>,
+    clock: Arc<DbClock>,
+    /// There are fenced nodes.
+    gone: Notify,
+}
+
+/// What the database says to a beat.
+struct Beat {
+    now_ms: i64,
+    /// The other nodes: id, the time of their last beat, whether they are fenced.
+    others: Vec<(i64, i64, bool)>,
+}
+
+impl Pulse {
+    async fn beat_on(&self) {
+        let (mut contact, mut watch) = (Contact::default(), Watch::default());
+        contact.beat(self.clock.elapsed_ms());
+        let mut last_ms = self.clock.elapsed_ms();
+        let mut connection = None;
+        loop {
+            let node = self.book.node();
+            let sent_ms = self.clock.elapsed_ms();
+            let until_silent_ms = last_ms + SILENT_AFTER_MS - sent_ms;
+            let patience_ms = if until_silent_ms > 0 {
+                until_silent_ms.min(BEAT_WITHIN_MS)
+            } else {
+                BEAT_WITHIN_MS
+            };
+            let patience = Duration::from_millis(patience_ms.unsigned_abs());
+            match tokio::time::timeout(patience, self.beat(node, &mut connection)).await {
+                Ok(Ok(Some(beat))) => {
+                    contact.beat(sent_ms);
+                    last_ms = sent_ms;
+                    self.clock.set(beat.now_ms, sent_ms);
+                    self.look_around(&beat, &mut watch, connection.as_ref()).await;
+                }
+                Ok(Ok(None)) => self.book.fenced(node),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "the database did not hear that this node is alive");
+                    connection = None;
+                }
+                Err(_) => connection = None,
+            }
+            self.book.set_in_touch(contact.is_in_touch(self.clock.elapsed_ms()));
+            tokio::time::sleep(Duration::from_millis(BEAT_EVERY_MS.unsigned_abs())).await;
+        }
+    }
+
+    /// `None` if the node is fenced.
+    async fn beat(&self, node: i64, connection: &mut Option<DatabaseConnection>) -> Result<Option<Beat>, LedgerError> {
+        let db = match connection {
+            Some(db) => db,
+            none => none.insert(self.origin.connect_one().await?),
+        };
+        let beat = format!(
+            "UPDATE node SET seen_at = {} WHERE id = $1 AND fenced_at IS NULL RETURNING seen_at",
+            node::DB_NOW_MS
+        );
+        let beat = Statement::from_sql_and_values(DatabaseBackend::Postgres, beat, [node.into()]);
+        let Some(row) = db.query_one_raw(beat).await? else {
+            return Ok(None);
+        };
+        let rows = entity::node::Entity::find().all(&*db).await?;
+        let others = rows.into_iter().filter(|row| row.id != node);
+        Ok(Some(Beat {
+            now_ms: row.try_get("", "seen_at")?,
+            others: others
+                .map(|row| (row.id, row.seen_at, row.fenced_at.is_some()))
+                .collect(),
+        }))
+    }
+
+    /// Gives back what is not used, and fences those that are dead.
+    async fn look_around(&self, beat: &Beat, watch: &mut Watch, db: Option<&DatabaseConnection>) {
+        let live = beat.others.iter().filter(|(.., is_fenced)| !is_fenced);
+        let has_others = live.clone().next().is_some();
+        self.book
+            .give_back(|engine| engine.sweep(beat.now_ms, has_others, false));
+        let dead = watch.look(
+            self.clock.elapsed_ms(),
+            live.map(|(node, seen_ms, _)| (*node, *seen_ms)),
+        );
+        let mut has_gone = beat.others.iter().any(|(.., is_fenced)| *is_fenced);
+        for (node, seen_ms, _) in beat.others.iter().filter(|(node, ..)| dead.contains(node)) {
+            let Some(db) = db else { continue };
+            let which = Condition::all()
+                .add(Column::Id.eq(*node))
+                .add(Column::SeenAt.eq(*seen_ms));
+            match node::fence(db, which).await {
+                Ok(fenced) => has_gone |= fenced > 0,
+                Err(error) => tracing::warn!(%error, node, "a dead node could not be fenced"),
+            }
+        }
+        if has_gone {
+            self.gone.notify_one();
+        }
+    }
+
+    /// Ends what fenced nodes left, whenever there are some.
+    async fn reap_on(&self) {
+        loop {
+            self.gone.notified().await;
+            if let Err(error) = self.reap().await {
+                tracing::warn!(%error, "a dead node could not be dealt with yet");
+                tokio::time::sleep(RETRY_AFTER).await;
+            }
+        }
+    }
+
+    async fn reap(&self) -> Result<(), LedgerError> {
+        let db = self.origin.connect_one().await?;
+        let reaped = recover::recover_fenced(&db, &self.origin).await;
+        db.close().await?;
+        self.book.announce_room();
+        reaped
+    }
+}
