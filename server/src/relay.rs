@@ -7,6 +7,7 @@
 mod admit;
 mod attempt;
 mod call;
+mod counts;
 mod early;
 mod listing;
 mod outlive;
@@ -18,6 +19,7 @@ mod trail;
 mod waiting_room;
 
 pub use crate::error::{RelayError, Told};
+pub use counts::Counts;
 pub use early::Events;
 
 use crate::app::App;
@@ -90,6 +92,7 @@ struct Inner {
     app: Arc<App>,
     config: Config,
     room: WaitingRoom,
+    counts: Arc<Counts>,
 }
 
 /// One request as it arrived.
@@ -182,6 +185,7 @@ impl Relay {
             app: Arc::clone(app),
             config,
             room: WaitingRoom::new(&app.fleet, &app.runtime, &config),
+            counts: Arc::default(),
         }))
     }
 
@@ -189,6 +193,12 @@ impl Relay {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.0.room.len()
+    }
+
+    /// What was counted since the start.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.0.counts
     }
 
     /// How long a client may leave what it is sent unread.
@@ -276,6 +286,7 @@ struct Journey {
 
 impl Journey {
     fn new(relay: Relay, job: Job, caller: Arc<Caller>, recognised: Instant) -> Self {
+        let counts = Arc::clone(&relay.0.counts);
         Self {
             relay,
             job: Arc::new(job),
@@ -288,7 +299,7 @@ impl Journey {
             admission: None,
             tried: Vec::new(),
             busy: Vec::new(),
-            trail: Trail::default(),
+            trail: Trail::new(counts),
             summary: Summary::default(),
             refusal: None,
             repeats: 0,

@@ -39,6 +39,13 @@ pub async fn metrics(site: web::Data<Site>) -> HttpResponse {
         "Password hashes computed since the start.",
         hashes,
     ));
+    text.push_str(&line(
+        "ledger_commits_total",
+        "counter",
+        "Groups of operations the ledger has written since the start.",
+        ledger.commits,
+    ));
+    text.push_str(&site.relay.counts().render());
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
         .body(text)

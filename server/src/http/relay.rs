@@ -87,10 +87,12 @@ async fn key(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
 }
 
 async fn relay(site: &Site, request: &HttpRequest, payload: web::Payload, operation: Operation) -> HttpResponse {
-    match call(site, request, payload, operation).await {
+    let response = match call(site, request, payload, operation).await {
         Ok(reply) => hand_out(reply),
         Err(refused) => refuse(&refused),
-    }
+    };
+    site.relay.counts().request(operation, response.status().as_u16());
+    response
 }
 
 /// Nobody without a key has a body read.

@@ -43,6 +43,8 @@ pub struct Status {
     pub lag_ms: u64,
     /// Holds open now.
     pub open_holds: u64,
+    /// Groups of operations written since the start.
+    pub commits: u64,
 }
 
 /// Why an attempt made no hold.
@@ -81,6 +83,7 @@ struct State {
     /// Whether the database has been heard of lately.
     is_in_touch: bool,
     is_fenced: bool,
+    commits: u64,
     is_writable: bool,
     is_closing: bool,
     is_stopped: bool,
@@ -138,6 +141,7 @@ impl Book {
                 low_water_at: None,
                 is_in_touch: true,
                 is_fenced: false,
+                commits: 0,
                 is_writable: true,
                 is_closing: false,
                 is_stopped: false,
@@ -343,6 +347,7 @@ impl Book {
             queued: state.queue.last() - self.progress.committed(),
             lag_ms: u64::try_from(state.queue.lag().as_millis()).unwrap_or(u64::MAX),
             open_holds: state.engine.open_count() as u64,
+            commits: state.commits,
         }
     }
 

@@ -355,7 +355,7 @@ impl Journey {
             settlement: self.settlement(),
             admission,
             attempt,
-            trail: std::mem::take(&mut self.trail),
+            trail: self.trail.take(),
         };
         let body = Streaming::new(source, begun, &self.relay);
         Ok(Next::Answered(Box::new(Reply::Stream {

@@ -108,6 +108,7 @@ impl Settlement {
             self.alert_overrun(charge, hold);
         }
         let mut closing = self.closing(ending, &notes);
+        ending.trail.charged(closing.ttft_ms, closing.total_ms);
         closing.usage = usage;
         closing.charge = charge;
         closing.estimated = is_estimate;

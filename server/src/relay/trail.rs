@@ -1,19 +1,36 @@
-//! The trail: every attempt of a request, for its receipt.
+//! The trail: every attempt of a request, for its receipt and for the counts of all.
 //!
 //! Invariant: no secret and no host in it; an account is named by its id alone.
 
+use super::counts::Counts;
 use crate::accounts::Deployment;
 use crate::metering::{Attempt, AttemptOutcome};
 use gateway_core::retry::{Fault, Mark, Verdict};
+use std::sync::Arc;
 
 /// The attempts of a request: those that the record of an earlier hold has, and those that the next one will have.
-#[derive(Default)]
 pub(super) struct Trail {
+    counts: Arc<Counts>,
     recorded: usize,
     open: Vec<Attempt>,
 }
 
 impl Trail {
+    /// An empty one, whose attempts are counted in `counts`.
+    pub fn new(counts: Arc<Counts>) -> Self {
+        Self {
+            counts,
+            recorded: 0,
+            open: Vec::new(),
+        }
+    }
+
+    /// All of it; an empty one stays.
+    pub fn take(&mut self) -> Self {
+        let empty = Self::new(Arc::clone(&self.counts));
+        std::mem::replace(self, empty)
+    }
+
     /// How many there were in all.
     pub fn count(&self) -> u32 {
         u32::try_from(self.recorded + self.open.len()).unwrap_or(u32::MAX)
@@ -31,6 +48,11 @@ impl Trail {
         self.open.clear();
     }
 
+    /// Counts an answer that was charged: milliseconds to its first content, where it was streamed, and to its end.
+    pub fn charged(&self, ttft_ms: Option<i64>, total_ms: i64) {
+        self.counts.answer(ttft_ms, total_ms);
+    }
+
     /// Adds one that failed.
     pub fn failed(&mut self, account: &Deployment, verdict: &Verdict, status: Option<u16>, times: Times) {
         let note = match verdict.mark {
@@ -43,15 +65,18 @@ impl Trail {
             Mark::Park { .. } => "out of service until a probe works".to_owned(),
             Mark::ModelMissing { .. } => "not asked for this model for an hour".to_owned(),
         };
+        let outcome = outcome(verdict.fault);
+        self.counts.attempt(outcome);
         self.open.push(Attempt {
             status,
             note,
-            ..entry(account, outcome(verdict.fault), times)
+            ..entry(account, outcome, times)
         });
     }
 
     /// Adds the one that answered; whether to the end, `outcome` tells.
     pub fn answered(&mut self, account: &Deployment, outcome: AttemptOutcome, status: u16, times: Times) {
+        self.counts.attempt(outcome);
         self.open.push(Attempt {
             status: Some(status),
             ..entry(account, outcome, times)

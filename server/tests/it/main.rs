@@ -14,6 +14,7 @@ mod hang_up;
 mod heartbeats;
 mod kill;
 mod limits;
+mod metrics;
 mod money;
 mod pass_through;
 mod rounds;

@@ -50,6 +50,7 @@ impl Book {
     pub fn committed(&self, seq: u64) {
         let mut state = self.state.lock();
         state.is_writable = true;
+        state.commits += 1;
         state.queue.written();
         drop(state);
         self.progress.commit(seq);

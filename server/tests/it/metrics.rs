@@ -1,0 +1,46 @@
+//! What `/metrics` counts after calls went well and badly.
+
+use crate::harness::{hello, hello_streamed, spawn};
+use crate::upstream::Reply;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_attempts_and_times_are_counted_and_nobody_is_named() {
+    let hub = spawn().await;
+    hub.account("one").await;
+    let key = hub.key().await;
+    assert_eq!(key.chat(&hello()).await.status, 200);
+    assert_eq!(key.chat(&hello_streamed()).await.status, 200);
+    hub.upstream.answer("one", Reply::error(400, "bad_thing"));
+    assert_eq!(key.chat(&hello()).await.status, 400);
+    hub.quiet().await;
+
+    let text = key.get("/metrics").await.text();
+
+    for line in [
+        "ourhub_requests_total{operation=\"chat\",status=\"2xx\"} 2",
+        "ourhub_requests_total{operation=\"chat\",status=\"4xx\"} 1",
+        "ourhub_requests_total{operation=\"embeddings\",status=\"2xx\"} 0",
+        "ourhub_attempts_total{outcome=\"ok\"} 2",
+        "ourhub_attempts_total{outcome=\"refused\"} 1",
+        "ourhub_first_content_seconds_count 1",
+        "ourhub_answer_seconds_count 2",
+        "ourhub_answer_seconds_bucket{le=\"+Inf\"} 2",
+        "ourhub_open_holds 0",
+        "ourhub_ledger_queued 0",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+    let commits = text
+        .lines()
+        .find_map(|line| line.strip_prefix("ourhub_ledger_commits_total "));
+    assert!(commits.unwrap().parse::<u64>().unwrap() > 0);
+    for name in ["small", &key.id.to_string(), "owner"] {
+        assert!(!text.contains(name), "{name} is named in\n{text}");
+    }
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (name, value) = line.rsplit_once(' ').unwrap();
+        assert!(name.starts_with("ourhub_") && value.parse::<f64>().is_ok(), "{line}");
+    }
+    drop(key);
+    hub.close().await;
+}
