@@ -61,7 +61,7 @@ struct Figures {
     took: Duration,
     /// Microseconds from asking to being durable, in order.
     waits: Vec<u32>,
-    /// Transactions, where the store counts them.
+    /// Transactions, where they hold several operations.
     commits: Option<u64>,
     /// Resident memory, kB, at a tenth, at the half, and at the end.
     rss_kb: [u64; 3],
@@ -148,7 +148,7 @@ async fn grouped(db: &DatabaseConnection, requests: u64) -> anyhow::Result<Figur
     let (price_id, sheet) = catalog.price_at(MODEL, now_ms()).context("a price")?;
     let cost = charge(&sheet, &USAGE).context("a charge")?;
     let ledger = Ledger::open(db, ledger::Config::default()).await?;
-    let (commits, start) = (commits(db).await, Instant::now());
+    let (commits, start) = (ledger.status().commits, Instant::now());
     let next = Arc::new(AtomicU64::new(0));
     let rss_kb: Arc<[AtomicU64; 3]> = Arc::default();
     let mut tasks = JoinSet::new();
@@ -184,10 +184,7 @@ async fn grouped(db: &DatabaseConnection, requests: u64) -> anyhow::Result<Figur
     let took = start.elapsed();
     note_rss(&rss_kb, 10)?;
     waits.sort_unstable();
-    let commits = self::commits(db)
-        .await
-        .zip(commits)
-        .map(|(after, before)| after - before);
+    let commits = Some(ledger.status().commits - commits);
     let report = ledger::verify(db).await?;
     anyhow::ensure!(
         report.difference_count == 0 && report.checked == requests && report.open == 0,
@@ -262,12 +259,6 @@ fn closing(cost: Nano) -> Closing {
     }
 }
 
-/// How many groups the journal has written in its life, as its setting tells.
-async fn commits(db: &DatabaseConnection) -> Option<u64> {
-    let row = entity::setting::Entity::find_by_id("ledger").one(db).await.ok()??;
-    row.value.split('.').nth(1)?.parse().ok()
-}
-
 /// The same books by hand: a transaction for each request adds to the team's one row and inserts a record.
 async fn singly(storage: &Storage) -> anyhow::Result<Figures> {
     use sea_orm::sea_query::ExprTrait as _;
@@ -336,6 +327,7 @@ fn record(id: i64, bucket_id: i64, price_id: i64) -> entity::hold::ActiveModel {
         team_id: Set(1),
         key_id: Set(1),
         member_id: Set(None),
+        node_id: Set(1),
         model: Set(MODEL.to_owned()),
         operation: Set("chat".to_owned()),
         is_stream: Set(true),
