@@ -299,7 +299,8 @@ fn environment(scenario: &Scenario, folder: &Path) -> anyhow::Result<Vec<Vec<(&'
         }
         Fault::Skew => {
             let off = |offset: &str| shifted(vec![("FAKETIME", offset.to_owned())]);
-            Ok(vec![off("+120")?, off("-120")?])
+            // The second is ahead: behind, the prices that the first was told would not hold yet.
+            Ok(vec![off("+0")?, off("+240")?])
         }
         _ => Ok(Vec::new()),
     }

@@ -31,6 +31,8 @@ const KEYS: [(&str, Option<u64>); 6] = [
     ("1000", None),
     ("1000", Some(3_000)),
 ];
+/// How long a server may take to see what another one was told.
+const SPREAD: Duration = Duration::from_secs(2);
 /// Clients of a load.
 const CLIENTS: u64 = 24;
 
@@ -137,6 +139,9 @@ impl Stage {
         }
         let operator = Operator::new(setup.binary, &hubs[0].settings, hubs[0].address).await?;
         let keys = set_up(&operator, upstream).await?;
+        if hubs.len() > 1 {
+            tokio::time::sleep(SPREAD).await;
+        }
         Ok(Self {
             hubs,
             operator,
