@@ -110,6 +110,8 @@ pub struct Request {
     pub operation: Operation,
     /// The body.
     pub body: Bytes,
+    /// Whether a header asks for a cost in the usage.
+    pub include_cost: bool,
     /// Unix milliseconds.
     pub arrived_ms: i64,
 }
@@ -121,8 +123,8 @@ pub struct Heading {
     pub request_id: i64,
     /// How many accounts were asked.
     pub attempts: u32,
-    /// What really answered.
-    pub model: String,
+    /// What really answers; absent where that is not known yet.
+    pub model: Option<String>,
     /// What was clamped or dropped.
     pub notes: Vec<String>,
     /// What is left of the rate limits.
@@ -165,7 +167,7 @@ pub struct Refused {
 }
 
 impl Refused {
-    /// Before anything was held: the id names no row.
+    /// Before anything was held, for a caller that is not known: the id names no row.
     #[must_use]
     pub fn early(error: RelayError) -> Self {
         Self {
@@ -241,21 +243,35 @@ impl Relay {
     /// [`Refused`]; what was consumed until then is settled.
     pub async fn call(&self, request: Request) -> Result<Reply, Refused> {
         let (caller, recognised) = (Arc::clone(&request.caller), request.recognised);
-        let job = self.peek(&caller, request).await.map_err(Refused::early)?;
+        let peeked = self.peek(&caller, request).await;
+        let job = peeked.map_err(|error| self.refuse_early(&caller, error))?;
         let is_stream = job.envelope.stream;
-        let model = Arc::clone(&job.model_name);
+        let standing = || self.standing(&caller);
         let hung_up = Arc::new(AtomicBool::new(false));
         let held = Held::default();
-        let mut journey = Journey::new(self.clone(), job, caller, recognised);
+        let mut journey = Journey::new(self.clone(), job, Arc::clone(&caller), recognised);
         journey.hung_up = Arc::clone(&hung_up);
         journey.held = held.clone();
         let config = &self.0.config;
         let journey = Outlive::new(journey.run(), &self.0.app.runtime, config.drain, hung_up);
         if is_stream {
-            early::race(journey, &held, &model, config.heartbeat).await
+            early::race(journey, &held, standing, config.heartbeat).await
         } else {
             journey.await
         }
+    }
+
+    /// What `caller` is told that is refused before anything was held.
+    #[must_use]
+    pub fn refuse_early(&self, caller: &Caller, error: RelayError) -> Refused {
+        Refused {
+            standing: Some(self.standing(caller)),
+            ..Refused::early(error)
+        }
+    }
+
+    fn standing(&self, caller: &Caller) -> Standing {
+        self.0.app.limits.peek(&admit::limited(caller), now_ms())
     }
 }
 
@@ -332,13 +348,9 @@ impl Journey {
         self.hung_up.load(Ordering::Relaxed)
     }
 
-    fn standing(&self) -> Standing {
-        self.relay.0.app.limits.peek(&admit::limited(&self.caller), now_ms())
-    }
-
     /// Ends the journey: what is still held is given back, with the outcome on its record.
     async fn refuse(&mut self, error: RelayError) -> Refused {
-        let standing = self.request_id.map(|_| self.standing());
+        let standing = Some(self.relay.standing(&self.caller));
         if let Some(admission) = self.admission.take() {
             self.void(admission, &error);
         } else if self.request_id.is_some()

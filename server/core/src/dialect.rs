@@ -5,6 +5,7 @@
 
 mod bound;
 mod chat;
+mod cost;
 mod counts;
 mod envelope;
 mod error;
@@ -18,6 +19,7 @@ mod sse;
 mod tally;
 
 pub use bound::{IMAGE_TOKENS_MAX, MESSAGE_TOKENS, TOOL_TOKENS};
+pub use cost::with_cost;
 pub use envelope::{CHOICES_MAX, Envelope, FIELDS_MAX, MAX_OUTPUT_MAX, MODEL_BYTES_MAX, PeekError};
 pub use error::{ErrorBody, UpstreamError, read_error, render_error, render_stream_error};
 pub use peek::peek;

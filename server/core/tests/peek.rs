@@ -39,6 +39,7 @@ const KEEP: Rewrite<'static> = Rewrite {
     max_output: None,
     max_output_field: MaxOutputField::MaxCompletionTokens,
     include_usage: false,
+    keep_cost_option: true,
 };
 
 fn rewrite(body: &str, rewrite: Rewrite<'_>) -> String {
@@ -467,6 +468,38 @@ fn a_rewrite_changes_only_what_is_ours() {
     );
     let expected = usage.replace("\"m\"", "\"n\"").replace("100", "7");
     assert_eq!(all, expected);
+}
+
+#[test]
+fn what_asks_for_a_cost_is_left_out_wherever_it_stands() {
+    let change = Rewrite {
+        include_usage: true,
+        keep_cost_option: false,
+        ..KEEP
+    };
+    let messages = r#""messages":[{"role":"user","content":"hi"}]"#;
+    let asked = r#","stream":true,"stream_options":{"include_usage":true}"#;
+    for (body, expected) in [
+        (
+            format!(r#"{{"usage":{{"include":true}} , "model":"m",{messages}{asked}}}"#),
+            format!(r#"{{ "model":"m",{messages}{asked}}}"#),
+        ),
+        (
+            format!(r#"{{"model":"m", "usage" : {{"include":false}},{messages}{asked}}}"#),
+            format!(r#"{{"model":"m",{messages}{asked}}}"#),
+        ),
+        (
+            format!(r#"{{"model":"m",{messages},"stream":true,"us\u0061ge":null}}"#),
+            format!(r#"{{"model":"m",{messages}{asked}}}"#),
+        ),
+    ] {
+        assert_eq!(rewrite(&body, change), expected);
+        let kept = Rewrite {
+            keep_cost_option: true,
+            ..change
+        };
+        assert!(rewrite(&body, kept).starts_with(body.trim_end_matches('}')), "{body}");
+    }
 }
 
 #[test]

@@ -3,9 +3,11 @@
 
 use bytes::Bytes;
 use gateway_core::dialect::{LineTooLong, Observed, Operation, Step, Tally};
+use gateway_core::pricing::PriceSheet;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The fixtures whose name ends in `suffix`, each with what is expected of it.
 fn fixtures(suffix: &str) -> Vec<(PathBuf, Bytes, Value)> {
@@ -156,6 +158,27 @@ fn an_untouched_piece_is_not_copied() {
     let step = Tally::stream(Operation::Chat, true).push(piece.clone()).unwrap();
     assert_eq!(step.forward.as_ptr(), piece.as_ptr());
     assert_eq!(step.forward, piece);
+}
+
+#[test]
+fn a_priced_stream_says_what_its_usage_costs_wherever_it_is_cut() {
+    let sheet: PriceSheet =
+        serde_json::from_value(json!({ "base": { "input": 1_000_000, "output": 2_000_000 } })).unwrap();
+    let sheet = Arc::new(sheet);
+    let events = |cost: &str| {
+        format!(
+            "data: {{\"choices\":[{{\"delta\":{{\"content\":\"x\"}}}}],\"usage\":{{\"prompt_tokens\":0,\"completion_tokens\":0}}}}\n\n\
+             data: {{\"choices\":[],\"usage\":{{\"prompt_tokens\":10,\"completion_tokens\":5{cost}}}}}\n\ndata: [DONE]"
+        )
+    };
+    let (bytes, expected) = (Bytes::from(events("")), events(",\"cost\":0.00002"));
+    for at in 0..=bytes.len() {
+        let pieces = [bytes.slice(..at), bytes.slice(at..)];
+        let tally = Tally::stream(Operation::Chat, false).priced(Some(Arc::clone(&sheet)));
+        let (forward, _, observed) = run(tally, pieces.into_iter());
+        assert_eq!(String::from_utf8(forward).unwrap(), expected, "{at}");
+        assert!(observed.usage.is_some());
+    }
 }
 
 #[test]

@@ -58,6 +58,8 @@ pub struct Deployment {
     pub max_output_field: MaxOutputField,
     /// Whether it leaves reasoning out of its output count.
     pub reasoning_excluded: bool,
+    /// Whether it knows `usage` in a request, which asks for a cost.
+    pub takes_cost_option: bool,
     /// The client to call it with.
     pub client: Client,
     pub(super) upstream: Arc<Upstream>,
@@ -144,6 +146,7 @@ impl Deployment {
                 MaxOutputField::MaxCompletionTokens
             },
             reasoning_excluded: preset.is_some_and(|preset| preset.reasoning_excluded),
+            takes_cost_option: preset.is_some_and(|preset| preset.takes_cost_option),
             client: upstream.client.clone(),
             upstream: Arc::clone(upstream),
         }

@@ -27,6 +27,7 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_OURHUB_ATTEMPTS: HeaderName = HeaderName::from_static("x-ourhub-attempts");
 const X_OURHUB_MODEL: HeaderName = HeaderName::from_static("x-ourhub-model");
 const X_OURHUB_NOTES: HeaderName = HeaderName::from_static("x-ourhub-notes");
+const X_OURHUB_INCLUDE_COST: HeaderName = HeaderName::from_static("x-ourhub-include-cost");
 const X_OURHUB_COST_USD: HeaderName = HeaderName::from_static("x-ourhub-cost-usd");
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
@@ -108,7 +109,9 @@ async fn call(
     let credential = Secret::new(credential(request.headers()).unwrap_or_default());
     let address = client::address(&site.app.edge, request);
     let body = read_body(request.headers(), payload, BODY_MAX).await;
-    let body = body.map_err(Refused::early)?;
+    let body = body.map_err(|error| site.relay.refuse_early(&caller, error))?;
+    let include_cost = request.headers().get(X_OURHUB_INCLUDE_COST);
+    let include_cost = include_cost.is_some_and(|asked| asked.as_bytes().eq_ignore_ascii_case(b"true"));
     let request = Request {
         caller,
         recognised,
@@ -116,6 +119,7 @@ async fn call(
         address,
         operation,
         body,
+        include_cost,
         arrived_ms,
     };
     site.relay.call(request).await
@@ -190,7 +194,9 @@ fn hand_out(reply: Reply) -> HttpResponse {
 fn head(response: &mut HttpResponseBuilder, heading: &Heading) {
     insert(response, X_REQUEST_ID, &render(Kind::Request, heading.request_id));
     attempts(response, heading.attempts);
-    insert(response, X_OURHUB_MODEL, &heading.model);
+    if let Some(model) = &heading.model {
+        insert(response, X_OURHUB_MODEL, model);
+    }
     if !heading.notes.is_empty() {
         insert(response, X_OURHUB_NOTES, &heading.notes.join("; "));
     }

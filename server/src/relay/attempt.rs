@@ -14,7 +14,7 @@ use crate::clock::now_ms;
 use crate::ledger::Outcome;
 use crate::metering::AttemptOutcome;
 use bytes::{Bytes, BytesMut};
-use gateway_core::dialect::{Observed, Rewrite, Tally, UpstreamError, read_error, scrub};
+use gateway_core::dialect::{Observed, Rewrite, Tally, UpstreamError, read_error, scrub, with_cost};
 use gateway_core::health::Event;
 use gateway_core::retry::{Action, Billed, ErrorText, Failure, Fault, Phase, RetryHints, Verdict, classify};
 use std::sync::Arc;
@@ -199,6 +199,7 @@ impl Journey {
                 max_output,
                 max_output_field: account.max_output_field,
                 include_usage: self.job.envelope.stream,
+                keep_cost_option: account.takes_cost_option,
             },
         );
         if let Some(admission) = &mut self.admission {
@@ -265,8 +266,11 @@ impl Journey {
         mut inbound: Inbound,
         until: tokio::time::Instant,
     ) -> Result<Good, Failed> {
-        let withhold = !self.job.envelope.include_usage;
-        let mut tally = Tally::stream(self.job.operation, withhold).reasoning_excluded(account.reasoning_excluded);
+        let envelope = &self.job.envelope;
+        let withhold = !envelope.include_usage && !envelope.include_cost;
+        let mut tally = Tally::stream(self.job.operation, withhold)
+            .reasoning_excluded(account.reasoning_excluded)
+            .priced(envelope.include_cost.then(|| Arc::clone(&self.job.sheet)));
         let mut prefix = BytesMut::new();
         while let Some(piece) = call::next(&mut inbound.pieces, until, Phase::FirstContent)
             .await
@@ -302,7 +306,7 @@ impl Journey {
         let Whole {
             status,
             content_type,
-            body,
+            mut body,
             observed,
         } = whole;
         let admission = self.admission.take().ok_or(RelayError::LedgerDown)?;
@@ -314,11 +318,8 @@ impl Journey {
         if admission.hold.durable().await.is_err() {
             return Err(self.withhold(admission));
         }
-        let mut heading = self.heading(&attempt.account, &admission, self.trail.count());
-        heading.model = observed
-            .model
-            .clone()
-            .unwrap_or_else(|| attempt.account.upstream_model.clone());
+        let model = observed.model.as_deref().unwrap_or(&attempt.account.upstream_model);
+        let mut heading = self.heading(model, &admission, self.trail.count());
         let ending = Ending {
             trail: &self.trail,
             outcome: if self.is_hung_up() {
@@ -331,6 +332,11 @@ impl Journey {
         };
         let charge = self.settlement().post(admission, &attempt.permit, &observed, ending);
         heading.cost_usd = Some(charge.render());
+        if self.job.envelope.include_cost
+            && let Some(priced) = with_cost(&body, charge)
+        {
+            body = Bytes::from(priced);
+        }
         Ok(Next::Answered(Box::new(Reply::Whole {
             heading,
             content_type,
@@ -348,7 +354,8 @@ impl Journey {
                 .answered(&attempt.account, AttemptOutcome::Cut, begun.status, attempt.times());
             return Err(self.withhold(admission));
         }
-        let heading = self.heading(&attempt.account, &admission, self.trail.count() + 1);
+        let model = begun.tally.model().unwrap_or(&attempt.account.upstream_model);
+        let heading = self.heading(model, &admission, self.trail.count() + 1);
         let source = Source {
             ttft_ms: self.elapsed_ms(),
             status: begun.status,
@@ -370,13 +377,13 @@ impl Journey {
         RelayError::LedgerDown
     }
 
-    fn heading(&self, account: &Deployment, admission: &super::Admission, attempts: u32) -> Heading {
+    fn heading(&self, model: &str, admission: &super::Admission, attempts: u32) -> Heading {
         Heading {
             request_id: admission.hold.request_id(),
             attempts,
-            model: account.upstream_model.clone(),
+            model: Some(model.to_owned()),
             notes: admission.notes.clone(),
-            standing: self.standing(),
+            standing: self.relay.standing(&self.caller),
             cost_usd: None,
         }
     }

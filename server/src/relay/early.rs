@@ -8,6 +8,7 @@ use super::stream::Streaming;
 use super::{Heading, Refused, Reply};
 use crate::clock::now_ms;
 use crate::ledger::{Down, Hold};
+use crate::limits::Standing;
 use bytes::Bytes;
 use futures_util::Stream;
 use gateway_core::dialect::Dialect;
@@ -59,8 +60,13 @@ pub struct Early {
     is_over: bool,
 }
 
-/// The journey's outcome, or after `silence` a stream that waits for it.
-pub(super) async fn race(mut journey: Journey, held: &Held, model: &str, silence: Duration) -> Result<Reply, Refused> {
+/// The journey's outcome, or after `silence` a stream that waits for it, with the `standing` of its caller.
+pub(super) async fn race(
+    mut journey: Journey,
+    held: &Held,
+    standing: impl Fn() -> Standing,
+    silence: Duration,
+) -> Result<Reply, Refused> {
     loop {
         if let Ok(done) = tokio::time::timeout(silence, &mut journey).await {
             return done;
@@ -73,7 +79,7 @@ pub(super) async fn race(mut journey: Journey, held: &Held, model: &str, silence
         }
         let heading = Heading {
             request_id,
-            model: model.to_owned(),
+            standing: standing(),
             ..Heading::default()
         };
         let timer = Box::pin(tokio::time::sleep_until(Instant::now()));

@@ -43,7 +43,8 @@ pub(super) struct Job {
 
 impl Relay {
     pub(super) async fn peek(&self, caller: &Caller, request: Request) -> Result<Job, RelayError> {
-        let (envelope, body) = peek(request.operation, &request.body).map_err(RelayError::Body)?;
+        let (mut envelope, body) = peek(request.operation, &request.body).map_err(RelayError::Body)?;
+        envelope.include_cost |= request.include_cost;
         let name = envelope.model.clone();
         if !caller.allows_model(&name) {
             return Err(RelayError::ModelNotAllowed { model: name });

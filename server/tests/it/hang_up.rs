@@ -151,6 +151,7 @@ async fn journey(hub: &Hub, key: &str, body: &Value) -> u16 {
         address: None,
         operation: Operation::Chat,
         body: Bytes::from(body.to_string()),
+        include_cost: false,
         arrived_ms: now_ms(),
     };
     match hub.relay.call(request).await {

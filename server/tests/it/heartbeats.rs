@@ -22,9 +22,14 @@ async fn a_slow_first_content_brings_comments_and_then_the_answer() {
     hub.account("one").await;
     let gate = Arc::new(Semaphore::new(0));
     hub.upstream.answer("one", Reply::stream(&["late"], 10, 5).gated(&gate));
-    let key = hub.key().await;
+    let key = hub.key_with(|settings| settings.rates.rpm = Some(60)).await;
     let mut stream = key.open(&hello_streamed()).await;
     assert_eq!(stream.status, 200);
+    assert_eq!(stream.headers.get("x-ratelimit-remaining-requests").unwrap(), "59");
+    assert!(
+        stream.headers.get("x-ourhub-model").is_none(),
+        "nobody has answered yet"
+    );
     stream.until(&COMMENT.repeat(3)).await;
     let id = stream.headers.get("x-request-id").unwrap().to_str().unwrap().to_owned();
     gate.add_permits(1);

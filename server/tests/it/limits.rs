@@ -21,6 +21,43 @@ fn assert_limited(answer: &Answer) {
     );
     let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=60).contains(&seconds), "{seconds}");
+    assert_standing(answer);
+}
+
+/// The answer says what is left of a limit on requests or on tokens.
+fn assert_standing(answer: &Answer) {
+    let is_told = |what: &str| {
+        let told = ["limit", "remaining", "reset"].map(|part| answer.header(&format!("x-ratelimit-{part}-{what}")));
+        assert!(told.iter().all(Option::is_some) || told == [None; 3], "{answer:?}");
+        told[0].is_some()
+    };
+    assert!([is_told("requests"), is_told("tokens")].contains(&true), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_refused_is_told_what_is_left_of_the_limits() {
+    let hub = spawn().await;
+    hub.account("one").await;
+    let key = hub
+        .key_with(|settings| {
+            settings.rates.rpm = Some(60);
+            settings.caps.day = Some(Nano(1));
+        })
+        .await;
+    let mut unknown = hello();
+    unknown["model"] = json!("unknown");
+    let answers = [
+        (key.chat(&hello()).await, "insufficient_quota"),
+        (key.chat(&unknown).await, "model_not_found"),
+        (key.send("/v1/chat/completions", "{").await, "invalid_json"),
+    ];
+    for (answer, code) in answers {
+        assert_eq!(answer.code(), code, "{answer:?}");
+        assert_standing(&answer);
+        assert_eq!(answer.header("x-ratelimit-remaining-requests"), Some("60"), "{code}");
+    }
+    drop(key);
+    hub.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -153,7 +190,12 @@ async fn a_key_has_only_so_many_requests_under_way() {
     hub.account("one").await;
     let gate = Arc::new(Semaphore::new(0));
     hub.upstream.answer("one", Reply::chat("hello", 10, 5).gated(&gate));
-    let key = hub.key_with(|settings| settings.rates.max_in_flight = Some(2)).await;
+    let key = hub
+        .key_with(|settings| {
+            settings.rates.max_in_flight = Some(2);
+            settings.rates.rpm = Some(60);
+        })
+        .await;
     let body = hello();
     let running = join_all([key.chat(&body), key.chat(&body)]);
     let third = async {

@@ -9,6 +9,7 @@ mod harness;
 mod upstream;
 
 mod bad_input;
+mod cost;
 mod failover;
 mod hang_up;
 mod heartbeats;

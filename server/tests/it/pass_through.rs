@@ -64,6 +64,7 @@ async fn answers_carry_the_headers_that_say_what_happened() {
     assert_eq!(answer.header("x-ratelimit-limit-tokens"), Some("100000"));
     assert!(answer.header("x-ratelimit-reset-requests").unwrap().ends_with("ms"));
     assert_eq!(streamed.header("x-ourhub-attempts"), Some("1"));
+    assert_eq!(streamed.header("x-ourhub-model"), Some("small-2026-01-01"));
     assert_eq!(streamed.header("x-ourhub-cost-usd"), None);
     assert_eq!(streamed.header("x-ratelimit-remaining-requests"), Some("58"));
     assert!(
@@ -74,6 +75,53 @@ async fn answers_carry_the_headers_that_say_what_happened() {
     );
     let ids: Vec<i64> = hub.holds().await.iter().map(|hold| hold.id).collect();
     assert_eq!(ids, [answer.request_id(), streamed.request_id()]);
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn headers_stay_on_their_side() {
+    let hub = spawn().await;
+    hub.account("one").await;
+    let key = hub.key().await;
+    let told = |reply: Reply| {
+        reply
+            .header("set-cookie", "session=upstream")
+            .header("x-request-id", "req_upstream")
+            .header("server", "upstream/1.0")
+            .header("openai-organization", "org-upstream")
+            .header("x-ratelimit-remaining-requests", "7")
+    };
+    for (reply, body) in [
+        (Reply::chat("hello", 10, 5), hello()),
+        (Reply::stream(&["hello"], 10, 5), hello_streamed()),
+        (Reply::error(400, "bad_value"), hello()),
+    ] {
+        hub.upstream.answer("one", told(reply));
+        let request = key
+            .post("/v1/chat/completions", body.to_string())
+            .header("cookie", "session=client")
+            .header("x-forwarded-for", "192.0.2.7")
+            .header("user-agent", "client/1.0")
+            .header("openai-organization", "org-client")
+            .header("x-ourhub-include-cost", "false");
+        let answer = crate::harness::Answer::read(request.send().await.unwrap()).await;
+        for (name, value) in &answer.headers {
+            let value = value.to_str().unwrap();
+            assert!(!value.contains("upstream"), "{name}: {value}");
+        }
+        for name in ["set-cookie", "server", "x-ratelimit-remaining-requests"] {
+            assert_eq!(answer.header(name), None, "{name}");
+        }
+        assert!(answer.header("x-request-id").unwrap().starts_with("req_"));
+        let arrived = hub.upstream.arrived("one").pop().unwrap();
+        assert_eq!(arrived.header("authorization"), Some("Bearer sk-up-one"));
+        for (name, value) in &arrived.headers {
+            let sent = ["host", "authorization", "content-type", "content-length", "accept"];
+            assert!(sent.contains(&name.as_str()), "{name} was sent upstream");
+            assert!(!value.contains(&key.text) && !value.contains("client"), "{name}");
+        }
+    }
     drop(key);
     hub.close().await;
 }

@@ -29,6 +29,8 @@ pub struct Preset {
     pub docs: &'static str,
     /// Whether it leaves reasoning tokens out of its output count, so that they must be added.
     pub reasoning_excluded: bool,
+    /// Whether it knows `usage` in a request, which asks for a cost.
+    pub takes_cost_option: bool,
     /// The field that limits the output: `max_completion_tokens` or `max_tokens`.
     pub max_output_field: &'static str,
 }
@@ -42,6 +44,7 @@ const HOSTED: Preset = Preset {
     needs_key: true,
     docs: "",
     reasoning_excluded: false,
+    takes_cost_option: false,
     max_output_field: "max_tokens",
 };
 
@@ -89,6 +92,7 @@ static PRESETS: [Preset; 11] = [
         name: "OpenRouter",
         base_url: "https://openrouter.ai/api/v1",
         docs: "https://openrouter.ai/settings/keys",
+        takes_cost_option: true,
         ..HOSTED
     },
     Preset {

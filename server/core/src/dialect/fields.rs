@@ -30,7 +30,7 @@ pub(super) enum Field {
     Functions,
     /// Text the answer is expected to repeat; what of it is wrong is billed as output.
     Prediction,
-    /// Whether usage carries a cost.
+    /// OpenRouter's way to ask for a cost in the usage.
     Usage,
     /// Which class of service, with its price.
     ServiceTier,
@@ -100,6 +100,7 @@ const OWNED: &[(&str, Field)] = &[
 const OWNED_EMBEDDINGS: &[(&str, Field)] = &[
     ("model", Field::Model),
     ("input", Field::Input),
+    ("usage", Field::Usage),
     ("service_tier", Field::ServiceTier),
 ];
 

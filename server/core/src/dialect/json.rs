@@ -68,6 +68,21 @@ pub(super) fn place_in(outer: &str, inner: &str) -> Range<usize> {
     start..start + inner.len()
 }
 
+/// Where the member with the value `value` stands in `text`, with a comma, so that the object is whole without it; its name has no
+/// quotes within.
+pub(super) fn member_in(text: &str, value: &str) -> Range<usize> {
+    let Range { start, end } = place_in(text, value);
+    let name_end = text[..start].rfind('"').unwrap_or(start);
+    let name = text[..name_end].rfind('"').unwrap_or(name_end);
+    let before = text[..name].trim_ascii_end();
+    if before.ends_with(',') {
+        return before.len() - 1..end;
+    }
+    let after = text[end..].trim_ascii_start();
+    let comma = usize::from(after.starts_with(','));
+    name..text.len() - after.len() + comma
+}
+
 /// Whether `raw` is `null`.
 pub(super) fn is_null(raw: &RawValue) -> bool {
     raw.get() == "null"
@@ -90,6 +105,22 @@ mod tests {
         assert_eq!(&text[place_in(text, members[0].1.get())], "[1, 2]");
         assert_eq!(members[1].0, "b");
         assert!(is_null(members[1].1));
+    }
+
+    #[test]
+    fn an_object_is_whole_without_a_member() {
+        for (text, without) in [
+            (r#"{"u" : {"x":1} , "b":2}"#, r#"{ "b":2}"#),
+            (r#"{"b":2 , "u":null }"#, r#"{"b":2  }"#),
+            (r#"{"b":2,"\u0075":1,"c":3}"#, r#"{"b":2,"c":3}"#),
+            (r#"{"u":1}"#, "{}"),
+        ] {
+            let Members(members) = serde_json::from_str(text).unwrap();
+            let (_, value) = members.iter().find(|(name, _)| name == "u").unwrap();
+            let mut left = text.to_owned();
+            left.replace_range(member_in(text, value.get()), "");
+            assert_eq!(left, without);
+        }
     }
 
     #[test]

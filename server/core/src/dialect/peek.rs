@@ -8,7 +8,7 @@ use super::Operation;
 use super::bound::{Count, Walk};
 use super::envelope::{CHOICES_MAX, Envelope, FIELDS_MAX, MAX_OUTPUT_MAX, MODEL_BYTES_MAX, PeekError};
 use super::fields::{self, FREE_TIERS, FREE_TTLS, Field};
-use super::json::{Members, Name, cut, is_null, place_in};
+use super::json::{Members, Name, cut, is_null, member_in, place_in};
 use super::place::Place;
 use super::rewrite::{Body, MaxOutputField, UsageOption};
 use serde::de::{Deserializer as _, Error, IgnoredAny, MapAccess, Visitor};
@@ -123,6 +123,9 @@ impl<'de> Reader<'de> {
     fn small(&mut self, field: Field, name: &str, raw: &'de RawValue) -> Result<(), PeekError> {
         if field == Field::Model {
             return self.model(raw);
+        }
+        if field == Field::Usage {
+            self.body.cost_option = Some(member_in(self.text, raw.get()));
         }
         match field {
             Field::StreamOptions => self.stream_options = Some(raw),

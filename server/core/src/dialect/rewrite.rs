@@ -38,6 +38,8 @@ pub struct Body {
     pub(super) max_output: Option<(MaxOutputField, Range<usize>)>,
     /// What asks for usage in a stream; `None` where the answer is not streamed.
     pub(super) usage: Option<UsageOption>,
+    /// The member that asks for a cost, with one of its commas.
+    pub(super) cost_option: Option<Range<usize>>,
     /// The closing brace.
     pub(super) end: usize,
 }
@@ -68,6 +70,8 @@ pub struct Rewrite<'a> {
     pub max_output_field: MaxOutputField,
     /// Whether the stream shall carry usage; `false` leaves the client's choice.
     pub include_usage: bool,
+    /// Whether `usage`, which asks us for a cost, goes upstream too.
+    pub keep_cost_option: bool,
 }
 
 impl Body {
@@ -80,7 +84,7 @@ impl Body {
     /// The bytes for the upstream: `original`, of which this body was made, with what `rewrite` changes.
     #[must_use]
     pub fn rewrite(&self, original: &[u8], rewrite: &Rewrite<'_>) -> Vec<u8> {
-        let mut edits: Vec<(Range<usize>, String)> = Vec::with_capacity(3);
+        let mut edits: Vec<(Range<usize>, String)> = Vec::with_capacity(4);
         let mut appended = String::new();
         if rewrite.model != self.model_name {
             edits.push((self.model.clone(), serde_json::json!(rewrite.model).to_string()));
@@ -90,6 +94,9 @@ impl Body {
                 Some((_, place)) => edits.push((place.clone(), limit.to_string())),
                 None => appended = format!(r#","{}":{limit}"#, rewrite.max_output_field.as_str()),
             }
+        }
+        if let Some(place) = self.cost_option.clone().filter(|_| !rewrite.keep_cost_option) {
+            edits.push((place, String::new()));
         }
         if rewrite.include_usage {
             match &self.usage {
@@ -111,7 +118,7 @@ impl Body {
 }
 
 /// `original` with each place replaced by its text; the places do not overlap.
-fn splice(original: &[u8], mut edits: Vec<(Range<usize>, String)>) -> Vec<u8> {
+pub(super) fn splice(original: &[u8], mut edits: Vec<(Range<usize>, String)>) -> Vec<u8> {
     edits.sort_unstable_by_key(|(place, _)| place.start);
     let added: usize = edits.iter().map(|(_, text)| text.len()).sum();
     let mut bytes = Vec::with_capacity(original.len() + added);

@@ -5,6 +5,7 @@
 
 use bytes::{Bytes, BytesMut};
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// How long a line may be, in bytes.
 pub const LINE_BYTES_MAX: usize = 1 << 20;
@@ -98,25 +99,49 @@ pub(super) fn split(block: &Bytes) -> impl Iterator<Item = Bytes> {
 /// The data of `event`, its lines joined; `None` where there is none, as in a comment that keeps the connection alive.
 pub(super) fn data(event: &[u8]) -> Option<Cow<'_, [u8]>> {
     let mut found: Option<Cow<'_, [u8]>> = None;
-    let mut start = 0;
-    while start < event.len() {
-        let end = memchr::memchr(b'\n', &event[start..]).map_or(event.len(), |at| start + at);
-        let line = event[start..end].strip_suffix(b"\r").unwrap_or(&event[start..end]);
-        start = end + 1;
-        let Some(value) = line.strip_prefix(b"data") else {
-            continue;
-        };
-        let value = match value {
-            [] => value,
-            [b':', b' ', value @ ..] | [b':', value @ ..] => value,
-            _ => continue,
-        };
+    for place in data_lines(event) {
+        let value = &event[place];
         found = Some(match found {
             None => Cow::Borrowed(value),
             Some(earlier) => Cow::Owned([&*earlier, b"\n", value].concat()),
         });
     }
     found
+}
+
+/// Where in `event` byte `at` of its data stands.
+pub(super) fn place_of(event: &[u8], at: usize) -> Option<usize> {
+    let mut passed = 0;
+    for place in data_lines(event) {
+        if at <= passed + place.len() {
+            return Some(place.start + at - passed);
+        }
+        passed += place.len() + 1;
+    }
+    None
+}
+
+/// Where the values of the data lines of `event` stand.
+fn data_lines(event: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        while start < event.len() {
+            let end = memchr::memchr(b'\n', &event[start..]).map_or(event.len(), |at| start + at);
+            let line = event[start..end].strip_suffix(b"\r").unwrap_or(&event[start..end]);
+            let line_end = start + line.len();
+            start = end + 1;
+            let Some(value) = line.strip_prefix(b"data") else {
+                continue;
+            };
+            let value = match value {
+                [] => value,
+                [b':', b' ', value @ ..] | [b':', value @ ..] => value,
+                _ => continue,
+            };
+            return Some(line_end - value.len()..line_end);
+        }
+        None
+    })
 }
 
 #[cfg(test)]

@@ -1,16 +1,19 @@
 //! The tally: an upstream's reply on its way to the client, read for usage, content and errors.
 //!
-//! Invariant: the bytes given out are the upstream's, event for event, without the usage the client did not ask for, without errors and
-//! what follows them (an error carries an upstream's words and is rendered anew), and without what follows the mark of the end; how the
-//! network cut the bytes changes nothing. Pure.
+//! Invariant: the bytes given out are the upstream's, event for event, without the usage the client did not ask for, with the cost it
+//! did ask for, without errors and what follows them (an error carries an upstream's words and is rendered anew), and without what
+//! follows the mark of the end; how the network cut the bytes changes nothing. Pure.
 
 use super::Operation;
 use super::chat::Frame;
+use super::cost::event_with_cost;
 use super::error::{UpstreamError, read_frame};
 use super::sse::{self, Events, LineTooLong};
+use crate::money::Nano;
+use crate::pricing::{PriceSheet, charge};
 use crate::usage::Usage;
 use bytes::{Bytes, BytesMut};
-use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// How much of a whole reply is read for its usage, in bytes; of a longer one only the end.
 const WHOLE_BYTES_MAX: usize = 16 << 20;
@@ -54,8 +57,16 @@ pub struct Observed {
 pub struct Tally {
     operation: Operation,
     reasoning_excluded: bool,
+    sheet: Option<Arc<PriceSheet>>,
     observed: Observed,
     reply: Reply,
+}
+
+/// What becomes of an event on its way to the client.
+enum Fate {
+    Keep,
+    LeaveOut,
+    Replace(Vec<u8>),
 }
 
 #[derive(Debug)]
@@ -98,10 +109,23 @@ impl Tally {
         }
     }
 
+    /// For a client that asked for a cost in the usage of its stream: what the usage costs by `sheet`.
+    #[must_use]
+    pub fn priced(self, sheet: Option<Arc<PriceSheet>>) -> Self {
+        Self { sheet, ..self }
+    }
+
+    /// The model that the upstream says is answering, as far as it was read.
+    #[must_use]
+    pub fn model(&self) -> Option<&str> {
+        self.observed.model.as_deref()
+    }
+
     fn new(operation: Operation, reply: Reply) -> Self {
         Self {
             operation,
             reasoning_excluded: false,
+            sheet: None,
             observed: Observed::default(),
             reply,
         }
@@ -133,7 +157,8 @@ impl Tally {
                 continue;
             }
             match self.read(&event, withhold_usage, &mut step) {
-                ControlFlow::Continue(()) if self.observed.error.is_none() => forward.keep(event.len()),
+                Fate::Keep if self.observed.error.is_none() => forward.keep(event.len()),
+                Fate::Replace(bytes) if self.observed.error.is_none() => forward.replace(event.len(), &bytes),
                 // What follows an error is not for the client either: a mark of a good end, say.
                 _ => forward.drop(event.len()),
             }
@@ -142,32 +167,41 @@ impl Tally {
         Ok(step)
     }
 
-    /// Reads one event; breaks where it is not for the client.
-    fn read(&mut self, event: &[u8], withhold_usage: bool, step: &mut Step) -> ControlFlow<()> {
+    /// Reads one event.
+    fn read(&mut self, event: &[u8], withhold_usage: bool, step: &mut Step) -> Fate {
         let Some(data) = sse::data(event) else {
-            return ControlFlow::Continue(());
+            return Fate::Keep;
         };
         if data.trim_ascii() == b"[DONE]" {
             step.done = true;
             self.observed.saw_done = true;
-            return ControlFlow::Continue(());
+            return Fate::Keep;
         }
         let Some(frame) = Frame::read(&data) else {
-            return ControlFlow::Continue(());
+            return Fate::Keep;
         };
         let is_error = self
             .observed
             .see(&frame, &data, self.operation, self.reasoning_excluded);
         if is_error {
             step.error = step.error.take().or_else(|| self.observed.error.clone());
-            return ControlFlow::Break(());
+            return Fate::LeaveOut;
         }
         step.content_seen |= frame.content.is_any();
         if withhold_usage && frame.is_usage_only() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
+            return Fate::LeaveOut;
         }
+        let priced = self
+            .price()
+            .and_then(|cost| event_with_cost(event, &data, &frame, cost));
+        priced.map_or(Fate::Keep, Fate::Replace)
+    }
+
+    /// What the usage that was reported last costs, where the client asked.
+    fn price(&self) -> Option<Nano> {
+        let sheet = self.sheet.as_ref()?;
+        let usage = self.observed.usage.as_ref().filter(|usage| !is_placeholder(usage))?;
+        charge(sheet, usage)
     }
 
     /// What the reply was, after its last byte or after it was cut.
@@ -186,18 +220,17 @@ impl Tally {
                 let is_whole = sse::data(&rest).is_none_or(|data| {
                     data.trim_ascii() == b"[DONE]" || serde_json::from_slice::<serde::de::IgnoredAny>(&data).is_ok()
                 });
-                let is_over = self.observed.saw_done;
-                if !is_over
-                    && self.read(&rest, withhold_usage, &mut Step::default()).is_continue()
-                    && is_whole
-                    && self.observed.error.is_none()
-                {
-                    self.observed.rest = rest;
+                if !self.observed.saw_done {
+                    let fate = self.read(&rest, withhold_usage, &mut Step::default());
+                    let is_for_client = is_whole && self.observed.error.is_none();
+                    self.observed.rest = match fate {
+                        Fate::Keep if is_for_client => rest,
+                        Fate::Replace(bytes) if is_for_client => Bytes::from(bytes),
+                        _ => Bytes::new(),
+                    };
                 }
             }
         }
-        // An upstream that answered has read at least one token: zeros are a placeholder, not a count.
-        let is_placeholder = |usage: &Usage| usage.total() == 0;
         if self.observed.usage.as_ref().is_some_and(is_placeholder) {
             self.observed.usage = None;
         }
@@ -243,6 +276,11 @@ impl Observed {
     }
 }
 
+/// Whether `usage` is no count: an upstream that answered has read at least one token.
+fn is_placeholder(usage: &Usage) -> bool {
+    usage.total() == 0
+}
+
 /// Of a reply that is too long to be read, only the last pieces are kept.
 fn keep_the_end(pieces: &mut Vec<Bytes>, bytes: usize) {
     if bytes <= WHOLE_BYTES_MAX {
@@ -256,7 +294,7 @@ fn keep_the_end(pieces: &mut Vec<Bytes>, bytes: usize) {
     pieces.drain(..from.unwrap_or(0));
 }
 
-/// A block of events of which some are left out; not copied while none is.
+/// A block of events of which some are left out or replaced; not copied while none is.
 struct Forward<'a> {
     block: &'a Bytes,
     at: usize,
@@ -283,6 +321,13 @@ impl<'a> Forward<'a> {
         self.copied
             .get_or_insert_with(|| BytesMut::from(&self.block[..self.at]));
         self.at += bytes;
+    }
+
+    fn replace(&mut self, bytes: usize, by: &[u8]) {
+        self.drop(bytes);
+        if let Some(copied) = &mut self.copied {
+            copied.extend_from_slice(by);
+        }
     }
 
     fn finish(self) -> Bytes {
