@@ -19,7 +19,7 @@ pub struct Model {
     pub dialect: String,
     /// Without a trailing slash.
     pub base_url: String,
-    /// How the secret is sent: bearer, api_key, none.
+    /// How the secret is sent: bearer, or the name of the header that carries it alone.
     pub auth_scheme: String,
     /// Sealed secret; empty where none is needed.
     pub secret: Vec<u8>,

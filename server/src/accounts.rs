@@ -106,6 +106,8 @@ pub struct NewAccount {
     pub base_url: Option<String>,
     /// The key at the provider; empty where it needs none.
     pub secret: Secret,
+    /// How the key is sent: `bearer`, which it is where absent, or the header that carries it alone.
+    pub auth_scheme: Option<String>,
     /// http, https, socks5 or socks5h, with its user name and password if it needs them.
     pub proxy_url: Option<Secret>,
     /// What it serves.
@@ -137,6 +139,8 @@ pub struct Change {
     pub base_url: Option<String>,
     /// A new key at the provider.
     pub secret: Option<Secret>,
+    /// How the key is sent.
+    pub auth_scheme: Patch<String>,
     /// The proxy. Another one demands the secret anew.
     pub proxy_url: Patch<Secret>,
     /// What it serves.
@@ -179,6 +183,8 @@ pub struct Account {
     pub base_url: String,
     /// Of the secret; empty where there is none.
     pub last_four: String,
+    /// How the key is sent: `bearer`, or the header that carries it alone.
+    pub auth_scheme: String,
     /// Without user name and password.
     pub proxy_url: Option<String>,
     /// What it serves.

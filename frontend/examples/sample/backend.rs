@@ -320,6 +320,7 @@ fn account_view(id: &str, label: &str, provider: &str, state: &str) -> AccountVi
         dialect: "chat".to_owned(),
         base_url: "https://api.openai.com/v1".to_owned(),
         last_four: "9QAA".to_owned(),
+        auth_scheme: "bearer".to_owned(),
         priority: 0,
         weight: 100,
         region: None,

@@ -46,6 +46,8 @@ pub struct AccountView {
     pub base_url: String,
     /// The last four characters of the secret; empty where there is none.
     pub last_four: String,
+    /// How the key is sent: `bearer`, or the header that carries it alone.
+    pub auth_scheme: String,
     /// Lower goes first.
     pub priority: i32,
     /// Share among equals.
@@ -95,6 +97,9 @@ pub struct NewAccount {
     /// The key at the provider.
     #[serde(default)]
     pub secret: String,
+    /// How the key is sent: `bearer`, which it is when absent, or the header that carries it alone.
+    #[serde(default)]
+    pub auth_scheme: Option<String>,
     /// Lower goes first; 0 when absent.
     #[serde(default)]
     pub priority: Option<i32>,
@@ -134,6 +139,9 @@ pub struct AccountPatch {
     /// A new key at the provider.
     #[serde(deserialize_with = "patch::required")]
     pub secret: Option<String>,
+    /// How the key is sent; null means `bearer`.
+    #[serde(deserialize_with = "patch::present")]
+    pub auth_scheme: Option<Option<String>>,
     /// Lower goes first; null means 0.
     #[serde(deserialize_with = "patch::present")]
     pub priority: Option<Option<i32>>,
@@ -289,6 +297,7 @@ impl AccountForm {
             dialect: None,
             base_url: text(&self.base_url),
             secret: self.secret.trim().to_owned(),
+            auth_scheme: None,
             priority: priority.and_then(Result::ok),
             weight,
             region: text(&self.region),
@@ -311,6 +320,7 @@ impl AccountForm {
             label: Some(new.label),
             base_url: new.base_url,
             secret: Some(new.secret).filter(|secret| !secret.is_empty()),
+            auth_scheme: None,
             priority: Some(new.priority),
             weight: Some(new.weight),
             region: Some(new.region),

@@ -5,7 +5,7 @@
 
 mod preset;
 
-pub use preset::{AuthScheme, Preset, preset, presets};
+pub use preset::{Preset, preset, presets};
 
 use crate::pricing::PriceSheet;
 use serde::{Deserialize, Serialize};

@@ -8,7 +8,7 @@ use gateway_core::{
     catalog::{Preset, preset},
     dialect::Dialect,
 };
-use reqwest::Url;
+use reqwest::{Url, header::HeaderName};
 use std::collections::HashSet;
 
 const LABEL_MAX: usize = 80;
@@ -19,6 +19,26 @@ const REGION_MAX: usize = 32;
 const WEIGHT_MAX: i32 = 1_000;
 const PRIORITY_MAX: i32 = 1_000;
 const GRANT_MAX: i64 = 1_000_000_000_000;
+const HEADER_MAX: usize = 64;
+/// The way to send a key that most providers know: `Authorization: Bearer …`.
+pub(super) const BEARER: &str = "bearer";
+/// What carries no key: words that are no headers, and headers that mean something to HTTP, as do all that begin with one of [`KINDS`].
+const TAKEN: [&str; 13] = [
+    "basic",
+    "none",
+    "connection",
+    "cookie",
+    "date",
+    "expect",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+];
+const KINDS: [&str; 4] = ["accept", "content-", "proxy-", "x-forwarded-"];
 /// The dialects that requests go out in.
 const SPOKEN: [Dialect; 1] = [Dialect::Chat];
 
@@ -28,6 +48,7 @@ pub(super) struct Reach {
     pub(super) dialect: Dialect,
     pub(super) base_url: Url,
     pub(super) secret: Secret,
+    pub(super) auth_scheme: String,
     pub(super) proxy: Option<Secret>,
 }
 
@@ -53,11 +74,13 @@ pub(super) fn reach(new: &NewAccount, guard: &Guard, errors: &mut FieldErrors) -
         text => base_url(text, guard, errors),
     };
     check_secret(&new.secret, preset, errors);
+    let auth_scheme = auth_scheme(new.auth_scheme.as_deref().unwrap_or(BEARER), errors);
     check_proxy(new.proxy_url.as_ref(), guard, errors);
     Some(Reach {
         dialect: dialect?,
         base_url: base_url?,
         secret: new.secret.clone(),
+        auth_scheme,
         proxy: new.proxy_url.clone(),
     })
 }
@@ -98,6 +121,20 @@ pub(super) fn check_secret(secret: &Secret, preset: Option<&Preset>, errors: &mu
             "A key has no spaces and only letters, digits and signs of ASCII.",
         );
     }
+}
+
+/// How a key is sent, in lower case; what is wrong with it is noted.
+pub(super) fn auth_scheme(text: &str, errors: &mut FieldErrors) -> String {
+    let name = text.trim().to_ascii_lowercase();
+    let is_header = name.len() <= HEADER_MAX && HeaderName::from_bytes(name.as_bytes()).is_ok();
+    let is_taken = TAKEN.contains(&name.as_str()) || KINDS.iter().any(|kind| name.starts_with(kind));
+    if !is_header || is_taken {
+        errors.refuse(
+            "auth_scheme",
+            "Write bearer, or the name of the header that carries the key alone, for example api-key.",
+        );
+    }
+    name
 }
 
 /// Notes what is wrong with a proxy.

@@ -6,7 +6,7 @@
 use super::{
     AREA, Account, AccountsError, Change, Fleet, Grants, Live, Models, NewAccount, Patch, Served, Standing, Times,
     check::{self, Reach},
-    upstream::{binding, open_secrets},
+    upstream::{binding, open_secrets, reach},
 };
 use crate::{
     alerts, clock,
@@ -90,7 +90,7 @@ impl Fleet {
         self.get(id).await
     }
 
-    /// Changes an account. A new key or address, and being enabled again, make it take traffic at once.
+    /// Changes an account. A new key or address, another way to send the key, and being enabled again make it take traffic at once.
     ///
     /// # Errors
     /// [`AccountsError::NotFound`], [`AccountsError::Invalid`] naming every wrong field, [`AccountsError::Secrets`],
@@ -111,7 +111,6 @@ impl Fleet {
         apply_plain(&mut row, &change, &mut errors);
         self.apply_reach(&mut row, &old, &change, &mut errors)?;
         errors.finish().map_err(AccountsError::Invalid)?;
-        let reach = |row: &account::Model| (row.secret.clone(), row.base_url.clone(), row.proxy_url.clone());
         let is_off = row.disabled_at.is_some();
         let is_back = old.disabled_at.is_some() && row.disabled_at.is_none();
         let is_fresh = reach(&row) != reach(&old) || is_back;
@@ -241,7 +240,6 @@ impl Fleet {
         let proxy = if keeps_proxy { proxy } else { new_proxy };
         row.base_url = check::stored(&base_url);
         let sealed = self.seal(row.id, &base_url, &secret, proxy.as_ref())?;
-        row.auth_scheme = auth_scheme(&secret).to_owned();
         (row.secret, row.last_four) = (sealed.secret, sealed.last_four);
         (row.proxy_url, row.proxy_secret) = (sealed.proxy_url, sealed.proxy_secret);
         Ok(())
@@ -307,6 +305,7 @@ impl Fleet {
             dialect: row.dialect,
             base_url: row.base_url,
             last_four: row.last_four,
+            auth_scheme: row.auth_scheme,
             proxy_url: row.proxy_url,
             models: if row.every_model {
                 Models::All
@@ -338,6 +337,11 @@ fn apply_plain(row: &mut account::Model, change: &Change, errors: &mut FieldErro
         check::check_label(label, errors);
         row.label = label.trim().to_owned();
     }
+    match &change.auth_scheme {
+        Patch::Keep => {}
+        Patch::Clear => check::BEARER.clone_into(&mut row.auth_scheme),
+        Patch::Set(scheme) => row.auth_scheme = check::auth_scheme(scheme, errors),
+    }
     let standing = Standing {
         priority: change.priority.clone().or(row.priority, PRIORITY),
         weight: change.weight.clone().or(row.weight, WEIGHT),
@@ -365,7 +369,7 @@ fn new_row(id: i64, new: &NewAccount, reach: &Reach, sealed: Sealed) -> account:
         provider: new.provider.clone(),
         dialect: reach.dialect.as_str().to_owned(),
         base_url: check::stored(&reach.base_url),
-        auth_scheme: auth_scheme(&reach.secret).to_owned(),
+        auth_scheme: reach.auth_scheme.clone(),
         secret: sealed.secret,
         last_four: sealed.last_four,
         priority: new.standing.priority,
@@ -383,11 +387,6 @@ fn new_row(id: i64, new: &NewAccount, reach: &Reach, sealed: Sealed) -> account:
         last_error: None,
         last_error_at: None,
     }
-}
-
-/// How `secret` is sent.
-fn auth_scheme(secret: &Secret) -> &'static str {
-    if secret.is_empty() { "none" } else { "bearer" }
 }
 
 /// Replaces the deployments of account `id`.

@@ -33,6 +33,7 @@ fn new(label: &str) -> NewAccount {
         dialect: None,
         base_url: None,
         secret: Secret::new(CANARY.to_owned()),
+        auth_scheme: None,
         proxy_url: None,
         models: Models::All,
         standing: Standing::default(),
@@ -120,6 +121,7 @@ async fn every_wrong_field_of_an_account_is_named() {
         dialect: Some("morse".to_owned()),
         base_url: Some("http://10.0.0.1/v1".to_owned()),
         secret: Secret::new("with space".to_owned()),
+        auth_scheme: Some("content-type".to_owned()),
         proxy_url: Some(Secret::new("ftp://proxy".to_owned())),
         models: Models::Named(Vec::new()),
         standing: Standing {
@@ -136,6 +138,7 @@ async fn every_wrong_field_of_an_account_is_named() {
     let mut named = fields(fleet.create(&wrong).await.unwrap_err());
     named.sort_unstable();
     let all = [
+        "auth_scheme",
         "base_url",
         "dialect",
         "label",
@@ -157,6 +160,47 @@ async fn every_wrong_field_of_an_account_is_named() {
     };
     assert_eq!(fields(fleet.create(&keyless).await.unwrap_err()), ["secret"]);
     assert!(fleet.list().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_key_is_sent_as_bearer_or_in_a_header_that_has_no_other_meaning() {
+    let db = TempDb::open().await;
+    let fleet = fleet(&db).await;
+    for wrong in [
+        "",
+        "two words",
+        "a:b",
+        "x\r\ny",
+        "host",
+        "Content-Length",
+        "connection",
+        "transfer-encoding",
+        "none",
+    ] {
+        let account = NewAccount {
+            auth_scheme: Some(wrong.to_owned()),
+            ..new("main")
+        };
+        assert_eq!(
+            fields(fleet.create(&account).await.unwrap_err()),
+            ["auth_scheme"],
+            "{wrong}"
+        );
+    }
+    let id = fleet.create(&new("main")).await.unwrap().id;
+    for (change, scheme) in [
+        (Patch::Set("X-API-Key".to_owned()), "x-api-key"),
+        (Patch::Keep, "x-api-key"),
+        (Patch::Set("Bearer".to_owned()), "bearer"),
+        (Patch::Set("authorization".to_owned()), "authorization"),
+        (Patch::Clear, "bearer"),
+    ] {
+        let change = Change {
+            auth_scheme: change,
+            ..Change::default()
+        };
+        assert_eq!(fleet.update(id, change).await.unwrap().auth_scheme, scheme);
+    }
 }
 
 #[tokio::test]
@@ -516,6 +560,15 @@ async fn a_test_lists_models_and_follows_no_redirect() {
     let asked = asked.join().unwrap();
     assert!(asked.starts_with("GET /v1/models HTTP/1.1"), "{asked}");
     assert!(asked.contains(&format!("authorization: Bearer {CANARY}")), "{asked}");
+    let (url, asked) = provider("200 OK", r#"{"data":[]}"#);
+    let own_header = NewAccount {
+        auth_scheme: Some(" Api-Key ".to_owned()),
+        ..draft(url)
+    };
+    assert!(fleet.test_draft(&own_header).await.unwrap().ok);
+    let asked = asked.join().unwrap();
+    assert!(asked.contains(&format!("api-key: {CANARY}\r\n")), "{asked}");
+    assert!(!asked.contains("authorization"), "{asked}");
     let (url, _) = provider("302 Found", "");
     let outcome = fleet.test_draft(&draft(url)).await.unwrap();
     assert!(!outcome.ok && outcome.message.contains("not followed"), "{outcome:?}");

@@ -17,7 +17,7 @@ use gateway_core::{
     health::Event,
     retry::Reason,
 };
-use reqwest::{Method, Request, header::AUTHORIZATION};
+use reqwest::{Method, Request};
 use serde_json::Value;
 use std::{error::Error, sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::Instant};
@@ -82,11 +82,13 @@ impl Fleet {
         errors.finish().map_err(AccountsError::Invalid)?;
         let reach = reach.ok_or_else(|| AccountsError::Invalid(Vec::new()))?;
         let client = clients.get(reach.proxy.as_ref())?;
-        let authorization = upstream::authorization(&reach.secret).ok().flatten();
+        let authorization = upstream::authorization(&reach.secret, &reach.auth_scheme)
+            .ok()
+            .flatten();
         let request = |suffix: &&str| {
             let mut request = Request::new(Method::GET, upstream::join(&reach.base_url, suffix));
-            if let Some(authorization) = &authorization {
-                request.headers_mut().insert(AUTHORIZATION, authorization.clone());
+            if let Some((name, value)) = &authorization {
+                request.headers_mut().insert(name, value.clone());
             }
             request
         };

@@ -1,6 +1,6 @@
 //! An account as it is called: opened, with its client, its addresses and its state; and the models it serves.
 //!
-//! Invariant: the secret leaves in the authorization header only, marked sensitive, to the base URL it was sealed for.
+//! Invariant: the secret leaves in one header only, marked sensitive, to the base URL it was sealed for.
 //! Changes the state it shares.
 
 use super::{
@@ -23,7 +23,7 @@ use gateway_core::{
 };
 use reqwest::{
     Method, Request, Url,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue},
 };
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -39,7 +39,7 @@ pub(super) struct Upstream {
     pub(super) client: Client,
     pub(super) secret: Secret,
     base_url: Url,
-    authorization: Option<HeaderValue>,
+    authorization: Option<(HeaderName, HeaderValue)>,
     freed: Arc<Notify>,
 }
 
@@ -100,7 +100,7 @@ impl Upstream {
         Ok(Self {
             most: most(&row),
             client: shared.clients.get(proxy.as_ref())?,
-            authorization: authorization(&secret)?,
+            authorization: authorization(&secret, &row.auth_scheme)?,
             freed: Arc::clone(shared.freed),
             row,
             state,
@@ -111,7 +111,6 @@ impl Upstream {
 
     /// Whether `row` is reached as this account is, with the same key.
     pub(super) fn is_reached_as(&self, row: &account::Model) -> bool {
-        let reach = |row: &account::Model| (row.secret.clone(), row.base_url.clone(), row.proxy_url.clone());
         reach(&self.row) == reach(row) && self.row.proxy_secret == row.proxy_secret
     }
 
@@ -122,8 +121,8 @@ impl Upstream {
 
     fn request(&self, method: Method, suffix: &str) -> Request {
         let mut request = Request::new(method, join(&self.base_url, suffix));
-        if let Some(authorization) = &self.authorization {
-            request.headers_mut().insert(AUTHORIZATION, authorization.clone());
+        if let Some((name, value)) = &self.authorization {
+            request.headers_mut().insert(name, value.clone());
         }
         request
     }
@@ -244,15 +243,27 @@ pub(super) fn join(base: &Url, suffix: &str) -> Url {
     url
 }
 
-/// `Bearer …`, marked sensitive; `None` for an empty secret.
-pub(super) fn authorization(secret: &Secret) -> Result<Option<HeaderValue>, Unusable> {
+/// What decides how a row's provider is reached: another key, address or proxy, or another way to send the key, is a new start.
+pub(super) fn reach(row: &account::Model) -> (&[u8], &str, Option<&str>, &str) {
+    (&row.secret, &row.base_url, row.proxy_url.as_deref(), &row.auth_scheme)
+}
+
+/// The header that carries `secret` by `auth_scheme`, marked sensitive; `None` for an empty secret.
+pub(super) fn authorization(secret: &Secret, auth_scheme: &str) -> Result<Option<(HeaderName, HeaderValue)>, Unusable> {
     if secret.is_empty() {
         return Ok(None);
     }
-    let text = format!("Bearer {}", secret.expose());
-    let mut value = HeaderValue::from_str(&text).map_err(|_| Unusable::Header)?;
+    let bearer = format!("Bearer {}", secret.expose());
+    let (name, text) = match auth_scheme {
+        check::BEARER => (AUTHORIZATION, bearer.as_str()),
+        name => (
+            HeaderName::from_bytes(name.as_bytes()).map_err(|_| Unusable::Header)?,
+            secret.expose(),
+        ),
+    };
+    let mut value = HeaderValue::from_str(text).map_err(|_| Unusable::Header)?;
     value.set_sensitive(true);
-    Ok(Some(value))
+    Ok(Some((name, value)))
 }
 
 /// What `column` of account `row` is sealed for.

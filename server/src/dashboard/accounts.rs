@@ -139,6 +139,7 @@ fn noted(account: &Account) -> Value {
         "provider": account.provider,
         "base_url": account.base_url,
         "last_four": account.last_four,
+        "auth_scheme": account.auth_scheme,
         "proxy_url": account.proxy_url,
         "priority": account.standing.priority,
         "weight": account.standing.weight,

@@ -205,6 +205,7 @@ impl Hub {
             dialect: None,
             base_url: Some(self.upstream.base_url(name)),
             secret: Secret::new(format!("sk-up-{name}")),
+            auth_scheme: None,
             proxy_url: None,
             models: Models::All,
             standing: server::accounts::Standing::default(),

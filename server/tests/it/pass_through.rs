@@ -159,6 +159,27 @@ async fn a_stream_passes_event_for_event_however_the_network_cuts_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_is_sent_its_key_in_the_header_it_wants() {
+    let hub = spawn().await;
+    let account = hub
+        .account_with("one", |new| new.auth_scheme = Some("api-key".to_owned()))
+        .await;
+    let key = hub.key().await;
+    for body in [hello(), hello_streamed()] {
+        assert_eq!(key.chat(&body).await.status, 200);
+    }
+    hub.app.fleet.test(account).await.unwrap();
+    let arrived = hub.upstream.arrived("one");
+    assert_eq!(arrived.len(), 3);
+    for request in arrived {
+        assert_eq!(request.header("api-key"), Some("sk-up-one"), "{}", request.path);
+        assert_eq!(request.header("authorization"), None, "{}", request.path);
+    }
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_is_asked_for_the_model_by_the_name_it_knows() {
     let hub = spawn().await;
     hub.account_with("one", |new| {

@@ -144,7 +144,7 @@ async fn an_account_takes_its_secret_and_never_gives_it_back() {
     let canary = "sk-canary-0123456789-wxyz";
     let body = json!({
         "label": "first", "provider": "openai", "base_url": "http://127.0.0.1:9/v1", "secret": canary,
-        "priority": 1, "models": ["*"], "proxy_url": null,
+        "priority": 1, "models": ["*"], "proxy_url": null, "auth_scheme": "X-Api-Key",
     });
     let made = hub.post("/accounts", &admin, body).await;
     assert_eq!(made.status, 201, "{made:?}");
@@ -153,7 +153,10 @@ async fn an_account_takes_its_secret_and_never_gives_it_back() {
         (&made.json()["last_four"], &made.json()["models"]),
         (&json!("wxyz"), &json!(["*"]))
     );
+    assert_eq!(made.json()["auth_scheme"], "x-api-key");
     let path = format!("/accounts/{id}");
+    let cleared = hub.patch(&path, &admin, json!({"auth_scheme": null})).await;
+    assert_eq!(cleared.json()["auth_scheme"], "bearer");
     let patched = hub
         .patch(
             &path,

@@ -3,13 +3,6 @@
 //! Invariant: a base URL ends before `/chat/completions` and has no trailing slash. Pure.
 //! Wire facts: the providers' API references.
 
-/// How a provider wants its key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthScheme {
-    /// `Authorization: Bearer …`, or no header where the account has no key.
-    Bearer,
-}
-
 /// A provider as the form for a new account knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preset {
@@ -21,8 +14,6 @@ pub struct Preset {
     pub dialect: &'static str,
     /// What `/chat/completions` is appended to; empty where only the operator knows.
     pub base_url: &'static str,
-    /// How it wants its key.
-    pub auth: AuthScheme,
     /// Whether it answers nobody without a key.
     pub needs_key: bool,
     /// Where its keys are made, or its manual; empty where there is no such page.
@@ -40,7 +31,6 @@ const HOSTED: Preset = Preset {
     name: "",
     dialect: "chat",
     base_url: "",
-    auth: AuthScheme::Bearer,
     needs_key: true,
     docs: "",
     reasoning_excluded: false,

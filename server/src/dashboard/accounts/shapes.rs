@@ -31,6 +31,7 @@ pub(super) fn view(account: Account, now_ms: i64) -> AccountView {
         dialect: account.dialect,
         base_url: account.base_url,
         last_four: account.last_four,
+        auth_scheme: account.auth_scheme,
         priority: account.standing.priority,
         weight: account.standing.weight,
         region: account.standing.region,
@@ -122,6 +123,7 @@ pub(super) fn new(new: NewAccount) -> Result<accounts::NewAccount, Refusal> {
         dialect: new.dialect,
         base_url: new.base_url,
         secret: Secret::new(new.secret),
+        auth_scheme: new.auth_scheme,
         proxy_url: new.proxy_url.map(Secret::new),
         models: models(new.models)?,
         standing: Standing {
@@ -143,6 +145,7 @@ pub(super) fn change(change: AccountPatch) -> Result<accounts::Change, Refusal> 
         label: change.label,
         base_url: change.base_url,
         secret: change.secret.map(Secret::new),
+        auth_scheme: nullable(change.auth_scheme),
         proxy_url: nullable(change.proxy_url.map(|url| url.map(Secret::new))),
         models: change.models.map(models).transpose()?.map_or(Patch::Keep, Patch::Set),
         priority: nullable(change.priority),
