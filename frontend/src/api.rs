@@ -22,7 +22,7 @@ pub use error::{ApiError, Code, FieldError};
 pub use flash::Flash;
 pub use gateway_core::money::Nano;
 pub use page::{Page, PageQuery};
-pub use time::Time;
+pub use time::{Moment, Time};
 
 /// In place of a team's id: the team of whoever asks.
 pub const CURRENT_TEAM: &str = "current";
@@ -75,9 +75,21 @@ pub struct Named {
     pub name: String,
 }
 
-/// Deserializers for PATCH bodies: absent leaves a value, null clears it.
+/// Deserializers of bodies that may say null: in a PATCH absent leaves a value and null clears it, in a POST both are none.
 pub mod patch {
     use serde::{Deserialize, Deserializer};
+
+    /// A field of something new; null is as if it were absent. Use with `#[serde(default, deserialize_with = "patch::optional")]`.
+    ///
+    /// # Errors
+    /// Those of the field's own type.
+    pub fn optional<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+    where
+        T: Deserialize<'de> + Default,
+        D: Deserializer<'de>,
+    {
+        Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+    }
 
     /// A field that was present, null or not. Use with `#[serde(default, deserialize_with = "patch::present")]`.
     ///

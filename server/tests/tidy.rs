@@ -261,6 +261,17 @@ fn files_open_with_what_they_are() {
 }
 
 #[test]
+fn files_of_unit_tests_say_what_they_prove() {
+    let mut found = String::new();
+    for path in paths().iter().filter(|path| is_for_tests(path)) {
+        if !read(path).starts_with("//! ") {
+            let _ = writeln!(found, "{path}:1: opens without a line of `//!`");
+        }
+    }
+    fail(&found, "one line says which promises stand in the file");
+}
+
+#[test]
 fn modules_have_telling_names() {
     let mut found = String::new();
     for file in sources() {
@@ -320,22 +331,9 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// All Rust sources but those of integration tests.
+/// All Rust sources but those of tests.
 fn sources() -> Vec<Source> {
-    let mut files = Vec::new();
-    for folder in [
-        "server/src",
-        "server/core/src",
-        "frontend/src",
-        "entity/src",
-        "migration/src",
-        "xtask",
-    ] {
-        walk(&root().join(folder), &mut files);
-    }
-    files.sort();
-    let relative = |file: &PathBuf| file.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/");
-    let paths: Vec<String> = files.iter().map(relative).filter(|path| !is_for_tests(path)).collect();
+    let paths: Vec<String> = paths().into_iter().filter(|path| !is_for_tests(path)).collect();
     assert!(paths.len() > 20, "too few sources found below {}", root().display());
     paths
         .into_iter()
@@ -344,6 +342,25 @@ fn sources() -> Vec<Source> {
             path,
         })
         .collect()
+}
+
+/// Where all Rust sources are but those of integration tests.
+fn paths() -> Vec<String> {
+    let mut files = Vec::new();
+    for folder in [
+        "server/src",
+        "server/core/src",
+        "frontend/src",
+        "frontend/examples",
+        "entity/src",
+        "migration/src",
+        "xtask",
+    ] {
+        walk(&root().join(folder), &mut files);
+    }
+    files.sort();
+    let relative = |file: &PathBuf| file.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/");
+    files.iter().map(relative).collect()
 }
 
 /// Whether the file's parent declares it for tests only.

@@ -11,8 +11,14 @@ mod harness;
 mod adjust;
 #[path = "web/alerts.rs"]
 mod alerts;
+#[path = "web/bodies.rs"]
+mod bodies;
 #[path = "web/confirm.rs"]
 mod confirm;
+#[path = "web/cursors.rs"]
+mod cursors;
+#[path = "web/days.rs"]
+mod days;
 #[path = "web/entrance.rs"]
 mod entrance;
 #[path = "web/forgery.rs"]
@@ -21,6 +27,8 @@ mod forgery;
 mod management;
 #[path = "web/master.rs"]
 mod master;
+#[path = "web/teams.rs"]
+mod teams;
 #[path = "web/tenancy.rs"]
 mod tenancy;
 #[path = "web/usage.rs"]

@@ -94,8 +94,8 @@ pub struct NewAccount {
     /// The preset's when absent.
     #[serde(default)]
     pub base_url: Option<String>,
-    /// The key at the provider.
-    #[serde(default)]
+    /// The key at the provider; none when empty.
+    #[serde(default, deserialize_with = "patch::optional")]
     pub secret: String,
     /// How the key is sent: `bearer`, which it is when absent, or the header that carries it alone.
     #[serde(default)]
@@ -113,7 +113,7 @@ pub struct NewAccount {
     #[serde(default)]
     pub proxy_url: Option<String>,
     /// `["*"]` or models; every model when empty.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "patch::optional")]
     pub models: Vec<ModelEntry>,
     /// Requests a minute the provider grants.
     #[serde(default)]

@@ -2,7 +2,7 @@
 //!
 //! Invariant: an empty field means "none"; nothing typed is silently changed. Pure.
 
-use super::{ApiError, Code, FieldError, Nano, Time};
+use super::{ApiError, Code, FieldError, Moment, Nano, Time};
 use gateway_core::money::ParseError;
 
 /// Collects the errors of one form.
@@ -100,12 +100,29 @@ impl Form {
         };
         let time = Time::parse(&full);
         if time.is_none() {
-            self.reject(
-                field,
-                format!("“{text}” is not a date. Write year-month-day, for example 2026-12-31."),
-            );
+            self.reject_date(field, text);
         }
         time
+    }
+
+    /// A day of the team's time zone (`2026-12-31`), a moment in RFC 3339, or none.
+    pub fn moment(&mut self, field: &str, typed: &str) -> Option<Moment> {
+        let text = typed.trim();
+        if text.is_empty() {
+            return None;
+        }
+        let moment = Moment::parse(text);
+        if moment.is_none() {
+            self.reject_date(field, text);
+        }
+        moment
+    }
+
+    fn reject_date(&mut self, field: &str, text: &str) {
+        self.reject(
+            field,
+            format!("“{text}” is not a date. Write year-month-day, for example 2026-12-31."),
+        );
     }
 
     /// Words separated by commas, spaces or lines.

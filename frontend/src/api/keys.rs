@@ -5,7 +5,7 @@
 #[cfg(feature = "ssr")]
 use super::flash::{self, Done};
 use super::form::Form;
-use super::{ApiError, Named, Nano, Page, PageQuery, Time, patch};
+use super::{ApiError, Moment, Named, Nano, Page, PageQuery, Time, patch};
 use async_trait::async_trait;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -88,7 +88,7 @@ pub struct NewKey {
     #[serde(default)]
     pub member: Option<String>,
     /// Patterns of model names, such as `gpt-*`; empty means every model.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "patch::optional")]
     pub models: Vec<String>,
     /// USD a day.
     #[serde(default)]
@@ -111,11 +111,11 @@ pub struct NewKey {
     /// Whether output may be cut to what the caps afford; true when absent.
     #[serde(default)]
     pub clamp: Option<bool>,
-    /// When it stops working.
+    /// When it stops working; of a day, at its end.
     #[serde(default)]
-    pub expires_at: Option<Time>,
+    pub expires_at: Option<Moment>,
     /// CIDRs that may use it; empty means everywhere.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "patch::optional")]
     pub allowed_ips: Vec<String>,
 }
 
@@ -153,9 +153,9 @@ pub struct KeyPatch {
     /// Whether output may be cut to what the caps afford; null means true.
     #[serde(deserialize_with = "patch::present")]
     pub clamp: Option<Option<bool>>,
-    /// When it stops working.
+    /// When it stops working; of a day, at its end.
     #[serde(deserialize_with = "patch::present")]
-    pub expires_at: Option<Option<Time>>,
+    pub expires_at: Option<Option<Moment>>,
     /// CIDRs that may use it; null allows everywhere.
     #[serde(deserialize_with = "patch::or_default")]
     pub allowed_ips: Option<Vec<String>>,
@@ -229,7 +229,7 @@ impl KeyForm {
             tpm: form.count("tpm", &self.tpm),
             max_in_flight: form.count("max_in_flight", &self.max_in_flight),
             clamp: Some(!self.clamp.is_empty()),
-            expires_at: form.time("expires_at", &self.expires_at),
+            expires_at: form.moment("expires_at", &self.expires_at),
             allowed_ips: Form::words(&self.allowed_ips),
         };
         form.finish(new)

@@ -6,7 +6,7 @@
 use super::flash::{self, Done};
 #[cfg(feature = "ssr")]
 use super::form::Form;
-use super::{ApiError, Page, PageQuery, Time};
+use super::{ApiError, Page, PageQuery, Time, patch};
 use async_trait::async_trait;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,15 @@ pub struct Prices {
     /// Prompt tokens written to a cache; as input when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write: Option<String>,
+}
+
+/// A price that is known and not yet in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NextPrice {
+    /// From when on.
+    pub effective_at: Time,
+    /// What it will be.
+    pub prices: Prices,
 }
 
 /// A model.
@@ -47,7 +56,7 @@ pub struct ModelView {
     /// Since when it holds.
     pub price_since: Option<Time>,
     /// The next price known.
-    pub next_price: Option<(Time, Prices)>,
+    pub next_price: Option<NextPrice>,
     /// How many prompt tokens switch to dearer prices, if any do.
     pub long_context_from: Option<i64>,
     /// Whether an enabled account serves it.
@@ -63,7 +72,7 @@ pub struct NewModel {
     /// The name a customer asks for.
     pub id: String,
     /// Dialects it is served in; any when empty.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "patch::optional")]
     pub dialects: Vec<String>,
     /// Tokens of prompt and answer.
     #[serde(default)]

@@ -4,7 +4,7 @@
 
 use super::billing::LedgerLine;
 use super::keys::Spend;
-use super::{ApiError, Named, Nano, Page, PageQuery, Time};
+use super::{ApiError, Moment, Named, Nano, Page, PageQuery, Time};
 use async_trait::async_trait;
 use gateway_core::usage::Usage;
 use leptos::prelude::*;
@@ -131,9 +131,9 @@ pub struct Receipt {
 #[serde(default)]
 pub struct RequestFilter {
     /// From this moment on.
-    pub from: Option<Time>,
-    /// Before this moment.
-    pub to: Option<Time>,
+    pub from: Option<Moment>,
+    /// Before this moment; of a day, up to its end.
+    pub to: Option<Moment>,
     /// A key's id.
     pub key: Option<String>,
     /// A user's id.
@@ -224,8 +224,8 @@ pub trait UsageReads {
     async fn usage(
         &self,
         team: &str,
-        from: Option<Time>,
-        to: Option<Time>,
+        from: Option<Moment>,
+        to: Option<Moment>,
         by: GroupBy,
     ) -> Result<Vec<UsageGroup>, ApiError>;
     /// Requests, newest first.

@@ -14,7 +14,7 @@ use leptos_router::params::ParamsMap;
 use super::frame::{Spot, signed_in};
 use crate::api::keys::{KeyView, list_keys};
 use crate::api::usage::{RequestFilter, RequestRow, all_requests, requests};
-use crate::api::{ApiError, Page, PageQuery, Time};
+use crate::api::{ApiError, Moment, Page, PageQuery};
 use crate::ui::*;
 
 /// What a request may have ended with, and its words.
@@ -50,8 +50,8 @@ impl Asked {
         let text = |name: &str| query.get(name).filter(|value| !value.is_empty());
         let (from, to) = (text("from").unwrap_or_default(), text("to").unwrap_or_default());
         let filter = RequestFilter {
-            from: Time::parse(&format!("{from}T00:00:00Z")),
-            to: Time::parse(&format!("{to}T23:59:59.999Z")),
+            from: Moment::parse(&from),
+            to: Moment::parse(&to),
             key: text("key"),
             member: text("member"),
             model: text("model"),
@@ -75,22 +75,20 @@ impl Asked {
 
     /// The address of the next page, with the same filters.
     fn older(&self, path: &str, after: &str) -> String {
-        let days = [self.from.clone(), self.to.clone()];
-        self.address(path, days, Some(after.to_owned()))
+        self.address(path, Some(after.to_owned()))
     }
 
     /// The address of all requests with these filters as a file.
     fn export(&self) -> String {
-        let moments = [self.filter.from, self.filter.to].map(|at| at.map(Time::render).unwrap_or_default());
-        self.address("/usage.csv", moments, None)
+        self.address("/usage.csv", None)
     }
 
-    fn address(&self, path: &str, [from, to]: [String; 2], after: Option<String>) -> String {
+    fn address(&self, path: &str, after: Option<String>) -> String {
         let filter = self.filter.clone();
         let mut query = ParamsMap::new();
         let fields = [
-            ("from", Some(from)),
-            ("to", Some(to)),
+            ("from", filter.from.map(Moment::render)),
+            ("to", filter.to.map(Moment::render)),
             ("key", filter.key),
             ("member", filter.member),
             ("model", filter.model),
@@ -275,16 +273,10 @@ mod tests {
         query.insert("model", "a/b c".to_owned());
         query.insert("outcome", String::new());
         let asked = Asked::read(&query);
-        assert_eq!(
-            asked.filter.from.map(Time::render).as_deref(),
-            Some("2026-11-01T00:00:00Z")
-        );
+        assert_eq!(asked.filter.from.map(Moment::render).as_deref(), Some("2026-11-01"));
         assert_eq!(asked.filter.outcome, None);
         assert!(asked.is_filtered());
-        assert_eq!(
-            asked.export(),
-            "/usage.csv?from=2026%2D11%2D01T00%3A00%3A00Z&model=a%2Fb%20c"
-        );
+        assert_eq!(asked.export(), "/usage.csv?from=2026%2D11%2D01&model=a%2Fb%20c");
         assert_eq!(
             asked.older("/usage", "9"),
             "/usage?from=2026%2D11%2D01&model=a%2Fb%20c&after=9"

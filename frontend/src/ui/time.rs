@@ -70,9 +70,9 @@ impl Clock {
         zoned.strftime(format).to_string()
     }
 
-    /// `2026-11-20`, as a date field takes it, in UTC.
-    pub fn date_field(at: Time) -> String {
-        at.render().chars().take(10).collect()
+    /// `2026-11-20`, as a date field takes it: the last day of what ends at `end`.
+    pub fn last_day(&self, end: Time) -> String {
+        self.zoned(Time(end.0.saturating_sub(1))).date().to_string()
     }
 
     /// `14:02:07`; on another day, with that day.

@@ -1,3 +1,5 @@
+//! Accounts with their permits, tests and health, on a database.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The catalogue with prices in effect, on a database.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;

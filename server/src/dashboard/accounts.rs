@@ -59,12 +59,19 @@ impl Accounts for Principal {
 impl Principal {
     async fn read_accounts(&self, query: &PageQuery) -> Result<Page<AccountView>, Refusal> {
         self.admin()?;
-        let after = view::after(query, Kind::Account)?;
-        let accounts = self.app.fleet.list().await?;
-        let skipped = after.and_then(|after| accounts.iter().position(|account| account.id == after));
-        let rest = accounts.into_iter().skip(skipped.map_or(0, |at| at + 1));
-        let views = rest.map(|account| shapes::view(account, self.now_ms()));
-        Ok(view::page(query, views.collect(), |account| account.id.clone()))
+        let after = view::after_place(query, Kind::Account)?;
+        let place = |account: &Account| (i64::from(account.standing.priority), account.id);
+        let mut accounts = self.app.fleet.list().await?;
+        accounts.retain(|account| after.is_none_or(|after| place(account) > after));
+        let page = view::page(query, accounts, |account| view::place(Kind::Account, place(account)));
+        let views = page
+            .data
+            .into_iter()
+            .map(|account| shapes::view(account, self.now_ms()));
+        Ok(Page {
+            data: views.collect(),
+            next: page.next,
+        })
     }
 
     async fn read_account(&self, id: &str) -> Result<AccountView, Refusal> {

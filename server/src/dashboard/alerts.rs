@@ -26,13 +26,15 @@ impl Alerts for Principal {
 impl Principal {
     async fn read_alerts(&self, query: &PageQuery) -> Result<Page<AlertView>, Refusal> {
         self.admin()?;
-        let after = view::after(query, Kind::Alert)?;
-        let rows = alerts::list_open(&self.app.db).await?;
-        let skipped = after.and_then(|after| rows.iter().position(|row| row.id == after));
-        let rest = rows.into_iter().skip(skipped.map_or(0, |at| at + 1));
-        Ok(view::page(query, rest.map(alert_view).collect(), |alert| {
-            alert.id.clone()
-        }))
+        let after = view::after_place(query, Kind::Alert)?;
+        let place = |row: &Alert| (row.last_at, row.id);
+        let mut rows = alerts::list_open(&self.app.db).await?;
+        rows.retain(|row| after.is_none_or(|after| place(row) < after));
+        let page = view::page(query, rows, |row| view::place(Kind::Alert, place(row)));
+        Ok(Page {
+            data: page.data.into_iter().map(alert_view).collect(),
+            next: page.next,
+        })
     }
 
     async fn close_alert(&self, id: &str) -> Result<(), Refusal> {

@@ -90,7 +90,7 @@ impl Principal {
         let made = self
             .app
             .keys
-            .create(&around.scope, settings(new)?, self.now_ms())
+            .create(&around.scope, settings(new, &around.team.time_zone)?, self.now_ms())
             .await?;
         let after = made.row.settings.to_json();
         self.record_key(&around.scope, made.row.key_id, "key.create", (Value::Null, after))
@@ -102,7 +102,7 @@ impl Principal {
         let around = self.surroundings(team).await?;
         let key_id = super::parse(Kind::Key, id)?;
         let disabled = change.disabled;
-        let patch = patch(change)?;
+        let patch = patch(change, &around.team.time_zone)?;
         if patch != keys::KeyPatch::default() {
             let (before, after) = self
                 .app
@@ -249,7 +249,8 @@ fn member_id(text: &str) -> Result<i64, Refusal> {
     super::parse_field(Kind::User, text, "member")
 }
 
-fn settings(new: NewKey) -> Result<KeySettings, Refusal> {
+/// `new`, whose days are those of `zone`.
+fn settings(new: NewKey, zone: &str) -> Result<KeySettings, Refusal> {
     Ok(KeySettings {
         member_id: new.member.as_deref().map(member_id).transpose()?,
         models: new.models,
@@ -264,13 +265,14 @@ fn settings(new: NewKey) -> Result<KeySettings, Refusal> {
             max_in_flight: new.max_in_flight,
         },
         clamp: new.clamp.unwrap_or(true),
-        expires_at_ms: new.expires_at.map(|time| time.0),
+        expires_at_ms: new.expires_at.map(|moment| moment.end(zone).0),
         allowed_ips: new.allowed_ips,
         ..KeySettings::named(&new.name)
     })
 }
 
-fn patch(change: KeyPatch) -> Result<keys::KeyPatch, Refusal> {
+/// `change`, whose days are those of `zone`.
+fn patch(change: KeyPatch, zone: &str) -> Result<keys::KeyPatch, Refusal> {
     let member = |id: Option<String>| id.as_deref().map(member_id).transpose();
     Ok(keys::KeyPatch {
         name: change.name,
@@ -283,7 +285,7 @@ fn patch(change: KeyPatch) -> Result<keys::KeyPatch, Refusal> {
         tpm: change.tpm,
         max_in_flight: change.max_in_flight,
         clamp: change.clamp.map(|clamp| clamp.unwrap_or(true)),
-        expires_at_ms: change.expires_at.map(|time| time.map(|time| time.0)),
+        expires_at_ms: change.expires_at.map(|moment| moment.map(|moment| moment.end(zone).0)),
         allowed_ips: change.allowed_ips,
     })
 }

@@ -10,7 +10,7 @@ use crate::{
 use async_trait::async_trait;
 use frontend::api::{
     ApiError, Page, PageQuery, Time,
-    models::{ModelView, Models, NewModel, NewPrice, Prices},
+    models::{ModelView, Models, NewModel, NewPrice, NextPrice, Prices},
 };
 use serde_json::json;
 
@@ -100,9 +100,10 @@ impl Principal {
             capabilities: model.capabilities.clone(),
             prices: now.map(shown),
             price_since: view::time(now.map(|price| price.effective_at_ms).filter(|since| *since > 0)),
-            next_price: model
-                .next_price(self.now_ms())
-                .map(|price| (Time(price.effective_at_ms), shown(price))),
+            next_price: model.next_price(now_ms).map(|price| NextPrice {
+                effective_at: Time(price.effective_at_ms),
+                prices: shown(price),
+            }),
             long_context_from: tier.map(|tier| count(tier.min_prompt_tokens)),
             is_served: self.app.fleet.serves(&model.id),
             is_builtin: model.is_builtin,

@@ -108,12 +108,12 @@ impl Principal {
     async fn read_members(&self, team: &str, query: &PageQuery) -> Result<Page<MemberView>, Refusal> {
         let scope = self.scope(team).await?;
         scope.demand(Right::Read)?;
-        let after = view::after(query, Kind::User)?;
+        let after = view::after_place(query, Kind::User)?;
+        let place = |row: &MemberRow| (row.created_at_ms, row.user_id);
         let team = teams::get(&self.app.db, &scope).await?;
-        let rows = teams::list_members(&self.app.db, &scope).await?;
-        let skipped = after.and_then(|after| rows.iter().position(|row| row.user_id == after));
-        let rows: Vec<MemberRow> = rows.into_iter().skip(skipped.map_or(0, |at| at + 1)).collect();
-        let page = view::page(query, rows, |row| view::user_id(row.user_id));
+        let mut rows = teams::list_members(&self.app.db, &scope).await?;
+        rows.retain(|row| after.is_none_or(|after| place(row) > after));
+        let page = view::page(query, rows, |row| view::place(Kind::User, place(row)));
         let mut data = Vec::with_capacity(page.data.len());
         for row in page.data {
             data.push(self.member_view(&team, row).await?);

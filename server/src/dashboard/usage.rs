@@ -11,11 +11,11 @@ mod rows;
 use super::{Principal, Refusal, view};
 use crate::{
     metering::{self, Filter, Whose},
-    teams::{Right, TeamScope},
+    teams::{self, Right, TeamScope},
 };
 use async_trait::async_trait;
 use frontend::api::{
-    ApiError, Code, Page, PageQuery, Time,
+    ApiError, Code, Moment, Page, PageQuery,
     usage::{GroupBy, Overview, Receipt, RequestFilter, RequestRow, UsageGroup, UsageReads},
 };
 use gateway_core::{
@@ -32,8 +32,8 @@ impl UsageReads for Principal {
     async fn usage(
         &self,
         team: &str,
-        from: Option<Time>,
-        to: Option<Time>,
+        from: Option<Moment>,
+        to: Option<Moment>,
         by: GroupBy,
     ) -> Result<Vec<UsageGroup>, ApiError> {
         self.answer(self.read_usage(team, (from, to), by).await)
@@ -70,7 +70,10 @@ impl Principal {
         query: &PageQuery,
     ) -> Result<Page<RequestRow>, Refusal> {
         let scope = self.reader(team).await?;
-        let requests = self.list(Whose::Team(&scope), filter, query).await?;
+        let zone = teams::get(&self.app.db, &scope).await?.time_zone;
+        let requests = self
+            .list(Whose::Team(&scope), read_filter(filter, &zone)?, query)
+            .await?;
         let names = self.names_of(&scope).await?;
         let page = view::page(query, requests, |request| id::render(Kind::Request, request.first().id));
         Ok(Page {
@@ -81,6 +84,7 @@ impl Principal {
 
     async fn read_all_requests(&self, filter: RequestFilter, query: &PageQuery) -> Result<Page<RequestRow>, Refusal> {
         self.admin()?;
+        let filter = read_filter(filter, "UTC")?;
         let requests = self.list(Whose::Everybody, filter, query).await?;
         let page = view::page(query, requests, |request| id::render(Kind::Request, request.first().id));
         let mut names = rows::NamesByTeam::default();
@@ -94,17 +98,17 @@ impl Principal {
     async fn list(
         &self,
         whose: Whose<'_>,
-        filter: RequestFilter,
+        filter: Filter,
         query: &PageQuery,
     ) -> Result<Vec<metering::Request>, Refusal> {
         let after = view::after(query, Kind::Request)?;
-        let filter = read_filter(filter)?;
         let requests = metering::list(&self.app.db, whose, &filter, (after, view::limit(query)), self.now_ms());
         Ok(requests.await?)
     }
 }
 
-fn read_filter(filter: RequestFilter) -> Result<Filter, Refusal> {
+/// `filter`, whose days are those of `zone`.
+fn read_filter(filter: RequestFilter, zone: &str) -> Result<Filter, Refusal> {
     let parse = |kind, text: Option<String>, field| {
         text.as_deref()
             .map(|text| super::parse_field(kind, text, field))
@@ -119,8 +123,8 @@ fn read_filter(filter: RequestFilter) -> Result<Filter, Refusal> {
         })
     });
     Ok(Filter {
-        from_ms: filter.from.map(|time| time.0),
-        to_ms: filter.to.map(|time| time.0),
+        from_ms: filter.from.map(|moment| moment.start(zone).0),
+        to_ms: filter.to.map(|moment| moment.end(zone).0),
         key_id: parse(Kind::Key, filter.key, "key")?,
         member_id: parse(Kind::User, filter.member, "member")?,
         model: filter.model,

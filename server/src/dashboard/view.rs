@@ -4,7 +4,7 @@
 
 use super::{Principal, Refusal};
 use crate::{ledger::Series, teams::TeamRow};
-use frontend::api::{Nano, Page, PageQuery, Time, keys::Spend};
+use frontend::api::{ApiError, Nano, Page, PageQuery, Time, keys::Spend};
 use gateway_core::id::{self, Kind};
 
 /// The rows of one page, and the cursor of the next where there is one: `rows` has one more than wanted then.
@@ -25,6 +25,22 @@ pub(super) fn limit(query: &PageQuery) -> u64 {
 pub(super) fn after(query: &PageQuery, kind: Kind) -> Result<Option<i64>, Refusal> {
     let parse = |text: &String| super::parse_field(kind, text, "after");
     query.after.as_ref().map(parse).transpose()
+}
+
+/// The cursor of a row that stands at `rank`, then by `id`: it says where to go on even when the row is gone.
+pub(super) fn place(kind: Kind, (rank, id): (i64, i64)) -> String {
+    format!("{rank}.{}", id::render(kind, id))
+}
+
+/// The place in the cursor `after`.
+pub(super) fn after_place(query: &PageQuery, kind: Kind) -> Result<Option<(i64, i64)>, Refusal> {
+    let Some(text) = &query.after else { return Ok(None) };
+    let place = text.split_once('.').and_then(|(rank, id)| {
+        let rank = rank.parse().ok()?;
+        Some((rank, id::parse(kind, id)?))
+    });
+    let message = format!("“{text}” is not a cursor. Send the next of the page before.");
+    place.map(Some).ok_or_else(|| ApiError::field("after", message).into())
 }
 
 pub(super) fn nano(amount: Option<i64>) -> Option<Nano> {

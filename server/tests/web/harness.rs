@@ -3,12 +3,14 @@
 //! Invariant: what a test made is gone when it ends.
 
 use clap::Parser as _;
+use entity::member;
+use gateway_core::id::{self, Kind};
 use reqwest::{
     Method,
     header::{HeaderMap, LOCATION, SET_COOKIE},
     redirect::Policy,
 };
-use sea_orm::{ConnectionTrait as _, Database};
+use sea_orm::{ConnectionTrait as _, Database, EntityTrait as _, Set};
 use serde_json::Value;
 use server::{
     app::App,
@@ -145,10 +147,35 @@ impl Hub {
         let made = self.app.auth.create_user(new, is_admin, clock::now_ms()).await.unwrap();
         let token = self.app.auth.create_token(&made.person, clock::now_ms()).await.unwrap();
         User {
-            team: gateway_core::id::render(gateway_core::id::Kind::Team, made.team_id),
-            id: gateway_core::id::render(gateway_core::id::Kind::User, made.person.user_id),
+            team: id::render(Kind::Team, made.team_id),
+            id: id::render(Kind::User, made.person.user_id),
             token: token.shown,
         }
+    }
+
+    /// Somebody new who joined `team` as a member.
+    pub async fn join(&self, email: &str, team: &str) -> User {
+        let user = self.user(email, false).await;
+        let row = member::ActiveModel {
+            team_id: Set(id::parse(Kind::Team, team).unwrap()),
+            user_id: Set(id::parse(Kind::User, &user.id).unwrap()),
+            role: Set("member".to_owned()),
+            cap_day: Set(None),
+            cap_month: Set(None),
+            created_at: Set(clock::now_ms()),
+        };
+        let inserted = member::Entity::insert(row).exec_without_returning(&self.app.db);
+        inserted.await.unwrap();
+        user
+    }
+
+    /// The user with the id `user` is no longer in `team`.
+    pub async fn leave(&self, user: &str, team: &str) {
+        let row = (
+            id::parse(Kind::Team, team).unwrap(),
+            id::parse(Kind::User, user).unwrap(),
+        );
+        member::Entity::delete_by_id(row).exec(&self.app.db).await.unwrap();
     }
 
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {

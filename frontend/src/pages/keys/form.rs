@@ -70,7 +70,8 @@ struct Values {
 }
 
 /// Of the key, unless something was typed.
-fn values(flash: &Flash, key: Option<&KeyView>) -> Values {
+fn values(visit: &Visit, key: Option<&KeyView>) -> Values {
+    let flash = &visit.flash;
     let money = |cap: Option<Nano>| cap.map(Nano::render).unwrap_or_default();
     let number = |limit: Option<i64>| limit.map(|limit| limit.to_string()).unwrap_or_default();
     let stored = key.map_or_else(
@@ -89,7 +90,7 @@ fn values(flash: &Flash, key: Option<&KeyView>) -> Values {
             tpm: number(key.tpm),
             max_in_flight: number(key.max_in_flight),
             is_clamped: key.clamp,
-            expires_at: key.expires_at.map(Clock::date_field).unwrap_or_default(),
+            expires_at: key.expires_at.map(|end| visit.clock.last_day(end)).unwrap_or_default(),
             allowed_ips: key.allowed_ips.join("\n"),
         },
     );
@@ -112,7 +113,7 @@ fn values(flash: &Flash, key: Option<&KeyView>) -> Values {
 
 fn drawer(visit: &Visit, members: Vec<MemberView>, key: Option<KeyView>) -> AnyView {
     let flash = &visit.flash;
-    let values = values(flash, key.as_ref());
+    let values = values(visit, key.as_ref());
     let (action, title, act, note) = match &key {
         None => (
             "/fn/create_key",

@@ -139,7 +139,13 @@ fn row(clock: &Clock, model: ModelView, shows: Shows) -> AnyView {
     };
     let next = model.next_price.as_ref().map_or_else(
         || "none".to_owned(),
-        |(at, prices)| format!("{} from {}", price_line(Some(prices)), clock.day(*at)),
+        |next| {
+            format!(
+                "{} from {}",
+                price_line(Some(&next.prices)),
+                clock.day(next.effective_at)
+            )
+        },
     );
     let since = model
         .price_since

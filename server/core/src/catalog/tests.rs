@@ -1,3 +1,5 @@
+//! The shipped catalogue is whole, and its names lead to one model each.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;

@@ -1,3 +1,5 @@
+//! How an account goes from ready to cooling, probing and parked, and back.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Limits a minute and permits, at chosen moments.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;

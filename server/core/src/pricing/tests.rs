@@ -1,3 +1,5 @@
+//! What usage costs, to the last digit.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What a failure means, and how long to wait after it.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;

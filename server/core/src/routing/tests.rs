@@ -1,3 +1,5 @@
+//! Whom to ask, from chosen states of the accounts.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;

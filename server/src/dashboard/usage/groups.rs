@@ -8,7 +8,7 @@ use crate::{
     teams::{self, TeamScope},
 };
 use frontend::api::{
-    Time,
+    Moment, Time,
     usage::{GroupBy, UsageGroup},
 };
 use jiff::tz::TimeZone;
@@ -18,13 +18,14 @@ impl Principal {
     pub(super) async fn read_usage(
         &self,
         team: &str,
-        (from, to): (Option<Time>, Option<Time>),
+        (from, to): (Option<Moment>, Option<Moment>),
         by: GroupBy,
     ) -> Result<Vec<UsageGroup>, Refusal> {
         let scope = self.reader(team).await?;
+        let zone = teams::get(&self.app.db, &scope).await?.time_zone;
         let span = Span {
-            from_ms: from.map(|time| time.0),
-            to_ms: to.map(|time| time.0),
+            from_ms: from.map(|moment| moment.start(&zone).0),
+            to_ms: to.map(|moment| moment.end(&zone).0),
         };
         self.groups(&scope, span, by).await
     }

@@ -3,7 +3,7 @@
 //! Invariant: an unknown parameter is refused like an unknown field. Pure.
 
 use frontend::api::{
-    Page, PageQuery, Time,
+    Moment, Page, PageQuery,
     usage::{GroupBy, RequestFilter, UsageGroup},
 };
 use serde::Deserialize;
@@ -33,9 +33,9 @@ impl From<List> for PageQuery {
 #[serde(deny_unknown_fields)]
 pub struct Usage {
     /// From this moment on.
-    pub from: Option<Time>,
-    /// Before this moment.
-    pub to: Option<Time>,
+    pub from: Option<Moment>,
+    /// Before this moment; of a day, up to its end.
+    pub to: Option<Moment>,
     /// `model`, `key`, `member`, `day` or `hour`; by model when absent.
     pub group_by: Option<GroupBy>,
     limit: Option<usize>,
@@ -61,8 +61,8 @@ impl Usage {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Requests {
-    from: Option<Time>,
-    to: Option<Time>,
+    from: Option<Moment>,
+    to: Option<Moment>,
     key: Option<String>,
     member: Option<String>,
     model: Option<String>,

@@ -1,3 +1,5 @@
+//! What the engine admits, and how holds end.
+
 use super::*;
 use crate::ledger::{Caps, Kind, Member, Payer};
 use proptest::prelude::*;
