@@ -11,7 +11,7 @@ mod guard;
 pub mod management;
 mod metrics;
 mod pages;
-mod relay;
+pub mod relay;
 mod visit;
 
 use crate::app::App;

@@ -8,8 +8,8 @@ use crate::clock::{new_id, now_ms};
 use crate::keys::Caller;
 use crate::relay::{Heading, Refused, RelayError, Reply, Request};
 use crate::secrets::Secret;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Resource, Route, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -43,14 +43,29 @@ const RATE_TOKENS: [HeaderName; 3] = [
     HeaderName::from_static("x-ratelimit-reset-tokens"),
 ];
 
+macro_rules! routes {
+    ($($method:ident $path:literal $handler:ident;)*) => {
+        /// Method and path, below `/v1`, of every route.
+        pub const ROUTES: &[(&str, &str)] = &[$((stringify!($method), $path)),*];
+
+        fn register(config: &mut web::ServiceConfig) {
+            config$(.service(only(stringify!($method), $path, web::method(Method::$method).to($handler))))*;
+        }
+    };
+}
+
+routes! {
+    POST "/chat/completions" chat;
+    POST "/embeddings"       embeddings;
+    GET  "/models"           models;
+    GET  "/models/{model:.+}" model;
+    GET  "/key"              key;
+}
+
 /// The routes under `/v1`.
 pub fn routes(config: &mut web::ServiceConfig) {
     let scope = web::scope("/v1")
-        .service(only("POST", "/chat/completions", web::post().to(chat)))
-        .service(only("POST", "/embeddings", web::post().to(embeddings)))
-        .service(only("GET", "/models", web::get().to(models)))
-        .service(only("GET", "/models/{model:.+}", web::get().to(model)))
-        .service(only("GET", "/key", web::get().to(key)))
+        .configure(register)
         .default_service(web::to(async || answer(Err(RelayError::UnknownPath))));
     config.service(scope);
 }

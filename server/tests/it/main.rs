@@ -15,6 +15,7 @@ mod hang_up;
 mod heartbeats;
 mod kill;
 mod limits;
+mod metered;
 mod metrics;
 mod money;
 mod pass_through;

@@ -1,0 +1,71 @@
+//! Every route that spends an account's money is on the books: a route that forgot to meter would be free.
+
+use crate::harness::{hello, spawn};
+use crate::upstream::Reply;
+use serde_json::{Value, json};
+use server::http::relay::ROUTES;
+
+/// A good call of the route `path`, what an upstream answers to it, and the operation it is booked as.
+fn call(path: &str) -> (Value, Reply, &'static str) {
+    match path {
+        "/chat/completions" => (hello(), Reply::chat("hello", 10, 5), "chat"),
+        "/embeddings" => {
+            let answer = json!({
+                "object": "list", "model": "small",
+                "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}],
+                "usage": {"prompt_tokens": 10, "total_tokens": 10},
+            });
+            (
+                json!({"model": "small", "input": "hi"}),
+                Reply::json(200, &answer),
+                "embeddings",
+            )
+        }
+        _ => panic!("POST {path} is new: say here how it is called, and see that it is metered"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_route_that_calls_an_upstream_is_charged_and_none_answers_without_a_key() {
+    let hub = spawn().await;
+    hub.account("one").await;
+    let mut charged = hub.charged().await;
+    let mut holds = 0;
+    for (method, path) in ROUTES {
+        let target = format!("/v1{}", path.replace("{model:.+}", "small"));
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let nobody = hub
+            .client
+            .request(method.clone(), hub.url(&target))
+            .body("{}")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(nobody.status(), 401, "{method} {target}");
+        if method == "GET" {
+            continue;
+        }
+        let (body, reply, operation) = call(path);
+        hub.upstream.answer("one", reply);
+        let answer = hub.key().await.send(&target, body.to_string()).await;
+        assert_eq!(answer.status, 200, "{target} {}", answer.text());
+        hub.quiet().await;
+        let rows = hub.holds().await;
+        holds += 1;
+        assert_eq!(rows.len(), holds, "{target} is not on the books");
+        let booked = rows.iter().find(|row| row.operation == operation);
+        assert!(
+            booked.is_some_and(|row| row.posted > 0),
+            "{target} is booked as {operation}: {rows:?}"
+        );
+        let before = std::mem::replace(&mut charged, hub.charged().await);
+        assert!(charged > before, "{target} was free");
+    }
+    assert!(holds >= 2);
+    let of_get = hub.key().await.get("/v1/models").await;
+    assert_eq!(
+        (of_get.status, hub.holds().await.len()),
+        (200, holds),
+        "reading costs nothing"
+    );
+}
