@@ -16,5 +16,6 @@ COPY --from=build /src/target/release/ourhub /usr/local/bin/ourhub
 USER nobody
 VOLUME /data
 EXPOSE 3000
-ENV OURHUB_LISTEN=0.0.0.0:3000 OURHUB_DATA_DIR=/data
+# Where browsers reach the container; set it to your address when others do, too.
+ENV OURHUB_LISTEN=0.0.0.0:3000 OURHUB_DATA_DIR=/data OURHUB_PUBLIC_URL=http://localhost:3000
 ENTRYPOINT ["ourhub"]

@@ -133,6 +133,20 @@ fn values(html: &str, attribute: &str) -> BTreeSet<String> {
 }
 
 #[actix_web::test]
+async fn the_landing_page_offers_what_the_visitor_lacks_and_shows_what_is_spoken() {
+    for (who, act) in [
+        (Who::Visitor, "Create your account"),
+        (Who::Admin, "Open the dashboard"),
+    ] {
+        let page = get(who, "/").await.body;
+        for offer in ["Create your account", "Open the dashboard"] {
+            assert_eq!(page.contains(offer), offer == act, "{who:?}: {offer}");
+        }
+        assert!(page.contains("OpenAI, account 1"), "{who:?}");
+    }
+}
+
+#[actix_web::test]
 async fn every_page_is_drawn_without_style_attributes_or_inline_handlers() {
     for path in PUBLIC.into_iter().chain(SIGNED_IN).chain(PLATFORM) {
         let page = get(Who::Admin, path).await;

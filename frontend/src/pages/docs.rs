@@ -60,6 +60,21 @@ fn headers() -> AnyView {
         Fact::new("x-request-id", "the id of the receipt"),
         Fact::new("x-ourhub-attempts", "how many accounts were asked"),
         Fact::new("x-ourhub-model", "the model that answered"),
+        Fact::new(
+            "x-ourhub-notes",
+            "what was changed on the way, such as a shorter answer that a cap affords",
+        ),
+        Fact::new("x-ourhub-cost-usd", "the charge, on answers that are not streamed"),
+        Fact::new(
+            "x-ratelimit-limit-requests, -remaining-requests, -reset-requests",
+            "the key’s limit of requests a minute, where there is one",
+        ),
+        Fact::new(
+            "x-ratelimit-limit-tokens, -remaining-tokens, -reset-tokens",
+            "the same for tokens",
+        ),
+        Fact::new("retry-after", "on a refusal: the seconds after which to ask again"),
+        Fact::new("x-should-retry", "on a refusal: whether asking again can help"),
     ];
     view! {
         <section class="stack">
@@ -79,7 +94,10 @@ fn errors() -> AnyView {
         ),
         Fact::new("401", "the key is not known, was revoked, or has a typo"),
         Fact::new("403", "the key may not use this model or come from this address"),
-        Fact::new("404", "no such model"),
+        Fact::new("404", "no such model or path"),
+        Fact::new("405", "the path takes another method; the header allow names it"),
+        Fact::new("408", "the request did not arrive in time, or was cut off on its way"),
+        Fact::new("413", "the body is longer than 32 MiB"),
         Fact::new(
             "429 insufficient_quota",
             "the balance or a cap is used up; the text says which, and when it opens again",

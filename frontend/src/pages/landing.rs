@@ -16,20 +16,20 @@ const SHOWN: usize = 8;
 /// `/`
 #[component]
 pub fn Landing() -> impl IntoView {
-    public("One endpoint for every LLM account", |_| async move {
+    public("One endpoint for every LLM account", |session| async move {
         let models = list_models().await.unwrap_or_default();
         let served: Vec<_> = models
             .into_iter()
             .filter(|model| model.is_served && model.prices.is_some() && model.mode == "chat")
             .collect();
-        Ok::<_, ApiError>(page(served))
+        Ok::<_, ApiError>(page(served, session.is_some()))
     })
 }
 
-fn page(served: Vec<ModelView>) -> AnyView {
+fn page(served: Vec<ModelView>, is_signed_in: bool) -> AnyView {
     let models = (!served.is_empty()).then(|| live_list(served));
     view! {
-        {hero()}
+        {hero(is_signed_in)}
         {one_line()}
         {no_429()}
         {models}
@@ -37,7 +37,11 @@ fn page(served: Vec<ModelView>) -> AnyView {
     .into_any()
 }
 
-fn hero() -> AnyView {
+fn hero(is_signed_in: bool) -> AnyView {
+    let (href, act) = match is_signed_in {
+        true => ("/overview", "Open the dashboard"),
+        false => ("/signup", "Create your account"),
+    };
     view! {
         <section class="hero">
             <div>
@@ -46,7 +50,7 @@ fn hero() -> AnyView {
                     "Point any OpenAI client at OurHub. When one account is rate limited, another answers. Keys have caps that hold, and every request comes with a receipt."
                 </p>
                 <div class="row row--wrap cta">
-                    <LinkButton href="/signup" text="Create your account" kind=Kind::Primary size=Size::Large />
+                    <LinkButton href=href text=act kind=Kind::Primary size=Size::Large />
                     <LinkButton href="/docs" text="Read the quick start" size=Size::Large />
                 </div>
                 <p class="small">"Runs on your own machine, too: one binary, SQLite inside, nothing else to install."</p>
@@ -68,13 +72,13 @@ fn slip() -> AnyView {
     };
     let steps = vec![
         step(
-            "Anthropic, account 1",
+            "OpenAI, account 1",
             Tone::Warn,
             "Rate limited. Rests for 38 s, as it asked.",
             "429 · 0.18 s",
         ),
         step(
-            "Anthropic, account 2",
+            "OpenAI, account 2",
             Tone::Ok,
             "Took over. Your client saw one clean answer.",
             "200 · 9.41 s",
@@ -93,7 +97,7 @@ fn slip() -> AnyView {
     view! {
         <div class="slip" role="group" aria-label="An example of a receipt">
             <div class="row row--between">
-                <strong class="mono t13">"claude-opus-4.5"</strong>
+                <strong class="mono t13">"gpt-5-mini"</strong>
                 <Badge tone=Tone::Ok text="200 · streamed" />
             </div>
             <div>
@@ -102,14 +106,14 @@ fn slip() -> AnyView {
             <div>
                 <table>
                     <tbody>
-                        {line("Input", "1,843 × $5.00 / M", 9_215_000)} {line("Cache read", "24,576 × $0.50 / M", 12_288_000)}
-                        {line("Cache write", "3,071 × $6.25 / M", 19_193_750)} {line("Output", "1,207 × $25.00 / M", 30_175_000)}
+                        {line("Input", "1,843 × $0.25 / M", 460_750)} {line("Cache read", "24,576 × $0.025 / M", 614_400)}
+                        {line("Output", "1,207 × $2.00 / M", 2_414_000)}
                     </tbody>
                 </table>
             </div>
             <div class="total">
                 <span>"Charged"</span>
-                <Amount of=Nano(70_871_750) decimals=6 />
+                <Amount of=Nano(3_489_150) decimals=6 />
             </div>
         </div>
     }
