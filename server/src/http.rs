@@ -20,8 +20,9 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::{App as Web, HttpResponse, HttpServer, web};
 use leptos_actix::ActixRouteListing;
+use socket2::SockRef;
 use std::any::Any;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +52,15 @@ pub struct Listening {
     pub url: String,
     /// Runs it.
     pub server: Server,
+    /// Ends it.
+    pub ending: Ending,
+}
+
+/// What ends a server.
+#[derive(Debug)]
+pub struct Ending {
+    server: ServerHandle,
+    listener: TcpListener,
 }
 
 /// Listens for `app` with the pipeline `relay`.
@@ -61,6 +71,7 @@ pub fn listen(app: Arc<App>, relay: Relay) -> std::io::Result<Listening> {
     let listener = TcpListener::bind(app.edge.listen)?;
     let address = listener.local_addr()?;
     let url = app.edge.url(address);
+    let door = listener.try_clone()?;
     let drain = app.edge.drain;
     let unread = relay.unread_time();
     let site = Site {
@@ -86,7 +97,16 @@ pub fn listen(app: Arc<App>, relay: Relay) -> std::io::Result<Listening> {
     .disable_signals()
     .listen(listener)?
     .run();
-    Ok(Listening { address, url, server })
+    let ending = Ending {
+        server: server.handle(),
+        listener: door,
+    };
+    Ok(Listening {
+        address,
+        url,
+        server,
+        ending,
+    })
 }
 
 /// Has the system cut the connection of a client that reads nothing for so long: the web framework would wait for good.
@@ -95,7 +115,7 @@ fn cut_when_unread(connection: &dyn Any, time: Duration) {
     let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>() else {
         return;
     };
-    if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(time)) {
+    if let Err(error) = SockRef::from(stream).set_tcp_user_timeout(Some(time)) {
         tracing::debug!(%error, "a connection may be left unread for good");
     }
 }
@@ -104,15 +124,26 @@ fn cut_when_unread(connection: &dyn Any, time: Duration) {
 #[cfg(not(target_os = "linux"))]
 const fn cut_when_unread(_: &dyn Any, _: Duration) {}
 
-/// Ends `server` in order: nothing new is accepted, requests under way finish, and upstreams are read on for clients that hung
-/// up, all of it within the time that is set for it; then what is left is cut.
-pub async fn end(server: &ServerHandle, app: &App) {
-    app.begin_drain();
-    server.pause().await;
-    app.settle(app.edge.drain).await;
-    // What is left are last bytes on their way, and connections that idle.
-    if tokio::time::timeout(CLOSE_TIME, server.stop(true)).await.is_err() {
-        server.stop(false).await;
+impl Ending {
+    /// Ends the server in order: who connects is refused, requests under way finish, and upstreams are read on for clients that
+    /// hung up, all of it within the time that is set for it; then what is left is cut.
+    pub async fn in_order(&self, app: &App) {
+        app.begin_drain();
+        self.server.pause().await;
+        // Paused alone, the system goes on to take connections that nobody serves.
+        if let Err(error) = SockRef::from(&self.listener).shutdown(Shutdown::Both) {
+            tracing::debug!(%error, "clients are not refused until the end");
+        }
+        app.settle(app.edge.drain).await;
+        // What is left are last bytes on their way, and connections that idle.
+        if tokio::time::timeout(CLOSE_TIME, self.server.stop(true)).await.is_err() {
+            self.now().await;
+        }
+    }
+
+    /// Cuts every connection.
+    pub async fn now(&self) {
+        self.server.stop(false).await;
     }
 }
 

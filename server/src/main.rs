@@ -121,11 +121,10 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let stopped = stopped()?;
     println!("OurHub is ready at {}", listening.url);
     show_setup_link(&app, &listening.url).await?;
-    let handle = listening.server.handle();
     let serving = tokio::spawn(listening.server);
     stopped.await;
     tracing::info!("stopping: requests under way finish, nothing new is taken");
-    http::end(&handle, &app).await;
+    listening.ending.in_order(&app).await;
     serving.await??;
     app.settle(SETTLE_TIME).await;
     app.close().await;

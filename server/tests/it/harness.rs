@@ -119,7 +119,7 @@ pub struct Hub {
     pub admin: Person,
     pub team: TeamScope,
     pub client: reqwest::Client,
-    pub server: actix_web::dev::ServerHandle,
+    pub server: server::http::Ending,
     pub place: Place,
 }
 
@@ -149,8 +149,8 @@ impl Hub {
         let app = App::start(&place.config(&setup.flags)).await.unwrap();
         let relay = Relay::new(&app, setup.relay);
         let listening = http::listen(Arc::clone(&app), relay.clone()).unwrap();
-        let server = listening.server.handle();
         tokio::spawn(listening.server);
+        let server = listening.ending;
         let new = NewUser {
             email: "owner@example.com",
             password: "sunlit-otter",
@@ -279,7 +279,7 @@ impl Hub {
         let report = ledger::verify(&self.app.db).await.unwrap();
         assert_eq!(report.differences, Vec::<String>::new());
         assert_eq!((report.difference_count, report.open), (0, 0));
-        self.server.stop(false).await;
+        self.server.now().await;
         self.app.close().await;
         self.place
     }

@@ -2,7 +2,6 @@
 
 use crate::harness::{HELLO, Setup, hello, hello_streamed, spawn_with};
 use crate::upstream::{Reply, delta};
-use server::http;
 use server::ledger::Outcome;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +21,7 @@ async fn a_stream_under_way_finishes_and_nothing_new_is_taken() {
         hub.until("it does not drain", || hub.app.is_draining()).await;
         gate.add_permits(1);
     };
-    let (answer, (), ()) = tokio::join!(stream.finish(), http::end(&hub.server, &hub.app), let_go);
+    let (answer, (), ()) = tokio::join!(stream.finish(), hub.server.in_order(&hub.app), let_go);
     assert_eq!(answer.events().last().unwrap(), "[DONE]");
     let refused = key
         .post("/v1/chat/completions", hello_streamed().to_string())
@@ -55,7 +54,7 @@ async fn an_upstream_is_read_on_for_a_client_that_hung_up_though_the_server_ends
         hub.until("it does not drain", || hub.app.is_draining()).await;
         gate.add_permits(1);
     };
-    tokio::join!(http::end(&hub.server, &hub.app), let_go);
+    tokio::join!(hub.server.in_order(&hub.app), let_go);
     let hold = hub.holds().await.pop().unwrap();
     assert_eq!(
         (hold.outcome, hold.state, hold.posted),
