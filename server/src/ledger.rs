@@ -57,6 +57,8 @@ pub const MAX_WAIT_MS: u64 = 2_000;
 
 /// How long an admission waits for other nodes to give back what they do not use.
 const RECALL_WITHIN: Duration = Duration::from_millis(300);
+/// How long an admission is decided at most, with the rights it has to ask for.
+const DECIDE_WITHIN: Duration = Duration::from_secs(15);
 /// How often one that waits for other nodes looks by itself.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -290,8 +292,8 @@ impl Ledger {
     /// give theirs back.
     async fn attempt(&self, ask: &Ask, now_ms: i64) -> Result<Result<Hold, Short>, Down> {
         let inner = &self.inner;
-        let recalled = Instant::now() + RECALL_WITHIN;
-        loop {
+        let (recalled, until) = (Instant::now() + RECALL_WITHIN, Instant::now() + DECIDE_WITHIN);
+        while Instant::now() < until {
             let returned = inner.desk.returned();
             let (wants, after) = match inner.book.admit(ask, now_ms, inner.config.prepaid) {
                 Ok(opened) => return Ok(Ok(Hold::new(self.clone(), opened))),
@@ -317,6 +319,8 @@ impl Ledger {
                 }
             }
         }
+        tracing::error!("an admission was granted rights again and again, and never had enough");
+        Err(Down)
     }
 
     async fn open_path(&self, ask: &Ask, now_ms: i64) -> Result<(), Down> {

@@ -50,7 +50,8 @@ pub async fn open(storage: &Storage) -> Result<DatabaseConnection, DbErr> {
         .map_sqlx_sqlite_opts(|sqlite| {
             sqlite
                 .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Normal)
+                // What is paid in is on the disk once it is said to be.
+                .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(BUSY_TIMEOUT)
         });
     Database::connect(options).await

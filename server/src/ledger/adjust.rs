@@ -5,7 +5,7 @@
 //! or posted. The entry and the sums it changes are written in one transaction, and a correction that was just made is not
 //! made again. Roll-ups stay what was posted. Reads `hold`; writes `entry` and `bucket`.
 
-use super::{Ledger, LedgerError, batch::State, recover::path};
+use super::{Ledger, LedgerError, batch::State, desk, recover::path};
 use crate::clock;
 use entity::{bucket, entry, hold};
 use gateway_core::{ledger::Kind, money::Nano};
@@ -177,7 +177,7 @@ async fn write(
     let mut buckets = path.caps.clone();
     buckets.push(path.wallet.id);
     buckets.sort_unstable();
-    for bucket in buckets {
+    for bucket in buckets.iter().copied() {
         let changed = if bucket == path.wallet.id {
             bucket::Entity::update_many()
                 .col_expr(bucket::Column::Credit, Expr::col(bucket::Column::Credit).add(amount.0))
@@ -189,6 +189,9 @@ async fn write(
         if changed.rows_affected != 1 {
             return Err(LedgerError::Damaged(format!("bucket {bucket}")).into());
         }
+    }
+    if amount < Nano::ZERO {
+        desk::recall_from_all(transaction, &buckets).await?;
     }
     Ok(Written::New(adjusted, path))
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use gateway_core::{
     id,
-    ledger::{Bucket, Engine, Gate, HoldError, Lack, Legs, Posted, Short, Want, payer::MAX_PATH},
+    ledger::{Bucket, Engine, Gate, HoldError, Lack, Legs, Posted, Short, Want, node::Contact, payer::MAX_PATH},
     money::Nano,
 };
 use parking_lot::Mutex;
@@ -80,13 +80,16 @@ struct State {
     last_id: i64,
     low_water: i64,
     low_water_at: Option<Instant>,
-    /// Whether the database has been heard of lately.
-    is_in_touch: bool,
+    /// When the database was last heard of, milliseconds since `start`.
+    contact: Contact,
+    start: Instant,
     is_fenced: bool,
     commits: u64,
     is_writable: bool,
     is_closing: bool,
+    /// Nothing is written any more: what ends now is left for others.
     is_stopped: bool,
+    has_ended: bool,
 }
 
 impl State {
@@ -105,8 +108,9 @@ impl State {
     }
 
     /// Whether anything may be admitted.
-    const fn is_admitting(&self) -> bool {
-        self.is_writable && self.is_in_touch && !self.is_fenced && !self.is_closing
+    fn is_admitting(&self) -> bool {
+        let is_in_touch = !self.is_shared || self.contact.is_in_touch(millis(self.start.elapsed()));
+        self.is_writable && is_in_touch && !self.is_fenced && !self.is_closing
     }
 
     /// What is missing for a hold that was not made for want of rights; what is idle under too high a cap goes back first.
@@ -119,6 +123,9 @@ impl State {
     /// Queues rights given back; whether the journal must be woken for it.
     fn queue_back(&mut self, given_back: Vec<(Arc<Bucket>, Nano)>) -> bool {
         let mut wakes = false;
+        if self.is_stopped {
+            return wakes;
+        }
         for (bucket, amount) in given_back {
             wakes |= self.queue.push(Op::Back(bucket, amount));
         }
@@ -129,6 +136,8 @@ impl State {
 impl Book {
     /// An idle ledger of the node `me`, one of several if `is_shared`.
     pub fn new(me: &Identity, is_shared: bool) -> Self {
+        let mut contact = Contact::default();
+        contact.beat(0);
         Self {
             state: Mutex::new(State {
                 engine: if is_shared { Engine::shared() } else { Engine::default() },
@@ -139,12 +148,14 @@ impl Book {
                 last_id: me.last_id,
                 low_water: me.last_id + 1,
                 low_water_at: None,
-                is_in_touch: true,
+                contact,
+                start: Instant::now(),
                 is_fenced: false,
                 commits: 0,
                 is_writable: true,
                 is_closing: false,
                 is_stopped: false,
+                has_ended: false,
             }),
             progress: Progress::default(),
             work: Notify::new(),
@@ -313,9 +324,11 @@ impl Book {
         self.state.lock().queue.last()
     }
 
-    /// Notes whether the database has been heard of lately: if not, nothing is admitted.
-    pub fn set_in_touch(&self, is_in_touch: bool) {
-        self.state.lock().is_in_touch = is_in_touch;
+    /// The database has answered a beat sent at `sent`: for a while from then on requests are admitted.
+    pub fn heard(&self, sent: Instant) {
+        let mut state = self.state.lock();
+        let sent_ms = millis(sent.saturating_duration_since(state.start));
+        state.contact.beat(sent_ms);
     }
 
     /// Notes that `node` was fenced, if this process still is it: nothing is admitted until it goes on as another.
@@ -355,10 +368,8 @@ impl Book {
     pub fn begin_close(&self) {
         let mut state = self.state.lock();
         state.is_closing = true;
-        if !state.is_stopped {
-            let given_back = state.engine.sweep(i64::MIN, false, true);
-            state.queue_back(given_back);
-        }
+        let given_back = state.engine.sweep(i64::MIN, false, true);
+        state.queue_back(given_back);
         drop(state);
         self.work.notify_one();
     }
@@ -383,10 +394,12 @@ impl Book {
     /// Once the journal has ended: whether everything was written.
     fn end(&self) -> Option<bool> {
         let state = self.state.lock();
-        state
-            .is_stopped
-            .then(|| state.queue.last() == self.progress.committed())
+        state.has_ended.then(|| state.queue.last() == self.progress.committed())
     }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// An admission that waits for room.

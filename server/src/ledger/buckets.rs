@@ -16,6 +16,8 @@ use sea_orm::{
 
 /// Waits for others that make buckets of the same team; the first number says that it is about buckets.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7, hashint8($1))";
+/// How long that waiting may take.
+const PATIENCE: &str = "SET LOCAL lock_timeout = '2s'";
 
 /// The buckets of `series`, all of one team, that `now_ms` is counted in; those there are not are cut in `zone` and made.
 pub(super) async fn ensure(
@@ -32,6 +34,7 @@ pub(super) async fn ensure(
         return make(db, series, (zone, now_ms), new_id).await;
     }
     let transaction = db.begin().await?;
+    transaction.execute_unprepared(PATIENCE).await?;
     let lock = Statement::from_sql_and_values(DatabaseBackend::Postgres, LOCK, [team_id.into()]);
     transaction.execute_raw(lock).await?;
     let made = make(&transaction, series, (zone, now_ms), new_id).await?;

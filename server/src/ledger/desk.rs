@@ -4,13 +4,15 @@
 //! waits in a circle. A grant whose answer was lost is repeated unchanged until it is known: each lease counts its grants.
 //! Reads and writes `bucket` and `lease`.
 
-use super::{book::Book, store::Origin};
-use crate::clock;
+use super::{book::Book, node, store::Origin};
 use gateway_core::{
     ledger::{Bucket, Gate, Refused, Row, Want, lease},
     money::Nano,
 };
-use sea_orm::sqlx::{self, Connection, PgConnection, postgres::PgConnectOptions};
+use sea_orm::{
+    ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, Statement,
+    sqlx::{self, Connection, PgConnection, postgres::PgConnectOptions},
+};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -20,6 +22,8 @@ use tokio::sync::{Notify, futures::Notified, mpsc, oneshot};
 
 /// How long the database may take for one answer, also by its own clock.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// How long who asks waits for the desk.
+const ASK_WITHIN: Duration = Duration::from_secs(15);
 /// How long a right that was given up may take to be written before more is asked for.
 const BACK_WITHIN: Duration = Duration::from_secs(2);
 /// How often others are asked at most to give back what they do not use of a bucket.
@@ -35,6 +39,8 @@ const TRIES: usize = 4;
 pub(super) const CHANNEL: &str = "ourhub";
 pub(super) const RECALL: &str = "recall";
 pub(super) const BACK: &str = "back";
+/// No node's id: what it says concerns all.
+const NOBODY: i64 = 0;
 
 /// What comes of asking.
 #[derive(Debug)]
@@ -86,7 +92,8 @@ impl Desk {
         if self.messages.send(asked).is_err() {
             return Answer::Down;
         }
-        answer.await.unwrap_or(Answer::Down)
+        let answered = tokio::time::timeout(ASK_WITHIN, answer).await;
+        answered.ok().and_then(Result::ok).unwrap_or(Answer::Down)
     }
 
     /// Has the other nodes give back what they do not use of `buckets`.
@@ -115,8 +122,8 @@ impl Desk {
     }
 }
 
-/// Answers until nobody can ask any more.
-pub(super) async fn answer(origin: &Origin, book: &Book, Asks(mut messages): Asks) {
+/// Answers until nobody can ask any more; `now_ms` is the database's time.
+pub(super) async fn answer(origin: &Origin, book: &Book, now_ms: impl Fn() -> i64, Asks(mut messages): Asks) {
     let mut clerk = Clerk {
         origin,
         book,
@@ -131,12 +138,12 @@ pub(super) async fn answer(origin: &Origin, book: &Book, Asks(mut messages): Ask
             Ok(Some(first)) => first,
             Ok(None) => return,
             Err(_) => {
-                clerk.tidy().await;
+                clerk.tidy(now_ms()).await;
                 continue;
             }
         };
         if tidied.elapsed() > TIDY_EVERY {
-            clerk.tidy().await;
+            clerk.tidy(now_ms()).await;
             tidied = Instant::now();
         }
         let (mut asks, mut tells) = (Vec::new(), Vec::new());
@@ -165,6 +172,7 @@ struct Doubt {
     amount: Nano,
     /// Under which cap; `None`: what was paid in.
     cap: Option<i64>,
+    /// When the last one was sent of which the answer was lost.
     since: Instant,
 }
 
@@ -198,6 +206,8 @@ enum AskError {
     Database(#[from] sqlx::Error),
     #[error("no answer within {} s", ANSWER_WITHIN.as_secs())]
     TimedOut,
+    #[error("what was given up before is not written")]
+    NotWritten,
     #[error("this node is fenced")]
     Fenced,
 }
@@ -242,12 +252,15 @@ impl Clerk<'_> {
             self.grants.clear();
         }
         let after = asks.iter().map(|asked| asked.after).max().unwrap_or_default();
-        // Not written in time, it only means that less remains.
-        let _ = tokio::time::timeout(BACK_WITHIN, self.book.durable(after)).await;
+        let written = tokio::time::timeout(BACK_WITHIN, self.book.durable(after)).await;
+        let is_written = asks.is_empty() || written == Ok(true);
         let needs = needs(&asks);
         let served = async {
             for text in tells {
                 self.notify(&text).await?;
+            }
+            if !is_written {
+                return Err(AskError::NotWritten);
             }
             self.grant_all(&needs).await
         };
@@ -259,11 +272,7 @@ impl Clerk<'_> {
             Ok(found) => found,
             Err(error) => {
                 tracing::warn!(%error, "no rights were granted");
-                if matches!(error, AskError::Fenced) {
-                    self.book.fenced(self.node);
-                } else {
-                    self.connection = None;
-                }
+                self.note_failure(&error);
                 for asked in asks {
                     let _ = asked.reply.send(Answer::Down);
                 }
@@ -271,6 +280,15 @@ impl Clerk<'_> {
             }
         };
         self.reply(asks, &found).await;
+    }
+
+    /// Draws the conclusion: this node is fenced, or its connection is not used again.
+    fn note_failure(&mut self, error: &AskError) {
+        match error {
+            AskError::Fenced => self.book.fenced(self.node),
+            AskError::NotWritten => {}
+            AskError::Database(_) | AskError::TimedOut => self.connection = None,
+        }
     }
 
     async fn reply(&mut self, asks: Vec<Asked>, found: &BTreeMap<i64, Found>) {
@@ -300,13 +318,17 @@ impl Clerk<'_> {
         buckets.dedup();
         let now = Instant::now();
         self.recalled.retain(|_, at| now.duration_since(*at) < RECALL_EVERY);
-        buckets.retain(|bucket| self.recalled.insert(*bucket, now).is_none());
-        for buckets in buckets.chunks(100) {
-            if let Err(error) = self.notify(&recall(self.node, buckets)).await {
-                tracing::warn!(%error, "other nodes could not be asked to give back");
-                self.connection = None;
-                return;
+        buckets.retain(|bucket| !self.recalled.contains_key(bucket));
+        self.recalled.extend(buckets.iter().map(|bucket| (*bucket, now)));
+        let tell = async {
+            for buckets in buckets.chunks(100) {
+                self.notify(&recall(self.node, buckets)).await?;
             }
+            Ok(())
+        };
+        if let Err(error) = in_time(tell).await {
+            tracing::warn!(%error, "other nodes could not be asked to give back");
+            self.note_failure(&error);
         }
     }
 
@@ -386,7 +408,10 @@ impl Clerk<'_> {
             count: 0,
             in_doubt: None,
         });
-        let Doubt { amount, cap, .. } = *grants.in_doubt.get_or_insert(fresh);
+        let earlier = grants.in_doubt;
+        let Doubt { amount, cap, .. } = earlier.unwrap_or(fresh);
+        let since = fresh.since;
+        grants.in_doubt = Some(Doubt { amount, cap, since });
         let (count, node) = (grants.count, self.node);
         let ask = sqlx::query_as(GRANT)
             .bind(node)
@@ -400,10 +425,8 @@ impl Clerk<'_> {
             return Err(AskError::Fenced);
         }
         let Some(row) = row((posted, overrun, held, leased, credit)) else {
-            // What was never in doubt is not now: it was not granted.
-            self.settle(bucket, |grants| {
-                grants.in_doubt = grants.in_doubt.filter(|doubt| doubt.since < fresh.since)
-            });
+            // This one was not granted: in doubt is what was before.
+            self.settle(bucket, |grants| grants.in_doubt = earlier);
             return Ok(None);
         };
         self.settle(bucket, |grants| {
@@ -421,24 +444,41 @@ impl Clerk<'_> {
         }
     }
 
-    /// Finds out about a grant whose answer was lost: if it was made, it is this node's.
+    /// Finds out about a grant whose answer was lost: if it was made, it is this node's. A lease that counts otherwise is no
+    /// lease this process knows: then it goes on as another node.
     async fn settle_doubt(&mut self, bucket: i64) -> Result<(), AskError> {
         let Some(doubt) = self.grants.get(&bucket).and_then(|grants| grants.in_doubt) else {
             return Ok(());
         };
-        let node = self.node;
+        let me = self.node;
         let count = sqlx::query_scalar("SELECT grants FROM lease WHERE node_id = $1 AND bucket_id = $2")
-            .bind(node)
+            .bind(me)
             .bind(bucket);
         let count: Option<i64> = count.fetch_optional(self.connection().await?).await?;
         let Some(grants) = self.grants.get_mut(&bucket) else {
             return Ok(());
         };
-        if count.unwrap_or_default() > grants.count {
+        let count = count.unwrap_or_default();
+        if count == grants.count + 1 {
             grants.count += 1;
             grants.in_doubt = None;
             let cap = Nano(doubt.cap.unwrap_or(i64::MAX));
-            self.book.granted(node, &grants.bucket, doubt.amount, cap);
+            self.book.granted(me, &grants.bucket, doubt.amount, cap);
+        } else if count != grants.count {
+            grants.in_doubt = None;
+            tracing::error!(
+                bucket,
+                count,
+                known = grants.count,
+                "a lease is not as this node knows it"
+            );
+            let fence = format!(
+                "UPDATE node SET fenced_at = {}, slot = NULL WHERE id = $1 AND fenced_at IS NULL",
+                node::DB_NOW_MS
+            );
+            let fence = sqlx::query(sqlx::AssertSqlSafe(fence)).bind(me);
+            fence.execute(self.connection().await?).await?;
+            return Err(AskError::Fenced);
         } else if doubt.since.elapsed() > ANSWER_WITHIN * 2 {
             // The database has given the statement up long ago.
             grants.in_doubt = None;
@@ -446,17 +486,19 @@ impl Clerk<'_> {
         Ok(())
     }
 
-    /// Settles doubts that nobody asks about, and forgets the leases of periods long over.
-    async fn tidy(&mut self) {
+    /// Settles doubts that nobody asks about, and forgets the leases of periods long over at `now_ms`.
+    async fn tidy(&mut self, now_ms: i64) {
+        if self.node != self.book.node() {
+            return;
+        }
         let in_doubt = self.grants.iter().filter(|(_, grants)| grants.in_doubt.is_some());
         for bucket in in_doubt.map(|(bucket, _)| *bucket).collect::<Vec<_>>() {
-            let settled = tokio::time::timeout(ANSWER_WITHIN, self.settle_doubt(bucket)).await;
-            if !matches!(settled, Ok(Ok(()))) {
-                self.connection = None;
+            if let Err(error) = in_time(self.settle_doubt(bucket)).await {
+                self.note_failure(&error);
                 return;
             }
         }
-        let over_ms = clock::now_ms() - KEPT_MS;
+        let over_ms = now_ms - KEPT_MS;
         let is_over = |_: &i64, grants: &mut Grants| grants.bucket.period.end_ms < over_ms && grants.in_doubt.is_none();
         let over: Vec<i64> = self.grants.extract_if(is_over).map(|(bucket, _)| bucket).collect();
         if over.is_empty() {
@@ -464,14 +506,32 @@ impl Clerk<'_> {
         }
         let forget = "DELETE FROM lease WHERE node_id = $1 AND granted = 0 AND bucket_id = ANY($2)";
         let node = self.node;
-        let forgotten = match self.connection().await {
-            Ok(connection) => sqlx::query(forget).bind(node).bind(over).execute(connection).await,
-            Err(_) => return,
+        let forgotten = async {
+            let forget = sqlx::query(forget).bind(node).bind(over);
+            forget.execute(self.connection().await?).await?;
+            Ok(())
         };
-        if let Err(error) = forgotten {
+        if let Err(error) = in_time(forgotten).await {
             tracing::warn!(%error, "leases of past periods could not be deleted");
+            self.note_failure(&error);
         }
     }
+}
+
+async fn in_time<T>(answer: impl Future<Output = Result<T, AskError>>) -> Result<T, AskError> {
+    let answered = tokio::time::timeout(ANSWER_WITHIN, answer).await;
+    answered.unwrap_or(Err(AskError::TimedOut))
+}
+
+/// Has every node, this one too, give back what it does not use of `buckets` once `transaction` is committed.
+pub(super) async fn recall_from_all(transaction: &DatabaseTransaction, buckets: &[i64]) -> Result<(), DbErr> {
+    if transaction.get_database_backend() != DatabaseBackend::Postgres {
+        return Ok(());
+    }
+    let values = [CHANNEL.into(), recall(NOBODY, buckets).into()];
+    let tell = Statement::from_sql_and_values(DatabaseBackend::Postgres, "SELECT pg_notify($1, $2)", values);
+    transaction.execute_raw(tell).await?;
+    Ok(())
 }
 
 fn recall(me: i64, buckets: &[i64]) -> String {

@@ -167,7 +167,7 @@ impl Journal {
     async fn try_leave(&mut self) -> Result<(), LedgerError> {
         let db = self.origin.connect_one().await?;
         let is_mine = node::fence(&db, Column::Id.eq(self.me.id)).await? == 1;
-        if is_mine && self.book.status().open_holds == 0 {
+        if is_mine {
             recover::return_leases(&db, self.me.id).await?;
         }
         db.close().await?;

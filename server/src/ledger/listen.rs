@@ -16,20 +16,28 @@ use std::time::Duration;
 
 /// The pause before another try to listen.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How long nothing is heard before the connection is asked whether it is still there.
+const QUIET_FOR: Duration = Duration::from_secs(30);
+/// How long the database may take for one answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// How long a right that is given back may take to be written.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
 
 /// Listens for as long as the process is there.
 pub(super) async fn listen(origin: &Origin, book: &Book, desk: &Desk) {
+    let mut is_first = true;
     loop {
-        if let Err(error) = try_listen(origin, book, desk).await {
-            tracing::warn!(%error, "other nodes are not heard");
+        match try_listen(origin, book, desk, is_first).await {
+            Ok(()) => tracing::warn!("other nodes are not heard: the connection was lost"),
+            Err(error) => tracing::warn!(%error, "other nodes are not heard"),
         }
+        is_first = false;
         tokio::time::sleep(RETRY_AFTER).await;
     }
 }
 
-async fn try_listen(origin: &Origin, book: &Book, desk: &Desk) -> Result<(), sqlx::Error> {
+/// Listens until the connection is lost, which one that says nothing shows when it is asked.
+async fn try_listen(origin: &Origin, book: &Book, desk: &Desk, is_first: bool) -> Result<(), sqlx::Error> {
     let Origin::Postgres(options) = origin else {
         return std::future::pending().await;
     };
@@ -37,13 +45,33 @@ async fn try_listen(origin: &Origin, book: &Book, desk: &Desk) -> Result<(), sql
         .max_connections(1)
         .max_lifetime(None)
         .idle_timeout(None);
-    let pool = pool.connect_with(options.as_ref().clone()).await?;
-    let mut listener = PgListener::connect_with(&pool).await?;
-    listener.listen(CHANNEL).await?;
-    loop {
-        let heard = listener.recv().await?;
-        hear(heard.payload(), book, desk).await;
+    let connect = async {
+        let pool = pool.connect_with(options.as_ref().clone()).await?;
+        let mut listener = PgListener::connect_with(&pool).await?;
+        listener.eager_reconnect(false);
+        listener.listen(CHANNEL).await?;
+        Ok(listener)
+    };
+    let mut listener = in_time(connect).await?;
+    if !is_first {
+        // What was said in the meantime was not heard.
+        book.give_back(|engine| engine.sweep(i64::MIN, false, true));
     }
+    loop {
+        match tokio::time::timeout(QUIET_FOR, listener.try_recv()).await {
+            Ok(Ok(Some(heard))) => hear(heard.payload(), book, desk).await,
+            Ok(Ok(None)) => return Ok(()),
+            Ok(Err(error)) => return Err(error),
+            Err(_) => {
+                in_time(sqlx::query("SELECT 1").execute(&mut listener)).await?;
+            }
+        }
+    }
+}
+
+async fn in_time<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    let answered = tokio::time::timeout(ANSWER_WITHIN, answer).await;
+    answered.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
 async fn hear(text: &str, book: &Book, desk: &Desk) {

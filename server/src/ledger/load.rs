@@ -3,11 +3,15 @@
 //! Invariant: a bucket is in the database before anything is held in it; what is displayed counts every node's holds.
 //! Reads `bucket`.
 
-use super::{Ledger, LedgerError, buckets};
+use super::{Down, Ledger, LedgerError, buckets};
 use gateway_core::{
     ledger::{Period, Series, Sums},
     money::Nano,
 };
+use std::time::Duration;
+
+/// How long buckets may take to be brought into memory, with the wait for others that do the same.
+const LOAD_WITHIN: Duration = Duration::from_secs(10);
 
 /// What one bucket has counted, for display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,8 +80,13 @@ impl Ledger {
         Ok((sums, period))
     }
 
-    /// Opens the buckets of `series`, all of one team, for `now_ms`.
+    /// Opens the buckets of `series`, all of one team, for `now_ms`; gives up where the database does not answer.
     pub(super) async fn load(&self, series: &[Series], zone: &str, now_ms: i64) -> Result<(), LedgerError> {
+        let loaded = tokio::time::timeout(LOAD_WITHIN, self.try_load(series, zone, now_ms)).await;
+        loaded.unwrap_or(Err(LedgerError::Down(Down)))
+    }
+
+    async fn try_load(&self, series: &[Series], zone: &str, now_ms: i64) -> Result<(), LedgerError> {
         let book = &self.inner.book;
         let is_open = |series: &Series| book.with_engine(|engine| engine.place(*series, now_ms).is_some());
         let _loading = self.inner.loading.lock().await;

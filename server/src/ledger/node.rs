@@ -4,7 +4,7 @@
 //! a dead one, however it ended; a fenced node has no slot. Reads and writes `node`, and the files `nodes/*.lock` in the data
 //! directory.
 
-use super::{Home, Ledger, LedgerError, batch::State};
+use super::{Home, Ledger, LedgerError, recover::open_holds};
 use crate::clock;
 use entity::{bucket, entry, hold, lease, node};
 use gateway_core::{ledger::node::free_slot, money::Nano};
@@ -155,7 +155,11 @@ pub(super) async fn fence_ended(db: &DatabaseConnection, home: &Home) -> Result<
         let is_free = File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
         if is_free {
             fence(db, node::Column::Id.eq(id)).await?;
-            fs::remove_file(&path)?;
+            match fs::remove_file(&path) {
+                // Another start may have been first.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
         }
     }
     Ok(())
@@ -195,12 +199,7 @@ impl Ledger {
                 .filter(lease::Column::NodeId.eq(row.id))
                 .all(db)
                 .await?;
-            let open_holds = hold::Entity::find()
-                .filter(hold::Column::Id.gte(row.low_water))
-                .filter(hold::Column::State.eq(State::Held.code()))
-                .filter(hold::Column::NodeId.eq(row.id))
-                .count(db)
-                .await?;
+            let open_holds = open_holds(&row).count(db).await?;
             nodes.push(Node {
                 id: row.id,
                 name: row.name,

@@ -4,11 +4,18 @@
 //! Invariant: a node that has not heard from the database for a while admits nothing; one that was fenced learns it here at
 //! the latest; another one is fenced before its holds are touched. Reads and writes `node`; runs `desk` and `listen`.
 
-use super::{LedgerError, book::Book, desk, listen, node, recover, store::Origin};
-use entity::node::Column;
-use gateway_core::ledger::node::{BEAT_EVERY_MS, Contact, SILENT_AFTER_MS, Watch};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DatabaseBackend, DatabaseConnection, EntityTrait, Statement};
+use super::{Down, LedgerError, book::Book, desk, listen, node, recover, store::Origin};
+use entity::{bucket, node::Column};
+use gateway_core::{
+    ledger::node::{BEAT_EVERY_MS, SILENT_AFTER_MS, Watch},
+    money::Nano,
+};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, EntityTrait, QueryFilter,
+    QuerySelect, Statement,
+};
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -20,6 +27,12 @@ use tokio::sync::Notify;
 
 /// How long the answer to a beat is waited for.
 const BEAT_WITHIN_MS: i64 = 2_000;
+/// How long it may take to look after the others and the wallets.
+const LOOK_WITHIN: Duration = Duration::from_secs(2);
+/// How long one recovery may take; what it has written by then stays.
+const REAP_WITHIN: Duration = Duration::from_secs(60);
+/// How many wallets are asked about at a time.
+const WALLETS: usize = 1_000;
 /// The pause after a recovery that failed.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -65,7 +78,7 @@ pub(super) fn start(
     let pulse = Pulse {
         origin: origin.clone(),
         book: Arc::clone(&book),
-        clock,
+        clock: Arc::clone(&clock),
         gone: Notify::new(),
     };
     let run = async move {
@@ -73,7 +86,7 @@ pub(super) fn start(
             () = book.ended() => {}
             () = pulse.beat_on() => {}
             () = pulse.reap_on() => {}
-            () = desk::answer(&origin, &book, asks) => {}
+            () = desk::answer(&origin, &book, || clock.now_ms(), asks) => {}
             () = listen::listen(&origin, &book, &desk) => {}
         }
     };
@@ -100,13 +113,12 @@ struct Beat {
 
 impl Pulse {
     async fn beat_on(&self) {
-        let (mut contact, mut watch) = (Contact::default(), Watch::default());
-        contact.beat(self.clock.elapsed_ms());
+        let mut watch = Watch::default();
         let mut last_ms = self.clock.elapsed_ms();
         let mut connection = None;
         loop {
             let node = self.book.node();
-            let sent_ms = self.clock.elapsed_ms();
+            let (sent, sent_ms) = (Instant::now(), self.clock.elapsed_ms());
             let until_silent_ms = last_ms + SILENT_AFTER_MS - sent_ms;
             let patience_ms = if until_silent_ms > 0 {
                 until_silent_ms.min(BEAT_WITHIN_MS)
@@ -116,10 +128,15 @@ impl Pulse {
             let patience = Duration::from_millis(patience_ms.unsigned_abs());
             match tokio::time::timeout(patience, self.beat(node, &mut connection)).await {
                 Ok(Ok(Some(beat))) => {
-                    contact.beat(sent_ms);
+                    self.book.heard(sent);
                     last_ms = sent_ms;
                     self.clock.set(beat.now_ms, sent_ms);
-                    self.look_around(&beat, &mut watch, connection.as_ref()).await;
+                    let look = self.look_around(&beat, &mut watch, connection.as_ref());
+                    let looked = tokio::time::timeout(LOOK_WITHIN, look).await;
+                    if let Err(error) = looked.unwrap_or_else(|_| Err(DbErr::Custom("no answer".to_owned()))) {
+                        tracing::warn!(%error, "other nodes and wallets could not be looked after");
+                        connection = None;
+                    }
                 }
                 Ok(Ok(None)) => self.book.fenced(node),
                 Ok(Err(error)) => {
@@ -128,7 +145,6 @@ impl Pulse {
                 }
                 Err(_) => connection = None,
             }
-            self.book.set_in_touch(contact.is_in_touch(self.clock.elapsed_ms()));
             tokio::time::sleep(Duration::from_millis(BEAT_EVERY_MS.unsigned_abs())).await;
         }
     }
@@ -157,8 +173,8 @@ impl Pulse {
         }))
     }
 
-    /// Gives back what is not used, and fences those that are dead.
-    async fn look_around(&self, beat: &Beat, watch: &mut Watch, db: Option<&DatabaseConnection>) {
+    /// Gives back what is not used or not paid for any more, and fences those that are dead.
+    async fn look_around(&self, beat: &Beat, watch: &mut Watch, db: Option<&DatabaseConnection>) -> Result<(), DbErr> {
         let live = beat.others.iter().filter(|(.., is_fenced)| !is_fenced);
         let has_others = live.clone().next().is_some();
         self.book
@@ -169,18 +185,43 @@ impl Pulse {
         );
         let mut has_gone = beat.others.iter().any(|(.., is_fenced)| *is_fenced);
         for (node, seen_ms, _) in beat.others.iter().filter(|(node, ..)| dead.contains(node)) {
-            let Some(db) = db else { continue };
+            let Some(db) = db else { break };
             let which = Condition::all()
                 .add(Column::Id.eq(*node))
                 .add(Column::SeenAt.eq(*seen_ms));
-            match node::fence(db, which).await {
-                Ok(fenced) => has_gone |= fenced > 0,
-                Err(error) => tracing::warn!(%error, node, "a dead node could not be fenced"),
-            }
+            has_gone |= node::fence(db, which).await? > 0;
         }
         if has_gone {
             self.gone.notify_one();
         }
+        match db {
+            Some(db) => self.look_at_wallets(db).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Gives back what was granted when more was paid in: the recall that comes with an entry may be lost, or come before
+    /// the answer to a grant.
+    async fn look_at_wallets(&self, db: &DatabaseConnection) -> Result<(), DbErr> {
+        let granted: HashMap<i64, Nano> = self
+            .book
+            .with_engine(|engine| engine.leased_wallets().into_iter().collect());
+        let ids: Vec<i64> = granted.keys().copied().collect();
+        let mut lowered = Vec::new();
+        for ids in ids.chunks(WALLETS) {
+            let credits: Vec<(i64, i64)> = bucket::Entity::find()
+                .select_only()
+                .columns([bucket::Column::Id, bucket::Column::Credit])
+                .filter(bucket::Column::Id.is_in(ids.iter().copied()))
+                .into_tuple()
+                .all(db)
+                .await?;
+            let is_less = |id: &i64, credit: i64| granted.get(id).is_some_and(|cap| Nano(credit) < *cap);
+            lowered.extend(credits.into_iter().filter(|(id, credit)| is_less(id, *credit)));
+        }
+        self.book
+            .give_back(|engine| lowered.iter().filter_map(|(id, _)| engine.give_back(*id)).collect());
+        Ok(())
     }
 
     /// Ends what fenced nodes left, whenever there are some.
@@ -195,10 +236,14 @@ impl Pulse {
     }
 
     async fn reap(&self) -> Result<(), LedgerError> {
-        let db = self.origin.connect_one().await?;
-        let reaped = recover::recover_fenced(&db, &self.origin).await;
-        db.close().await?;
+        let reap = async {
+            let db = self.origin.connect_one().await?;
+            let reaped = recover::recover_fenced(&db, &self.origin).await;
+            db.close().await?;
+            reaped
+        };
+        let reaped = tokio::time::timeout(REAP_WITHIN, reap).await;
         self.book.announce_room();
-        reaped
+        reaped.unwrap_or(Err(LedgerError::Down(Down)))
     }
 }

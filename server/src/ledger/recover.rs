@@ -18,7 +18,7 @@ use gateway_core::{
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, Statement,
+    QuerySelect, Select, Statement,
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -56,10 +56,7 @@ async fn post_open_holds(db: &DatabaseConnection, origin: &Origin, dead: i64) ->
             batch: row.batch,
             is_live: false,
         };
-        let open = hold::Entity::find()
-            .filter(hold::Column::Id.gte(row.low_water))
-            .filter(hold::Column::State.eq(State::Held.code()))
-            .filter(hold::Column::NodeId.eq(dead))
+        let open = open_holds(&row)
             .order_by_asc(hold::Column::Id)
             .limit(PAGE)
             .all(db)
@@ -106,8 +103,20 @@ const RETURN: &str = r"
 WITH gone AS (DELETE FROM lease WHERE node_id = $1 AND bucket_id = $2 RETURNING granted)
 UPDATE bucket SET leased = bucket.leased - gone.granted FROM gone WHERE bucket.id = $2";
 
-/// Returns the rights of the node `dead`, which holds nothing any more, and forgets it.
+/// Forgets a node that has no open hold.
+const FORGET: &str = r"
+DELETE FROM node WHERE id = $1
+  AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.node_id = node.id AND hold.state = 0 AND hold.id >= node.low_water)";
+
+/// Returns the rights of the fenced node `dead` and forgets it, unless a hold of it is open in the database: then it stays
+/// for those who recover it.
 pub(super) async fn return_leases(db: &DatabaseConnection, dead: i64) -> Result<(), LedgerError> {
+    let Some(row) = node::Entity::find_by_id(dead).one(db).await? else {
+        return Ok(());
+    };
+    if open_holds(&row).one(db).await?.is_some() {
+        return Ok(());
+    }
     if db.get_database_backend() == DatabaseBackend::Postgres {
         let leases = lease::Entity::find()
             .filter(lease::Column::NodeId.eq(dead))
@@ -119,8 +128,17 @@ pub(super) async fn return_leases(db: &DatabaseConnection, dead: i64) -> Result<
             db.execute_raw(returned).await?;
         }
     }
-    node::Entity::delete_by_id(dead).exec(db).await?;
+    let forget = Statement::from_sql_and_values(db.get_database_backend(), FORGET, [dead.into()]);
+    db.execute_raw(forget).await?;
     Ok(())
+}
+
+/// The holds of a node that are open in the database.
+pub(super) fn open_holds(node: &node::Model) -> Select<hold::Entity> {
+    hold::Entity::find()
+        .filter(hold::Column::Id.gte(node.low_water))
+        .filter(hold::Column::State.eq(State::Held.code()))
+        .filter(hold::Column::NodeId.eq(node.id))
 }
 
 /// The ids of a hold's path, and where it is under a lease.

@@ -3,7 +3,7 @@
 //! Invariant: entries are only ever added; the wallet's bucket changes in the same transaction, memory after it.
 //! Writes `entry` and `bucket`.
 
-use super::{Ledger, LedgerError, buckets};
+use super::{Ledger, LedgerError, buckets, desk};
 use entity::{bucket, entry};
 use gateway_core::{
     ledger::{Kind, Series, Sums},
@@ -90,6 +90,9 @@ impl Ledger {
             .filter(bucket::Column::Id.eq(stored.bucket.id))
             .exec(&transaction)
             .await?;
+        if amount < Nano::ZERO {
+            desk::recall_from_all(&transaction, &[stored.bucket.id]).await?;
+        }
         transaction.commit().await?;
         self.note_credit(grant.team_id, stored.bucket.id, amount);
         Ok(id)
@@ -101,11 +104,10 @@ impl Ledger {
         let series = Series::team(team_id, Kind::Wallet);
         inner.book.with_engine(|engine| engine.credit(series, amount));
         if amount < Nano::ZERO {
-            // Rights from under the higher credit are worth nothing any more.
+            // Rights from under the higher credit are worth nothing any more; every node was told with the entry.
             inner
                 .book
                 .give_back(|engine| engine.give_back(wallet).into_iter().collect());
-            inner.desk.recall(inner.book.node(), &[wallet]);
         }
         inner.book.announce_room();
     }

@@ -137,30 +137,103 @@ async fn a_cap_set_while_holds_are_open_counts_them_on_every_node() {
 #[tokio::test]
 async fn what_is_paid_in_on_one_node_is_spent_on_another() {
     let Some(place) = postgres().await else { return };
-    let config = || Config {
+    let (one, two) = (prepaid(&place).await, prepaid(&place).await);
+    let payer = payer(1, 2);
+    assert!(two.admit(ask(&payer, 1)).await.is_err());
+    one.grant(paid_in(100)).await.unwrap();
+    durable(&two, &payer, 60).await.post(charged(60));
+    one.grant(paid_in(-30)).await.unwrap();
+    assert!(two.admit(ask(&payer, 11)).await.is_err());
+    durable(&two, &payer, 10).await.post(charged(10));
+    assert_eq!(spent(&two).await, (70, 0));
+    assert_eq!(one.balance(1).await.unwrap().left(), Nano(0));
+    close(&place.connect().await, vec![one, two]).await;
+}
+
+async fn prepaid(place: &Place) -> Ledger {
+    let config = Config {
         prepaid: true,
         ..Config::default()
     };
-    let one = Ledger::open(&place.connect().await, config()).await.unwrap();
-    let two = Ledger::open(&place.connect().await, config()).await.unwrap();
-    let grant = |nano| Grant {
+    Ledger::open(&place.connect().await, config).await.unwrap()
+}
+
+fn paid_in(nano: i64) -> Grant {
+    Grant {
         team_id: 1,
         kind: "grant".to_owned(),
         amount: Nano(nano),
         reason: "test".to_owned(),
         actor_id: None,
         hold_id: None,
+    }
+}
+
+#[tokio::test]
+async fn what_is_taken_out_of_a_wallet_is_not_spent_by_the_only_node() {
+    let Some(place) = postgres().await else { return };
+    let (ledger, payer) = (prepaid(&place).await, payer(1, 2));
+    ledger.grant(paid_in(100)).await.unwrap();
+    durable(&ledger, &payer, 60).await.post(charged(60));
+    ledger.grant(paid_in(-30)).await.unwrap();
+    assert!(ledger.admit(ask(&payer, 11)).await.is_err());
+    durable(&ledger, &payer, 10).await.post(charged(10));
+    assert_eq!(ledger.balance(1).await.unwrap().left(), Nano(0));
+    close(&place.connect().await, vec![ledger]).await;
+}
+
+/// Waits until no node has a right that nothing uses.
+async fn until_given_back(db: &DatabaseConnection) {
+    let given_back = async {
+        loop {
+            let buckets = entity::bucket::Entity::find().all(db).await.unwrap();
+            if buckets.iter().all(|bucket| bucket.leased == bucket.held) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     };
-    let payer = payer(1, 2);
-    assert!(two.admit(ask(&payer, 1)).await.is_err());
-    one.grant(grant(100)).await.unwrap();
-    durable(&two, &payer, 60).await.post(charged(60));
-    one.grant(grant(-30)).await.unwrap();
-    assert!(two.admit(ask(&payer, 11)).await.is_err());
-    durable(&two, &payer, 10).await.post(charged(10));
-    assert_eq!(spent(&two).await, (70, 0));
-    assert_eq!(one.balance(1).await.unwrap().left(), Nano(0));
-    close(&place.connect().await, vec![one, two]).await;
+    tokio::time::timeout(PATIENCE, given_back)
+        .await
+        .expect("nothing is given back");
+}
+
+#[tokio::test]
+async fn what_was_taken_out_of_a_wallet_unheard_is_given_back() {
+    let Some(place) = postgres().await else { return };
+    let (ledger, payer, db) = (prepaid(&place).await, payer(1, 2), place.connect().await);
+    ledger.grant(paid_in(100)).await.unwrap();
+    let standing = durable(&ledger, &payer, 60).await;
+    for statement in [
+        "INSERT INTO entry (id, team_id, kind, amount, reason, buckets, created_at) VALUES (1, 1, 'grant', -30, '', '', 0)",
+        "UPDATE bucket SET credit = credit - 30 WHERE kind = 'wallet'",
+    ] {
+        db.execute_unprepared(statement).await.unwrap();
+    }
+    until_given_back(&db).await;
+    assert!(ledger.admit(ask(&payer, 11)).await.is_err());
+    durable(&ledger, &payer, 10).await.post(charged(10));
+    standing.post(charged(60));
+    close(&db, vec![ledger]).await;
+}
+
+#[tokio::test]
+async fn a_node_that_heard_nobody_for_a_while_gives_back_what_it_does_not_use() {
+    let Some(place) = postgres().await else { return };
+    let (db, ledgers) = nodes(&place, 1).await;
+    durable(&ledgers[0], &capped(100), 10).await.post(charged(10));
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'";
+    let is_cut = async {
+        while db.execute_unprepared(cut).await.unwrap().rows_affected() == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, is_cut)
+        .await
+        .expect("it does not listen");
+    until_given_back(&db).await;
+    durable(&ledgers[0], &capped(100), 90).await.post(charged(90));
+    close(&db, ledgers).await;
 }
 
 #[tokio::test]

@@ -45,6 +45,36 @@ async fn what_a_crash_leaves_open_is_posted_whole_and_flagged_once() {
 }
 
 #[tokio::test]
+async fn a_node_with_a_hold_open_in_the_database_stays_for_recovery_when_it_ends() {
+    for place in places().await {
+        let db = place.connect().await;
+        let ledger = open(&db).await;
+        let hold = ledger.admit(ask(&payer(1, 2), 40)).await.unwrap();
+        hold.durable().await.unwrap();
+        hold.void(Closing::default());
+        let later = ledger.admit(ask(&payer(1, 3), 1)).await.unwrap();
+        later.durable().await.unwrap();
+        later.void(Closing::default());
+        // As if the end of the first had been decided and never written.
+        for statement in [
+            "UPDATE hold SET state = 0 WHERE held = 40",
+            "UPDATE node SET low_water = 0",
+        ] {
+            db.execute_unprepared(statement).await.unwrap();
+        }
+        ledger.close().await;
+        let nodes = entity::node::Entity::find().all(&db).await.unwrap();
+        assert_eq!(nodes.len(), 1, "the node that holds is not forgotten");
+        assert!(nodes[0].fenced_at.is_some());
+        open(&db).await.close().await;
+        assert!(entity::node::Entity::find().all(&db).await.unwrap().is_empty());
+        let holds = entity::hold::Entity::find().all(&db).await.unwrap();
+        let whole = holds.iter().find(|hold| hold.held == 40).unwrap();
+        assert_eq!((whole.state, whole.outcome, whole.posted), (3, 7, 40));
+    }
+}
+
+#[tokio::test]
 async fn a_ledger_that_was_taken_over_writes_and_admits_nothing() {
     let place = sqlite().await;
     let db = place.connect().await;

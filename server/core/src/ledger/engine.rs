@@ -6,7 +6,7 @@
 //! remainder, one of several its lease.
 
 use super::{
-    bucket::{Bucket, Gate, Series},
+    bucket::{Bucket, Gate, Kind, Series},
     lease::{Lease, Legs, MAX_OPEN, Want, whole},
     period::Period,
 };
@@ -360,6 +360,16 @@ impl Engine {
             }
         }
         given_back
+    }
+
+    /// The buckets of wallets in which there is a right, and what was paid in when the last of it was granted.
+    #[must_use]
+    pub fn leased_wallets(&self) -> Vec<(i64, Nano)> {
+        let wallet = |bucket: &i64| {
+            let counted = self.buckets.get(bucket)?;
+            (counted.bucket.series.kind == Kind::Wallet).then_some((*bucket, counted.lease.cap))
+        };
+        self.leased.iter().filter_map(wallet).collect()
     }
 
     /// A node's right in a bucket, and what holds use of it.

@@ -28,10 +28,11 @@ impl Book {
         self.work.notified()
     }
 
-    /// Everything queued, or `None` if the ledger is closing and there is nothing.
+    /// Everything queued, or `None` if the ledger is closing and there is nothing: from then on nothing more is queued.
     pub fn take(&self) -> Option<Taken> {
         let mut state = self.state.lock();
         if state.queue.len() == 0 && state.is_closing {
+            state.is_stopped = true;
             return None;
         }
         let (ops, first) = state.queue.take();
@@ -104,9 +105,73 @@ impl Book {
     /// The journal has ended.
     pub fn stopped(&self) {
         let mut state = self.state.lock();
-        state.is_stopped = true;
-        state.is_closing = true;
+        (state.is_closing, state.is_stopped, state.has_ended) = (true, true, true);
         drop(state);
         self.progress.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ledger::{Ask, Closing, Opening, book::Book, node::Identity};
+    use gateway_core::{
+        ledger::{Bucket, Caps, Payer, Period, Stored},
+        money::Nano,
+    };
+
+    fn ask() -> Ask {
+        Ask {
+            payer: Payer {
+                team_id: 1,
+                team_zone: "UTC".to_owned(),
+                team: Caps::default(),
+                member: None,
+                key_id: 2,
+                key: Caps::default(),
+            },
+            amount: Nano(10),
+            wait_ms: 0,
+            now_ms: 1_795_521_600_000,
+            record: Opening {
+                request_id: None,
+                model: "model".into(),
+                operation: "chat",
+                is_stream: false,
+                price_id: 1,
+            },
+        }
+    }
+
+    fn book() -> Book {
+        let book = Book::new(&Identity::only(), false);
+        for (id, (series, _)) in (1..).zip(ask().payer.path(false)) {
+            let bucket = Bucket {
+                id,
+                series,
+                period: Period::ALWAYS,
+                zone: "UTC".to_owned(),
+            };
+            book.with_engine(|engine| {
+                engine.open(Stored {
+                    bucket,
+                    posted: Nano::ZERO,
+                    overrun: Nano::ZERO,
+                    credit: Nano::ZERO,
+                });
+            });
+        }
+        book
+    }
+
+    #[test]
+    fn a_hold_that_ends_after_the_last_group_is_left_to_recovery() {
+        let book = book();
+        let opened = book.admit(&ask(), ask().now_ms, false).unwrap();
+        book.begin_close();
+        let last = book.take().unwrap();
+        book.committed(last.first);
+        assert!(book.take().is_none());
+        book.settle(&opened, Closing::default(), false);
+        assert_eq!(book.status().queued, 0, "nobody would write it");
     }
 }
