@@ -1,5 +1,5 @@
 //! The HTTP clients upstream calls are made with: one per distinct proxy and thread, so that no pooled connection is shared
-//! across proxies, and none is driven by another thread than the one that reads from it.
+//! across proxies, and a connection is driven by the thread that made the call, as long as that thread waits for the answer.
 //!
 //! Invariant: no redirects, no proxy from the environment, no repeats of its own, no Referer; every resolved address passes the
 //! guard. Opens connections.
@@ -31,7 +31,7 @@ thread_local! {
     static HERE: RefCell<HashMap<u64, reqwest::Client>> = RefCell::default();
 }
 
-/// How upstreams are reached: directly or through one proxy. Clones share the pools of their connections.
+/// How upstreams are reached: directly or through one proxy. Clones share each thread's pool of connections.
 #[derive(Clone, Debug)]
 pub struct Client(Arc<Recipe>);
 

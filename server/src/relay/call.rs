@@ -1,7 +1,7 @@
 //! Call: one HTTP request to one account.
 //!
 //! Invariant: the only place of the pipeline that knows the HTTP client; only headers we name are sent, and none of the client's;
-//! a connection is driven by the thread that reads from it, which is why the web server's workers live until every hold has ended.
+//! a connection is driven by the thread that made the call, which is why the web server's workers live until every hold has ended.
 
 use crate::accounts::Deployment;
 use bytes::Bytes;
