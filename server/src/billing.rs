@@ -158,7 +158,6 @@ pub async fn grant(
         amount,
         reason: reason.to_owned(),
         actor_id: Some(scope.user_id()),
-        hold_id: None,
     };
     let line_id = ledger.grant(grant).await.map_err(|error| match error {
         LedgerError::TooLarge => BillingError::Amount,

@@ -26,8 +26,6 @@ pub struct Grant {
     pub reason: String,
     /// Who did it; `None` for the system.
     pub actor_id: Option<i64>,
-    /// The hold it corrects.
-    pub hold_id: Option<i64>,
 }
 
 /// What a wallet says.
@@ -79,7 +77,7 @@ impl Ledger {
             amount: Set(amount.0),
             reason: Set(grant.reason),
             actor_id: Set(grant.actor_id),
-            hold_id: Set(grant.hold_id),
+            hold_id: Set(None),
             buckets: Set(String::new()),
             created_at: Set(now_ms),
         };

@@ -398,7 +398,6 @@ async fn prepaid_teams_spend_what_was_granted_and_no_more() {
         amount: Nano(1_000_000_000),
         reason: "welcome".to_owned(),
         actor_id: Some(hub.admin.user_id),
-        hold_id: None,
     };
     hub.app.ledger.grant(grant).await.unwrap();
     assert_eq!(key.chat(&bounded()).await.status, 200);

@@ -141,7 +141,6 @@ async fn a_prepaid_team_spends_what_it_was_granted_and_no_more() {
             amount: Nano(nano),
             reason: "welcome".to_owned(),
             actor_id: None,
-            hold_id: None,
         };
         ledger.grant(grant(100)).await.unwrap();
         ledger.admit(ask(&payer, 100)).await.unwrap().post(charged(90));

@@ -165,7 +165,6 @@ fn paid_in(nano: i64) -> Grant {
         amount: Nano(nano),
         reason: "test".to_owned(),
         actor_id: None,
-        hold_id: None,
     }
 }
 

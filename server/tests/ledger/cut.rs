@@ -97,7 +97,6 @@ async fn a_grant_dropped_at_any_await_is_in_memory_if_it_is_in_the_database() {
         amount: Nano(5),
         reason: reason.to_owned(),
         actor_id: None,
-        hold_id: None,
     };
     for polls in 0..6 {
         let _ = cut(ledger.grant(grant("cut")), polls).await;

@@ -23,7 +23,6 @@ async fn books(db: &DatabaseConnection) {
             amount: Nano(nano),
             reason: reason.to_owned(),
             actor_id: Some(3),
-            hold_id: None,
         };
         ledger.grant(grant).await.unwrap();
     }

@@ -261,7 +261,6 @@ impl Replay {
             amount: Nano(amount),
             reason: "test".to_owned(),
             actor_id: Some(1),
-            hold_id: None,
         };
         self.ledgers[node].grant(grant).await.unwrap();
         self.granted += amount;
