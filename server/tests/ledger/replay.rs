@@ -8,8 +8,8 @@ use proptest::{
     prelude::*,
     test_runner::{Config, FileFailurePersistence, TestRunner},
 };
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, EntityTrait};
-use server::ledger::{Ask, Closing, Grant, Hold, Kind, Ledger, Payer, Refusal, Series};
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseBackend, DatabaseConnection, EntityTrait, QueryFilter};
+use server::ledger::{Ask, Closing, Grant, Hold, Kind, Ledger, Payer, Refusal, Series, Short};
 use std::{
     sync::atomic::{AtomicI64, Ordering},
     time::{Duration, Instant},
@@ -20,6 +20,9 @@ const NODES: usize = 3;
 /// Lists of steps replayed on each database, as far as there is time.
 const LISTS: u32 = 200;
 const TIME: Duration = Duration::from_secs(90);
+/// What the team may spend a day, and a key in all.
+const DAY_CAP: i64 = 150;
+const KEY_CAP: i64 = 400;
 /// How long what fits may be refused, and what is fenced may take to go on.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -87,7 +90,7 @@ struct Kept {
     node: usize,
     key: i64,
     amount: i64,
-    /// When the day it was admitted in ends.
+    /// When the day it counts in ends.
     day_ends_ms: Option<i64>,
     is_durable: bool,
     hold: Option<Hold>,
@@ -102,6 +105,10 @@ impl Kept {
 
     fn held(&self) -> i64 {
         if self.end.is_some() { 0 } else { self.amount }
+    }
+
+    fn used(&self) -> i64 {
+        self.posted() + self.held()
     }
 }
 
@@ -135,8 +142,8 @@ impl Replay {
 
     fn payer(&self, key: i64) -> Payer {
         let mut payer = payer(self.team, self.team + key);
-        payer.team.day = Some(Nano(150));
-        payer.key.total = Some(Nano(400));
+        payer.team.day = Some(Nano(DAY_CAP));
+        payer.key.total = Some(Nano(KEY_CAP));
         payer
     }
 
@@ -179,38 +186,19 @@ impl Replay {
     }
 
     async fn admit(&mut self, node: usize, key: i64, amount: i64, is_durable: bool) {
-        let payer = self.payer(key);
-        let day = Series::team(self.team, Kind::Day);
-        let spent = self.ledgers[node].spent(&[day], "UTC", self.now_ms).await.unwrap();
-        let day_ends_ms = spent[0].resets_at_ms;
-        let used = |kept: &&Kept| kept.posted() + kept.held();
-        let day_used: i64 = self
-            .holds
-            .iter()
-            .filter(|kept| kept.day_ends_ms == day_ends_ms)
-            .map(|kept| used(&kept))
-            .sum();
-        let key_used: i64 = self
-            .holds
-            .iter()
-            .filter(|kept| kept.key == key)
-            .map(|kept| used(&kept))
-            .sum();
-        let fits = day_used + amount <= 150 && key_used + amount <= 400;
-        // A charge above its hold takes from what other nodes have been granted already.
-        let above: i64 = self.holds.iter().map(|kept| (kept.posted() - kept.amount).max(0)).sum();
-        let is_within = self.ledgers.len() > 1 && day_used + amount <= 150 + above && key_used + amount <= 400 + above;
-        let mut asked = ask(&payer, amount);
+        let mut asked = ask(&self.payer(key), amount);
         asked.now_ms = self.now_ms;
-        match self.try_admit(node, asked, fits).await {
+        match self.try_admit(node, key, asked).await {
             Ok(hold) => {
-                assert!(fits || is_within, "admitted above a cap");
                 if is_durable {
                     hold.durable().await.unwrap();
                 }
-                let id = hold.id();
+                let day_ends_ms = self.day_of(&hold).await;
+                // A charge above its hold takes from what other nodes have been granted already.
+                let above = if self.ledgers.len() > 1 { self.above() } else { 0 };
+                assert!(self.is_within(key, day_ends_ms, amount - above), "admitted above a cap");
                 self.holds.push(Kept {
-                    id,
+                    id: hold.id(),
                     node,
                     key,
                     amount,
@@ -220,22 +208,77 @@ impl Replay {
                     end: None,
                 });
             }
-            Err(Refusal::Short(_)) => assert!(!fits, "refused what fits"),
+            Err(Refusal::Short(short)) => assert!(!self.fits(key, &short, amount), "refused what fits: {short:?}"),
             Err(Refusal::Down(down)) => panic!("{down}"),
         }
     }
 
     /// What others have not written, or not given back yet, may stand in the way of what fits; not for long.
-    async fn try_admit(&self, node: usize, asked: Ask, fits: bool) -> Result<Hold, Refusal> {
+    async fn try_admit(&self, node: usize, key: i64, asked: Ask) -> Result<Hold, Refusal> {
         let until = Instant::now() + PATIENCE;
         loop {
             match self.ledgers[node].admit(asked.clone()).await {
-                Err(Refusal::Short(_)) if fits && self.ledgers.len() > 1 && Instant::now() < until => {
+                Err(Refusal::Short(short))
+                    if self.ledgers.len() > 1 && self.fits(key, &short, asked.amount.0) && Instant::now() < until =>
+                {
                     self.write_all().await;
                 }
                 admitted => return admitted,
             }
         }
+    }
+
+    /// Whether `amount` fits the bucket that refused it.
+    fn fits(&self, key: i64, short: &Short, amount: i64) -> bool {
+        match short.series.kind {
+            Kind::Day => self.day_used(short.resets_at_ms) + amount <= DAY_CAP,
+            _ => self.key_used(key) + amount <= KEY_CAP,
+        }
+    }
+
+    fn is_within(&self, key: i64, day_ends_ms: Option<i64>, amount: i64) -> bool {
+        self.day_used(day_ends_ms) + amount <= DAY_CAP && self.key_used(key) + amount <= KEY_CAP
+    }
+
+    fn day_used(&self, day_ends_ms: Option<i64>) -> i64 {
+        let of_day = self.holds.iter().filter(|kept| kept.day_ends_ms == day_ends_ms);
+        of_day.map(Kept::used).sum()
+    }
+
+    fn key_used(&self, key: i64) -> i64 {
+        self.holds.iter().filter(|kept| kept.key == key).map(Kept::used).sum()
+    }
+
+    /// What was charged above holds.
+    fn above(&self) -> i64 {
+        self.holds.iter().map(|kept| (kept.posted() - kept.amount).max(0)).sum()
+    }
+
+    /// When the team's day ends that `hold` counts in: two nodes whose clocks went back may count in two days.
+    async fn day_of(&self, hold: &Hold) -> Option<i64> {
+        if let [only] = self.ledgers.as_slice() {
+            let day = Series::team(self.team, Kind::Day);
+            return only.spent(&[day], "UTC", self.now_ms).await.unwrap()[0].resets_at_ms;
+        }
+        self.write_all().await;
+        let row = entity::hold::Entity::find_by_id(hold.id())
+            .one(&self.db)
+            .await
+            .unwrap()
+            .unwrap();
+        let path = row
+            .buckets
+            .split(',')
+            .map(|id| id.trim_end_matches('*').parse::<i64>().unwrap());
+        let day = entity::bucket::Entity::find()
+            .filter(entity::bucket::Column::Id.is_in(path))
+            .filter(entity::bucket::Column::Scope.eq("team"))
+            .filter(entity::bucket::Column::Kind.eq("day"))
+            .one(&self.db)
+            .await
+            .unwrap()
+            .unwrap();
+        day.period_end
     }
 
     /// Waits until every ledger has written what it has counted.
