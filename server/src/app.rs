@@ -17,6 +17,7 @@ use crate::{
     ledger::{self, Guard, Ledger, LedgerError, LockError},
     limits::Limits,
     secrets::{self, MasterKey, SecretsError},
+    signals::Signals,
 };
 use sea_orm::{DatabaseConnection, DbErr};
 use std::{
@@ -39,6 +40,8 @@ pub struct App {
     pub is_prepaid: bool,
     /// The database.
     pub db: DatabaseConnection,
+    /// What other processes on the database say.
+    pub signals: Signals,
     /// What secrets are sealed under.
     pub master: MasterKey,
     /// Who somebody is.
@@ -106,6 +109,9 @@ pub enum StartError {
     /// The database cannot be opened, or its tables cannot be brought up to date.
     #[error("the database cannot be used: {0}")]
     Database(#[from] DbErr),
+    /// Nobody can listen to other processes.
+    #[error("the thread that listens to other processes does not start: {0}")]
+    Signals(std::io::Error),
     /// The ledger does not open.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -138,6 +144,7 @@ impl App {
         let db = database::open(storage).await?;
         database::migrate(&db).await?;
         check_master(&db, &master).await?;
+        let signals = Signals::start(&db).await.map_err(StartError::Signals)?;
         let catalog = Catalog::start(db.clone()).await?;
         let allow = accounts::Config {
             allow: config.upstream_allow.clone(),
@@ -155,7 +162,7 @@ impl App {
             is_prepaid: config.prepaid,
             auth: people(&db, &master),
             keys: Keys::new(db.clone(), &master.derive("keys")),
-            ledger: Ledger::open(&db, ledger).await?,
+            ledger: Ledger::open(&db, &signals, ledger).await?,
             limits: Limits::default(),
             runtime: Handle::current(),
             lifetime: Lifetime {
@@ -165,6 +172,7 @@ impl App {
                 _lock: lock,
             },
             db,
+            signals,
             master,
             catalog,
             fleet,

@@ -39,7 +39,7 @@ pub use retention::prune;
 pub use verify::{Report, VerifyError, verify};
 pub use wallet::{Balance, Grant};
 
-use crate::clock;
+use crate::{clock, signals::Signals};
 use book::{Book, Missed};
 use desk::{Answer, Desk};
 use gateway_core::{money::Nano, usage::Usage};
@@ -208,7 +208,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError`] if the database cannot be read or written.
-    pub async fn open(db: &DatabaseConnection, config: Config) -> Result<Self, LedgerError> {
+    pub async fn open(db: &DatabaseConnection, signals: &Signals, config: Config) -> Result<Self, LedgerError> {
         let origin = Origin::of(db)?;
         let is_shared = origin.is_shared();
         node::fence_ended(db, &config.home).await?;
@@ -220,7 +220,7 @@ impl Ledger {
         let clock = Arc::new(DbClock::new(me.now_ms));
         let book = Arc::new(Book::new(&me, is_shared));
         journal::start(origin.clone(), config.home.clone(), me, Arc::clone(&book))?;
-        let (desk, asks) = Desk::new();
+        let (desk, asks) = Desk::new(signals.clone());
         let ledger = Self {
             inner: Arc::new(Inner {
                 config,
@@ -233,7 +233,7 @@ impl Ledger {
             }),
         };
         if is_shared {
-            pulse::start(origin, book, clock, (desk, asks))?;
+            pulse::start(origin, book, clock, (desk, asks), signals.on(desk::TOPIC))?;
         }
         Ok(ledger)
     }

@@ -24,6 +24,7 @@ pub mod limits;
 pub mod metering;
 pub mod relay;
 pub mod secrets;
+pub mod signals;
 pub mod stamp;
 pub mod teams;
 pub mod telemetry;

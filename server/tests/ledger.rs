@@ -1,4 +1,4 @@
-//! The ledger against real databases: SQLite files in a directory of their own, and Postgres where
+//! The ledger, and the signals it uses, against real databases: SQLite files in a directory of their own, and Postgres where
 //! `OURHUB_TEST_POSTGRES` names a server (`postgres://…`; each test makes its own database there).
 #![allow(clippy::unwrap_used)]
 
@@ -23,5 +23,7 @@ mod kill;
 mod replay;
 #[path = "ledger/retention.rs"]
 mod retention;
+#[path = "ledger/signals.rs"]
+mod signals;
 #[path = "ledger/verify.rs"]
 mod verify;

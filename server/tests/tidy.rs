@@ -30,7 +30,7 @@ const LAYERS: [&[&str]; 20] = [
     &["ledger"],
     &["mail"],
     &["alerts", "stamp"],
-    &["secrets"],
+    &["secrets", "signals"],
     &["clock", "csv", "fields", "input", "telemetry"],
 ];
 

@@ -5,12 +5,13 @@
 //! Reads and writes `bucket` and `lease`.
 
 use super::{book::Book, node, store::Origin};
+use crate::signals::{self, Signals};
 use gateway_core::{
     ledger::{Bucket, Gate, Refused, Row, Want, lease},
     money::Nano,
 };
 use sea_orm::{
-    ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, Statement,
+    DatabaseTransaction, DbErr,
     sqlx::{self, Connection, PgConnection, postgres::PgConnectOptions},
 };
 use std::{
@@ -34,13 +35,11 @@ const TIDY_EVERY: Duration = Duration::from_secs(1);
 const KEPT_MS: i64 = 86_400_000;
 /// How often a grant is tried that others get ahead of.
 const TRIES: usize = 4;
-/// The channel on which nodes talk, and the two things they say: give back what you do not use; I have given back. Behind
-/// that stand who says it and the buckets.
-pub(super) const CHANNEL: &str = "ourhub";
+/// The topic on which nodes talk of rights, and the two things they say: give back what you do not use; I have given back.
+/// Behind that stand the buckets.
+pub(super) const TOPIC: &str = "rights";
 pub(super) const RECALL: &str = "recall";
 pub(super) const BACK: &str = "back";
-/// No node's id: what it says concerns all.
-const NOBODY: i64 = 0;
 
 /// What comes of asking.
 #[derive(Debug)]
@@ -60,36 +59,32 @@ struct Asked {
 }
 
 /// What has been asked and not been answered.
-pub(super) struct Asks(mpsc::UnboundedReceiver<Message>);
-
-enum Message {
-    Ask(Asked),
-    Tell(String),
-}
+pub(super) struct Asks(mpsc::UnboundedReceiver<Asked>);
 
 /// Where requests hand their questions in.
 pub(super) struct Desk {
-    messages: mpsc::UnboundedSender<Message>,
+    asks: mpsc::UnboundedSender<Asked>,
+    signals: Signals,
     returned: Notify,
 }
 
 impl Desk {
     /// A desk, and what it is asked.
-    pub fn new() -> (Arc<Self>, Asks) {
-        let (messages, asks) = mpsc::unbounded_channel();
+    pub fn new(signals: Signals) -> (Arc<Self>, Asks) {
+        let (asks, asked) = mpsc::unbounded_channel();
         let desk = Self {
-            messages,
+            asks,
+            signals,
             returned: Notify::new(),
         };
-        (Arc::new(desk), Asks(asks))
+        (Arc::new(desk), Asks(asked))
     }
 
     /// Asks for what `wants` lack, once everything up to `after` is written. Dropping the future leaves what is granted to
     /// others of this node.
     pub async fn ask(&self, wants: Vec<Want>, after: u64) -> Answer {
         let (reply, answer) = oneshot::channel();
-        let asked = Message::Ask(Asked { wants, after, reply });
-        if self.messages.send(asked).is_err() {
+        if self.asks.send(Asked { wants, after, reply }).is_err() {
             return Answer::Down;
         }
         let answered = tokio::time::timeout(ASK_WITHIN, answer).await;
@@ -97,18 +92,13 @@ impl Desk {
     }
 
     /// Has the other nodes give back what they do not use of `buckets`.
-    pub fn recall(&self, me: i64, buckets: &[i64]) {
-        self.tell(recall(me, buckets));
+    pub fn recall(&self, buckets: &[i64]) {
+        self.signals.tell(TOPIC, &about(RECALL, buckets));
     }
 
-    /// Tells the other nodes that `me` has given back what it did not use of `buckets`.
-    pub fn tell_back(&self, me: i64, buckets: &[i64]) {
-        self.tell(format!("{BACK} {me} {}", list(buckets)));
-    }
-
-    fn tell(&self, text: String) {
-        // Nobody is told once the ledger has ended.
-        let _ = self.messages.send(Message::Tell(text));
+    /// Tells the other nodes that this one has given back what it did not use of `buckets`.
+    pub fn tell_back(&self, buckets: &[i64]) {
+        self.signals.tell(TOPIC, &about(BACK, buckets));
     }
 
     /// Resolves when another node has given rights back after this call.
@@ -123,10 +113,11 @@ impl Desk {
 }
 
 /// Answers until nobody can ask any more; `now_ms` is the database's time.
-pub(super) async fn answer(origin: &Origin, book: &Book, now_ms: impl Fn() -> i64, Asks(mut messages): Asks) {
+pub(super) async fn answer(origin: &Origin, book: &Book, desk: &Desk, now_ms: impl Fn() -> i64, Asks(mut asks): Asks) {
     let mut clerk = Clerk {
         origin,
         book,
+        desk,
         node: book.node(),
         connection: None,
         grants: HashMap::new(),
@@ -134,7 +125,7 @@ pub(super) async fn answer(origin: &Origin, book: &Book, now_ms: impl Fn() -> i6
     };
     let mut tidied = Instant::now();
     loop {
-        let first = match tokio::time::timeout(TIDY_EVERY, messages.recv()).await {
+        let first = match tokio::time::timeout(TIDY_EVERY, asks.recv()).await {
             Ok(Some(first)) => first,
             Ok(None) => return,
             Err(_) => {
@@ -146,14 +137,8 @@ pub(super) async fn answer(origin: &Origin, book: &Book, now_ms: impl Fn() -> i6
             clerk.tidy(now_ms()).await;
             tidied = Instant::now();
         }
-        let (mut asks, mut tells) = (Vec::new(), Vec::new());
-        for message in std::iter::once(first).chain(std::iter::from_fn(|| messages.try_recv().ok())) {
-            match message {
-                Message::Ask(asked) => asks.push(asked),
-                Message::Tell(text) => tells.push(text),
-            }
-        }
-        clerk.serve(asks, tells).await;
+        let more = std::iter::from_fn(|| asks.try_recv().ok());
+        clerk.serve(std::iter::once(first).chain(more).collect()).await;
     }
 }
 
@@ -179,6 +164,7 @@ struct Doubt {
 struct Clerk<'a> {
     origin: &'a Origin,
     book: &'a Book,
+    desk: &'a Desk,
     node: i64,
     connection: Option<PgConnection>,
     grants: HashMap<i64, Grants>,
@@ -246,20 +232,16 @@ fn row((posted, overrun, held, leased, credit): Counters) -> Option<Row> {
 }
 
 impl Clerk<'_> {
-    async fn serve(&mut self, asks: Vec<Asked>, tells: Vec<String>) {
+    async fn serve(&mut self, asks: Vec<Asked>) {
         if self.node != self.book.node() {
             self.node = self.book.node();
             self.grants.clear();
         }
         let after = asks.iter().map(|asked| asked.after).max().unwrap_or_default();
         let written = tokio::time::timeout(BACK_WITHIN, self.book.durable(after)).await;
-        let is_written = asks.is_empty() || written == Ok(true);
         let needs = needs(&asks);
         let served = async {
-            for text in tells {
-                self.notify(&text).await?;
-            }
-            if !is_written {
+            if written != Ok(true) {
                 return Err(AskError::NotWritten);
             }
             self.grant_all(&needs).await
@@ -279,7 +261,7 @@ impl Clerk<'_> {
                 return;
             }
         };
-        self.reply(asks, &found).await;
+        self.reply(asks, &found);
     }
 
     /// Draws the conclusion: this node is fenced, or its connection is not used again.
@@ -291,7 +273,7 @@ impl Clerk<'_> {
         }
     }
 
-    async fn reply(&mut self, asks: Vec<Asked>, found: &BTreeMap<i64, Found>) {
+    fn reply(&mut self, asks: Vec<Asked>, found: &BTreeMap<i64, Found>) {
         let mut recall = Vec::new();
         for Asked { mut wants, reply, .. } in asks {
             for want in &mut wants {
@@ -309,26 +291,19 @@ impl Clerk<'_> {
             // Whoever asked may have gone; the right is this node's all the same.
             let _ = reply.send(refused.map_or(Answer::Granted, |refused| Answer::Refused(Box::new(refused))));
         }
-        self.recall(recall).await;
+        self.recall(recall);
     }
 
     /// Asks the other nodes to give back what they do not use.
-    async fn recall(&mut self, mut buckets: Vec<i64>) {
+    fn recall(&mut self, mut buckets: Vec<i64>) {
         buckets.sort_unstable();
         buckets.dedup();
         let now = Instant::now();
         self.recalled.retain(|_, at| now.duration_since(*at) < RECALL_EVERY);
         buckets.retain(|bucket| !self.recalled.contains_key(bucket));
         self.recalled.extend(buckets.iter().map(|bucket| (*bucket, now)));
-        let tell = async {
-            for buckets in buckets.chunks(100) {
-                self.notify(&recall(self.node, buckets)).await?;
-            }
-            Ok(())
-        };
-        if let Err(error) = in_time(tell).await {
-            tracing::warn!(%error, "other nodes could not be asked to give back");
-            self.note_failure(&error);
+        for buckets in buckets.chunks(100) {
+            self.desk.recall(buckets);
         }
     }
 
@@ -343,13 +318,6 @@ impl Clerk<'_> {
             self.connection = Some(PgConnection::connect_with(&options).await?);
         }
         self.connection.as_mut().ok_or(AskError::TimedOut)
-    }
-
-    async fn notify(&mut self, text: &str) -> Result<(), AskError> {
-        let connection = self.connection().await?;
-        let tell = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(text);
-        tell.execute(connection).await?;
-        Ok(())
     }
 
     async fn grant_all(&mut self, needs: &BTreeMap<i64, Need>) -> Result<BTreeMap<i64, Found>, AskError> {
@@ -525,22 +493,12 @@ async fn in_time<T>(answer: impl Future<Output = Result<T, AskError>>) -> Result
 
 /// Has every node, this one too, give back what it does not use of `buckets` once `transaction` is committed.
 pub(super) async fn recall_from_all(transaction: &DatabaseTransaction, buckets: &[i64]) -> Result<(), DbErr> {
-    if transaction.get_database_backend() != DatabaseBackend::Postgres {
-        return Ok(());
-    }
-    let values = [CHANNEL.into(), recall(NOBODY, buckets).into()];
-    let tell = Statement::from_sql_and_values(DatabaseBackend::Postgres, "SELECT pg_notify($1, $2)", values);
-    transaction.execute_raw(tell).await?;
-    Ok(())
+    signals::tell_all(transaction, TOPIC, &about(RECALL, buckets)).await
 }
 
-fn recall(me: i64, buckets: &[i64]) -> String {
-    format!("{RECALL} {me} {}", list(buckets))
-}
-
-fn list(buckets: &[i64]) -> String {
+fn about(verb: &str, buckets: &[i64]) -> String {
     let ids: Vec<String> = buckets.iter().map(i64::to_string).collect();
-    ids.join(",")
+    format!("{verb} {}", ids.join(","))
 }
 
 /// What is asked for, by bucket; of several caps the lowest.

@@ -102,7 +102,7 @@ impl Hold {
         let inner = &self.ledger.inner;
         if inner.book.settle(&self.opened, closing, is_void) && inner.is_shared {
             let buckets: Vec<i64> = self.opened.leased().collect();
-            inner.desk.recall(inner.book.node(), &buckets);
+            inner.desk.recall(&buckets);
         }
     }
 }

@@ -5,6 +5,7 @@
 //! the latest; another one is fenced before its holds are touched. Reads and writes `node`; runs `desk` and `listen`.
 
 use super::{Down, LedgerError, book::Book, desk, listen, node, recover, store::Origin};
+use crate::signals::Listener;
 use entity::{bucket, node::Column};
 use gateway_core::{
     ledger::node::{BEAT_EVERY_MS, SILENT_AFTER_MS, Watch},
@@ -73,6 +74,7 @@ pub(super) fn start(
     book: Arc<Book>,
     clock: Arc<DbClock>,
     (desk, asks): (Arc<desk::Desk>, desk::Asks),
+    listener: Listener,
 ) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let pulse = Pulse {
@@ -86,8 +88,8 @@ pub(super) fn start(
             () = book.ended() => {}
             () = pulse.beat_on() => {}
             () = pulse.reap_on() => {}
-            () = desk::answer(&origin, &book, || clock.now_ms(), asks) => {}
-            () = listen::listen(&origin, &book, &desk) => {}
+            () = desk::answer(&origin, &book, &desk, || clock.now_ms(), asks) => {}
+            () = listen::listen(listener, &book, &desk) => {}
         }
     };
     thread::Builder::new()

@@ -1,9 +1,9 @@
 //! What is admitted, refused, waited for, and what a refusal leaves behind.
 
-use crate::harness::{NOON_MS, ask, charged, open, payer, places, sqlite};
+use crate::harness::{NOON_MS, ask, charged, open, open_with, payer, places, sqlite};
 use gateway_core::money::Nano;
 use sea_orm::{EntityTrait, PaginatorTrait};
-use server::ledger::{Caps, Closing, Config, Down, Grant, Kind, Ledger, Refusal, Series};
+use server::ledger::{Caps, Closing, Config, Down, Grant, Kind, Refusal, Series};
 
 #[tokio::test]
 async fn a_charge_is_in_every_bucket_of_its_path_and_survives_a_restart() {
@@ -129,7 +129,7 @@ fn prepaid() -> Config {
 async fn a_prepaid_team_spends_what_it_was_granted_and_no_more() {
     for place in places().await {
         let db = place.connect().await;
-        let ledger = Ledger::open(&db, prepaid()).await.unwrap();
+        let ledger = open_with(&db, prepaid()).await.unwrap();
         let payer = payer(1, 2);
         let Err(Refusal::Short(short)) = ledger.admit(ask(&payer, 1)).await else {
             panic!("admitted without money");
@@ -154,7 +154,7 @@ async fn a_prepaid_team_spends_what_it_was_granted_and_no_more() {
         );
         ledger.close().await;
 
-        let ledger = Ledger::open(&db, prepaid()).await.unwrap();
+        let ledger = open_with(&db, prepaid()).await.unwrap();
         assert_eq!(ledger.balance(1).await.unwrap(), balance);
         assert!(ledger.grant(grant(i64::MAX)).await.is_err());
         assert_eq!(ledger.balance(1).await.unwrap(), balance);

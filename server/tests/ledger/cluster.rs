@@ -1,7 +1,8 @@
 //! Several nodes on one Postgres: caps hold across all of them, whatever happens to one.
 
 use crate::harness::{
-    NOON_MS, Place, ask, assert_books_balance, charged, fence_all, leak, open, payer, postgres, until_writable,
+    NOON_MS, Place, ask, assert_books_balance, charged, fence_all, leak, open, open_with, payer, postgres,
+    until_writable,
 };
 use gateway_core::{ledger::node::DEAD_AFTER_MS, money::Nano};
 use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, PaginatorTrait};
@@ -155,7 +156,7 @@ async fn prepaid(place: &Place) -> Ledger {
         prepaid: true,
         ..Config::default()
     };
-    Ledger::open(&place.connect().await, config).await.unwrap()
+    open_with(&place.connect().await, config).await.unwrap()
 }
 
 fn paid_in(nano: i64) -> Grant {
@@ -221,7 +222,7 @@ async fn a_node_that_heard_nobody_for_a_while_gives_back_what_it_does_not_use() 
     let Some(place) = postgres().await else { return };
     let (db, ledgers) = nodes(&place, 1).await;
     durable(&ledgers[0], &capped(100), 10).await.post(charged(10));
-    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'";
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'ourhub signals'";
     let is_cut = async {
         while db.execute_unprepared(cut).await.unwrap().rows_affected() == 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -1,11 +1,12 @@
 //! Processes that die, databases that do not answer.
 
 use crate::harness::{
-    NOON_MS, ask, assert_books_balance, charged, leak, open, payer, places, postgres, sqlite, take_over, until_writable,
+    NOON_MS, ask, assert_books_balance, charged, leak, open, open_with, payer, places, postgres, sqlite, take_over,
+    until_writable,
 };
 use gateway_core::money::Nano;
 use sea_orm::{ConnectionTrait, Database, EntityTrait};
-use server::ledger::{Closing, Config, Down, Kind, Ledger, LedgerError, LockError, Refusal, Series, lock};
+use server::ledger::{Closing, Config, Down, Kind, LedgerError, LockError, Refusal, Series, lock};
 use std::{
     io::{Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs},
@@ -227,7 +228,7 @@ async fn a_ledger_without_tables_does_not_open() {
     let place = sqlite().await;
     let db = place.connect().await;
     db.execute_unprepared("DROP TABLE hold").await.unwrap();
-    let opened = Ledger::open(&db, Config::default()).await;
+    let opened = open_with(&db, Config::default()).await;
     assert!(matches!(opened.err(), Some(LedgerError::Database(_))));
 }
 

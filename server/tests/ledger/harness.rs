@@ -5,7 +5,8 @@
 use gateway_core::{money::Nano, pricing::PriceSheet, usage::Usage};
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Set};
-use server::ledger::{Ask, Caps, Closing, Config, Hold, Ledger, Opening, Outcome, Payer, verify};
+use server::ledger::{Ask, Caps, Closing, Config, Hold, Ledger, LedgerError, Opening, Outcome, Payer, verify};
+use server::signals::Signals;
 use std::{
     path::PathBuf,
     sync::atomic::{AtomicU32, Ordering},
@@ -105,7 +106,13 @@ pub async fn places() -> Vec<Place> {
 }
 
 pub async fn open(db: &DatabaseConnection) -> Ledger {
-    Ledger::open(db, Config::default()).await.unwrap()
+    open_with(db, Config::default()).await.unwrap()
+}
+
+/// A ledger as one of its own process has it.
+pub async fn open_with(db: &DatabaseConnection, config: Config) -> Result<Ledger, LedgerError> {
+    let signals = Signals::start(db).await.unwrap();
+    Ledger::open(db, &signals, config).await
 }
 
 /// A ledger opened after every other process has ended: as on SQLite, where there is but one.

@@ -28,6 +28,7 @@ use server::{
     catalog::Catalog,
     config::{Config, Flags, Storage},
     ledger::{self, Ask, Caps, Closing, Ledger, Opening, Outcome, Payer},
+    signals::Signals,
 };
 use tokio::task::JoinSet;
 use xtask::postgres::Postgres;
@@ -147,7 +148,7 @@ async fn grouped(db: &DatabaseConnection, requests: u64) -> anyhow::Result<Figur
     let catalog = Catalog::start(db.clone()).await?;
     let (price_id, sheet) = catalog.price_at(MODEL, now_ms()).context("a price")?;
     let cost = charge(&sheet, &USAGE).context("a charge")?;
-    let ledger = Ledger::open(db, ledger::Config::default()).await?;
+    let ledger = Ledger::open(db, &Signals::start(db).await?, ledger::Config::default()).await?;
     let (commits, start) = (ledger.status().commits, Instant::now());
     let next = Arc::new(AtomicU64::new(0));
     let rss_kb: Arc<[AtomicU64; 3]> = Arc::default();
