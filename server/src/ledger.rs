@@ -22,6 +22,7 @@ mod queue;
 mod recover;
 mod retention;
 mod snapshot;
+mod spill;
 mod sqlite;
 mod store;
 mod verify;
@@ -215,11 +216,16 @@ impl Ledger {
         if !is_shared {
             node::fence(db, Condition::all()).await?;
         }
-        recover::recover_fenced(db, &origin).await?;
+        let data_dir = config.home.data_dir.as_deref();
+        recover::recover_fenced(db, &origin, data_dir).await?;
+        if let Some(dir) = data_dir {
+            spill::forget_gone(db, dir).await?;
+        }
         let me = node::register(db, &config.home).await?;
         let clock = Arc::new(DbClock::new(me.now_ms));
         let book = Arc::new(Book::new(&me, is_shared));
-        journal::start(origin.clone(), config.home.clone(), me, Arc::clone(&book))?;
+        let home = config.home.clone();
+        journal::start(origin.clone(), home.clone(), me, Arc::clone(&book))?;
         let (desk, asks) = Desk::new(signals.clone());
         let ledger = Self {
             inner: Arc::new(Inner {
@@ -233,7 +239,7 @@ impl Ledger {
             }),
         };
         if is_shared {
-            pulse::start(origin, book, clock, (desk, asks), signals.on(desk::TOPIC))?;
+            pulse::start((origin, home), book, clock, (desk, asks), signals.on(desk::TOPIC))?;
         }
         Ok(ledger)
     }

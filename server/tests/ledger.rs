@@ -25,5 +25,7 @@ mod replay;
 mod retention;
 #[path = "ledger/signals.rs"]
 mod signals;
+#[path = "ledger/spill.rs"]
+mod spill;
 #[path = "ledger/verify.rs"]
 mod verify;

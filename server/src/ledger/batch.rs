@@ -260,6 +260,13 @@ impl HoldRow {
         }
     }
 
+    /// A hold that has ended.
+    pub fn ended(opened: Arc<Opened>, closed: Closed) -> Self {
+        let mut row = Self::open(opened, false);
+        row.close(closed);
+        row
+    }
+
     fn close(&mut self, Closed { state, posted, closing }: Closed) {
         self.state = state;
         self.posted = posted.actual.0;

@@ -2,7 +2,8 @@
 //!
 //! Invariant: groups are written in order, each exactly once: the node's row names the last one, and a group is written only
 //! on top of its predecessor. A failed write is repeated, unchanged, until it succeeds or the node is fenced: then one of
-//! several nodes goes on as a new one, and an only one ends. Writes through `store`.
+//! several nodes goes on as a new one, and an only one ends. Until a failing write succeeds the ends of holds are kept on disk.
+//! Writes through `store` and `spill`.
 
 #[cfg(test)]
 mod cost;
@@ -14,6 +15,7 @@ use super::{
     node::{self, Identity},
     queue::Rest,
     recover,
+    spill::Spill,
     store::{Marker, Origin, Store, StoreError},
 };
 use entity::node::Column;
@@ -40,6 +42,7 @@ pub(super) fn start(origin: Origin, home: Home, me: Identity, book: Arc<Book>) -
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let journal = Journal {
         is_shared: origin.is_shared(),
+        spill: Spill::new(home.data_dir.as_deref(), me.id),
         origin,
         home,
         store: None,
@@ -62,6 +65,8 @@ struct Journal {
     /// The last group written.
     marker: Marker,
     book: Arc<Book>,
+    /// Where ends of holds are kept while no group can be written.
+    spill: Spill,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +121,10 @@ impl Journal {
             }
             let batch = Batch::new(taken, self.is_shared);
             match self.write(&batch).await {
-                Written::Yes => self.book.committed(batch.last),
+                Written::Yes => {
+                    self.book.committed(batch.last);
+                    self.spill.written(batch.last);
+                }
                 Written::Fenced => self.book.fenced(self.me.id),
                 Written::GivenUp => return,
             }
@@ -132,6 +140,7 @@ impl Journal {
             match registered {
                 Ok(Ok(me)) => {
                     self.marker = first_marker(&me);
+                    self.spill = Spill::new(self.home.data_dir.as_deref(), me.id);
                     self.book.begin_life(&me);
                     self.me = me;
                     return true;
@@ -158,7 +167,7 @@ impl Journal {
     async fn leave(&mut self) {
         let left = tokio::time::timeout(WRITE_WITHIN, self.try_leave()).await;
         match left {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => self.me.remove_file(),
             Ok(Err(error)) => tracing::warn!(%error, "this node could not be taken off the list; others will"),
             Err(_) => tracing::warn!("this node could not be taken off the list; others will"),
         }
@@ -202,6 +211,7 @@ impl Journal {
             };
             self.store = None;
             self.book.failed();
+            self.keep_ends(batch);
             let since = *failing_since.get_or_insert_with(Instant::now);
             tracing::error!(%error, "the ledger cannot write");
             let is_late = self.book.is_closing() && since.elapsed() > CLOSE_WITHIN;
@@ -213,6 +223,13 @@ impl Journal {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(RETRY_AFTER.1);
         }
+    }
+
+    /// Puts the ends of holds that wait to be written where they outlive the process.
+    fn keep_ends(&mut self, batch: &Batch) {
+        self.spill.add(&batch.holds, batch.last);
+        let (rows, last) = self.book.ends_after(self.spill.last());
+        self.spill.add(&rows, last);
     }
 
     async fn try_write(&mut self, batch: &Batch, is_repeat: bool) -> Result<(), WriteError> {

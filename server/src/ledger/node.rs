@@ -31,7 +31,7 @@ pub(super) struct Identity {
     /// The database's clock then, Unix milliseconds.
     pub now_ms: i64,
     /// Kept for as long as the process is this node.
-    _lock: Option<Lock>,
+    lock: Option<Lock>,
 }
 
 #[cfg(test)]
@@ -54,10 +54,14 @@ struct Lock {
     _file: File,
 }
 
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // A file that stays is found free by the next start, which removes it.
-        let _ = fs::remove_file(&self.path);
+impl Identity {
+    /// Removes its file: the node is off the database's list. A file that stays is found free by the next start, which
+    /// fences the node and ends what it left.
+    pub fn remove_file(&self) {
+        if let Some(lock) = &self.lock {
+            // Found free, it is removed then.
+            let _ = fs::remove_file(&lock.path);
+        }
     }
 }
 
@@ -99,7 +103,7 @@ pub(super) async fn register(db: &DatabaseConnection, home: &Home) -> Result<Ide
                     slot,
                     last_id: self::last_id(db).await?,
                     now_ms,
-                    _lock: lock,
+                    lock,
                 });
             }
             Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {}

@@ -4,7 +4,7 @@
 //! Invariant: a node that has not heard from the database for a while admits nothing; one that was fenced learns it here at
 //! the latest; another one is fenced before its holds are touched. Reads and writes `node`; runs `desk` and `listen`.
 
-use super::{Down, LedgerError, book::Book, desk, listen, node, recover, store::Origin};
+use super::{Down, Home, LedgerError, book::Book, desk, listen, node, recover, store::Origin};
 use crate::signals::Listener;
 use entity::{bucket, node::Column};
 use gateway_core::{
@@ -70,7 +70,7 @@ impl DbClock {
 
 /// Starts the thread.
 pub(super) fn start(
-    origin: Origin,
+    (origin, home): (Origin, Home),
     book: Arc<Book>,
     clock: Arc<DbClock>,
     (desk, asks): (Arc<desk::Desk>, desk::Asks),
@@ -79,6 +79,7 @@ pub(super) fn start(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let pulse = Pulse {
         origin: origin.clone(),
+        home,
         book: Arc::clone(&book),
         clock: Arc::clone(&clock),
         gone: Notify::new(),
@@ -100,6 +101,7 @@ pub(super) fn start(
 
 struct Pulse {
     origin: Origin,
+    home: Home,
     book: Arc<Book>,
     clock: Arc<DbClock>,
     /// There are fenced nodes.
@@ -240,7 +242,7 @@ impl Pulse {
     async fn reap(&self) -> Result<(), LedgerError> {
         let reap = async {
             let db = self.origin.connect_one().await?;
-            let reaped = recover::recover_fenced(&db, &self.origin).await;
+            let reaped = recover::recover_fenced(&db, &self.origin, self.home.data_dir.as_deref()).await;
             db.close().await?;
             reaped
         };

@@ -2,8 +2,11 @@
 //!
 //! Invariant: a hold or a right given back wakes a resting journal, a settle only one that has nothing to do at all. Pure.
 
-use super::batch::Op;
-use std::time::{Duration, Instant};
+use super::batch::{Closed, Op, Opened};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// What would wake a resting journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +101,16 @@ impl Queue {
         let ops = std::mem::take(&mut self.ops);
         let first = self.last + 1 - ops.len() as u64;
         (ops, first)
+    }
+
+    /// The ends of holds that were queued after the operation numbered `after`.
+    pub fn ends_after(&self, after: u64) -> impl Iterator<Item = (&Arc<Opened>, &Closed)> {
+        let first = self.last + 1 - self.ops.len() as u64;
+        let known = usize::try_from((after + 1).saturating_sub(first)).unwrap_or(usize::MAX);
+        self.ops.iter().skip(known).filter_map(|op| match op {
+            Op::Close(opened, closed) => Some((opened, closed)),
+            Op::Open(_) | Op::Back(..) => None,
+        })
     }
 
     /// What was taken is written.

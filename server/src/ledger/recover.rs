@@ -1,6 +1,6 @@
 //! What is done about a fenced node: its open holds are ended, and what it might have spent is returned.
 //!
-//! Invariant: every open hold is posted whole, flagged, once: each page on top of the node's marker, so that of two that
+//! Invariant: every open hold is ended once, as it was spilled, else posted whole and flagged: each page on top of the node's marker, so that of two that
 //! recover one node only one writes a page. The search begins at the node's low-water mark, not at the beginning of time.
 //! Reads `hold`, `bucket`; writes them through `store`, `lease` and `node` itself.
 
@@ -8,6 +8,7 @@ use super::{
     Closing, LedgerError, Outcome,
     batch::{Batch, Closed, LEASED, Op, Opened, State, Taken},
     buckets::stored,
+    spill,
     store::{Marker, Origin, Store, StoreError},
 };
 use crate::clock::now_ms;
@@ -22,6 +23,7 @@ use sea_orm::{
 };
 use std::{
     collections::{HashMap, HashSet},
+    path::Path,
     sync::Arc,
     time::Instant,
 };
@@ -30,23 +32,36 @@ use std::{
 const PAGE: u64 = 2_000;
 
 /// Ends what every fenced node left.
-pub(super) async fn recover_fenced(db: &DatabaseConnection, origin: &Origin) -> Result<(), LedgerError> {
+pub(super) async fn recover_fenced(
+    db: &DatabaseConnection,
+    origin: &Origin,
+    data_dir: Option<&Path>,
+) -> Result<(), LedgerError> {
     let fenced = node::Entity::find().filter(node::Column::FencedAt.is_not_null());
     for dead in fenced.order_by_asc(node::Column::Id).all(db).await? {
-        let count = post_open_holds(db, origin, dead.id).await?;
+        let known = data_dir.map_or_else(|| Ok(HashMap::new()), |dir| spill::read(dir, dead.id))?;
+        let count = post_open_holds(db, origin, dead.id, known).await?;
         return_leases(db, dead.id).await?;
+        if let Some(dir) = data_dir {
+            spill::forget(dir, dead.id);
+        }
         tracing::warn!(
             node = dead.id,
             name = dead.name,
             count,
-            "a node is gone; its open holds were posted whole"
+            "a node is gone; its open holds were ended, those whose usage is not known whole"
         );
     }
     Ok(())
 }
 
-/// Posts whole every hold the node `dead` left open; how many this call posted.
-async fn post_open_holds(db: &DatabaseConnection, origin: &Origin, dead: i64) -> Result<usize, LedgerError> {
+/// Ends every hold the node `dead` left open, as is `known` of it or whole; how many this call ended.
+async fn post_open_holds(
+    db: &DatabaseConnection,
+    origin: &Origin,
+    dead: i64,
+    mut known: HashMap<i64, Closed>,
+) -> Result<usize, LedgerError> {
     let mut store = origin.connect().await.map_err(database)?;
     let mut count = 0;
     // Another node may recover the same one: then it moves the marker, and the next look finds what is left.
@@ -68,7 +83,10 @@ async fn post_open_holds(db: &DatabaseConnection, origin: &Origin, dead: i64) ->
         let buckets = buckets_of(db, &open).await?;
         let ops = open
             .into_iter()
-            .map(|row| recovered(row, &buckets))
+            .map(|row| {
+                let end = known.remove(&row.id);
+                recovered(row, &buckets, end)
+            })
             .collect::<Result<Vec<_>, _>>()?;
         let taken = Taken {
             ops,
@@ -175,7 +193,8 @@ async fn buckets_of(db: &DatabaseConnection, open: &[hold::Model]) -> Result<Has
     Ok(buckets)
 }
 
-fn recovered(row: hold::Model, buckets: &HashMap<i64, Arc<Bucket>>) -> Result<Op, LedgerError> {
+/// The end of a hold that was left open: `end` if it is known, else the whole hold as an estimate.
+fn recovered(row: hold::Model, buckets: &HashMap<i64, Arc<Bucket>>, end: Option<Closed>) -> Result<Op, LedgerError> {
     let known = |id: &i64| {
         buckets
             .get(id)
@@ -202,6 +221,9 @@ fn recovered(row: hold::Model, buckets: &HashMap<i64, Arc<Bucket>>) -> Result<Op
         started_at_ms: row.started_at,
         started: Instant::now(),
     };
+    if let Some(end) = end {
+        return Ok(Op::Close(Arc::new(opened), end));
+    }
     let closing = Closing {
         charge: opened.amount,
         estimated: true,

@@ -4,9 +4,16 @@
 //! No I/O.
 
 use super::Book;
-use crate::ledger::{batch::Taken, node::Identity, queue::Rest};
+use crate::ledger::{
+    batch::{HoldRow, Taken},
+    node::Identity,
+    queue::Rest,
+};
 use gateway_core::ledger::Engine;
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::futures::Notified;
 
 /// How often the lowest open hold is looked up.
@@ -45,6 +52,14 @@ impl Book {
             first,
             low_water: state.low_water,
         })
+    }
+
+    /// The ends of holds that were queued after the operation numbered `after`, and the number of the last operation queued.
+    pub fn ends_after(&self, after: u64) -> (Vec<HoldRow>, u64) {
+        let state = self.state.lock();
+        let ends = state.queue.ends_after(after);
+        let rows = ends.map(|(opened, closed)| HoldRow::ended(Arc::clone(opened), closed.clone()));
+        (rows.collect(), state.queue.last())
     }
 
     /// Everything up to `seq` is durable.
