@@ -216,11 +216,7 @@ impl Ledger {
         if !is_shared {
             node::fence(db, Condition::all()).await?;
         }
-        let data_dir = config.home.data_dir.as_deref();
-        recover::recover_fenced(db, &origin, data_dir).await?;
-        if let Some(dir) = data_dir {
-            spill::forget_gone(db, dir).await?;
-        }
+        recover::recover_fenced(db, &origin, config.home.data_dir.as_deref()).await?;
         let me = node::register(db, &config.home).await?;
         let clock = Arc::new(DbClock::new(me.now_ms));
         let book = Arc::new(Book::new(&me, is_shared));
@@ -241,7 +237,39 @@ impl Ledger {
         if is_shared {
             pulse::start((origin, home), book, clock, (desk, asks), signals.on(desk::TOPIC))?;
         }
+        ledger.correct_late().await?;
         Ok(ledger)
+    }
+
+    /// Corrects what others posted whole for want of what is found in this data directory.
+    async fn correct_late(&self) -> Result<(), LedgerError> {
+        let Some(dir) = &self.inner.config.home.data_dir else {
+            return Ok(());
+        };
+        for node in spill::gone(&self.inner.db, dir).await? {
+            let mut is_done = true;
+            for late in spill::late(&self.inner.db, dir, node).await? {
+                let adjustment = Adjustment {
+                    team_id: late.team_id,
+                    hold_id: late.hold_id,
+                    amount: Nano(late.posted.0.saturating_sub(late.actual.0)),
+                    seen: Some(late.posted),
+                    reason: "posted whole before its usage was found".to_owned(),
+                    actor_id: None,
+                };
+                match self.adjust(adjustment).await {
+                    Ok(_) => tracing::warn!(?late, "a hold that was posted whole is corrected"),
+                    Err(error) => {
+                        tracing::error!(%error, ?late, "a hold that was posted whole stays so");
+                        is_done &= !matches!(error, AdjustError::Ledger(_));
+                    }
+                }
+            }
+            if is_done {
+                spill::forget(dir, node);
+            }
+        }
+        Ok(())
     }
 
     /// The time that admissions are counted at, Unix milliseconds: the database's, where several nodes count.

@@ -34,6 +34,8 @@ const GATHER: Duration = Duration::from_micros(800);
 const WRITE_WITHIN: Duration = Duration::from_secs(5);
 /// The first and the longest pause after a failed write.
 const RETRY_AFTER: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// How often what ends meanwhile is kept while a write takes long or fails.
+const KEEP_EVERY: Duration = Duration::from_millis(250);
 /// How long a closing ledger repeats a failing write.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -43,10 +45,12 @@ pub(super) fn start(origin: Origin, home: Home, me: Identity, book: Arc<Book>) -
     let journal = Journal {
         is_shared: origin.is_shared(),
         spill: Spill::new(home.data_dir.as_deref(), me.id),
-        origin,
+        writer: Writer {
+            origin,
+            store: None,
+            marker: first_marker(&me),
+        },
         home,
-        store: None,
-        marker: first_marker(&me),
         me,
         book,
     };
@@ -57,16 +61,21 @@ pub(super) fn start(origin: Origin, home: Home, me: Identity, book: Arc<Book>) -
 }
 
 struct Journal {
-    origin: Origin,
     home: Home,
     is_shared: bool,
     me: Identity,
-    store: Option<Store>,
-    /// The last group written.
-    marker: Marker,
+    writer: Writer,
     book: Arc<Book>,
     /// Where ends of holds are kept while no group can be written.
     spill: Spill,
+}
+
+/// What writes a group.
+struct Writer {
+    origin: Origin,
+    store: Option<Store>,
+    /// The last group written.
+    marker: Marker,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -126,7 +135,10 @@ impl Journal {
                     self.spill.written(batch.last);
                 }
                 Written::Fenced => self.book.fenced(self.me.id),
-                Written::GivenUp => return,
+                Written::GivenUp => {
+                    self.book.take_nothing_more();
+                    return self.spill.keep(&self.book, &batch);
+                }
             }
             thread::sleep(GATHER);
         }
@@ -139,9 +151,10 @@ impl Journal {
             let registered = tokio::time::timeout(WRITE_WITHIN, self.register()).await;
             match registered {
                 Ok(Ok(me)) => {
-                    self.marker = first_marker(&me);
+                    self.writer.marker = first_marker(&me);
+                    let (ends, last) = self.book.begin_life(&me, self.spill.last());
+                    self.spill.add(&ends, last);
                     self.spill = Spill::new(self.home.data_dir.as_deref(), me.id);
-                    self.book.begin_life(&me);
                     self.me = me;
                     return true;
                 }
@@ -156,7 +169,7 @@ impl Journal {
     }
 
     async fn register(&self) -> Result<Identity, LedgerError> {
-        let db = self.origin.connect_one().await?;
+        let db = self.writer.origin.connect_one().await?;
         let me = node::register(&db, &self.home).await;
         db.close().await?;
         me
@@ -174,7 +187,7 @@ impl Journal {
     }
 
     async fn try_leave(&mut self) -> Result<(), LedgerError> {
-        let db = self.origin.connect_one().await?;
+        let db = self.writer.origin.connect_one().await?;
         let is_mine = node::fence(&db, Column::Id.eq(self.me.id)).await? == 1;
         if is_mine {
             recover::return_leases(&db, self.me.id).await?;
@@ -198,41 +211,52 @@ impl Journal {
     async fn write(&mut self, batch: &Batch) -> Written {
         let mut pause = RETRY_AFTER.0;
         let mut failing_since = None;
+        let Self {
+            writer, spill, book, ..
+        } = self;
         loop {
-            let error = match self.try_write(batch, failing_since.is_some()).await {
+            let attempt = writer.try_write(batch, failing_since.is_some());
+            let error = match keeping(attempt, || spill.keep(book, batch)).await {
                 Ok(()) => {
                     if failing_since.is_some() {
                         tracing::info!("the ledger writes again");
                     }
-                    self.marker = self.marker.next();
+                    writer.marker = writer.marker.next();
                     return Written::Yes;
                 }
                 Err(error) => error,
             };
-            self.store = None;
-            self.book.failed();
-            self.keep_ends(batch);
+            writer.store = None;
+            book.failed();
+            spill.keep(book, batch);
             let since = *failing_since.get_or_insert_with(Instant::now);
             tracing::error!(%error, "the ledger cannot write");
-            let is_late = self.book.is_closing() && since.elapsed() > CLOSE_WITHIN;
+            let is_late = book.is_closing() && since.elapsed() > CLOSE_WITHIN;
             match error {
                 WriteError::Fenced => return Written::Fenced,
                 _ if is_late => return Written::GivenUp,
                 _ => {}
             }
-            tokio::time::sleep(pause).await;
+            keeping(tokio::time::sleep(pause), || spill.keep(book, batch)).await;
             pause = (pause * 2).min(RETRY_AFTER.1);
         }
     }
+}
 
-    /// Puts the ends of holds that wait to be written where they outlive the process.
-    fn keep_ends(&mut self, batch: &Batch) {
-        self.spill.add(&batch.holds, batch.last);
-        let (rows, last) = self.book.ends_after(self.spill.last());
-        self.spill.add(&rows, last);
+/// Waits for `work`; while that takes long, what ends meanwhile is kept.
+async fn keeping<T>(work: impl Future<Output = T>, mut keep: impl FnMut()) -> T {
+    let mut work = std::pin::pin!(work);
+    loop {
+        match tokio::time::timeout(KEEP_EVERY, work.as_mut()).await {
+            Ok(done) => return done,
+            Err(_) => keep(),
+        }
     }
+}
 
+impl Writer {
     async fn try_write(&mut self, batch: &Batch, is_repeat: bool) -> Result<(), WriteError> {
+        let marker = self.marker;
         let write = async {
             let store = match &mut self.store {
                 Some(store) => store,
@@ -240,13 +264,13 @@ impl Journal {
             };
             if is_repeat {
                 // A write that seemed to fail may have been committed.
-                match store.marker(self.me.id).await? {
-                    Some(found) if found.batch == self.marker.batch + 1 => return Ok(()),
-                    Some(found) if found == self.marker => {}
+                match store.marker(marker.node).await? {
+                    Some(found) if found.batch == marker.batch + 1 => return Ok(()),
+                    Some(found) if found == marker => {}
                     _ => return Err(WriteError::Fenced),
                 }
             }
-            store.write(batch, self.marker).await?;
+            store.write(batch, marker).await?;
             Ok(())
         };
         tokio::time::timeout(WRITE_WITHIN, write)

@@ -43,7 +43,7 @@ impl Identity {
             slot: 0,
             last_id: 0,
             now_ms: 0,
-            _lock: None,
+            lock: None,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What is done about a fenced node: its open holds are ended, and what it might have spent is returned.
 //!
-//! Invariant: every open hold is ended once, as it was spilled, else posted whole and flagged: each page on top of the node's marker, so that of two that
-//! recover one node only one writes a page. The search begins at the node's low-water mark, not at the beginning of time.
-//! Reads `hold`, `bucket`; writes them through `store`, `lease` and `node` itself.
+//! Invariant: every open hold is ended once, as its end was spilled, else posted whole and flagged: each page on top of the
+//! node's marker, so that of two that recover one node only one writes a page. The search begins at the node's low-water mark,
+//! not at the beginning of time. Reads `hold`, `bucket`; writes them through `store`, `lease` and `node` itself.
 
 use super::{
     Closing, LedgerError, Outcome,
@@ -221,7 +221,8 @@ fn recovered(row: hold::Model, buckets: &HashMap<i64, Arc<Bucket>>, end: Option<
         started_at_ms: row.started_at,
         started: Instant::now(),
     };
-    if let Some(end) = end {
+    if let Some(mut end) = end {
+        end.posted.overrun = Nano(std::cmp::max(end.posted.actual.0.saturating_sub(opened.amount.0), 0));
         return Ok(Op::Close(Arc::new(opened), end));
     }
     let closing = Closing {

@@ -1,12 +1,14 @@
 //! Ends of holds that the database does not take: a file beside it keeps them until it does.
 //!
-//! Invariant: an end is in the file, synced, before the journal tries once more to write it; a node's file is gone once the
-//! database has what is in it, or has ended the holds otherwise. What stands in the file is charged once: it is read only for
-//! holds that are open in the database. Reads and writes `spill/<node>.jsonl` in the data directory; reads `node` and `hold`.
+//! Invariant: while a write fails, what ends is in the file, synced, within a fraction of a second, or the log says that it is
+//! not; a node's file is gone once the database has what is in it. What stands in the file is charged once: it ends only holds
+//! that are open in the database, and corrects only those that were posted whole for want of it. Reads and writes
+//! `spill/<node>.jsonl` in the data directory; reads `node` and `hold`.
 
 use super::{
     Closing, LedgerError, Outcome,
-    batch::{Closed, HoldRow, State},
+    batch::{Batch, Closed, HoldRow, State},
+    book::Book,
 };
 use entity::{hold, node};
 use gateway_core::{ledger::Posted, money::Nano, usage::Usage};
@@ -69,6 +71,9 @@ impl Line {
 
     /// The end that the line tells; none if it tells of no end.
     fn closed(self) -> Option<Closed> {
+        if self.posted < 0 {
+            return None;
+        }
         let state = [State::Posted, State::Voided, State::Estimated]
             .into_iter()
             .find(|state| state.code() == self.state)?;
@@ -106,9 +111,12 @@ impl Line {
 pub(super) struct Spill {
     /// None where there is no data directory.
     path: Option<PathBuf>,
-    file: Option<File>,
     /// The number of the last operation that was looked at.
     last: u64,
+    /// Whether the file has lines that the database may lack.
+    has_lines: bool,
+    /// Whether the last write failed, so that a piece of a line may stand at the end.
+    is_failing: bool,
 }
 
 impl Spill {
@@ -116,8 +124,9 @@ impl Spill {
     pub fn new(data_dir: Option<&Path>, node: i64) -> Self {
         Self {
             path: data_dir.map(|dir| path(dir, node)),
-            file: None,
             last: 0,
+            has_lines: false,
+            is_failing: false,
         }
     }
 
@@ -126,13 +135,20 @@ impl Spill {
         self.last
     }
 
-    /// Adds the ends among `rows`, which stand for the operations up to the one numbered `last`, if these are new. What
-    /// cannot be added is told in the log: it is left to memory alone.
-    pub fn add(&mut self, rows: &[HoldRow], last: u64) {
-        if last <= self.last {
-            return;
+    /// Keeps the ends in `batch`, which is not written, and those that queue behind it.
+    pub fn keep(&mut self, book: &Book, batch: &Batch) {
+        if self.add(&batch.holds, batch.last) {
+            let (rows, last) = book.ends_after(self.last);
+            self.add(&rows, last);
         }
-        self.last = last;
+    }
+
+    /// Adds the ends among `rows`, which stand for the operations up to the one numbered `last`, if these are new; `false` if
+    /// that is to be tried again. What cannot be added is told in the log: memory alone has it.
+    pub fn add(&mut self, rows: &[HoldRow], last: u64) -> bool {
+        if last <= self.last {
+            return true;
+        }
         let mut text = String::new();
         for row in rows.iter().filter(|row| row.state != State::Held) {
             if let Ok(line) = serde_json::to_string(&Line::of(row)) {
@@ -140,34 +156,43 @@ impl Spill {
                 text.push('\n');
             }
         }
-        if text.is_empty() {
-            return;
-        }
         if let Err(error) = self.append(&text) {
-            tracing::error!(%error, "ends of holds could be written neither to the database nor to the spill file");
+            if !self.is_failing {
+                let ends = text.lines().count();
+                tracing::error!(%error, ends, "ends of holds could be written neither to the database nor to the spill file");
+            }
+            self.is_failing = true;
+            return false;
         }
+        self.last = last;
+        true
     }
 
     fn append(&mut self, text: &str) -> io::Result<()> {
-        let Some(path) = &self.path else {
+        let Some(path) = self.path.as_ref().filter(|_| !text.is_empty()) else {
             return Ok(());
         };
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => none.insert(create(path)?),
-        };
+        // Opened each time: another process that has dealt with the node may have removed it.
+        let mut file = open(path)?;
+        self.has_lines = true;
+        if self.is_failing {
+            file.write_all(b"\n")?;
+        }
         file.write_all(text.as_bytes())?;
-        file.sync_data()
+        file.sync_data()?;
+        if std::mem::take(&mut self.is_failing) {
+            tracing::info!("the spill file takes ends of holds again");
+        }
+        Ok(())
     }
 
     /// The database has every operation up to the one numbered `last`: the file goes if it has no later one.
     pub fn written(&mut self, last: u64) {
-        if last < self.last {
+        if last < self.last || !std::mem::take(&mut self.has_lines) {
             return;
         }
-        if let (Some(path), Some(_)) = (&self.path, self.file.take()) {
-            remove(path);
-        }
+        self.is_failing = false;
+        self.path.as_deref().map(remove).unwrap_or_default();
     }
 }
 
@@ -176,12 +201,17 @@ fn path(data_dir: &Path, node: i64) -> PathBuf {
 }
 
 /// Opens the file for its owner alone, and makes sure that it is found after a crash.
-fn create(path: &Path) -> io::Result<File> {
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.append(true);
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        opened => return opened,
+    }
     if let Some(dir) = path.parent() {
         fs::create_dir_all(dir)?;
     }
-    let mut options = File::options();
-    options.create(true).append(true);
+    options.create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(path)?;
@@ -229,38 +259,57 @@ pub(super) fn forget(data_dir: &Path, node: i64) {
     remove(&path(data_dir, node));
 }
 
-/// Removes the files of nodes that the database does not know any more: others have ended their holds, as estimates, which
-/// stay, and the log says so.
-pub(super) async fn forget_gone(db: &DatabaseConnection, data_dir: &Path) -> Result<(), LedgerError> {
+/// A hold that another machine posted whole before the end of it was found here.
+#[derive(Debug)]
+pub(super) struct Late {
+    pub team_id: i64,
+    pub hold_id: i64,
+    /// What it was charged.
+    pub posted: Nano,
+    /// What it came to.
+    pub actual: Nano,
+}
+
+/// The nodes that have a file and that the database does not know any more: others have ended their holds.
+pub(super) async fn gone(db: &DatabaseConnection, data_dir: &Path) -> Result<Vec<i64>, LedgerError> {
     let files = match fs::read_dir(data_dir.join(DIR)) {
         Ok(files) => files,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
+    let mut gone = Vec::new();
     for file in files {
         let name = file?.file_name();
         let id = name.to_str().and_then(|name| name.strip_suffix(".jsonl"));
         let Some(Ok(id)) = id.map(str::parse::<i64>) else {
             continue;
         };
-        if node::Entity::find_by_id(id).one(db).await?.is_some() {
-            continue;
+        if node::Entity::find_by_id(id).one(db).await?.is_none() {
+            gone.push(id);
         }
-        let mut estimates = Vec::new();
-        for hold_id in read(data_dir, id)?.into_keys() {
-            let hold = hold::Entity::find_by_id(hold_id).one(db).await?;
-            if hold.is_some_and(|hold| hold.outcome == Outcome::Recovered.code()) {
-                estimates.push(hold_id);
-            }
-        }
-        if !estimates.is_empty() {
-            tracing::warn!(
-                node = id,
-                ?estimates,
-                "the true usage of these holds came too late: another machine posted them whole"
-            );
-        }
-        forget(data_dir, id);
     }
-    Ok(())
+    Ok(gone)
+}
+
+/// The holds in the file of `node` that were posted as recovered estimates of another amount than they came to.
+pub(super) async fn late(db: &DatabaseConnection, data_dir: &Path, node: i64) -> Result<Vec<Late>, LedgerError> {
+    let mut late = Vec::new();
+    for (hold_id, closed) in read(data_dir, node)? {
+        let hold = hold::Entity::find_by_id(hold_id).one(db).await?;
+        let is_recovered = |hold: &hold::Model| {
+            hold.node_id == node
+                && hold.state == State::Estimated.code()
+                && hold.outcome == Outcome::Recovered.code()
+                && hold.posted != closed.posted.actual.0
+        };
+        if let Some(hold) = hold.filter(is_recovered) {
+            late.push(Late {
+                team_id: hold.team_id,
+                hold_id,
+                posted: Nano(hold.posted),
+                actual: closed.posted.actual,
+            });
+        }
+    }
+    Ok(late)
 }

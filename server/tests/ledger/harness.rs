@@ -41,7 +41,8 @@ impl Place {
     }
 }
 
-fn name() -> String {
+/// A name that no other test has.
+pub fn name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!(
         "ourhub_test_{}_{}",

@@ -1,27 +1,33 @@
 //! Ends of holds that come while the database takes none: they are on disk, and the next start charges the truth.
 
-use crate::harness::{Place, ask, assert_books_balance, charged, payer, places, until_writable};
+use crate::harness::{Place, ask, assert_books_balance, charged, leak, name, open_with, payer, places, until_writable};
+use gateway_core::money::Nano;
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, EntityTrait};
-use server::ledger::{Closing, Config, Down, Hold, Home, Ledger, Outcome};
+use server::{
+    ledger::{Closing, Config, Down, Hold, Home, Ledger, Outcome},
+    telemetry,
+};
 use std::{
     fs,
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
+    process::{Child, ChildStderr, ChildStdout, Command, Stdio},
     time::Duration,
 };
+
+/// What the process to be killed is told: its database, its data directory, and whether there is room for a spill file.
+const DATABASE: &str = "OURHUB_TEST_SPILL_DATABASE";
+const DIR: &str = "OURHUB_TEST_SPILL_DIR";
+const IS_FULL: &str = "OURHUB_TEST_SPILL_FULL";
+/// Holds that end while its database takes nothing.
+const HOLDS: i64 = 40;
 
 /// A data directory that is gone when the test ends.
 struct Dir(PathBuf);
 
 impl Dir {
-    fn new(place: &Place) -> Self {
-        let name = place
-            .url
-            .rsplit('/')
-            .find(|part| part.contains("ourhub_test"))
-            .unwrap_or("sqlite");
-        let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-        let dir = std::env::temp_dir().join(format!("ourhub_spill_{}_{name}", std::process::id()));
-        let _ = fs::remove_dir_all(&dir);
+    fn new() -> Self {
+        let dir = std::env::temp_dir().join(name());
         fs::create_dir_all(&dir).unwrap();
         Self(dir)
     }
@@ -63,7 +69,7 @@ async fn open(db: &DatabaseConnection, dir: &Path) -> Ledger {
         home,
         ..Config::default()
     };
-    Ledger::open(db, config).await.unwrap()
+    open_with(db, config).await.unwrap()
 }
 
 /// Makes the database refuse writes until the value is used to undo it.
@@ -137,7 +143,7 @@ async fn rows(db: &DatabaseConnection) -> Vec<(i16, i64, i64, i16)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_stopped_while_the_database_is_down_charges_the_truth_at_the_next_start() {
     for place in places().await {
-        let dir = Dir::new(&place);
+        let dir = Dir::new();
         let ledger = open(&place.connect().await, &dir.0).await;
         let (reported, void, lost) = (
             held(&ledger, 100).await,
@@ -195,7 +201,7 @@ async fn a_server_stopped_while_the_database_is_down_charges_the_truth_at_the_ne
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_comes_back_takes_what_was_spilled_once_and_the_file_goes() {
     for place in places().await {
-        let dir = Dir::new(&place);
+        let dir = Dir::new();
         let ledger = open(&place.connect().await, &dir.0).await;
         let (first, second) = (held(&ledger, 100).await, held(&ledger, 60).await);
         let blocked = Blocked::new(&place).await;
@@ -230,6 +236,186 @@ async fn a_database_that_comes_back_takes_what_was_spilled_once_and_the_file_goe
         open(&db, &dir.0).await.close().await;
         assert_eq!(rows(&db).await, expected, "charged once");
         assert_eq!(dir.spilled(), "");
+        assert_books_balance(&db).await;
+    }
+}
+
+/// Runs in a process of its own, started by the tests below; alone it does nothing.
+#[test]
+fn the_process_to_be_killed() {
+    let Ok(url) = std::env::var(DATABASE) else {
+        return;
+    };
+    telemetry::start(telemetry::LogFormat::Json, "error").unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let dir = PathBuf::from(std::env::var(DIR).unwrap());
+        let ledger = open(&Database::connect(url).await.unwrap(), &dir).await;
+        #[cfg(unix)]
+        if std::env::var(IS_FULL).is_ok() {
+            let node = ledger.nodes().await.unwrap()[0].id;
+            fs::create_dir_all(dir.join("spill")).unwrap();
+            std::os::unix::fs::symlink("/dev/full", dir.join(format!("spill/{node}.jsonl"))).unwrap();
+        }
+        let mut holds = Vec::new();
+        for _ in 0..HOLDS {
+            holds.push(held(&ledger, 1_000).await);
+        }
+        println!("held");
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).unwrap();
+        for (nano, hold) in (1..).zip(holds) {
+            hold.post(charged(nano));
+        }
+        std::future::pending::<()>().await;
+    });
+}
+
+/// The process to be killed.
+struct Victim {
+    process: Child,
+    /// Kept: whoever says something must be heard.
+    _out: BufReader<ChildStdout>,
+    log: BufReader<ChildStderr>,
+}
+
+impl Victim {
+    /// One that has its holds on the books.
+    fn new(place: &Place, dir: &Path, is_full: bool) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--exact", "spill::the_process_to_be_killed", "--nocapture"])
+            .env(DATABASE, &place.url)
+            .env(DIR, dir)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if is_full {
+            command.env(IS_FULL, "1");
+        }
+        let mut process = command.spawn().unwrap();
+        let mut out = BufReader::new(process.stdout.take().unwrap());
+        let log = BufReader::new(process.stderr.take().unwrap());
+        until_said(&mut out, "held");
+        Self {
+            process,
+            _out: out,
+            log,
+        }
+    }
+
+    /// Has it end its holds.
+    fn go_on(&mut self) {
+        self.process.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
+    }
+
+    fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+fn until_said(from: &mut impl BufRead, what: &str) {
+    let mut line = String::new();
+    while !line.contains(what) {
+        line.clear();
+        assert_ne!(from.read_line(&mut line).unwrap(), 0, "the process ended by itself");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_killed_while_the_database_is_gone_has_lost_no_figure() {
+    for place in places().await {
+        let dir = Dir::new();
+        let mut victim = Victim::new(&place, &dir.0, false);
+        let blocked = Blocked::new(&place).await;
+        victim.go_on();
+        let all = usize::try_from(HOLDS).unwrap();
+        dir.until(|text| text.lines().count() == all && text.ends_with('\n'))
+            .await;
+        victim.kill();
+        blocked.undo().await;
+        let db = place.connect().await;
+        for _ in 0..2 {
+            open(&db, &dir.0).await.close().await;
+            let expected: Vec<_> = (1..=HOLDS).map(|nano| (1, 1_000, nano, Outcome::Ok.code())).collect();
+            assert_eq!(rows(&db).await, expected, "each as it ended, once");
+            assert_eq!(dir.spilled(), "");
+        }
+        assert_books_balance(&db).await;
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_is_told_and_what_it_took_is_an_estimate() {
+    for place in places().await {
+        let dir = Dir::new();
+        let mut victim = Victim::new(&place, &dir.0, true);
+        let blocked = Blocked::new(&place).await;
+        victim.go_on();
+        until_said(&mut victim.log, "neither to the database nor to the spill file");
+        victim.kill();
+        blocked.undo().await;
+        // What the disk took of the file: nothing.
+        for link in fs::read_dir(dir.0.join("spill")).unwrap() {
+            fs::remove_file(link.unwrap().path()).unwrap();
+        }
+        let db = place.connect().await;
+        open(&db, &dir.0).await.close().await;
+        let whole = (3, 1_000, 1_000, Outcome::Recovered.code());
+        assert_eq!(rows(&db).await, vec![whole; usize::try_from(HOLDS).unwrap()]);
+        assert_books_balance(&db).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_machine_posted_whole_is_corrected_once_the_truth_is_found() {
+    for place in places().await {
+        let (dir, elsewhere) = (Dir::new(), Dir::new());
+        let db = place.connect().await;
+        let ledger = open(&db, &dir.0).await;
+        let hold = held(&ledger, 100).await;
+        let (node, hold_id) = (ledger.nodes().await.unwrap()[0].id, hold.id());
+        leak(hold);
+        ledger.close().await;
+        let other = open(&db, &elsewhere.0).await;
+        assert_eq!(other.balance(1).await.unwrap().posted, Nano(100), "whole, as it seemed");
+        let line = |hold: i64| {
+            format!(
+                "{{\"hold\":{hold},\"state\":1,\"posted\":70,\"overrun\":0,\"input\":70,\"cache_read\":0,\"cache_write\":0,\
+                 \"output\":0,\"reasoning\":0,\"outcome\":1,\"status\":200,\"attempts\":\"\",\"notes\":\"\",\"failovers\":0,\
+                 \"ttft_ms\":null,\"total_ms\":7,\"finished_at\":7}}\n"
+            )
+        };
+        other.close().await;
+        fs::create_dir_all(dir.0.join("spill")).unwrap();
+        for _ in 0..2 {
+            fs::write(
+                dir.0.join(format!("spill/{node}.jsonl")),
+                line(hold_id) + &line(hold_id + 1),
+            )
+            .unwrap();
+            let ledger = open(&db, &dir.0).await;
+            assert_eq!(dir.spilled(), "");
+            // The file of one that lives, as a process has that shares the directory.
+            let me = ledger.nodes().await.unwrap()[0].id;
+            let living = dir.0.join(format!("spill/{me}.jsonl"));
+            fs::write(&living, line(hold_id)).unwrap();
+            if place.url.starts_with("postgres") {
+                open(&place.connect().await, &dir.0).await.close().await;
+                assert_eq!(dir.spilled(), line(hold_id));
+            }
+            fs::remove_file(living).unwrap();
+            assert_eq!(ledger.balance(1).await.unwrap().left(), Nano(-70));
+            ledger.close().await;
+        }
+        let entries = entity::entry::Entity::find().all(&db).await.unwrap();
+        let corrections: Vec<_> = entries.iter().map(|row| (row.hold_id, row.amount)).collect();
+        assert_eq!(corrections, [(Some(hold_id), 30)], "once");
         assert_books_balance(&db).await;
     }
 }

@@ -7,7 +7,7 @@ use super::Book;
 use crate::ledger::{
     batch::{HoldRow, Taken},
     node::Identity,
-    queue::Rest,
+    queue::{Queue, Rest},
 };
 use gateway_core::ledger::Engine;
 use std::{
@@ -56,10 +56,7 @@ impl Book {
 
     /// The ends of holds that were queued after the operation numbered `after`, and the number of the last operation queued.
     pub fn ends_after(&self, after: u64) -> (Vec<HoldRow>, u64) {
-        let state = self.state.lock();
-        let ends = state.queue.ends_after(after);
-        let rows = ends.map(|(opened, closed)| HoldRow::ended(Arc::clone(opened), closed.clone()));
-        (rows.collect(), state.queue.last())
+        ends_after(&self.state.lock().queue, after)
     }
 
     /// Everything up to `seq` is durable.
@@ -92,9 +89,10 @@ impl Book {
     }
 
     /// Goes on as the node `me`, with an empty engine: what the last one held is ended by others, and what it
-    /// had not written never will be.
-    pub fn begin_life(&self, me: &Identity) {
+    /// had not written never will be. Returns what [`Book::ends_after`] does of the last one.
+    pub fn begin_life(&self, me: &Identity, after: u64) -> (Vec<HoldRow>, u64) {
         let mut state = self.state.lock();
+        let left = ends_after(&state.queue, after);
         let lost = state.engine.open_count();
         state.engine = if state.is_shared {
             Engine::shared()
@@ -115,6 +113,12 @@ impl Book {
             "goes on as a new node; the holds of the fenced one are posted whole by others"
         );
         self.announce_room();
+        left
+    }
+
+    /// From now on nothing is queued: nobody would write it.
+    pub fn take_nothing_more(&self) {
+        self.state.lock().is_stopped = true;
     }
 
     /// The journal has ended.
@@ -124,6 +128,12 @@ impl Book {
         drop(state);
         self.progress.stop();
     }
+}
+
+fn ends_after(queue: &Queue, after: u64) -> (Vec<HoldRow>, u64) {
+    let ends = queue.ends_after(after);
+    let rows = ends.map(|(opened, closed)| HoldRow::ended(Arc::clone(opened), closed.clone()));
+    (rows.collect(), queue.last())
 }
 
 #[cfg(test)]
