@@ -1,10 +1,10 @@
 //! Who somebody is: signing up and in, sessions, management tokens, the first admin.
 //!
 //! Invariant: an unknown user gets the same answer for the same work as a wrong password; a revoked session or token
-//! opens nothing after [`cache::FRESH_MS`]. Reads and writes `user`, `session`, `management_token`, `setting`; writes
+//! opens nothing after [`cache::FRESH_MS`], and hardly ever so long: see [`Changed`]. Reads and writes `user`, `session`, `management_token`, `setting`; writes
 //! the first `team` and `member` of a new user.
 
-use crate::input::Problems;
+use crate::{input::Problems, signals::Listener};
 use cache::Cache;
 use credential::Pepper;
 use password::Pool;
@@ -15,6 +15,7 @@ use std::sync::Arc;
 use throttle::Throttle;
 
 pub mod cache;
+mod changed;
 pub mod credential;
 mod email;
 mod log_in;
@@ -26,6 +27,7 @@ pub mod throttle;
 mod token;
 mod users;
 
+pub use changed::{Changed, TOPIC};
 pub use session::{ABSOLUTE_MS, CONFIRMED_MS, IDLE_MS, Session, SessionRow, SignedIn};
 pub use sign_up::{NewUser, UserMade};
 pub use token::{TOKEN_PREFIX, TokenMade, TokenRow};
@@ -143,13 +145,26 @@ impl Auth {
 
     /// Makes every cached answer about `user_id` be asked for again.
     fn forget_user(&self, user_id: i64) {
-        self.0.sessions.forget(|known| {
-            known
-                .as_ref()
-                .is_none_or(|stored| stored.session.person.user_id == user_id)
-        });
+        self.forget(|person| person.user_id == user_id);
+    }
+
+    fn forget(&self, is_stale: impl Fn(&Person) -> bool) {
+        self.0
+            .sessions
+            .forget(|known| known.as_ref().is_none_or(|stored| is_stale(&stored.session.person)));
         self.0
             .tokens
-            .forget(|known| known.as_ref().is_none_or(|stored| stored.person.user_id == user_id));
+            .forget(|known| known.as_ref().is_none_or(|stored| is_stale(&stored.person)));
+    }
+
+    /// Forgets what other processes change, told on [`TOPIC`]; runs until it is dropped.
+    pub async fn watch(self, mut listener: Listener) {
+        loop {
+            match Changed::hear(&mut listener).await {
+                Changed::User(user_id) => self.forget_user(user_id),
+                Changed::Anybody => self.forget(|_| true),
+                Changed::Key(_) | Changed::Team(_) => {}
+            }
+        }
     }
 }

@@ -11,7 +11,7 @@ mod snapshot;
 pub use admin::{NewModel, NewPrice, Prices};
 pub use snapshot::{ModelInfo, PriceRow};
 
-use crate::{fields::FieldError, stamp};
+use crate::{fields::FieldError, signals::Signals, stamp};
 use gateway_core::pricing::PriceSheet;
 use parking_lot::RwLock;
 use sea_orm::{DatabaseConnection, DbErr};
@@ -19,7 +19,6 @@ use snapshot::Snapshot;
 use std::{sync::Arc, time::Duration};
 
 const AREA: &str = "catalog";
-const WATCH_EVERY: Duration = Duration::from_millis(900);
 
 /// Why the catalogue cannot do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -100,10 +99,11 @@ impl Catalog {
         Ok(true)
     }
 
-    /// Keeps the snapshot less than a second old; runs until it is dropped.
-    pub async fn watch(self) {
+    /// Keeps the snapshot up to date: reads it when `signals` say so, and looks `every` so often; runs until it is dropped.
+    pub async fn watch(self, signals: Signals, every: Duration) {
+        let mut changes = stamp::Watch::new(AREA, &signals, every);
         loop {
-            tokio::time::sleep(WATCH_EVERY).await;
+            changes.next().await;
             if let Err(error) = self.refresh().await {
                 tracing::warn!(%error, "the catalogue cannot be read");
             }

@@ -3,9 +3,11 @@
 //! Invariant: a key's rights are, at each request, the intersection with its owner's and its team's; a secret is shown
 //! once and stored as a keyed hash. Reads and writes `api_key` and `key_secret`; reads `team`, `member`, `user`.
 
+use crate::auth::Changed;
 use crate::auth::cache::Cache;
 use crate::auth::credential::Pepper;
 use crate::input::Problems;
+use crate::signals::Listener;
 use entity::{api_key, key_secret};
 use parking_lot::Mutex;
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder};
@@ -161,6 +163,16 @@ impl Keys {
         self.0
             .cache
             .forget(|known| known.as_ref().is_some_and(|stored| stored.team_id() == team_id));
+    }
+
+    /// Forgets what other processes change, told on [`crate::auth::TOPIC`]; runs until it is dropped.
+    pub async fn watch(self, mut listener: Listener) {
+        loop {
+            let changed = Changed::hear(&mut listener).await;
+            self.0
+                .cache
+                .forget(|known| known.as_ref().is_none_or(|stored| stored.hangs_on(changed)));
+        }
     }
 
     fn forget_key(&self, key_id: i64) {

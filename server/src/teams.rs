@@ -3,11 +3,13 @@
 //! Invariant: every query about a team's things takes a [`TeamScope`], which only [`scope`] makes, and only for who
 //! belongs there; a foreign team is not found, never forbidden. Reads and writes `team` and `member`, reads `user`.
 
-use crate::auth::Person;
+use crate::auth::{Changed, Person};
 use crate::input::Problems;
 use entity::{member, team};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, TransactionTrait,
+};
 
 mod members;
 mod role;
@@ -225,11 +227,14 @@ async fn set_suspended(
     if !person.is_admin {
         return Err(TeamError::Forbidden);
     }
+    let transaction = db.begin().await?;
     let changed = team::Entity::update_many()
         .col_expr(team::Column::SuspendedAt, Expr::value(suspended_at))
         .filter(team::Column::Id.eq(team_id))
-        .exec(db)
+        .exec(&transaction)
         .await?;
+    Changed::Team(team_id).tell(&transaction).await?;
+    transaction.commit().await?;
     if changed.rows_affected == 1 {
         Ok(())
     } else {

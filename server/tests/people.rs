@@ -8,6 +8,8 @@
 mod audit;
 #[path = "people/auth.rs"]
 mod auth;
+#[path = "people/elsewhere.rs"]
+mod elsewhere;
 #[path = "people/harness.rs"]
 mod harness;
 #[path = "people/keys.rs"]

@@ -11,7 +11,7 @@ use super::{
     trial,
     upstream::{Deployment, Shared, Upstream},
 };
-use crate::{alerts, clock, secrets::MasterKey, stamp};
+use crate::{alerts, clock, secrets::MasterKey, signals::Signals, stamp};
 use entity::{account, deployment};
 use gateway_core::{
     id,
@@ -28,7 +28,6 @@ use std::{
 };
 use tokio::sync::{Mutex, Notify};
 
-const WATCH_EVERY: Duration = Duration::from_millis(900);
 /// Models whose deployments are kept at hand; more are put together at each request.
 const KEPT: usize = 10_000;
 
@@ -151,11 +150,12 @@ impl Fleet {
         Ok(true)
     }
 
-    /// Keeps the fleet less than a second old, writes down what became of accounts, and probes parked ones; runs until it is
-    /// dropped.
-    pub async fn watch(self) {
+    /// Keeps the fleet up to date, writes down what became of accounts, and probes parked ones: when `signals` say so, and
+    /// `every` so often; runs until it is dropped.
+    pub async fn watch(self, signals: Signals, every: Duration) {
+        let mut changes = stamp::Watch::new(AREA, &signals, every);
         loop {
-            tokio::time::sleep(WATCH_EVERY).await;
+            changes.next().await;
             let written = self.write_news().await;
             let read = self.refresh().await;
             for error in [written.err().map(AccountsError::from), read.err()]

@@ -4,7 +4,7 @@
 //! the areas do.
 
 use super::App;
-use crate::{clock, ledger};
+use crate::{auth, clock, ledger, stamp};
 use gateway_core::id;
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinSet;
@@ -18,8 +18,11 @@ const DAY_MS: i64 = 24 * 3_600_000;
 
 /// Starts the tasks of `app`.
 pub(super) fn start(app: &Arc<App>, keep_requests_days: Option<u32>, tasks: &mut JoinSet<()>) {
-    tasks.spawn_on(app.catalog.clone().watch(), &app.runtime);
-    tasks.spawn_on(app.fleet.clone().watch(), &app.runtime);
+    let (signals, every) = (&app.signals, stamp::LOOK_EVERY);
+    tasks.spawn_on(app.catalog.clone().watch(signals.clone(), every), &app.runtime);
+    tasks.spawn_on(app.fleet.clone().watch(signals.clone(), every), &app.runtime);
+    tasks.spawn_on(app.keys.clone().watch(signals.on(auth::TOPIC)), &app.runtime);
+    tasks.spawn_on(app.auth.clone().watch(signals.on(auth::TOPIC)), &app.runtime);
     tasks.spawn_on(minutely(Arc::downgrade(app)), &app.runtime);
     if let Some(days) = keep_requests_days {
         tasks.spawn_on(daily(Arc::downgrade(app), i64::from(days)), &app.runtime);

@@ -4,13 +4,15 @@
 //! disabled. Signed as JWT (RFC 7519), HS256 only, with exp, aud and typ. Reads and writes `session`, reads `user`.
 
 use super::credential::Pepper;
-use super::{Auth, AuthError, Person, Visitor};
+use super::{Auth, AuthError, Changed, Person, Visitor};
 use crate::clock;
 use entity::{session, user};
 use gateway_core::id;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, Set};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, Set, TransactionTrait,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -240,13 +242,16 @@ impl Auth {
     /// # Errors
     /// [`AuthError::NotFound`] when it is not theirs or has ended; [`AuthError::Database`].
     pub async fn revoke_session(&self, person: &Person, session_id: i64, now_ms: i64) -> Result<(), AuthError> {
+        let transaction = self.0.db.begin().await?;
         let ended = session::Entity::update_many()
             .col_expr(session::Column::RevokedAt, Expr::value(now_ms))
             .filter(session::Column::Id.eq(session_id))
             .filter(session::Column::UserId.eq(person.user_id))
             .filter(session::Column::RevokedAt.is_null())
-            .exec(&self.0.db)
+            .exec(&transaction)
             .await?;
+        Changed::User(person.user_id).tell(&transaction).await?;
+        transaction.commit().await?;
         self.forget_user(person.user_id);
         if ended.rows_affected == 1 {
             Ok(())
@@ -297,7 +302,7 @@ impl From<session::Model> for SessionRow {
     }
 }
 
-/// Ends all sessions of `user_id` but `kept`, in the transaction `db`.
+/// Ends all sessions of `user_id` but `kept`, in the transaction `db`, and tells so.
 pub(super) async fn end_others(
     db: &impl ConnectionTrait,
     user_id: i64,
@@ -311,7 +316,7 @@ pub(super) async fn end_others(
         .filter(session::Column::RevokedAt.is_null())
         .exec(db)
         .await?;
-    Ok(())
+    Changed::User(user_id).tell(db).await
 }
 
 /// The longest start of `text` of at most `max` bytes.

@@ -4,7 +4,7 @@
 //! `setting` and `user`.
 
 use super::sign_up::make_first_admin;
-use super::{Auth, AuthError, Person};
+use super::{Auth, AuthError, Changed, Person};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entity::{setting, user};
@@ -59,6 +59,7 @@ impl Auth {
             transaction.rollback().await?;
             return Err(AuthError::SetupRefused);
         }
+        Changed::User(person.user_id).tell(&transaction).await?;
         transaction.commit().await?;
         self.forget_user(person.user_id);
         Ok(())

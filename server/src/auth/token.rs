@@ -3,12 +3,12 @@
 //! Invariant: a typo costs no query; only a keyed hash is stored; a token of a disabled user opens nothing. Reads and
 //! writes `management_token`, reads `user`.
 
-use super::{Auth, AuthError, Person, credential};
+use super::{Auth, AuthError, Changed, Person, credential};
 use crate::clock;
 use credential::Fresh;
 use entity::{management_token, user};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, Set};
+use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, Set, TransactionTrait};
 use std::sync::Arc;
 
 /// How every management token starts.
@@ -123,13 +123,16 @@ impl Auth {
     /// # Errors
     /// [`AuthError::NotFound`] when it is not theirs or revoked; [`AuthError::Database`].
     pub async fn revoke_token(&self, person: &Person, token_id: i64, now_ms: i64) -> Result<(), AuthError> {
+        let transaction = self.0.db.begin().await?;
         let revoked = management_token::Entity::update_many()
             .col_expr(management_token::Column::RevokedAt, Expr::value(now_ms))
             .filter(management_token::Column::Id.eq(token_id))
             .filter(management_token::Column::UserId.eq(person.user_id))
             .filter(management_token::Column::RevokedAt.is_null())
-            .exec(&self.0.db)
+            .exec(&transaction)
             .await?;
+        Changed::User(person.user_id).tell(&transaction).await?;
+        transaction.commit().await?;
         self.forget_user(person.user_id);
         if revoked.rows_affected == 1 {
             Ok(())

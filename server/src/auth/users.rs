@@ -3,10 +3,10 @@
 //! Invariant: only platform admins get in; nobody can disable themselves, so an enabled admin is always left. Reads and
 //! writes `user`.
 
-use super::{Auth, AuthError, Person};
+use super::{Auth, AuthError, Changed, Person};
 use entity::user;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, TransactionTrait};
 
 /// A user, as listed for platform admins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,11 +62,14 @@ impl Auth {
         if !admin.is_admin || admin.user_id == user_id {
             return Err(AuthError::Forbidden);
         }
+        let transaction = self.0.db.begin().await?;
         let changed = user::Entity::update_many()
             .col_expr(user::Column::DisabledAt, Expr::value(disabled_at))
             .filter(user::Column::Id.eq(user_id))
-            .exec(&self.0.db)
+            .exec(&transaction)
             .await?;
+        Changed::User(user_id).tell(&transaction).await?;
+        transaction.commit().await?;
         self.forget_user(user_id);
         if changed.rows_affected == 1 {
             Ok(())

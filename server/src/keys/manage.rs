@@ -1,9 +1,10 @@
 //! Making and changing keys.
 //!
 //! Invariant: a member manages keys of their own, and loosens none that somebody else made for them; a revoked key never
-//! changes. What changes is checked anew at the next request in this process. Writes `api_key` and `key_secret`.
+//! changes. What changes is checked anew at the next request in every process. Writes `api_key` and `key_secret`.
 
 use super::{KeyError, KeyMade, KeyPatch, KeyRow, KeySettings, Keys};
+use crate::auth::Changed;
 use crate::clock;
 use crate::input::{Problems, Reason};
 use crate::teams::{Right, Role, TeamScope};
@@ -93,12 +94,15 @@ impl Keys {
             id: ActiveValue::Unchanged(key_id),
             ..after.to_columns()
         };
+        let transaction = self.0.db.begin().await?;
         let changed = api_key::Entity::update_many()
             .set(columns)
             .filter(api_key::Column::Id.eq(key_id))
             .filter(api_key::Column::RevokedAt.is_null())
-            .exec(&self.0.db)
+            .exec(&transaction)
             .await?;
+        Changed::Key(key_id).tell(&transaction).await?;
+        transaction.commit().await?;
         self.forget_key(key_id);
         if changed.rows_affected == 0 {
             return Err(KeyError::Revoked);
@@ -148,12 +152,15 @@ impl Keys {
         (column, value): (api_key::Column, SimpleExpr),
     ) -> Result<(), KeyError> {
         demand(scope, &self.find(scope, key_id).await?, change)?;
+        let transaction = self.0.db.begin().await?;
         let changed = api_key::Entity::update_many()
             .col_expr(column, value)
             .filter(api_key::Column::Id.eq(key_id))
             .filter(api_key::Column::RevokedAt.is_null())
-            .exec(&self.0.db)
+            .exec(&transaction)
             .await?;
+        Changed::Key(key_id).tell(&transaction).await?;
+        transaction.commit().await?;
         self.forget_key(key_id);
         if changed.rows_affected == 1 {
             Ok(())

@@ -5,6 +5,7 @@
 
 use super::manage::{Change, demand};
 use super::{KEY_PREFIX, KeyError, KeyMade, Keys, PEPPER_VERSION};
+use crate::auth::Changed;
 use crate::auth::credential::{self, Fresh};
 use crate::input::{Problems, Reason};
 use crate::teams::TeamScope;
@@ -54,6 +55,7 @@ impl Keys {
             .exec(&transaction)
             .await?;
         let shown = self.add_secret(&transaction, key_id, now_ms).await?;
+        Changed::Key(key_id).tell(&transaction).await?;
         transaction.commit().await?;
         self.forget_key(key_id);
         Ok(KeyMade {

@@ -7,7 +7,7 @@
 use super::manage::may_use_keys;
 use super::settings::caps;
 use super::{Caller, KEY_PREFIX, KeyRefusal, KeySettings, Keys, PEPPER_VERSION, Rates, address};
-use crate::auth::credential;
+use crate::auth::{Changed, credential};
 use entity::{api_key, key_secret, member, team, user};
 use gateway_core::ledger::{Member, Payer};
 use sea_orm::sea_query::Expr;
@@ -113,6 +113,16 @@ impl Stored {
 
     pub(super) fn team_id(&self) -> i64 {
         self.caller.team_id()
+    }
+
+    /// Whether the answer may be another one since that changed.
+    pub(super) fn hangs_on(&self, changed: Changed) -> bool {
+        match changed {
+            Changed::Key(id) => id == self.key_id(),
+            Changed::Team(id) => id == self.team_id(),
+            Changed::User(id) => self.caller.member_id() == Some(id),
+            Changed::Anybody => true,
+        }
     }
 
     fn check(&self, now_ms: i64) -> Result<(), KeyRefusal> {

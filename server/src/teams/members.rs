@@ -3,6 +3,7 @@
 //! Invariant: a team always has an owner; only owners make and unmake owners. Reads and writes `member`, reads `user`.
 
 use super::{Right, Role, TeamError, TeamScope};
+use crate::auth::Changed;
 use crate::input::{Problems, Reason, check_cap};
 use entity::{member, user};
 use sea_orm::{
@@ -117,6 +118,7 @@ pub async fn update_member(
         .one(&transaction)
         .await?
         .ok_or(TeamError::NotFound)?;
+    Changed::Team(scope.team_id()).tell(&transaction).await?;
     transaction.commit().await?;
     let before = MemberRow::new(user.email.clone(), before).ok_or(TeamError::NotFound)?;
     let after = MemberRow::new(user.email, after).ok_or(TeamError::NotFound)?;
@@ -136,6 +138,7 @@ pub async fn remove_member(db: &DatabaseConnection, scope: &TeamScope, user_id: 
     }
     keep_an_owner(&transaction, scope, &row).await?;
     row.delete(&transaction).await?;
+    Changed::Team(scope.team_id()).tell(&transaction).await?;
     transaction.commit().await?;
     Ok(())
 }

@@ -3,9 +3,10 @@
 //! Invariant: what is stored passed every check; nothing is stored when one field is refused. Reads and writes `team`.
 
 use super::{Right, TeamError, TeamRow, TeamScope};
+use crate::auth::Changed;
 use crate::input::{Problems, RATE_MAX, Reason, TOKEN_RATE_MAX, check_cap, check_limit, check_name};
 use entity::team;
-use sea_orm::{ActiveModelTrait, ActiveValue, DatabaseConnection, EntityTrait, Set};
+use sea_orm::{ActiveModelTrait, ActiveValue, DatabaseConnection, EntityTrait, Set, TransactionTrait};
 
 /// A change of a team's settings: outer `None` keeps, inner `None` clears.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,7 +68,11 @@ pub async fn update(
     row.rpm = patch.rpm.map_or(ActiveValue::NotSet, Set);
     row.tpm = patch.tpm.map_or(ActiveValue::NotSet, Set);
     let after = if row.is_changed() {
-        row.update(db).await?
+        let transaction = db.begin().await?;
+        let after = row.update(&transaction).await?;
+        Changed::Team(after.id).tell(&transaction).await?;
+        transaction.commit().await?;
+        after
     } else {
         before.clone()
     };
