@@ -1,6 +1,7 @@
 //! `cargo xtask`: everything one does to the repository besides `cargo run`.
 //!
-//! Invariant: every part finds or installs what it needs, or stops with one line that says what to install; nothing is skipped.
+//! Invariant: every part finds or installs what it needs, or stops with one line that says what to install; nothing is skipped
+//! but by `torture` on a machine without libfaketime, which it says and which CI has.
 //! Reads and writes `target/`, `end2end/node_modules`, `end2end/screenshots` and a temporary folder; nothing else.
 
 mod bench;

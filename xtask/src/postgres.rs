@@ -9,6 +9,7 @@ use std::{
     os::unix::{fs::MetadataExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -46,7 +47,9 @@ impl Postgres {
     /// Finds the programs, makes a cluster and waits until it answers.
     fn start_with(settings: &[&str]) -> anyhow::Result<Self> {
         let programs = shell::need("Postgres (initdb, postgres)", &["postgresql"], find_programs)?;
-        let folder = std::env::temp_dir().join(format!("ourhub-postgres-{}", std::process::id()));
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(format!("ourhub-postgres-{process}-{count}"));
         std::fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let user = hand_over(&folder)?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();

@@ -4,7 +4,7 @@
 
 use xtask::shell;
 
-/// Builds, and runs all scenarios or those that `words` name; `--short` takes about a minute.
+/// Builds, and runs all scenarios or those that `words` name; `--short` takes less than two minutes.
 ///
 /// # Errors
 /// When something does not build, or what must be zero is not.

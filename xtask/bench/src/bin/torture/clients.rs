@@ -68,19 +68,43 @@ pub struct Delivered {
 pub struct Seen {
     ends: Mutex<BTreeMap<End, u64>>,
     delivered: Mutex<Vec<Delivered>>,
-    /// When the last fault ended, until an answer came.
-    fault_ended: Mutex<Option<Instant>>,
+    /// The last fault that ended, until an answer came.
+    fault_ended: Mutex<Option<Ended>>,
+    whole: Mutex<BTreeMap<SocketAddr, u64>>,
     slowest_recovery_ms: AtomicU64,
     streaming: AtomicU64,
     has_told: AtomicBool,
 }
 
+/// A fault that ended.
+struct Ended {
+    at: Instant,
+    /// The server from which an answer is waited for, to a question asked since; `None`: any.
+    server: Option<SocketAddr>,
+}
+
 impl Seen {
     /// From now on the time to the next whole answer is measured.
     pub fn fault_ended(&self) {
+        self.measure(None);
+    }
+
+    /// From now on the time is measured until `server` gives a whole answer to what it is asked from now on.
+    pub fn fault_ended_at(&self, server: SocketAddr) {
+        self.measure(Some(server));
+    }
+
+    fn measure(&self, server: Option<SocketAddr>) {
         if let Ok(mut ended) = self.fault_ended.lock() {
-            *ended = Some(Instant::now());
+            let at = Instant::now();
+            *ended = Some(Ended { at, server });
         }
+    }
+
+    /// How many whole answers came from `server`.
+    pub fn whole_from(&self, server: SocketAddr) -> u64 {
+        let whole = self.whole.lock().map(|whole| whole.get(&server).copied());
+        whole.ok().flatten().unwrap_or_default()
     }
 
     /// The longest time from the end of a fault to the next whole answer; none if the last one has brought none yet.
@@ -109,17 +133,26 @@ impl Seen {
         self.streaming.load(Ordering::Relaxed)
     }
 
-    fn end(&self, end: End) {
+    fn end(&self, end: End, server: Option<SocketAddr>, asked: Instant) {
         if let Ok(mut ends) = self.ends.lock() {
             *ends.entry(end).or_default() += 1;
         }
-        if end == End::Whole
-            && let Ok(mut ended) = self.fault_ended.lock()
-            && let Some(at) = *ended
+        let Some(server) = server.filter(|_| end == End::Whole) else {
+            return;
+        };
+        if let Ok(mut whole) = self.whole.lock() {
+            *whole.entry(server).or_default() += 1;
+        }
+        let is_meant = |ended: &&mut Ended| {
+            let is_there = |wanted: SocketAddr| wanted == server && asked >= ended.at;
+            ended.server.is_none_or(is_there)
+        };
+        if let Ok(mut waiting) = self.fault_ended.lock()
+            && let Some(ended) = waiting.as_mut().filter(is_meant)
         {
-            let took = u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let took = u64::try_from(ended.at.elapsed().as_millis()).unwrap_or(u64::MAX);
             self.slowest_recovery_ms.fetch_max(took, Ordering::Relaxed);
-            *ended = None;
+            *waiting = None;
         }
     }
 
@@ -179,6 +212,7 @@ impl Load {
                 dice: Dice(number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
                 at: usize::try_from(number).unwrap_or_default(),
                 connection: None,
+                server: None,
             };
             tasks.spawn(client.run(Arc::clone(&stop)));
         }
@@ -211,13 +245,16 @@ struct Client {
     dice: Dice,
     at: usize,
     connection: Option<(SocketAddr, SendRequest<Full<Bytes>>)>,
+    /// Whom it asked last.
+    server: Option<SocketAddr>,
 }
 
 impl Client {
     async fn run(mut self, stop: Arc<AtomicBool>) {
         while !stop.load(Ordering::Relaxed) {
+            let asked = Instant::now();
             let end = self.ask().await;
-            self.seen.end(end);
+            self.seen.end(end, self.server, asked);
             if matches!(self.plan.mix, Mix::OneStream(_)) {
                 return;
             }
@@ -254,7 +291,9 @@ impl Client {
     async fn ask(&mut self) -> End {
         let (wish, is_stream, hangs_up) = self.next();
         let key = self.plan.keys[self.at % self.plan.keys.len()].clone();
-        let Some((address, mut connection)) = self.connect().await else {
+        let connected = self.connect().await;
+        self.server = connected.as_ref().map(|(address, _)| *address);
+        let Some((address, mut connection)) = connected else {
             return End::NoConnection;
         };
         let body = json!({
@@ -287,8 +326,10 @@ impl Client {
         {
             return Some((address, kept));
         }
+        // Every key is used at every server.
+        let first = self.at + self.at / self.plan.keys.len();
         for offset in 0..self.plan.servers.len() {
-            let address = self.plan.servers[(self.at + offset) % self.plan.servers.len()];
+            let address = self.plan.servers[(first + offset) % self.plan.servers.len()];
             let key = String::new();
             if let Ok(connection) = load::connect(&Target { address, key }).await {
                 return Some((address, connection));

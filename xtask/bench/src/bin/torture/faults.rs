@@ -23,7 +23,7 @@ use crate::{
 pub enum Fault {
     /// SIGKILL and a new start, again and again.
     Kill,
-    /// SIGSTOP for longer than other nodes wait, then SIGCONT.
+    /// SIGSTOP for longer than other nodes wait, then SIGCONT; of one server.
     Stop,
     /// Postgres restarts, orderly and as after a crash.
     Restart,
@@ -39,11 +39,11 @@ pub enum Fault {
     LowerCap,
     /// SIGTERM with 500 streams under way.
     Terminate,
-    /// One of three replicas dies.
-    KillReplica,
-    /// Clocks of replicas differ by minutes.
+    /// One server of several dies, and is started again only after a while.
+    Lose,
+    /// Clocks of servers are an hour behind and an hour ahead.
     Skew,
-    /// Replicas restart one after the other.
+    /// Servers restart one after the other.
     Roll,
 }
 
@@ -64,6 +64,7 @@ pub async fn strike(
     let seen = &load.seen;
     match fault {
         Fault::Kill => kill(&mut stage.hubs[0], seen, time).await,
+        Fault::Stop if stage.hubs.len() > 1 => stop_one(&mut stage.hubs, seen, time).await,
         Fault::Stop => stop(&[stage.hubs[0].pid()?], seen, time).await,
         Fault::Restart => restart(postgres.context("Postgres")?, seen, time).await,
         Fault::Stall => stop(&process::family(postgres.context("Postgres")?.pid())?, seen, time).await,
@@ -72,13 +73,7 @@ pub async fn strike(
         Fault::Clock => jump(stage, seen, time).await,
         Fault::LowerCap => lower_caps(stage, seen, time).await,
         Fault::Terminate => terminate(stage, seen).await,
-        Fault::KillReplica => {
-            sleep(time / 2).await;
-            stage.hubs[1].kill()?;
-            seen.fault_ended();
-            sleep(time).await;
-            stage.hubs[1].start().await
-        }
+        Fault::Lose => lose(&mut stage.hubs, seen, time).await,
         Fault::Skew => {
             sleep(time).await;
             seen.fault_ended();
@@ -113,6 +108,39 @@ async fn stop(pids: &[u32], seen: &Seen, time: Duration) -> anyhow::Result<()> {
     }
     seen.fault_ended();
     Ok(())
+}
+
+/// One of several: by then the others have fenced it, so it goes on as another node.
+async fn stop_one(hubs: &mut [Hub], seen: &Seen, time: Duration) -> anyhow::Result<()> {
+    let stopped = hubs.last_mut().context("a server")?;
+    stop(&[stopped.pid()?], seen, time).await?;
+    seen.fault_ended_at(stopped.address);
+    let since = std::time::Instant::now();
+    while !stopped.log().contains(RENEWED) {
+        anyhow::ensure!(since.elapsed() < AGAIN, "it was not fenced:\n{}", stopped.log());
+        sleep(Duration::from_millis(100)).await;
+    }
+    stopped.wait().await
+}
+
+/// What a server says that found itself fenced, and one that ended what a dead one left.
+const RENEWED: &str = "goes on as a new node";
+const RECOVERED: &str = "a node is gone";
+/// How long it may take until a server says so.
+const AGAIN: Duration = Duration::from_secs(30);
+/// From when on the others have noticed that a server is dead.
+const NOTICED: Duration = Duration::from_secs(15);
+
+async fn lose(hubs: &mut [Hub], seen: &Seen, time: Duration) -> anyhow::Result<()> {
+    let (lost, others) = hubs.split_last_mut().context("a server")?;
+    block_in_place(|| lost.kill())?;
+    seen.fault_ended();
+    sleep(time).await;
+    let is_noticed = others.iter().any(|hub| hub.log().contains(RECOVERED));
+    anyhow::ensure!(time < NOTICED || is_noticed, "nobody recovered the dead node");
+    lost.launch()?;
+    seen.fault_ended_at(lost.address);
+    lost.wait().await
 }
 
 async fn restart(postgres: &mut Postgres, seen: &Seen, time: Duration) -> anyhow::Result<()> {
@@ -241,8 +269,9 @@ async fn roll(hubs: &mut [Hub], seen: &Seen, time: Duration) -> anyhow::Result<(
     for hub in hubs {
         sleep(time / 3).await;
         anyhow::ensure!(hub.terminate().await?, "it did not end with 0:\n{}", hub.log());
-        hub.start().await?;
-        seen.fault_ended();
+        hub.launch()?;
+        seen.fault_ended_at(hub.address);
+        hub.wait().await?;
     }
     sleep(time / 3).await;
     Ok(())

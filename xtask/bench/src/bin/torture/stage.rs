@@ -43,6 +43,8 @@ pub enum Store {
     Sqlite,
     /// The lane's Postgres.
     Postgres,
+    /// The same, under several servers.
+    Cluster,
 }
 
 /// A customer's key.
