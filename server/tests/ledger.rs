@@ -19,6 +19,8 @@ mod cut;
 mod export;
 #[path = "ledger/kill.rs"]
 mod kill;
+#[path = "ledger/node.rs"]
+mod node;
 #[path = "ledger/replay.rs"]
 mod replay;
 #[path = "ledger/retention.rs"]

@@ -40,13 +40,13 @@ pub fn journal() -> anyhow::Result<()> {
     ]))
 }
 
-/// The ledger: builds, measures and prints a table.
+/// The ledger: builds, measures and prints a table; `words` are the measuring program's.
 ///
 /// # Errors
 /// When it does not build, Postgres cannot be had, or the books do not balance.
-pub fn ledger() -> anyhow::Result<()> {
+pub fn ledger(words: &[&str]) -> anyhow::Result<()> {
     build(&["ledger"])?;
-    shell::run(&mut shell::command(shell::target().join("release/ledger")))
+    shell::run(shell::command(shell::target().join("release/ledger")).args(words))
 }
 
 fn build(programs: &[&str]) -> anyhow::Result<()> {

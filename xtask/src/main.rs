@@ -23,7 +23,7 @@ cargo xtask screenshots                           every page, light and dark, in
 cargo xtask bench relay                           what the relay costs, beside nginx
 cargo xtask bench journal                         what a hold and its end cost without a database
 cargo xtask torture [--minutes N] [name]...       faults under load, and whether the books still balance
-cargo xtask bench ledger                          what the ledger takes a second, beside a transaction for each request
+cargo xtask bench ledger [--requests N]           what the ledger takes a second, beside a transaction for each request
 ";
 
 /// The parts of the tests, in the order in which they run.
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         ["torture", words @ ..] => torture::run(words),
         ["bench", "relay"] => bench::relay(),
         ["bench", "journal"] => bench::journal(),
-        ["bench", "ledger"] => bench::ledger(),
+        ["bench", "ledger", words @ ..] => bench::ledger(words),
         ["screenshots"] => browser::screenshots(),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");

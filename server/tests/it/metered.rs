@@ -2,6 +2,7 @@
 
 use crate::harness::{hello, spawn};
 use crate::upstream::Reply;
+use gateway_core::money::Nano;
 use serde_json::{Value, json};
 use server::http::relay::ROUTES;
 
@@ -26,7 +27,7 @@ fn call(path: &str) -> (Value, Reply, &'static str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_route_that_calls_an_upstream_is_charged_and_none_answers_without_a_key() {
+async fn every_route_that_calls_an_upstream_is_charged_and_none_answers_without_a_key_or_money() {
     let hub = spawn().await;
     hub.account("one").await;
     let mut charged = hub.charged().await;
@@ -60,6 +61,16 @@ async fn every_route_that_calls_an_upstream_is_charged_and_none_answers_without_
         );
         let before = std::mem::replace(&mut charged, hub.charged().await);
         assert!(charged > before, "{target} was free");
+        let poor = hub.key_with(|settings| (settings.caps.day, settings.clamp) = (Some(Nano(1)), false));
+        let arrived = hub.upstream.arrived_anywhere().len();
+        let refused = poor.await.send(&target, body.to_string()).await;
+        assert!(matches!(refused.status, 402 | 429), "{target} {}", refused.text());
+        assert_eq!(hub.upstream.arrived_anywhere().len(), arrived, "{target} was relayed");
+        assert_eq!(
+            (hub.holds().await.len(), hub.charged().await),
+            (holds, charged),
+            "{target}"
+        );
     }
     assert!(holds >= 2);
     let of_get = hub.key().await.get("/v1/models").await;

@@ -22,7 +22,8 @@ async fn nodes(place: &Place, count: usize) -> (DatabaseConnection, Vec<Ledger>)
     (place.connect().await, ledgers)
 }
 
-async fn close(db: &DatabaseConnection, ledgers: Vec<Ledger>) {
+/// Closes them: the books balance, and nothing of the nodes is left.
+pub async fn close(db: &DatabaseConnection, ledgers: Vec<Ledger>) {
     for ledger in ledgers {
         ledger.close().await;
     }
@@ -183,7 +184,7 @@ async fn what_is_taken_out_of_a_wallet_is_not_spent_by_the_only_node() {
 }
 
 /// Waits until no node has a right that nothing uses.
-async fn until_given_back(db: &DatabaseConnection) {
+pub async fn until_given_back(db: &DatabaseConnection) {
     let given_back = async {
         loop {
             let buckets = entity::bucket::Entity::find().all(db).await.unwrap();

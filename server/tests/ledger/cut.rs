@@ -1,12 +1,16 @@
 //! Futures dropped at every await point in turn: nothing leaks.
 
-use crate::harness::{NOON_MS, ask, assert_books_balance, charged, open, payer, places, sqlite};
+use crate::{
+    cluster::{close, until_given_back},
+    harness::{NOON_MS, ask, assert_books_balance, charged, open, payer, places, postgres, sqlite},
+};
 use gateway_core::money::Nano;
-use server::ledger::{Grant, Kind, Ledger, Series};
+use server::ledger::{Closing, Grant, Kind, Ledger, Refusal, Series};
 use std::{
     future::{Future, poll_fn},
     pin::pin,
     task::Poll,
+    time::Duration,
 };
 
 /// Polls `future` `polls` times and drops it; its result if it was done by then.
@@ -109,4 +113,95 @@ async fn a_grant_dropped_at_any_await_is_in_memory_if_it_is_in_the_database() {
             "after {polls} polls"
         );
     }
+}
+
+/// What another node has of a cap of 100 when 80 are asked for at this one.
+#[derive(Clone, Copy)]
+enum Obstacle {
+    /// Nothing: the database grants it.
+    Nothing,
+    /// A right that it does not use.
+    Idle,
+    /// An open hold, which ends while this node waits.
+    Hold,
+}
+
+/// Cuts an ask for 80 at every await in turn, each time for another team; how often, and how many teams.
+async fn cut_beside(one: &Ledger, two: &Ledger, first_team: i64, obstacle: Obstacle) -> (usize, i64) {
+    let mut polls = 0;
+    for team in first_team..first_team + 1_000 {
+        let mut payer = payer(team, team);
+        payer.key.total = Some(Nano(100));
+        let mut asked = ask(&payer, 80);
+        let standing = match obstacle {
+            Obstacle::Nothing => None,
+            Obstacle::Idle => {
+                one.admit(ask(&payer, 90)).await.unwrap().void(Closing::default());
+                one.spent(&[], "UTC", NOON_MS).await.unwrap(); // written
+                None
+            }
+            Obstacle::Hold => {
+                asked.wait_ms = 2_000;
+                Some(one.admit(ask(&payer, 60)).await.unwrap())
+            }
+        };
+        if let Some(standing) = &standing {
+            standing.durable().await.unwrap();
+        }
+        let ended = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            if let Some(standing) = standing {
+                standing.post(charged(10));
+            }
+        });
+        let request = async {
+            let hold = two.admit(asked).await?;
+            hold.durable().await?;
+            Ok::<_, Refusal>(hold)
+        };
+        let done = cut(request, polls).await;
+        let is_done = matches!(done, Some(Ok(_)));
+        // On a slow machine others give back too late: then once more.
+        polls += usize::from(done.is_none());
+        drop(done);
+        ended.await.unwrap();
+        one.spent(&[], "UTC", NOON_MS).await.unwrap(); // written
+        assert_nothing_is_held(two, team).await;
+        if is_done {
+            return (polls, team - first_team + 1);
+        }
+    }
+    panic!("it is never done");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ask_for_rights_dropped_at_any_await_leaves_neither_hold_nor_right_behind() {
+    let Some(place) = postgres().await else { return };
+    let (db, one, two) = (
+        place.connect().await,
+        open(&place.connect().await).await,
+        open(&place.connect().await).await,
+    );
+    let mut cases = Vec::new();
+    for (obstacle, first_team, least) in [
+        (Obstacle::Nothing, 1_000, 3),
+        (Obstacle::Idle, 2_000, 4),
+        (Obstacle::Hold, 3_000, 4),
+    ] {
+        let (was_cut, teams) = cut_beside(&one, &two, first_team, obstacle).await;
+        assert!(was_cut >= least, "cut {was_cut} times only");
+        cases.push((first_team..first_team + teams, obstacle));
+    }
+    assert_eq!((one.status().open_holds, two.status().open_holds), (0, 0));
+    // Whatever was granted to who had gone comes back, and others may spend it.
+    until_given_back(&db).await;
+    for (teams, obstacle) in cases {
+        let left = if matches!(obstacle, Obstacle::Hold) { 90 } else { 100 };
+        for team in teams {
+            let mut payer = payer(team, team);
+            payer.key.total = Some(Nano(100));
+            one.admit(ask(&payer, left)).await.unwrap().post(charged(left));
+        }
+    }
+    close(&db, vec![one, two]).await;
 }

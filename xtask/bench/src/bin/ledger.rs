@@ -1,4 +1,4 @@
-//! `ledger [requests]`: what the ledger admits and settles a second, beside the same store taking a transaction for each request.
+//! `ledger [--requests N]`: what the ledger admits and settles a second, beside the same store taking a transaction for each request.
 //!
 //! Invariant: everything is durable before it counts: SQLite writes ahead with FULL, Postgres syncs; and the books balance afterwards.
 //! Drives `server::ledger` in this process; starts a Postgres; writes temporary folders; prints a table. Called by
@@ -41,6 +41,8 @@ const CLIENTS: u64 = 256;
 /// Keys of the one team.
 const KEYS: u64 = 8;
 const REQUESTS: u64 = 1_000_000;
+/// When the memory is noted, in hundredths of the requests.
+const NOTED: [u64; 5] = [10, 25, 50, 75, 100];
 /// Of how many requests one is timed.
 const TIMED: u64 = 16;
 /// How long a transaction for each request is measured.
@@ -64,8 +66,8 @@ struct Figures {
     waits: Vec<u32>,
     /// Transactions, where they hold several operations.
     commits: Option<u64>,
-    /// Resident memory, kB, at a tenth, at the half, and at the end.
-    rss_kb: [u64; 3],
+    /// Resident memory, kB, at [`NOTED`].
+    rss_kb: [u64; NOTED.len()],
 }
 
 impl Figures {
@@ -85,9 +87,9 @@ impl Figures {
             let tenths = self.requests * 2 * 10 / commits.max(1);
             format!("{}.{}", tenths / 10, tenths % 10)
         });
-        let [tenth, half, whole] = self.rss_kb.map(|kb| kb / 1024);
+        let memory = self.rss_kb.map(|kb| (kb / 1024).to_string()).join(" / ");
         format!(
-            "| {name} | {} | {} | {operations} | {} | {} | {tenth} / {half} / {whole} |",
+            "| {name} | {} | {} | {operations} | {} | {} | {memory} |",
             self.requests,
             self.per_second(),
             self.wait(50),
@@ -98,7 +100,14 @@ impl Figures {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let requests = std::env::args().nth(1).map_or(Ok(REQUESTS), |text| text.parse())?;
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let requests = match words.as_slice() {
+        [] => REQUESTS,
+        ["--requests", count] => count.parse().context("--requests takes a number")?,
+        _ => anyhow::bail!("usage: ledger [--requests N]"),
+    };
+    anyhow::ensure!(requests >= 100, "at least 100 requests");
     let folder = std::env::temp_dir().join(format!("ourhub-bench-{}-ledger", std::process::id()));
     fs::create_dir(&folder)?;
     let measured = measure_all(&folder, requests).await;
@@ -121,7 +130,7 @@ async fn measure_all(folder: &Path, requests: u64) -> anyhow::Result<()> {
         rows.push(format!("| {name}, ratio | | {}.{} | | | | |", tenths / 10, tenths % 10));
     }
     println!(
-        "| | requests | requests/s | operations a commit | durable after µs, p50 | p99 | RSS MB at 10 / 50 / 100 % |"
+        "| | requests | requests/s | operations a commit | durable after µs, p50 | p99 | RSS MB at 10 / 25 / 50 / 75 / 100 % |"
     );
     println!("|---|---|---|---|---|---|---|");
     for row in rows {
@@ -151,7 +160,7 @@ async fn grouped(db: &DatabaseConnection, requests: u64) -> anyhow::Result<Figur
     let ledger = Ledger::open(db, &Signals::start(db).await?, ledger::Config::default()).await?;
     let (commits, start) = (ledger.status().commits, Instant::now());
     let next = Arc::new(AtomicU64::new(0));
-    let rss_kb: Arc<[AtomicU64; 3]> = Arc::default();
+    let rss_kb: Arc<[AtomicU64; NOTED.len()]> = Arc::default();
     let mut tasks = JoinSet::new();
     for client in 0..CLIENTS {
         let (ledger, next, rss_kb) = (ledger.clone(), Arc::clone(&next), Arc::clone(&rss_kb));
@@ -163,9 +172,7 @@ async fn grouped(db: &DatabaseConnection, requests: u64) -> anyhow::Result<Figur
                 if number >= requests {
                     return anyhow::Ok(waits);
                 }
-                if number % (requests / 10).max(1) == 0 {
-                    note_rss(&rss_kb, number * 10 / requests)?;
-                }
+                note_rss(&rss_kb, number, requests)?;
                 let asked = Instant::now();
                 let mut hold = ledger.admit(ask(&payer, price_id)).await?;
                 hold.mark_sent();
@@ -183,7 +190,7 @@ async fn grouped(db: &DatabaseConnection, requests: u64) -> anyhow::Result<Figur
     }
     ledger.close().await;
     let took = start.elapsed();
-    note_rss(&rss_kb, 10)?;
+    note_rss(&rss_kb, requests, requests)?;
     waits.sort_unstable();
     let commits = Some(ledger.status().commits - commits);
     let report = ledger::verify(db).await?;
@@ -196,19 +203,16 @@ async fn grouped(db: &DatabaseConnection, requests: u64) -> anyhow::Result<Figur
         took,
         waits,
         commits,
-        rss_kb: [0, 1, 2].map(|at: usize| rss_kb[at].load(Ordering::Relaxed)),
+        rss_kb: std::array::from_fn(|at| rss_kb[at].load(Ordering::Relaxed)),
     })
 }
 
-/// Keeps the memory of now as that of `tenth`, if the table has a place for it.
-fn note_rss(places: &[AtomicU64; 3], tenth: u64) -> anyhow::Result<()> {
-    let place = match tenth {
-        1 => 0,
-        5 => 1,
-        10 => 2,
-        _ => return Ok(()),
-    };
-    places[place].store(own_rss_kb()?, Ordering::Relaxed);
+/// Keeps the memory of now if the request with this `number`, of all `requests`, is one at which it is noted.
+fn note_rss(places: &[AtomicU64; NOTED.len()], number: u64, requests: u64) -> anyhow::Result<()> {
+    let place = NOTED.iter().position(|per_cent| number == requests * per_cent / 100);
+    if let Some(place) = place {
+        places[place].store(own_rss_kb()?, Ordering::Relaxed);
+    }
     Ok(())
 }
 
@@ -311,7 +315,7 @@ async fn singly(storage: &Storage) -> anyhow::Result<Figures> {
         took: start.elapsed(),
         waits,
         commits: None,
-        rss_kb: [rss; 3],
+        rss_kb: [rss; NOTED.len()],
     })
 }
 
