@@ -253,7 +253,7 @@ impl Relay {
         journey.hung_up = Arc::clone(&hung_up);
         journey.held = held.clone();
         let config = &self.0.config;
-        let journey = Outlive::new(journey.run(), &self.0.app.runtime, config.drain, hung_up);
+        let journey = Outlive::new(Box::pin(journey.run()), &self.0.app.runtime, config.drain, hung_up);
         if is_stream {
             early::race(journey, &held, standing, config.heartbeat).await
         } else {

@@ -16,7 +16,7 @@ use crate::{
 use entity::account;
 use gateway_core::{
     catalog::preset,
-    dialect::{Dialect, MaxOutputField},
+    dialect::{Dialect, MaxOutputField, Operation},
     health::{Availability, Event},
     retry::{Fault, Mark, RetryHints, Verdict},
     routing::Candidate,
@@ -39,6 +39,8 @@ pub(super) struct Upstream {
     pub(super) client: Client,
     pub(super) secret: Secret,
     base_url: Url,
+    /// Where each of [`Operation::ALL`] is asked for.
+    endpoints: [Url; Operation::ALL.len()],
     authorization: Option<(HeaderName, HeaderValue)>,
     freed: Arc<Notify>,
 }
@@ -102,6 +104,7 @@ impl Upstream {
             client: shared.clients.get(proxy.as_ref())?,
             authorization: authorization(&secret, &row.auth_scheme)?,
             freed: Arc::clone(shared.freed),
+            endpoints: Operation::ALL.map(|operation| join(&base_url, operation.path_suffix())),
             row,
             state,
             base_url,
@@ -116,11 +119,11 @@ impl Upstream {
 
     /// A request without a body to its base URL followed by `suffix`.
     pub(super) fn get(&self, suffix: &str) -> Request {
-        self.request(Method::GET, suffix)
+        self.request(Method::GET, join(&self.base_url, suffix))
     }
 
-    fn request(&self, method: Method, suffix: &str) -> Request {
-        let mut request = Request::new(method, join(&self.base_url, suffix));
+    fn request(&self, method: Method, url: Url) -> Request {
+        let mut request = Request::new(method, url);
         if let Some((name, value)) = &self.authorization {
             request.headers_mut().insert(name, value.clone());
         }
@@ -151,10 +154,11 @@ impl Deployment {
         }
     }
 
-    /// A POST of the JSON in `body` to the base URL followed by `suffix`, such as `/chat/completions`.
+    /// A POST of the JSON in `body` that asks for `operation`.
     #[must_use]
-    pub fn post(&self, suffix: &str, body: Vec<u8>) -> Request {
-        let mut request = self.upstream.request(Method::POST, suffix);
+    pub fn post(&self, operation: Operation, body: Vec<u8>) -> Request {
+        let url = self.upstream.endpoints[operation as usize].clone();
+        let mut request = self.upstream.request(Method::POST, url);
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(CONTENT_TYPE, json);
         *request.body_mut() = Some(body.into());

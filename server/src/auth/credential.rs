@@ -41,7 +41,7 @@ impl Fresh {
         let mut shown = String::from(prefix);
         shown.push_str(&random_base62(PUBLIC + SECRET)?);
         let checksum = checksum(&shown);
-        shown.push_str(&checksum);
+        shown.extend(checksum.map(char::from));
         let public_id = shown[prefix.len()..prefix.len() + PUBLIC].to_owned();
         let last_four = shown[shown.len() - LAST_FOUR..].to_owned();
         Ok(Self {
@@ -61,7 +61,7 @@ pub fn parse<'a>(prefix: &str, text: &'a str) -> Option<Presented<'a>> {
         return None;
     }
     let (body, sum) = text.split_at(text.len() - CHECKSUM);
-    if checksum(body) != sum {
+    if checksum(body) != sum.as_bytes() {
         return None;
     }
     let hashed = &body[prefix.len()..];
@@ -134,29 +134,39 @@ pub fn random_base62(length: usize) -> Result<String, getrandom::Error> {
     Ok(text)
 }
 
-/// The CRC-32 of `text` in base 62, six digits.
-fn checksum(text: &str) -> String {
+/// The CRC-32 of `text` in base 62.
+fn checksum(text: &str) -> [u8; CHECKSUM] {
     let mut rest = crc32(text.as_bytes());
     let mut digits = [b'0'; CHECKSUM];
     for digit in digits.iter_mut().rev() {
         *digit = BASE62[(rest % 62) as usize];
         rest /= 62;
     }
-    digits.iter().map(|digit| char::from(*digit)).collect()
+    digits
 }
 
 /// CRC-32 as in zlib and Ethernet (reflected polynomial 0xEDB88320).
 fn crc32(bytes: &[u8]) -> u32 {
-    let mut crc = u32::MAX;
-    for byte in bytes {
-        crc ^= u32::from(*byte);
-        for _ in 0..8 {
-            let low = crc & 1;
-            crc = (crc >> 1) ^ (0xEDB8_8320 * low);
-        }
-    }
-    !crc
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        let [low, ..] = crc.to_le_bytes();
+        (crc >> 8) ^ CRC_OF_BYTE[usize::from(low ^ byte)]
+    })
 }
+
+const CRC_OF_BYTE: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut crc, mut bit) = (byte as u32, 0);
+        while bit < 8 {
+            crc = (crc >> 1) ^ (0xEDB8_8320 * (crc & 1));
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {

@@ -52,7 +52,9 @@ impl Keys {
     pub async fn verify(&self, presented: &str, now_ms: i64) -> Result<Arc<Caller>, KeyRefusal> {
         let presented = credential::parse(KEY_PREFIX, presented).ok_or(KeyRefusal::Malformed)?;
         let id = PublicId::try_from(presented.public_id.as_bytes()).map_err(|_| KeyRefusal::Malformed)?;
-        let known = self.0.cache.get(&id, now_ms, self.load(presented.public_id)).await;
+        // On the heap, because it is seldom needed and the futures of all requests would carry it.
+        let load = async { Box::pin(self.load(presented.public_id)).await };
+        let known = self.0.cache.get(&id, now_ms, load).await;
         let known = known.map_err(|error| {
             tracing::error!(%error, "a key could not be looked up");
             KeyRefusal::Unavailable

@@ -214,7 +214,7 @@ impl Journey {
         };
         let left = config.total.saturating_sub(self.started.elapsed());
         let until = tokio::time::Instant::now() + patience.min(left);
-        let request = account.post(self.job.operation.path_suffix(), outbound);
+        let request = account.post(self.job.operation, outbound);
         let inbound = call::send(account, request, until).await.map_err(Failed::broken)?;
         account.seen(&inbound.hints);
         if !(200..300).contains(&inbound.status) {

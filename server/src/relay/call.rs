@@ -7,6 +7,7 @@ use crate::accounts::Deployment;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use gateway_core::retry::{Phase, RetryHints};
+use reqwest::header::CONTENT_TYPE;
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -49,11 +50,15 @@ pub(super) async fn send(account: &Deployment, request: reqwest::Request, until:
         Ok(Err(_)) => return Err(Broken::Reset),
         Ok(Ok(response)) => response,
     };
-    let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let headers = response.headers();
+    let texts = headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     Ok(Inbound {
         status: response.status().as_u16(),
-        hints: RetryHints::read(header, crate::clock::now_ms()),
-        content_type: header("content-type").unwrap_or("application/json").to_owned(),
+        hints: RetryHints::read(texts, crate::clock::now_ms()),
+        content_type: content_type.unwrap_or("application/json").to_owned(),
         pieces: Box::pin(response.bytes_stream()),
     })
 }

@@ -21,13 +21,13 @@ pub(super) struct Outlive<T: 'static> {
 impl<T: 'static> Outlive<T> {
     /// `hung_up` is set when the owner goes away; the future has `grace` from then on.
     pub fn new(
-        inner: impl Future<Output = T> + Send + 'static,
+        inner: Pin<Box<dyn Future<Output = T> + Send>>,
         runtime: &Handle,
         grace: Duration,
         hung_up: Arc<AtomicBool>,
     ) -> Self {
         Self {
-            inner: Some(Box::pin(inner)),
+            inner: Some(inner),
             runtime: runtime.clone(),
             grace,
             hung_up,

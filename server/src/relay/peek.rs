@@ -57,7 +57,7 @@ impl Relay {
             return Err(RelayError::WrongOperation { model: name });
         }
         let Some((price_id, sheet)) = catalog.price_at(&name, request.arrived_ms) else {
-            self.alert_price_unknown(&name).await;
+            Box::pin(self.alert_price_unknown(&name)).await;
             return Err(RelayError::PriceUnknown { model: name });
         };
         let bound = bounds(request.operation, &envelope, &model);

@@ -5,10 +5,9 @@
 
 use super::Operation;
 use super::counts::usage_of;
-use super::json::{Name, is_null};
+use super::json::{Members, Name, is_null};
 use crate::usage::Usage;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
 use serde_json::value::RawValue;
 use std::fmt;
 
@@ -59,16 +58,12 @@ impl<'de> Frame<'de> {
 
     /// The usage it reports: `None` without any, `Some(None)` where its counts are unusable.
     pub(super) fn read_usage(&self, operation: Operation, reasoning_excluded: bool) -> Option<Option<Usage>> {
-        let read = |raw: &RawValue| {
-            let usage = serde_json::from_str::<Value>(raw.get()).ok();
-            usage.and_then(|usage| usage_of(operation, &usage, reasoning_excluded))
-        };
         if let Some(raw) = self.usage {
-            return Some(read(raw));
+            return Some(usage_of(operation, raw, reasoning_excluded));
         }
-        let groq: Value = serde_json::from_str(self.groq?.get()).ok()?;
-        let usage = groq.get("usage").filter(|usage| !usage.is_null())?;
-        Some(usage_of(operation, usage, reasoning_excluded))
+        let Members(groq) = serde_json::from_str(self.groq?.get()).ok()?;
+        let (_, usage) = groq.into_iter().rev().find(|(name, _)| name == "usage")?;
+        some(usage).map(|usage| usage_of(operation, usage, reasoning_excluded))
     }
 
     /// Whether it holds nothing but usage: what OpenAI sends last where `stream_options.include_usage` is set.

@@ -6,9 +6,6 @@
 use super::duration::{leading_ms, millis, wait_ms};
 use serde::{Deserialize, Serialize};
 
-const REQUESTS: [&str; 2] = ["x-ratelimit-*-requests", "anthropic-ratelimit-requests-*"];
-const TOKENS: [&str; 2] = ["x-ratelimit-*-tokens", "anthropic-ratelimit-tokens-*"];
-
 /// What is left of one of an account's own limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
@@ -33,27 +30,72 @@ pub struct RetryHints {
     pub tokens: Window,
 }
 
+/// The headers that say anything here, as text.
+#[derive(Default)]
+struct Texts<'a> {
+    retry_after_ms: Option<&'a str>,
+    retry_after: Option<&'a str>,
+    should_retry: Option<&'a str>,
+    requests: WindowTexts<'a>,
+    tokens: WindowTexts<'a>,
+}
+
+#[derive(Default)]
+struct WindowTexts<'a> {
+    limit: Option<&'a str>,
+    remaining: Option<&'a str>,
+    reset: Option<&'a str>,
+}
+
+impl<'a> Texts<'a> {
+    fn place(&mut self, name: &str) -> Option<&mut Option<&'a str>> {
+        Some(match name {
+            "retry-after-ms" => &mut self.retry_after_ms,
+            "retry-after" => &mut self.retry_after,
+            "x-should-retry" => &mut self.should_retry,
+            "x-ratelimit-limit-requests" | "anthropic-ratelimit-requests-limit" => &mut self.requests.limit,
+            "x-ratelimit-remaining-requests" | "anthropic-ratelimit-requests-remaining" => &mut self.requests.remaining,
+            "x-ratelimit-reset-requests" | "anthropic-ratelimit-requests-reset" => &mut self.requests.reset,
+            "x-ratelimit-limit-tokens" | "anthropic-ratelimit-tokens-limit" => &mut self.tokens.limit,
+            "x-ratelimit-remaining-tokens" | "anthropic-ratelimit-tokens-remaining" => &mut self.tokens.remaining,
+            "x-ratelimit-reset-tokens" | "anthropic-ratelimit-tokens-reset" => &mut self.tokens.reset,
+            _ => return None,
+        })
+    }
+}
+
+impl WindowTexts<'_> {
+    fn read(&self, now_ms: i64) -> Window {
+        let count = |text: Option<&str>| text.and_then(|text| text.trim().parse().ok());
+        let reset_ms = self.reset.and_then(|text| wait_ms(text, now_ms));
+        Window {
+            limit: count(self.limit),
+            remaining: count(self.remaining),
+            reset_at_ms: reset_ms.map(|wait_ms| now_ms.saturating_add(wait_ms)),
+        }
+    }
+}
+
 impl RetryHints {
-    /// Reads the headers through `get`, which is asked for lower-case names, at `now_ms` (Unix milliseconds).
-    pub fn read<'a>(get: impl Fn(&str) -> Option<&'a str>, now_ms: i64) -> Self {
-        let after = |wait_ms: i64| now_ms.saturating_add(wait_ms);
-        let retry_after_ms = get("retry-after-ms").and_then(millis);
-        let retry_after = || get("retry-after").and_then(|text| wait_ms(text, now_ms));
-        let window = |names: [&str; 2]| {
-            let field = |field: &str| names.iter().find_map(|name| get(&name.replace('*', field)));
-            let count = |name: &str| field(name).and_then(|text| text.trim().parse().ok());
-            let reset_at_ms = field("reset").and_then(|text| wait_ms(text, now_ms)).map(after);
-            Window {
-                limit: count("limit"),
-                remaining: count("remaining"),
-                reset_at_ms,
+    /// Reads `headers`, lower-case names with their values, at `now_ms` (Unix milliseconds). Of a name that comes twice the first
+    /// counts.
+    #[must_use]
+    pub fn read<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>, now_ms: i64) -> Self {
+        let mut texts = Texts::default();
+        for (name, value) in headers {
+            if let Some(place) = texts.place(name) {
+                place.get_or_insert(value);
             }
-        };
+        }
+        let retry_after_ms = texts.retry_after_ms.and_then(millis);
+        let retry_after = || texts.retry_after.and_then(|text| wait_ms(text, now_ms));
         Self {
-            retry_at_ms: retry_after_ms.or_else(retry_after).map(after),
-            should_retry: get("x-should-retry").and_then(|text| text.trim().parse().ok()),
-            requests: window(REQUESTS),
-            tokens: window(TOKENS),
+            retry_at_ms: retry_after_ms
+                .or_else(retry_after)
+                .map(|wait_ms| now_ms.saturating_add(wait_ms)),
+            should_retry: texts.should_retry.and_then(|text| text.trim().parse().ok()),
+            requests: texts.requests.read(now_ms),
+            tokens: texts.tokens.read(now_ms),
         }
     }
 

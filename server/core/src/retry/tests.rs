@@ -41,13 +41,7 @@ const fn cool(wait_ms: i64) -> (Action, Mark) {
 }
 
 fn hints(headers: &[(&str, &str)]) -> RetryHints {
-    let get = |name: &str| {
-        headers
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| *value)
-    };
-    RetryHints::read(get, NOW)
+    RetryHints::read(headers.iter().copied(), NOW)
 }
 
 type Row<'a> = (u16, &'a str, &'a str, &'a str, (Action, Mark), Fault);
