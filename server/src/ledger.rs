@@ -241,14 +241,23 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Corrects what others posted whole for want of what is found in this data directory.
-    async fn correct_late(&self) -> Result<(), LedgerError> {
+    /// Corrects what others posted whole for want of what is found in this data directory. Done at the start, and to be done
+    /// from time to time.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the directory or the database cannot be read.
+    pub async fn correct_late(&self) -> Result<(), LedgerError> {
         let Some(dir) = &self.inner.config.home.data_dir else {
             return Ok(());
         };
         for node in spill::gone(&self.inner.db, dir).await? {
+            let search = spill::search(&self.inner.db, dir, node).await?;
+            if search.is_foreign {
+                spill::set_aside(dir, node);
+                continue;
+            }
             let mut is_done = true;
-            for late in spill::late(&self.inner.db, dir, node).await? {
+            for late in search.late {
                 let adjustment = Adjustment {
                     team_id: late.team_id,
                     hold_id: late.hold_id,

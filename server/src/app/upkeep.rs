@@ -38,6 +38,9 @@ async fn minutely(app: std::sync::Weak<App>) {
             tracing::warn!(%error, "ended sessions could not be deleted");
         }
         note_used_keys(&app).await;
+        if let Err(error) = app.ledger.correct_late().await {
+            tracing::warn!(%error, "what was found of holds that were posted whole could not be booked");
+        }
     }
 }
 

@@ -144,35 +144,38 @@ impl Journal {
         }
     }
 
-    /// Goes on as another node; `false` if that is not to be.
+    /// Goes on as another node; `false` if that is not to be. What ends meanwhile is kept.
     async fn renew(&mut self) -> bool {
         let mut pause = RETRY_AFTER.0;
         while self.is_shared && !self.book.is_closing() {
-            let registered = tokio::time::timeout(WRITE_WITHIN, self.register()).await;
-            match registered {
+            let Self {
+                writer,
+                home,
+                spill,
+                book,
+                ..
+            } = self;
+            spill.keep_queue(book);
+            let register = tokio::time::timeout(WRITE_WITHIN, register(&writer.origin, home));
+            match keeping(register, || spill.keep_queue(book)).await {
                 Ok(Ok(me)) => {
-                    self.writer.marker = first_marker(&me);
-                    let (ends, last) = self.book.begin_life(&me, self.spill.last());
-                    self.spill.add(&ends, last);
-                    self.spill = Spill::new(self.home.data_dir.as_deref(), me.id);
+                    writer.marker = first_marker(&me);
+                    let (ends, last) = book.begin_life(&me, spill.last());
+                    spill.add(&ends, last);
+                    *spill = Spill::new(home.data_dir.as_deref(), me.id);
                     self.me = me;
                     return true;
                 }
                 Ok(Err(error)) => tracing::error!(%error, "no new node could be registered"),
                 Err(_) => tracing::error!("no new node could be registered: no answer"),
             }
-            tokio::time::sleep(pause).await;
+            keeping(tokio::time::sleep(pause), || spill.keep_queue(book)).await;
             pause = (pause * 2).min(RETRY_AFTER.1);
         }
+        self.book.take_nothing_more();
+        self.spill.keep_queue(&self.book);
         tracing::error!("the ledger was taken over by another process");
         false
-    }
-
-    async fn register(&self) -> Result<Identity, LedgerError> {
-        let db = self.writer.origin.connect_one().await?;
-        let me = node::register(&db, &self.home).await;
-        db.close().await?;
-        me
     }
 
     /// Takes the node off the database's list, once everything is written. Open holds that end later are not: then it is
@@ -241,6 +244,13 @@ impl Journal {
             pause = (pause * 2).min(RETRY_AFTER.1);
         }
     }
+}
+
+async fn register(origin: &Origin, home: &Home) -> Result<Identity, LedgerError> {
+    let db = origin.connect_one().await?;
+    let me = node::register(&db, home).await;
+    db.close().await?;
+    me
 }
 
 /// Waits for `work`; while that takes long, what ends meanwhile is kept.

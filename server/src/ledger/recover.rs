@@ -42,7 +42,10 @@ pub(super) async fn recover_fenced(
         let known = data_dir.map_or_else(|| Ok(HashMap::new()), |dir| spill::read(dir, dead.id))?;
         let count = post_open_holds(db, origin, dead.id, known).await?;
         return_leases(db, dead.id).await?;
-        if let Some(dir) = data_dir {
+        // What another machine has posted whole meanwhile is still to be corrected by what the file says.
+        if let Some(dir) = data_dir
+            && spill::search(db, dir, dead.id).await?.late.is_empty()
+        {
             spill::forget(dir, dead.id);
         }
         tracing::warn!(
@@ -60,7 +63,7 @@ async fn post_open_holds(
     db: &DatabaseConnection,
     origin: &Origin,
     dead: i64,
-    mut known: HashMap<i64, Closed>,
+    known: HashMap<i64, Closed>,
 ) -> Result<usize, LedgerError> {
     let mut store = origin.connect().await.map_err(database)?;
     let mut count = 0;
@@ -84,7 +87,8 @@ async fn post_open_holds(
         let ops = open
             .into_iter()
             .map(|row| {
-                let end = known.remove(&row.id);
+                // Kept, should another node write this page first: then it is read again.
+                let end = known.get(&row.id).cloned();
                 recovered(row, &buckets, end)
             })
             .collect::<Result<Vec<_>, _>>()?;

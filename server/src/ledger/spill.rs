@@ -1,7 +1,7 @@
 //! Ends of holds that the database does not take: a file beside it keeps them until it does.
 //!
-//! Invariant: while a write fails, what ends is in the file, synced, within a fraction of a second, or the log says that it is
-//! not; a node's file is gone once the database has what is in it. What stands in the file is charged once: it ends only holds
+//! Invariant: while a write fails, what ends is in the file, synced, within a fraction of a second (on SQLite once the write that
+//! hangs has returned), or the log says that it is not; a node's file is gone once the database has what is in it. What stands in the file is charged once: it ends only holds
 //! that are open in the database, and corrects only those that were posted whole for want of it. Reads and writes
 //! `spill/<node>.jsonl` in the data directory; reads `node` and `hold`.
 
@@ -138,8 +138,7 @@ impl Spill {
     /// Keeps the ends in `batch`, which is not written, and those that queue behind it.
     pub fn keep(&mut self, book: &Book, batch: &Batch) {
         if self.add(&batch.holds, batch.last) {
-            let (rows, last) = book.ends_after(self.last);
-            self.add(&rows, last);
+            self.keep_queue(book);
         }
     }
 
@@ -175,11 +174,17 @@ impl Spill {
         // Opened each time: another process that has dealt with the node may have removed it.
         let mut file = open(path)?;
         self.has_lines = true;
-        if self.is_failing {
-            file.write_all(b"\n")?;
+        let length = file.metadata()?.len();
+        let starts_line = if self.is_failing { "\n" } else { "" };
+        let written = file
+            .write_all(starts_line.as_bytes())
+            .and_then(|()| file.write_all(text.as_bytes()))
+            .and_then(|()| file.sync_data());
+        if let Err(error) = written {
+            // It is tried again: what is there of it would only make the file longer.
+            let _ = file.set_len(length);
+            return Err(error);
         }
-        file.write_all(text.as_bytes())?;
-        file.sync_data()?;
         if std::mem::take(&mut self.is_failing) {
             tracing::info!("the spill file takes ends of holds again");
         }
@@ -188,11 +193,19 @@ impl Spill {
 
     /// The database has every operation up to the one numbered `last`: the file goes if it has no later one.
     pub fn written(&mut self, last: u64) {
-        if last < self.last || !std::mem::take(&mut self.has_lines) {
+        if last < self.last {
             return;
         }
         self.is_failing = false;
-        self.path.as_deref().map(remove).unwrap_or_default();
+        if std::mem::take(&mut self.has_lines) {
+            self.path.as_deref().map(remove).unwrap_or_default();
+        }
+    }
+
+    /// Keeps the ends that queue, of which nothing was written yet.
+    pub fn keep_queue(&mut self, book: &Book) {
+        let (rows, last) = book.ends_after(self.last);
+        self.add(&rows, last);
     }
 }
 
@@ -291,19 +304,31 @@ pub(super) async fn gone(db: &DatabaseConnection, data_dir: &Path) -> Result<Vec
     Ok(gone)
 }
 
-/// The holds in the file of `node` that were posted as recovered estimates of another amount than they came to.
-pub(super) async fn late(db: &DatabaseConnection, data_dir: &Path, node: i64) -> Result<Vec<Late>, LedgerError> {
-    let mut late = Vec::new();
-    for (hold_id, closed) in read(data_dir, node)? {
-        let hold = hold::Entity::find_by_id(hold_id).one(db).await?;
-        let is_recovered = |hold: &hold::Model| {
-            hold.node_id == node
-                && hold.state == State::Estimated.code()
-                && hold.outcome == Outcome::Recovered.code()
-                && hold.posted != closed.posted.actual.0
+/// What the database knows of the holds in the file of one node.
+#[derive(Debug, Default)]
+pub(super) struct Search {
+    /// Those that were posted as recovered estimates of another amount than they came to.
+    pub late: Vec<Late>,
+    /// Whether it knows none of them: then it is another database, or a copy from before.
+    pub is_foreign: bool,
+}
+
+/// Looks the holds in the file of `node` up.
+pub(super) async fn search(db: &DatabaseConnection, data_dir: &Path, node: i64) -> Result<Search, LedgerError> {
+    let ends = read(data_dir, node)?;
+    let mut search = Search {
+        is_foreign: !ends.is_empty(),
+        ..Search::default()
+    };
+    for (hold_id, closed) in ends {
+        let Some(hold) = hold::Entity::find_by_id(hold_id).one(db).await? else {
+            continue;
         };
-        if let Some(hold) = hold.filter(is_recovered) {
-            late.push(Late {
+        search.is_foreign = false;
+        let is_recovered =
+            hold.node_id == node && hold.state == State::Estimated.code() && hold.outcome == Outcome::Recovered.code();
+        if is_recovered && hold.posted != closed.posted.actual.0 {
+            search.late.push(Late {
                 team_id: hold.team_id,
                 hold_id,
                 posted: Nano(hold.posted),
@@ -311,5 +336,18 @@ pub(super) async fn late(db: &DatabaseConnection, data_dir: &Path, node: i64) ->
             });
         }
     }
-    Ok(late)
+    Ok(search)
+}
+
+/// Puts the file of `node` out of the way, for a person to look at: the database knows nothing of what is in it.
+pub(super) fn set_aside(data_dir: &Path, node: i64) {
+    let path = path(data_dir, node);
+    let aside = path.with_extension("unmatched");
+    match fs::rename(&path, &aside) {
+        Ok(()) => tracing::error!(
+            path = %aside.display(),
+            "a spill file tells of holds that this database does not know: is it the right one?"
+        ),
+        Err(error) => tracing::warn!(%error, path = %path.display(), "a spill file could not be renamed"),
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::harness::{Place, ask, assert_books_balance, charged, leak, name, open_with, payer, places, until_writable};
 use gateway_core::money::Nano;
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection, EntityTrait};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, Database, DatabaseConnection, EntityTrait, IntoActiveModel, Set};
 use server::{
     ledger::{Closing, Config, Down, Hold, Home, Ledger, Outcome},
     telemetry,
@@ -372,6 +372,68 @@ async fn a_full_disk_is_told_and_what_it_took_is_an_estimate() {
     }
 }
 
+/// A line of a spill file: `hold` came to 70.
+fn line(hold: i64) -> String {
+    format!(
+        "{{\"hold\":{hold},\"state\":1,\"posted\":70,\"overrun\":0,\"input\":70,\"cache_read\":0,\"cache_write\":0,\
+         \"output\":0,\"reasoning\":0,\"outcome\":1,\"status\":200,\"attempts\":\"\",\"notes\":\"\",\"failovers\":0,\
+         \"ttft_ms\":null,\"total_ms\":7,\"finished_at\":7}}\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_machine_is_about_to_have_dealt_with_is_corrected_also_by_one_that_runs() {
+    for place in places().await {
+        for is_running in [false, true] {
+            let (dir, elsewhere) = (Dir::new(), Dir::new());
+            let db = place.connect().await;
+            let ledger = open(&db, &dir.0).await;
+            let before = ledger.balance(1).await.unwrap().left();
+            let hold = held(&ledger, 100).await;
+            let nodes = entity::node::Entity::find().all(&db).await.unwrap();
+            let (node, hold_id) = (nodes.into_iter().next_back().unwrap(), hold.id());
+            leak(hold);
+            ledger.close().await;
+            open(&db, &elsewhere.0).await.close().await;
+            let file = dir.0.join(format!("spill/{}.jsonl", node.id));
+            fs::create_dir_all(dir.0.join("spill")).unwrap();
+            let ledger = if is_running {
+                let ledger = open(&db, &dir.0).await;
+                fs::write(&file, line(hold_id)).unwrap();
+                ledger.correct_late().await.unwrap();
+                ledger
+            } else {
+                fs::write(&file, line(hold_id)).unwrap();
+                // The other one has ended the hold, and not come to forgetting the node yet.
+                let still_there = entity::node::ActiveModel {
+                    slot: Set(None),
+                    fenced_at: Set(Some(1)),
+                    ..node.into_active_model().reset_all()
+                };
+                entity::node::Entity::insert(still_there).exec(&db).await.unwrap();
+                open(&db, &dir.0).await
+            };
+            assert_eq!(dir.spilled(), "");
+            assert_eq!(ledger.balance(1).await.unwrap().left(), Nano(before.0 - 70));
+            ledger.close().await;
+        }
+        assert_books_balance(&place.connect().await).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_of_holds_that_the_database_does_not_know_is_put_aside_and_not_deleted() {
+    for place in places().await {
+        let dir = Dir::new();
+        fs::create_dir_all(dir.0.join("spill")).unwrap();
+        fs::write(dir.0.join("spill/77.jsonl"), line(5)).unwrap();
+        let ledger = open(&place.connect().await, &dir.0).await;
+        assert_eq!(fs::read_to_string(dir.0.join("spill/77.unmatched")).unwrap(), line(5));
+        assert!(!dir.0.join("spill/77.jsonl").exists());
+        ledger.close().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_another_machine_posted_whole_is_corrected_once_the_truth_is_found() {
     for place in places().await {
@@ -384,13 +446,6 @@ async fn what_another_machine_posted_whole_is_corrected_once_the_truth_is_found(
         ledger.close().await;
         let other = open(&db, &elsewhere.0).await;
         assert_eq!(other.balance(1).await.unwrap().posted, Nano(100), "whole, as it seemed");
-        let line = |hold: i64| {
-            format!(
-                "{{\"hold\":{hold},\"state\":1,\"posted\":70,\"overrun\":0,\"input\":70,\"cache_read\":0,\"cache_write\":0,\
-                 \"output\":0,\"reasoning\":0,\"outcome\":1,\"status\":200,\"attempts\":\"\",\"notes\":\"\",\"failovers\":0,\
-                 \"ttft_ms\":null,\"total_ms\":7,\"finished_at\":7}}\n"
-            )
-        };
         other.close().await;
         fs::create_dir_all(dir.0.join("spill")).unwrap();
         for _ in 0..2 {
