@@ -35,7 +35,7 @@ pub struct Model {
     pub proxy_url: Option<String>,
     /// Sealed whole proxy URL, where it has a user name or password.
     pub proxy_secret: Option<Vec<u8>>,
-    /// Serves every model by its own name; else rows of `deployment`.
+    /// Serves every model by its own name, or every one its provider makes; else rows of `deployment`.
     pub every_model: bool,
     /// Requests a minute the provider grants.
     pub rpm: Option<i64>,

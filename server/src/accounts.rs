@@ -64,7 +64,7 @@ pub struct Served {
 /// The models an account serves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Models {
-    /// Every model of the catalogue, by its own name.
+    /// Every model of the catalogue, by its own name; where the provider makes models and is at its own address, those it makes.
     #[default]
     All,
     /// These.

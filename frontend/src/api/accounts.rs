@@ -25,7 +25,7 @@ pub struct DeploymentView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ModelEntry {
-    /// `"*"`: every model, by its own name.
+    /// `"*"`: every model, by its own name; at a maker's own address, those it makes.
     Pattern(String),
     /// One model.
     One(DeploymentView),

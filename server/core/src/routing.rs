@@ -1,6 +1,6 @@
 //! Routing: which accounts to ask for a request, and in which order.
 //!
-//! Invariant: only accounts that serve the model in the wanted region are named, each once; an account whose pause was stated is
+//! Invariant: only accounts that serve the model, of its maker, in the wanted region are named, each once; an account whose pause was stated is
 //! never named before it ends; the same inputs give the same plan. Pure: chance comes from `seed`.
 
 mod chance;
@@ -16,7 +16,7 @@ const UNKNOWN_LATENCY_MS: u32 = 500;
 /// How far away the next chance is when only a probe under way can tell, in milliseconds.
 const PROBE_WAIT_MS: i64 = 250;
 
-/// An account that serves the model, as it stands now.
+/// An account that serves the model, as far as its maker does not matter, as it stands now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate<'a> {
     /// Its id.
@@ -27,6 +27,8 @@ pub struct Candidate<'a> {
     pub weight: u32,
     /// Where it processes data, if that is known.
     pub region: Option<&'a str>,
+    /// The only maker whose models it serves.
+    pub only_made_by: Option<&'a str>,
     /// Requests under way on it.
     pub in_flight: u32,
     /// The most it may have under way.
@@ -52,6 +54,8 @@ pub struct RouteRequest<'a> {
     pub tried: &'a [i64],
     /// A hash of the conversation, which stays on one account while that is healthy; 0 for none.
     pub conversation: u64,
+    /// Who makes the model, as presets and the catalogue name it; empty where nobody knows.
+    pub maker: &'a str,
     /// The only region it may be processed in.
     pub region: Option<&'a str>,
     /// The most tokens it can take.
@@ -92,8 +96,11 @@ pub struct Plan {
 /// The plan for `request` among `candidates`, the accounts that serve its model.
 #[must_use]
 pub fn plan(candidates: &[Candidate<'_>], request: &RouteRequest<'_>) -> Plan {
+    let serves = |candidate: &&Candidate<'_>| serves_made_by(candidate.only_made_by, request.maker);
+    let serving: Vec<_> = candidates.iter().filter(serves).collect();
+    let is_served = !serving.is_empty();
     let in_region = |candidate: &&Candidate<'_>| request.region.is_none_or(|region| candidate.region == Some(region));
-    let in_region: Vec<_> = candidates.iter().filter(in_region).collect();
+    let in_region: Vec<_> = serving.into_iter().filter(in_region).collect();
     let is_anywhere = !in_region.is_empty();
     let has_model = |candidate: &&Candidate<'_>| !matches!(candidate.availability, Availability::Missing { .. });
     let allowed: Vec<_> = in_region.into_iter().filter(has_model).collect();
@@ -104,7 +111,7 @@ pub fn plan(candidates: &[Candidate<'_>], request: &RouteRequest<'_>) -> Plan {
         next_free_ms,
         why_empty: Some(why),
     };
-    if candidates.is_empty() {
+    if !is_served {
         return empty(WhyEmpty::NoneServesModel);
     }
     if !is_anywhere {
@@ -135,6 +142,13 @@ pub fn plan(candidates: &[Candidate<'_>], request: &RouteRequest<'_>) -> Plan {
         next_free_ms,
         why_empty: None,
     }
+}
+
+/// Whether an account that serves what `only` makes, or anything where that is none, serves a model of `maker`, which is empty where
+/// nobody knows.
+#[must_use]
+pub fn serves_made_by(only: Option<&str>, maker: &str) -> bool {
+    maker.is_empty() || only.is_none_or(|only| only == maker)
 }
 
 fn is_open(availability: Availability) -> bool {

@@ -93,7 +93,7 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// The accounts to ask for `model`, in order.
+    /// The accounts to ask for `model`, in order; its maker is in the request.
     #[must_use]
     pub fn plan(&self, model: &str, request: &RouteRequest<'_>) -> Routes {
         let deployments = self.snapshot().deployments(model);
@@ -110,12 +110,14 @@ impl Fleet {
         }
     }
 
-    /// Whether an enabled account serves `model`, as far as it has not said otherwise.
+    /// Whether an enabled account serves `model`, made by `maker`, as far as it has not said otherwise.
     #[must_use]
-    pub fn serves(&self, model: &str) -> bool {
+    pub fn serves(&self, model: &str, maker: &str) -> bool {
         let now_ms = clock::now_ms();
         let deployments = self.snapshot().deployments(model);
-        deployments.iter().any(|deployment| !deployment.lacks_model(now_ms))
+        let serves = |deployment: &Deployment| routing::serves_made_by(deployment.only_made_by, maker);
+        let mut serving = deployments.iter().filter(|deployment| serves(deployment));
+        serving.any(|deployment| !deployment.lacks_model(now_ms))
     }
 
     /// Takes a slot and at most `tokens` on `deployment`, or nothing where it filled up or is being probed meanwhile.

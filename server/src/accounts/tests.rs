@@ -115,6 +115,52 @@ async fn a_preset_fills_in_the_address_and_the_key_never_shows() {
 }
 
 #[tokio::test]
+async fn a_makers_own_address_is_asked_for_what_it_makes_and_what_was_named() {
+    let db = TempDb::open().await;
+    let fleet = fleet(&db).await;
+    let asked = |model: &str, maker: &str| {
+        let by_maker = RouteRequest {
+            maker,
+            ..request(clock::now_ms())
+        };
+        let routes = fleet.plan(model, &by_maker);
+        let mut found = ids(&routes);
+        found.sort_unstable();
+        assert_eq!(fleet.serves(model, maker), !found.is_empty());
+        (found, routes.why_empty)
+    };
+    let own = fleet.create(&new("own")).await.unwrap().id;
+    assert_eq!(asked("gpt-4o", "openai"), (vec![own], None));
+    let none = (Vec::new(), Some(WhyEmpty::NoneServesModel));
+    assert_eq!(asked("claude-opus-5", "anthropic"), none);
+    assert_eq!(asked("our-finetune", ""), (vec![own], None), "nobody says who makes it");
+
+    let elsewhere = NewAccount {
+        base_url: Some("http://127.0.0.1:9/v1".to_owned()),
+        ..new("elsewhere")
+    };
+    let aggregator = NewAccount {
+        provider: "openrouter".to_owned(),
+        ..new("aggregator")
+    };
+    let named = NewAccount {
+        models: Models::Named(vec![Served {
+            model: "claude-opus-5".to_owned(),
+            upstream_model: Some("gpt-4o".to_owned()),
+        }]),
+        ..new("named")
+    };
+    let mut open = Vec::new();
+    for account in [elsewhere, aggregator, named] {
+        open.push(fleet.create(&account).await.unwrap().id);
+    }
+    assert_eq!(asked("claude-opus-5", "anthropic"), (open.clone(), None));
+    open.truncate(2);
+    assert_eq!(asked("grok-4.7", "xai"), (open.clone(), None));
+    assert_eq!(asked("gpt-4o", "openai").0, [&[own], &open[..]].concat());
+}
+
+#[tokio::test]
 async fn every_wrong_field_of_an_account_is_named() {
     let db = TempDb::open().await;
     let fleet = fleet(&db).await;
@@ -359,7 +405,7 @@ async fn a_missing_model_is_missing_for_that_model_only() {
         fleet.plan("gpt-4o", &request(now_ms)).why_empty,
         Some(WhyEmpty::NoneHasModel)
     );
-    assert!(!fleet.serves("gpt-4o") && fleet.serves("gpt-4o-mini"));
+    assert!(!fleet.serves("gpt-4o", "") && fleet.serves("gpt-4o-mini", ""));
     assert_eq!(ids(&fleet.plan("gpt-4o-mini", &request(now_ms))), [id]);
 }
 
@@ -500,7 +546,7 @@ async fn another_process_sees_a_change_and_requests_under_way_are_still_counted(
     let db = TempDb::open().await;
     let (one, other) = (fleet(&db).await, fleet(&db).await);
     let id = one.create(&new("main")).await.unwrap().id;
-    assert!(other.refresh().await.unwrap() && other.serves("gpt-4o"));
+    assert!(other.refresh().await.unwrap() && other.serves("gpt-4o", ""));
     assert!(!other.refresh().await.unwrap());
     let deployment = other.plan("gpt-4o", &request(clock::now_ms())).ordered[0].clone();
     let permit = other.begin(&deployment, 1).unwrap();
@@ -512,7 +558,7 @@ async fn another_process_sees_a_change_and_requests_under_way_are_still_counted(
         ..Change::default()
     };
     one.update(id, change).await.unwrap();
-    assert!(other.refresh().await.unwrap() && !other.serves("gpt-4o"));
+    assert!(other.refresh().await.unwrap() && !other.serves("gpt-4o", ""));
     let routes = other.plan("fast", &request(clock::now_ms()));
     assert_eq!(routes.ordered[0].upstream_model, "gpt-4o-mini");
     assert_eq!(other.get(id).await.unwrap().live.in_flight, 1);
@@ -523,7 +569,7 @@ async fn another_process_sees_a_change_and_requests_under_way_are_still_counted(
         ..Change::default()
     };
     one.update(id, off).await.unwrap();
-    assert!(!one.serves("fast"));
+    assert!(!one.serves("fast", ""));
     one.delete(id).await.unwrap();
     assert!(other.refresh().await.unwrap() && other.list().await.unwrap().is_empty());
     assert!(matches!(one.delete(id).await, Err(AccountsError::NotFound)));
@@ -543,7 +589,7 @@ async fn a_row_moved_to_another_host_in_the_database_takes_no_traffic() {
         .await
         .unwrap();
     fleet.load().await.unwrap();
-    assert!(!fleet.serves("gpt-4o"));
+    assert!(!fleet.serves("gpt-4o", ""));
     assert_eq!(alerts::list_open(&*db).await.unwrap()[0].kind, "account_unusable");
     assert!(fleet.get(id).await.unwrap().live.health.is_none());
 }

@@ -38,6 +38,7 @@ pub(super) struct Upstream {
     pub(super) most: Most,
     pub(super) client: Client,
     pub(super) secret: Secret,
+    only_made_by: Option<&'static str>,
     base_url: Url,
     /// Where each of [`Operation::ALL`] is asked for.
     endpoints: [Url; Operation::ALL.len()],
@@ -64,6 +65,8 @@ pub struct Deployment {
     pub takes_cost_option: bool,
     /// The client to call it with.
     pub client: Client,
+    /// The only maker whose models are asked of it by their own names.
+    pub(super) only_made_by: Option<&'static str>,
     pub(super) upstream: Arc<Upstream>,
 }
 
@@ -105,6 +108,7 @@ impl Upstream {
             authorization: authorization(&secret, &row.auth_scheme)?,
             freed: Arc::clone(shared.freed),
             endpoints: Operation::ALL.map(|operation| join(&base_url, operation.path_suffix())),
+            only_made_by: only_made_by(&row, &base_url),
             row,
             state,
             base_url,
@@ -150,6 +154,7 @@ impl Deployment {
             reasoning_excluded: preset.is_some_and(|preset| preset.reasoning_excluded),
             takes_cost_option: preset.is_some_and(|preset| preset.takes_cost_option),
             client: upstream.client.clone(),
+            only_made_by: upstream.only_made_by,
             upstream: Arc::clone(upstream),
         }
     }
@@ -228,6 +233,7 @@ impl Deployment {
             priority: upstream.row.priority,
             weight: u32::try_from(upstream.row.weight).unwrap_or(1),
             region: upstream.row.region.as_deref(),
+            only_made_by: self.only_made_by,
             in_flight: now.in_flight,
             max_in_flight: upstream.most.in_flight,
             latency_ms: now.latency_ms,
@@ -238,6 +244,14 @@ impl Deployment {
             limits_free_ms: now.limits_free_ms,
         }
     }
+}
+
+/// Who makes the models that `row` serves, where it serves every model, and its provider at its own address only those it makes.
+/// Models named one by one are the operator's word.
+fn only_made_by(row: &account::Model, base_url: &Url) -> Option<&'static str> {
+    let preset = preset(&row.provider).filter(|preset| preset.serves_own_only && row.every_model)?;
+    let own = Url::parse(preset.base_url).ok()?;
+    (check::origin(&own) == check::origin(base_url)).then_some(preset.id)
 }
 
 /// `base` followed by `suffix`.

@@ -105,7 +105,7 @@ impl Principal {
                 prices: shown(price),
             }),
             long_context_from: tier.map(|tier| count(tier.min_prompt_tokens)),
-            is_served: self.app.fleet.serves(&model.id),
+            is_served: self.app.fleet.serves(&model.id, &model.provider),
             is_builtin: model.is_builtin,
         }
     }

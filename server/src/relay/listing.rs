@@ -45,7 +45,9 @@ impl Relay {
     }
 
     fn is_usable(&self, caller: &Caller, model: &ModelInfo, now: i64) -> bool {
-        caller.allows_model(&model.id) && model.price_at(now).is_some() && self.0.app.fleet.serves(&model.id)
+        caller.allows_model(&model.id)
+            && model.price_at(now).is_some()
+            && self.0.app.fleet.serves(&model.id, &model.provider)
     }
 
     /// What is left of the key's caps and limits, and when they begin anew.

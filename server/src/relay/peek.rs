@@ -32,6 +32,8 @@ pub(super) struct Job {
     pub body: Body,
     pub original: Bytes,
     pub model_name: Arc<str>,
+    /// Who makes the model; empty where nobody knows.
+    pub maker: Arc<str>,
     pub price_id: i64,
     pub sheet: Arc<PriceSheet>,
     pub bound: CeilingInput,
@@ -71,6 +73,7 @@ impl Relay {
             body,
             original: request.body,
             model_name: Arc::from(name),
+            maker: Arc::from(model.provider.as_str()),
             price_id,
             sheet,
             bound,

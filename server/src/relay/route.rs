@@ -79,6 +79,7 @@ impl Journey {
         let request = RouteRequest {
             tried: &self.tried,
             conversation: self.job.envelope.conversation,
+            maker: &self.job.maker,
             region: None,
             tokens: self.job.expected_tokens,
             now_ms: now_ms(),
@@ -99,6 +100,7 @@ impl Journey {
             team: self.caller.team_id(),
             since_ms: now_ms() - self.elapsed_ms(),
             model: Arc::clone(&self.job.model_name),
+            maker: Arc::clone(&self.job.maker),
             tried: self.tried.clone(),
             conversation: self.job.envelope.conversation,
             tokens: self.job.expected_tokens,

@@ -26,6 +26,7 @@ pub(super) struct Wanted {
     pub team: i64,
     pub since_ms: i64,
     pub model: Arc<str>,
+    pub maker: Arc<str>,
     pub tried: Vec<i64>,
     pub conversation: u64,
     pub tokens: u64,
@@ -144,6 +145,7 @@ impl WaitingRoom {
         let request = RouteRequest {
             tried: &wanted.tried,
             conversation: wanted.conversation,
+            maker: &wanted.maker,
             region: None,
             tokens: wanted.tokens,
             now_ms: now_ms(),

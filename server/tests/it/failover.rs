@@ -518,3 +518,39 @@ async fn a_model_that_no_account_serves_is_refused_and_nothing_is_charged() {
     drop(key);
     hub.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_maker_is_not_asked_for_what_others_make() {
+    let hub = spawn().await;
+    hub.account_with("maker", |new| {
+        new.provider = "mistral".to_owned();
+        new.base_url = None;
+    })
+    .await;
+    let key = hub.key().await;
+    let listed = || async {
+        let list = key.get("/v1/models").await.json();
+        let ids = list["data"].as_array().unwrap().iter();
+        let ids = ids.map(|model| model["id"].as_str().unwrap().to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    let ids = listed().await;
+    assert!(ids.iter().any(|id| id == "mistral-large-latest") && ids.iter().any(|id| id == "small"));
+    assert!(!ids.iter().any(|id| id == "gpt-4o"), "{ids:?}");
+    let mut body = hello();
+    body["model"] = json!("gpt-4o");
+    let refused = key.chat(&body).await;
+    assert_eq!(
+        (refused.status, refused.header("x-ourhub-attempts")),
+        (503, None),
+        "{refused:?}"
+    );
+
+    account(&hub, "open", 9).await;
+    assert!(listed().await.iter().any(|id| id == "gpt-4o"));
+    let answer = key.chat(&body).await;
+    assert_eq!((answer.status, answer.header("x-ourhub-attempts")), (200, Some("1")));
+    assert_eq!(hub.upstream.arrived("open").len(), 1);
+    drop(key);
+    hub.close().await;
+}

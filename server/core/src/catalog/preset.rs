@@ -18,6 +18,8 @@ pub struct Preset {
     pub needs_key: bool,
     /// Where its keys are made, or its manual; empty where there is no such page.
     pub docs: &'static str,
+    /// Whether it serves the models that the catalogue says it makes and no others; aggregators and servers of one's own serve any.
+    pub serves_own_only: bool,
     /// Whether it leaves reasoning tokens out of its output count, so that they must be added.
     pub reasoning_excluded: bool,
     /// Whether it knows `usage` in a request, which asks for a cost.
@@ -33,6 +35,7 @@ const HOSTED: Preset = Preset {
     base_url: "",
     needs_key: true,
     docs: "",
+    serves_own_only: false,
     reasoning_excluded: false,
     takes_cost_option: false,
     max_output_field: "max_tokens",
@@ -44,6 +47,7 @@ static PRESETS: [Preset; 11] = [
         name: "OpenAI",
         base_url: "https://api.openai.com/v1",
         docs: "https://platform.openai.com/api-keys",
+        serves_own_only: true,
         max_output_field: "max_completion_tokens",
         ..HOSTED
     },
@@ -52,6 +56,7 @@ static PRESETS: [Preset; 11] = [
         name: "Mistral",
         base_url: "https://api.mistral.ai/v1",
         docs: "https://console.mistral.ai/api-keys",
+        serves_own_only: true,
         ..HOSTED
     },
     Preset {
@@ -67,6 +72,7 @@ static PRESETS: [Preset; 11] = [
         name: "DeepSeek",
         base_url: "https://api.deepseek.com/v1",
         docs: "https://platform.deepseek.com/api_keys",
+        serves_own_only: true,
         ..HOSTED
     },
     Preset {
@@ -74,6 +80,7 @@ static PRESETS: [Preset; 11] = [
         name: "xAI",
         base_url: "https://api.x.ai/v1",
         docs: "https://console.x.ai",
+        serves_own_only: true,
         reasoning_excluded: true,
         ..HOSTED
     },

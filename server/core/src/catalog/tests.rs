@@ -114,6 +114,13 @@ fn presets_can_be_appended_to() {
         assert_eq!(preset.id, preset.id.to_lowercase());
     }
     assert!(preset("xai").unwrap().reasoning_excluded);
+    let makers = presets().iter().filter(|preset| preset.serves_own_only);
+    let makers: Vec<_> = makers.map(|preset| preset.id).collect();
+    assert_eq!(makers, ["openai", "mistral", "deepseek", "xai"]);
+    let known = builtin().unwrap();
+    for maker in makers {
+        assert!(known.iter().any(|model| model.provider == maker), "{maker}");
+    }
     assert!(!preset("ollama").unwrap().needs_key);
     assert_eq!(preset("nobody"), None);
 }

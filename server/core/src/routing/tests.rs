@@ -15,6 +15,7 @@ fn account(account_id: i64) -> Candidate<'static> {
         priority: 0,
         weight: 1,
         region: None,
+        only_made_by: None,
         in_flight: 0,
         max_in_flight: None,
         latency_ms: None,
@@ -68,6 +69,29 @@ fn a_lower_priority_number_goes_first_and_the_rest_follow() {
         assert_eq!(ordered.len(), 3);
         assert_eq!(ordered[2], 1);
     }
+}
+
+#[test]
+fn an_account_of_a_maker_is_asked_for_that_makers_models_alone() {
+    let open = account(1);
+    let own = Candidate {
+        only_made_by: Some("openai"),
+        ..account(2)
+    };
+    let made_by = |maker| RouteRequest { maker, ..request(1) };
+    let sorted = |maker| {
+        let mut ids = plan(&[open, own], &made_by(maker)).ordered;
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(sorted("openai"), [1, 2]);
+    assert_eq!(sorted("anthropic"), [1]);
+    assert_eq!(sorted(""), [1, 2], "what nobody knows may be anybody's");
+    let none = plan(&[own], &made_by("anthropic"));
+    assert_eq!(
+        (none.why_empty, none.next_free_ms),
+        (Some(WhyEmpty::NoneServesModel), None)
+    );
 }
 
 #[test]
