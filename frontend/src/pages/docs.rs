@@ -81,6 +81,11 @@ fn headers() -> AnyView {
             <h2 class="u-t16">"3. Read the receipt"</h2>
             <p>"Every answer names its receipt in its headers; look it up under Usage."</p>
             <Facts of=facts />
+            <p>
+                "To find the charge in the answer itself, send " <code>"\"usage\": {\"include\": true}"</code>
+                " in the body, or the header " <code>"x-ourhub-include-cost: true"</code>
+                ": it is the cost in the usage, of streams too."
+            </p>
         </section>
     }
     .into_any()

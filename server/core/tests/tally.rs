@@ -99,7 +99,7 @@ fn for_client(stream: &Bytes, expected: &Value, withhold_usage: bool) -> String 
     let is_cut = |event: &str| !event.ends_with('\n') && !event.ends_with("[DONE]");
     events
         .filter(|(at, event)| *at < first_error && !left_out.contains(at) && !is_cut(event))
-        .map(|(_, event)| event)
+        .map(|(_, event)| event.replace(expected["own_cost"].as_str().unwrap_or("\0"), ""))
         .collect()
 }
 
@@ -161,7 +161,7 @@ fn an_untouched_piece_is_not_copied() {
 }
 
 #[test]
-fn a_priced_stream_says_what_its_usage_costs_wherever_it_is_cut() {
+fn a_stream_says_what_we_charge_to_those_who_ask_and_never_what_an_upstream_does() {
     let sheet: PriceSheet =
         serde_json::from_value(json!({ "base": { "input": 1_000_000, "output": 2_000_000 } })).unwrap();
     let sheet = Arc::new(sheet);
@@ -171,13 +171,17 @@ fn a_priced_stream_says_what_its_usage_costs_wherever_it_is_cut() {
              data: {{\"choices\":[],\"usage\":{{\"prompt_tokens\":10,\"completion_tokens\":5{cost}}}}}\n\ndata: [DONE]"
         )
     };
-    let (bytes, expected) = (Bytes::from(events("")), events(",\"cost\":0.00002"));
-    for at in 0..=bytes.len() {
-        let pieces = [bytes.slice(..at), bytes.slice(at..)];
-        let tally = Tally::stream(Operation::Chat, false).priced(Some(Arc::clone(&sheet)));
-        let (forward, _, observed) = run(tally, pieces.into_iter());
-        assert_eq!(String::from_utf8(forward).unwrap(), expected, "{at}");
-        assert!(observed.usage.is_some());
+    let ours = ",\"cost\":0.00002";
+    let theirs = ",\"cost\":7.5,\"cost_details\":{\"upstream_inference_cost\":7.5}";
+    for (sent, asked, told) in [("", true, ours), (theirs, true, ours), (theirs, false, "")] {
+        let (bytes, expected) = (Bytes::from(events(sent)), events(told));
+        for at in 0..=bytes.len() {
+            let pieces = [bytes.slice(..at), bytes.slice(at..)];
+            let tally = Tally::stream(Operation::Chat, false).priced(asked.then(|| Arc::clone(&sheet)));
+            let (forward, _, observed) = run(tally, pieces.into_iter());
+            assert_eq!(String::from_utf8(forward).unwrap(), expected, "{at}");
+            assert!(observed.usage.is_some());
+        }
     }
 }
 

@@ -332,10 +332,9 @@ impl Journey {
         };
         let charge = self.settlement().post(admission, &attempt.permit, &observed, ending);
         heading.cost_usd = Some(charge.render());
-        if self.job.envelope.include_cost
-            && let Some(priced) = with_cost(&body, charge)
-        {
-            body = Bytes::from(priced);
+        let shown = self.job.envelope.include_cost.then_some(charge);
+        if let Some(own) = with_cost(&body, shown) {
+            body = Bytes::from(own);
         }
         Ok(Next::Answered(Box::new(Reply::Whole {
             heading,

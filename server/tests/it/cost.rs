@@ -118,13 +118,40 @@ async fn what_an_account_itself_costs_stays_ours() {
     let key = hub.key().await;
     let mut counts = usage(10, 5);
     counts["cost"] = json!(0.75);
-    hub.upstream
-        .answer("one", Reply::json(200, &completion_of("hi", Some(counts))));
-    let answer = key.chat(&asking(hello())).await;
-    assert!(answer.text().contains(&format!(r#""cost":{COST}"#)), "{answer:?}");
-    assert!(!answer.text().contains("0.75"));
-    let sent: Value = serde_json::from_str(&last_request(&hub)).unwrap();
-    assert_eq!(sent, asking(hello()), "it knows the field");
+    counts["cost_details"] = json!({ "upstream_inference_cost": 0.75 });
+    counts["is_byok"] = json!(false);
+    let last = json!({ "id": "1", "choices": [], "usage": counts }).to_string();
+    let with_text = json!({
+        "id": "1", "choices": [{ "index": 0, "delta": { "content": "hi" }, "finish_reason": "stop" }], "usage": counts,
+    });
+    let whole = Reply::json(200, &completion_of("hi", Some(counts)));
+    let streams = [
+        Reply::events(&[delta("hi"), finish(), last, "[DONE]".to_owned()]),
+        Reply::events(&[with_text.to_string(), "[DONE]".to_owned()]),
+    ];
+    for reply in streams.into_iter().chain([whole]) {
+        let is_whole = !reply.is_events();
+        hub.upstream.answer("one", reply.split_every(7));
+        let ask = || if is_whole { hello() } else { hello_streamed() };
+        let mut with_usage = ask();
+        if !is_whole {
+            with_usage["stream_options"] = json!({ "include_usage": true });
+        }
+        let asked = key.chat(&asking(ask())).await;
+        assert!(asked.text().contains(&format!(r#""cost":{COST}"#)), "{asked:?}");
+        let sent: Value = serde_json::from_str(&last_request(&hub)).unwrap();
+        assert_eq!(sent, asking(with_usage.clone()), "it knows the field");
+        for answer in [asked, key.chat(&ask()).await, key.chat(&with_usage).await] {
+            let text = answer.text();
+            assert!(!text.contains("0.75") && !text.contains("byok"), "{text}");
+            assert!(text.contains("hi"), "{text}");
+        }
+        let unasked = key.chat(&with_usage).await.text();
+        assert!(
+            unasked.contains(r#""total_tokens":15"#) && !unasked.contains("cost"),
+            "{unasked}"
+        );
+    }
     drop(key);
     hub.close().await;
 }

@@ -104,6 +104,11 @@ impl Reply {
         Self::new(200, "text/event-stream", events.collect())
     }
 
+    /// Whether it is a stream.
+    pub fn is_events(&self) -> bool {
+        self.headers.iter().any(|(_, value)| value == "text/event-stream")
+    }
+
     /// The connection closes before a byte of the answer.
     pub fn hang_up() -> Self {
         let mut reply = Self::new(200, "application/json", Vec::new());
@@ -244,6 +249,11 @@ impl Upstream {
             }
         });
         upstream
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The base URL of `account`.

@@ -1,7 +1,8 @@
-//! The cost in a reply's usage, where the client asked for one.
+//! The cost in a reply's usage: ours where the client asked for one, and never an upstream's.
 //!
-//! Invariant: every other byte stays as the upstream wrote it; the number is written from whole nano-USD; an upstream's own cost is
-//! replaced. Pure.
+//! Invariant: every other byte stays as the upstream wrote it; the number is written from whole nano-USD; what an upstream says of its
+//! own costs is left out. Pure.
+//! Wire facts: OpenRouter's `cost`, `cost_details` and `is_byok`, xAI's `cost_in_usd_ticks`, DeepInfra's `estimated_cost`.
 
 use super::chat::Frame;
 use super::json::{Members, place_in};
@@ -12,37 +13,70 @@ use std::ops::Range;
 
 const NAME: &str = "cost";
 
-/// `reply`, a whole one, with `cost` in its usage; `None` where it has no usage.
+/// `reply`, a whole one, with `cost` in its usage, or with none where that is none; `None` where nothing changes.
 #[must_use]
-pub fn with_cost(reply: &[u8], cost: Nano) -> Option<Vec<u8>> {
-    Some(splice(reply, edits(reply, &Frame::read(reply)?, cost)?))
+pub fn with_cost(reply: &[u8], cost: Option<Nano>) -> Option<Vec<u8>> {
+    if cost.is_none() && memchr::memmem::find(reply, NAME.as_bytes()).is_none() {
+        return None;
+    }
+    let edits = edits(reply, &Frame::read(reply)?, cost)?;
+    (!edits.is_empty()).then(|| splice(reply, edits))
 }
 
-/// `event`, whose data holds `frame`, with `cost` in its usage; `None` where it has no usage.
-pub(super) fn event_with_cost(event: &[u8], data: &[u8], frame: &Frame<'_>, cost: Nano) -> Option<Vec<u8>> {
+/// `event`, whose data holds `frame`, with `cost` in its usage, or with none where that is none; `None` where nothing changes.
+pub(super) fn event_with_cost(event: &[u8], data: &[u8], frame: &Frame<'_>, cost: Option<Nano>) -> Option<Vec<u8>> {
     let edits = edits(data, frame, cost)?.into_iter().map(|(place, text)| {
         let (start, end) = (sse::place_of(event, place.start)?, sse::place_of(event, place.end)?);
         Some((start..end, text))
     });
-    Some(splice(event, edits.collect::<Option<_>>()?))
+    let edits = edits.collect::<Option<Vec<_>>>()?;
+    (!edits.is_empty()).then(|| splice(event, edits))
 }
 
-/// What to change in `data`, of which `frame` was read.
-fn edits(data: &[u8], frame: &Frame<'_>, cost: Nano) -> Option<Vec<(Range<usize>, String)>> {
-    let text = std::str::from_utf8(data).ok()?;
+/// What to change in `data`, of which `frame` was read; `None` where it has no usage.
+fn edits(data: &[u8], frame: &Frame<'_>, cost: Option<Nano>) -> Option<Vec<(Range<usize>, String)>> {
     let usage = frame.usage?;
+    let text = std::str::from_utf8(data).ok()?;
     let Members(members) = serde_json::from_str(usage.get()).ok()?;
-    let amount = cost.render();
-    let known = members.iter().filter(|(name, _)| name == NAME);
-    let replaced: Vec<_> = known
-        .map(|(_, value)| (place_in(text, value.get()), amount.clone()))
-        .collect();
-    if !replaced.is_empty() {
-        return Some(replaced);
+    let within = place_in(text, usage.get());
+    let (open, close) = (within.start + 1, within.end - 1);
+    let mut amount = cost.map(Nano::render);
+    let mut edits = Vec::new();
+    // The end of the last member that stays, and of those before the first that does.
+    let mut kept = None;
+    let mut cut = open;
+    for (name, value) in members {
+        let place = place_in(text, value.get());
+        let end = place.end;
+        if name == NAME
+            && let Some(amount) = amount.take()
+        {
+            edits.push((place, amount));
+        } else if is_a_cost(&name) {
+            if let Some(kept) = &mut kept {
+                edits.push((*kept..end, String::new()));
+                *kept = end;
+            } else {
+                let after = text[end..close].trim_ascii_start();
+                cut = close - after.strip_prefix(',').unwrap_or(after).len();
+            }
+            continue;
+        }
+        kept = Some(end);
     }
-    let brace = place_in(text, usage.get()).end - 1;
-    let comma = if members.is_empty() { "" } else { "," };
-    Some(vec![(brace..brace, format!(r#"{comma}"{NAME}":{amount}"#))])
+    if cut > open {
+        edits.push((open..cut, String::new()));
+    }
+    if let Some(amount) = amount {
+        let comma = if kept.is_some() { "," } else { "" };
+        edits.push((close..close, format!(r#"{comma}"{NAME}":{amount}"#)));
+    }
+    Some(edits)
+}
+
+/// Whether a member of a usage called `name` tells what the request cost whoever pays the upstream.
+fn is_a_cost(name: &str) -> bool {
+    name.contains(NAME) || name == "is_byok"
 }
 
 #[cfg(test)]
@@ -69,9 +103,55 @@ mod tests {
             (r#"{"choices":[]}"#, None),
             ("no json", None),
         ] {
-            let found = with_cost(reply.as_bytes(), COST).map(|bytes| String::from_utf8(bytes).unwrap());
+            let found = with_cost(reply.as_bytes(), Some(COST)).map(|bytes| String::from_utf8(bytes).unwrap());
             assert_eq!(found.as_deref(), expected);
         }
+    }
+
+    #[test]
+    fn what_an_upstream_says_of_its_costs_is_left_out() {
+        for (usage, bare, priced) in [
+            (
+                r#"{"a":1, "cost" : 9e-9}"#,
+                r#"{"a":1}"#,
+                r#"{"a":1, "cost" : 1.000000001}"#,
+            ),
+            (
+                r#"{ "cost":null , "a":1}"#,
+                r#"{ "a":1}"#,
+                r#"{ "cost":1.000000001 , "a":1}"#,
+            ),
+            (
+                r#"{"a":1,"cost":2,"is_byok":false,"cost_details":{"upstream_inference_cost":2,"x":{}} }"#,
+                r#"{"a":1 }"#,
+                r#"{"a":1,"cost":1.000000001 }"#,
+            ),
+            (
+                r#"{"cost_in_usd_ticks":7,"estimated_cost":0.5,"a":1,"\u0063ost":2,"b":2}"#,
+                r#"{"a":1,"b":2}"#,
+                r#"{"a":1,"\u0063ost":1.000000001,"b":2}"#,
+            ),
+            (r#"{"cost":1,"cost":2}"#, "{}", r#"{"cost":1.000000001}"#),
+            (r#"{"cost_details":{}}"#, "{}", r#"{"cost":1.000000001}"#),
+            (
+                r#"{"a":{"cost":1}}"#,
+                r#"{"a":{"cost":1}}"#,
+                r#"{"a":{"cost":1},"cost":1.000000001}"#,
+            ),
+        ] {
+            for (cost, expected) in [(None, bare), (Some(COST), priced)] {
+                let reply = format!(r#"{{"choices":[{{"text":"cost"}}],"usage":{usage},"x":1}}"#);
+                let expected = reply.replace(usage, expected);
+                let found = with_cost(reply.as_bytes(), cost).map(|bytes| String::from_utf8(bytes).unwrap());
+                assert_eq!(found.unwrap_or_else(|| reply.clone()), expected);
+                serde_json::from_str::<serde_json::Value>(&expected).unwrap();
+            }
+        }
+        assert_eq!(
+            with_cost(br#"{"usage":{"a":1},"x":"cost"}"#, None),
+            None,
+            "nothing changes"
+        );
     }
 
     #[test]
@@ -88,7 +168,7 @@ mod tests {
         ] {
             let data = sse::data(event.as_bytes()).unwrap();
             let frame = Frame::read(&data).unwrap();
-            let found = event_with_cost(event.as_bytes(), &data, &frame, COST).unwrap();
+            let found = event_with_cost(event.as_bytes(), &data, &frame, Some(COST)).unwrap();
             assert_eq!(String::from_utf8(found).unwrap(), expected);
         }
     }

@@ -1,7 +1,7 @@
 //! The tally: an upstream's reply on its way to the client, read for usage, content and errors.
 //!
 //! Invariant: the bytes given out are the upstream's, event for event, without the usage the client did not ask for, with the cost it
-//! did ask for, without errors and what follows them (an error carries an upstream's words and is rendered anew), and without what
+//! did ask for and never the upstream's own, without errors and what follows them (an error carries an upstream's words and is rendered anew), and without what
 //! follows the mark of the end; how the network cut the bytes changes nothing. Pure.
 
 use super::Operation;
@@ -191,10 +191,7 @@ impl Tally {
         if withhold_usage && frame.is_usage_only() {
             return Fate::LeaveOut;
         }
-        let priced = self
-            .price()
-            .and_then(|cost| event_with_cost(event, &data, &frame, cost));
-        priced.map_or(Fate::Keep, Fate::Replace)
+        event_with_cost(event, &data, &frame, self.price()).map_or(Fate::Keep, Fate::Replace)
     }
 
     /// What the usage that was reported last costs, where the client asked.
