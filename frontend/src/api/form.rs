@@ -2,7 +2,7 @@
 //!
 //! Invariant: an empty field means "none"; nothing typed is silently changed. Pure.
 
-use super::{ApiError, Code, FieldError, Moment, Nano, Time};
+use super::{ApiError, Code, FieldError, Moment, Nano};
 use gateway_core::money::ParseError;
 
 /// Collects the errors of one form.
@@ -87,22 +87,12 @@ impl Form {
         }
     }
 
-    /// A day (`2026-12-31`, its end in UTC), a local date-time or RFC 3339, or none.
-    pub fn time(&mut self, field: &str, typed: &str) -> Option<Time> {
-        let text = typed.trim();
-        if text.is_empty() {
-            return None;
+    /// A day (`2026-12-31`), a date and a time as browsers write them, which are meant in UTC, a moment in RFC 3339, or none.
+    pub fn moment_in_utc(&mut self, field: &str, typed: &str) -> Option<Moment> {
+        match typed.trim() {
+            text if text.len() == 16 => self.moment(field, &format!("{text}:00Z")),
+            text => self.moment(field, text),
         }
-        let full = match text.len() {
-            10 => format!("{text}T23:59:59Z"),
-            16 => format!("{text}:00Z"),
-            _ => text.to_owned(),
-        };
-        let time = Time::parse(&full);
-        if time.is_none() {
-            self.reject_date(field, text);
-        }
-        time
     }
 
     /// A day of the team's time zone (`2026-12-31`), a moment in RFC 3339, or none.
@@ -173,10 +163,18 @@ mod tests {
         assert_eq!(form.money("cap_day", ""), None);
         assert_eq!(form.money("cap_day", "$20"), Some(Nano(20_000_000_000)));
         assert_eq!(form.count("rpm", " 60 "), Some(60));
-        assert_eq!(
-            form.time("expires_at", "2026-12-31").map(Time::render),
-            Some("2026-12-31T23:59:59Z".to_owned())
-        );
+        for (typed, start) in [
+            ("2026-12-31", "2026-12-31T00:00:00Z"),
+            ("2026-12-31T06:30", "2026-12-31T06:30:00Z"),
+            ("2026-12-31T06:30:01+01:00", "2026-12-31T05:30:01Z"),
+        ] {
+            let moment = form.moment_in_utc("effective_at", typed);
+            assert_eq!(
+                moment.map(|moment| moment.start("UTC").render()).as_deref(),
+                Some(start)
+            );
+        }
+        assert_eq!(form.moment_in_utc("effective_at", " "), None);
         assert!(form.finish(()).is_ok());
     }
 }

@@ -6,7 +6,7 @@
 use super::flash::{self, Done};
 #[cfg(feature = "ssr")]
 use super::form::Form;
-use super::{ApiError, Page, PageQuery, Time, patch};
+use super::{ApiError, Moment, Page, PageQuery, Time, patch};
 use async_trait::async_trait;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -98,9 +98,9 @@ pub struct NewPrice {
     /// Prompt tokens written to a cache.
     #[serde(default)]
     pub cache_write: Option<String>,
-    /// From when on; now when absent.
+    /// From when on, of a day from its start in UTC; now when absent.
     #[serde(default)]
-    pub effective_at: Option<Time>,
+    pub effective_at: Option<Moment>,
 }
 
 /// What the server offers about models.
@@ -156,7 +156,7 @@ pub struct ModelForm {
     pub cache_read: String,
     /// USD per million.
     pub cache_write: String,
-    /// A date; price form only.
+    /// A day or a moment in UTC; price form only.
     pub effective_at: String,
 }
 
@@ -212,7 +212,7 @@ pub async fn add_price(
         output: read.text("output", &form.output),
         cache_read: optional(&form.cache_read),
         cache_write: optional(&form.cache_write),
-        effective_at: read.time("effective_at", &form.effective_at),
+        effective_at: read.moment_in_utc("effective_at", &form.effective_at),
     };
     let result = match read.finish(new) {
         Ok(new) => backend.add_price(&form.id, new).await,

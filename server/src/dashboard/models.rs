@@ -67,7 +67,7 @@ impl Principal {
         let admin = self.admin()?;
         let after = json!(new);
         let new = catalog::NewPrice {
-            effective_at_ms: new.effective_at.map(|time| time.0),
+            effective_at_ms: new.effective_at.map(|moment| moment.start("UTC").0),
             prices: catalog::Prices {
                 input: new.input,
                 output: new.output,

@@ -10,6 +10,7 @@ use gateway_core::{
 };
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 use serde_json::{Value, json};
+use server::clock;
 
 /// So far ahead of UTC that its day is mostly another.
 const ZONE: &str = "Pacific/Kiritimati";
@@ -62,6 +63,41 @@ async fn the_key_form_shows_the_day_that_was_typed_again() {
         let id = page.rsplit('/').next().unwrap();
         let body = format!("id={id}&name=ci&expires_at=2099-12-31&clamp=on");
         assert_eq!(hub.form("update_key", &cookie, &body).await.location(), "/keys");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_price_begins_with_a_day_of_utc() {
+    let hub = harness::spawn().await;
+    let cookie = hub.sign_up("first@example.com").await;
+    let admin = hub.user("admin@example.com", true).await;
+    let form = format!("name=a&time_zone={ZONE}");
+    assert_eq!(hub.form("update_team", &cookie, &form).await.status, 302);
+    let model = json!({"id": "small", "prices": {"input": "1", "output": "2"}});
+    hub.post("/models", &admin, model).await;
+    let price = |from: &str| json!({"input": "3", "output": "4", "effective_at": from});
+    let moved = hub.post("/models/small/prices", &admin, price("2099-12-31")).await;
+    assert_eq!(
+        (moved.status, &moved.json()["next_price"]["effective_at"]),
+        (201, &json!("2099-12-31T00:00:00Z")),
+        "{moved:?}"
+    );
+    let exact = hub
+        .post("/models/small/prices", &admin, price("2099-12-01T12:00:00+01:00"))
+        .await;
+    assert_eq!(exact.json()["next_price"]["effective_at"], "2099-12-01T11:00:00Z");
+    for (typed, from) in [("2099-11-30", "T00:00:00Z"), ("2099-11-29T18:30", "T18:30:00Z")] {
+        let body = format!("id=small&input=5&output=6&effective_at={}", typed.replace(':', "%3A"));
+        let done = hub.form("add_price", &cookie, &body).await;
+        assert_eq!(done.location(), "/admin/models", "{done:?}");
+        let small = hub.app.catalog.model("small").unwrap();
+        let next = small.next_price(clock::now_ms()).unwrap().effective_at_ms;
+        let expected: Timestamp = format!("{}{from}", &typed[..10]).parse().unwrap();
+        assert_eq!(next, expected.as_millisecond());
+    }
+    for wrong in ["2026-11-01", "2099-02-30", "tomorrow"] {
+        let refused = hub.post("/models/small/prices", &admin, price(wrong)).await;
+        assert_eq!(refused.status, 400, "{wrong}");
     }
 }
 
