@@ -55,7 +55,7 @@ pub enum Reason {
     #[error("“{0}” is not an IP address or range. Write, for example, 203.0.113.7 or 10.0.0.0/8.")]
     NotAnAddressRange(String),
     /// Not a pattern of model names.
-    #[error("“{0}” is not a model name or pattern. Write, for example, gpt-5 or claude-*.")]
+    #[error("“{0}” is not a model name or pattern. Write, for example, gpt-6-luna or claude-*.")]
     NotAPattern(String),
     /// Not an IANA time zone.
     #[error("“{0}” is not a time zone. Write, for example, Europe/Berlin or UTC.")]

@@ -97,7 +97,7 @@ fn slip() -> AnyView {
     view! {
         <div class="slip" role="group" aria-label="An example of a receipt">
             <div class="row row--between">
-                <strong class="mono t13">"gpt-5-mini"</strong>
+                <strong class="mono t13">"gpt-6-luna"</strong>
                 <Badge tone=Tone::Ok text="200 · streamed" />
             </div>
             <div>
@@ -106,14 +106,14 @@ fn slip() -> AnyView {
             <div>
                 <table>
                     <tbody>
-                        {line("Input", "1,843 × $0.25 / M", 460_750)} {line("Cache read", "24,576 × $0.025 / M", 614_400)}
-                        {line("Output", "1,207 × $2.00 / M", 2_414_000)}
+                        {line("Input", "1,843 × $0.10 / M", 184_300)} {line("Cache read", "24,576 × $0.01 / M", 245_760)}
+                        {line("Output", "1,207 × $0.50 / M", 603_500)}
                     </tbody>
                 </table>
             </div>
             <div class="total">
                 <span>"Charged"</span>
-                <Amount of=Nano(3_489_150) decimals=6 />
+                <Amount of=Nano(1_033_560) decimals=6 />
             </div>
         </div>
     }

@@ -17,11 +17,11 @@ pub fn public_url() -> String {
 
 /// Models that most accounts of their provider reach, and that cost little: the first of them that is served is shown.
 const WELL_KNOWN: [&str; 6] = [
-    "gpt-5-mini",
+    "gpt-6-luna",
     "gpt-4o-mini",
     "claude-haiku-4-5",
     "gemini-2.5-flash",
-    "deepseek-chat",
+    "deepseek-flash",
     "mistral-small-latest",
 ];
 
@@ -131,13 +131,25 @@ mod tests {
         assert_eq!(example_model(&models, &[]), "gpt-b");
         assert_eq!(example_model(&models, &["claude-*".to_owned()]), "claude-c");
         assert_eq!(example_model(&models, &["claude-a".to_owned()]), "claude-a");
-        assert_eq!(example_model(&[], &[]), "gpt-5-mini");
+        assert_eq!(example_model(&[], &[]), "gpt-6-luna");
         let known = [
             model("aya", true),
             model("gpt-4o-mini", true),
-            model("gpt-5-mini", false),
+            model("gpt-6-luna", false),
         ];
         assert_eq!(example_model(&known, &[]), "gpt-4o-mini");
+    }
+
+    #[test]
+    fn the_examples_are_known_have_a_price_and_stay() {
+        let known = gateway_core::catalog::builtin().unwrap_or_default();
+        for name in WELL_KNOWN {
+            let found = known.iter().find(|model| model.id == name);
+            assert!(
+                found.is_some_and(|model| model.sheet.is_some() && model.retires.is_none()),
+                "{name}"
+            );
+        }
     }
 
     #[test]

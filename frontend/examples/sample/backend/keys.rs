@@ -14,7 +14,7 @@ fn key_view(id: &str, name: &str, state: &str, (day, month): (Spend, Spend)) -> 
         member: (id == "key_3").then(|| named("user_1", "mira@harbor-robotics.io")),
         last_four: vec!["vT9x".to_owned()],
         models: if id == "key_2" {
-            vec!["gpt-5-mini".to_owned(), "gemini-3-*".to_owned()]
+            vec!["gpt-6-luna".to_owned(), "gemini-3-*".to_owned()]
         } else {
             Vec::new()
         },

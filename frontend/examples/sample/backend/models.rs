@@ -22,10 +22,10 @@ fn model(id: &str, provider: &str, prices: Option<(&str, &str)>, is_served: bool
             cache_write: None,
         }),
         price_since: prices.map(|_| Time(NOW - 60 * DAY)),
-        next_price: (id == "gpt-5-mini").then(|| {
+        next_price: (id == "gpt-6-luna").then(|| {
             let prices = Prices {
-                input: "0.2".to_owned(),
-                output: "1.8".to_owned(),
+                input: "0.08".to_owned(),
+                output: "0.4".to_owned(),
                 ..Prices::default()
             };
             NextPrice {
@@ -46,7 +46,7 @@ impl Models for Sample {
         Ok(Page {
             data: vec![
                 model("claude-opus-4.5", "anthropic", Some(("5", "25")), is_served),
-                model("gpt-5-mini", "openai", Some(("0.25", "2")), is_served),
+                model("gpt-6-luna", "openai", Some(("0.1", "0.5")), is_served),
                 model("gemini-3-pro", "google", Some(("2", "12")), is_served),
                 model("vendor/a-model-with-a-long-name", "vendor", Some(("0.5", "1.5")), false),
                 model("house-model", "", None, is_served),
