@@ -220,6 +220,9 @@ pub trait Accounts {
     async fn test_draft(&self, new: NewAccount) -> Result<TestView, ApiError>;
 }
 
+/// The preset of which only the operator knows where it is and how the key is sent.
+pub const OWN: &str = "custom";
+
 /// The fields of the account form, as typed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -233,6 +236,8 @@ pub struct AccountForm {
     /// The key at the provider; left out when the form is shown again.
     #[serde(skip_serializing)]
     pub secret: String,
+    /// How the key is sent; for presets that do not know it.
+    pub auth_scheme: String,
     /// Lower goes first.
     pub priority: String,
     /// Share among equals.
@@ -297,7 +302,7 @@ impl AccountForm {
             dialect: None,
             base_url: text(&self.base_url),
             secret: self.secret.trim().to_owned(),
-            auth_scheme: None,
+            auth_scheme: text(&self.auth_scheme),
             priority: priority.and_then(Result::ok),
             weight,
             region: text(&self.region),
@@ -320,7 +325,8 @@ impl AccountForm {
             label: Some(new.label),
             base_url: new.base_url,
             secret: Some(new.secret).filter(|secret| !secret.is_empty()),
-            auth_scheme: None,
+            // Only the form of a preset that does not know it has the field, where empty means the ordinary way.
+            auth_scheme: (self.provider == OWN || new.auth_scheme.is_some()).then_some(new.auth_scheme),
             priority: Some(new.priority),
             weight: Some(new.weight),
             region: Some(new.region),

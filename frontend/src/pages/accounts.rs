@@ -108,6 +108,10 @@ fn row(clock: &Clock, account: AccountView) -> AnyView {
         (None, _) => "none".to_owned(),
     };
     let health = health(clock, &account);
+    let mut told = format!("{} · priority {}", account.provider, account.priority);
+    if !account.last_four.is_empty() {
+        told.push_str(&format!(" · key …{}", account.last_four));
+    }
     let reason = account
         .reason
         .clone()
@@ -119,7 +123,7 @@ fn row(clock: &Clock, account: AccountView) -> AnyView {
                     <Mark name=account.provider.clone() />
                     <span class="grow">
                         <a href=href>{account.label.clone()}</a>
-                        <span class="sub">{format!("{} · priority {}", account.provider, account.priority)}</span>
+                        <span class="sub">{told}</span>
                     </span>
                 </span>
             </td>

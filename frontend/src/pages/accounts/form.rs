@@ -8,9 +8,12 @@ use leptos_router::hooks::use_params_map;
 
 use super::super::frame::{Spot, Visit, signed_in};
 use super::health;
-use crate::api::accounts::{AccountView, ModelEntry, PresetView, TestView, account, presets};
+use crate::api::accounts::{AccountView, ModelEntry, OWN, PresetView, TestView, account, presets};
 use crate::api::{ApiError, Code, Flash};
 use crate::ui::*;
+
+/// How most providers want the key.
+const BEARER: &str = "bearer";
 
 fn spot(title: &str, path: String) -> Spot {
     Spot::new(Section::Accounts, title, path).via("/admin/accounts", "Upstream accounts")
@@ -68,6 +71,7 @@ fn new_page(visit: &Visit, preset: PresetView) -> AnyView {
         base_url: preset.base_url.clone(),
         needs_key: preset.needs_key,
         needs_url: preset.base_url.is_empty(),
+        auth_scheme: (preset.id == OWN).then(|| BEARER.to_owned()),
         ..Values::default()
     };
     let fields = fields(&visit.flash, &start);
@@ -106,6 +110,7 @@ fn edit_page(visit: &Visit, account: AccountView) -> AnyView {
     let health = health(&visit.clock, &account);
     let tested = visit.flash.test.clone().map(test);
     let (id, id_of_test) = (account.id.clone(), account.id.clone());
+    let key = key_line(&account);
     view! {
         <PageHead title=account.label.clone() lead=format!("{}, {} dialect", account.provider, account.dialect)>
             <form method="post" action="/fn/test_account">
@@ -114,7 +119,9 @@ fn edit_page(visit: &Visit, account: AccountView) -> AnyView {
             </form>
         </PageHead>
         <div class="narrow stack stack--6">
-            {tested} <div class="row t13">{health} <span class="muted">{account.reason.clone()}</span></div>
+            {tested}
+            <div class="row t13">{health} <span class="muted">{account.reason.clone()}</span></div>
+            <p class="t13 muted">{key}</p>
             <form class="stack stack--6" method="post" action="/fn/update_account">
                 <Hidden fields=vec![("id", id), ("provider", account.provider)] />
                 {fields}
@@ -165,6 +172,8 @@ struct Values {
     last_four: String,
     needs_key: bool,
     needs_url: bool,
+    /// Where the preset does not know it.
+    auth_scheme: Option<String>,
     priority: String,
     weight: String,
     region: String,
@@ -195,6 +204,8 @@ impl Values {
             last_four: account.last_four.clone(),
             needs_key: false,
             needs_url: false,
+            auth_scheme: (account.provider == OWN || account.auth_scheme != BEARER)
+                .then(|| account.auth_scheme.clone()),
             priority: account.priority.to_string(),
             weight: account.weight.to_string(),
             region: account.region.clone().unwrap_or_default(),
@@ -252,6 +263,7 @@ fn credential(flash: &Flash, start: &Values) -> AnyView {
     let (needs_key, optional) = (start.needs_key && kept.is_empty(), !start.needs_key);
     let label = flash.value("label", &start.label);
     let (secret_error, label_error) = (flash.error_of("secret"), flash.error_of("label"));
+    let auth_scheme = start.auth_scheme.as_ref().map(|scheme| auth_scheme(flash, scheme));
     view! {
         <Fieldset legend="Credential">
             <Hidden fields=vec![("kept", kept)] />
@@ -266,6 +278,7 @@ fn credential(flash: &Flash, start: &Values) -> AnyView {
                 hint=hint
                 nostrip:error=secret_error
             />
+            {auth_scheme}
             <TextField
                 name="label"
                 label="Label"
@@ -279,6 +292,33 @@ fn credential(flash: &Flash, start: &Values) -> AnyView {
     .into_any()
 }
 
+fn auth_scheme(flash: &Flash, stored: &str) -> AnyView {
+    view! {
+        <TextField
+            name="auth_scheme"
+            label="How the key is sent"
+            value=flash.value("auth_scheme", stored)
+            mono=true
+            placeholder=BEARER
+            hint="bearer, or the header that carries the key alone, such as x-api-key or api-key."
+            nostrip:error=flash.error_of("auth_scheme")
+        />
+    }
+    .into_any()
+}
+
+/// Which key is stored, for people to tell it from others, and how it is sent.
+fn key_line(account: &AccountView) -> String {
+    let key = match account.last_four.as_str() {
+        "" => "no key, or a short one".to_owned(),
+        four => format!("key …{four}"),
+    };
+    match account.auth_scheme.as_str() {
+        BEARER => format!("{key}, sent as bearer"),
+        header => format!("{key}, sent in {header}"),
+    }
+}
+
 fn models(flash: &Flash, start: &Values) -> AnyView {
     view! {
         <TextArea
@@ -287,7 +327,7 @@ fn models(flash: &Flash, start: &Values) -> AnyView {
             value=flash.value("models", &start.models)
             optional=true
             placeholder="*"
-            hint="One a line. Empty or *: every model with a price, by its own name. Another name at the provider: gpt-5 = my-deployment."
+            hint="One a line. Empty or *: every model with a price, by its own name; at the address of a maker such as OpenAI, those it makes. Another name at the provider: gpt-6-luna = my-deployment."
             nostrip:error=flash.error_of("models")
         />
     }
