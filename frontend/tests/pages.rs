@@ -31,7 +31,7 @@ const PUBLIC: [&str; 7] = [
     "/login",
     "/setup?token=t",
 ];
-const SIGNED_IN: [&str; 15] = [
+const SIGNED_IN: [&str; 16] = [
     "/confirm?to=%2Fteam",
     "/overview",
     "/keys",
@@ -42,26 +42,29 @@ const SIGNED_IN: [&str; 15] = [
     "/keys/key_1/revoke",
     "/usage",
     "/usage?model=none",
+    "/usage?request=gone&member=user_9",
     "/usage/req_1",
     "/billing",
     "/team",
     "/team?edit=user_2",
     "/settings",
 ];
-const PLATFORM: [&str; 14] = [
+const PLATFORM: [&str; 16] = [
     "/admin/alerts",
     "/admin/accounts",
     "/admin/accounts/new",
     "/admin/accounts/new/openai",
+    "/admin/accounts/new/custom",
     "/admin/accounts/acc_2",
     "/admin/accounts/acc_2/delete",
     "/admin/models",
     "/admin/models?show=all&q=gpt",
     "/admin/models/new",
-    "/admin/models/price?model=gpt-5-mini",
+    "/admin/models/price?model=gpt-6-luna",
     "/admin/teams",
     "/admin/teams?grant=team_1",
     "/admin/requests",
+    "/admin/requests?request=gone",
     "/admin/requests/req_1",
 ];
 

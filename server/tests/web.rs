@@ -7,6 +7,8 @@
 #[path = "web/harness.rs"]
 mod harness;
 
+#[path = "web/accounts.rs"]
+mod accounts;
 #[path = "web/adjust.rs"]
 mod adjust;
 #[path = "web/alerts.rs"]
@@ -21,6 +23,8 @@ mod cursors;
 mod days;
 #[path = "web/entrance.rs"]
 mod entrance;
+#[path = "web/finder.rs"]
+mod finder;
 #[path = "web/forgery.rs"]
 mod forgery;
 #[path = "web/management.rs"]

@@ -230,6 +230,8 @@ pub trait UsageReads {
     ) -> Result<Vec<UsageGroup>, ApiError>;
     /// Requests, newest first.
     async fn requests(&self, team: &str, filter: RequestFilter, page: PageQuery) -> Result<Page<RequestRow>, ApiError>;
+    /// The members of the team, to choose one whose requests to see.
+    async fn people(&self, team: &str) -> Result<Vec<Named>, ApiError>;
     /// Everything about one.
     async fn receipt(&self, team: &str, id: &str) -> Result<Receipt, ApiError>;
     /// Requests of all teams, newest first; admins.
@@ -248,6 +250,12 @@ pub async fn read_overview() -> Result<Overview, ApiError> {
 #[server(prefix = "/fn", endpoint = "requests", input = leptos::server_fn::codec::GetUrl)]
 pub async fn requests(filter: RequestFilter, page: PageQuery) -> Result<Page<RequestRow>, ApiError> {
     super::backend()?.requests(super::CURRENT_TEAM, filter, page).await
+}
+
+/// The usage page's choice of members.
+#[server(prefix = "/fn", endpoint = "people", input = leptos::server_fn::codec::GetUrl)]
+pub async fn people() -> Result<Vec<Named>, ApiError> {
+    super::backend()?.people(super::CURRENT_TEAM).await
 }
 
 /// The receipt page.

@@ -63,10 +63,13 @@ pub fn set_status(status: u16) {
 }
 
 /// Leads whoever asks to another page of ours.
-pub fn lead_to(path: &'static str) {
+pub fn lead_to(path: &str) {
     use actix_web::http::header::{HeaderValue, LOCATION};
-    if let Some(response) = use_context::<leptos_actix::ResponseOptions>() {
-        response.insert_header(LOCATION, HeaderValue::from_static(path));
+    if let (Some(response), Ok(path)) = (
+        use_context::<leptos_actix::ResponseOptions>(),
+        HeaderValue::from_str(path),
+    ) {
+        response.insert_header(LOCATION, path);
+        set_status(303);
     }
-    set_status(303);
 }

@@ -1,7 +1,7 @@
-//! Usage: the requests of the team, newest first, with filters; every row opens its receipt.
+//! Usage: the requests of the team, newest first, with filters; every row opens its receipt, as does its id, typed in.
 //!
 //! Invariant: the filters are the query of the page, so a view can be sent to somebody else.
-//! Reads [`crate::api::usage::requests`].
+//! Reads [`crate::api::usage::requests`], for admins [`crate::api::usage::all_requests`].
 
 mod receipt;
 
@@ -11,10 +11,13 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use leptos_router::params::ParamsMap;
 
+use super::errors::lead_to;
 use super::frame::{Spot, signed_in};
 use crate::api::keys::{KeyView, list_keys};
-use crate::api::usage::{RequestFilter, RequestRow, all_requests, requests};
-use crate::api::{ApiError, Moment, Page, PageQuery};
+use crate::api::usage::{
+    Receipt, RequestFilter, RequestRow, all_requests, any_receipt, people, read_receipt, requests,
+};
+use crate::api::{ApiError, Code, Moment, Named, Page, PageQuery};
 use crate::ui::*;
 
 /// What a request may have ended with, and its words.
@@ -43,6 +46,15 @@ struct Asked {
     page: PageQuery,
     from: String,
     to: String,
+    /// The id of the request whose receipt is wanted.
+    wanted: Option<String>,
+}
+
+/// What a team chooses from: its keys and its members.
+#[derive(Default)]
+struct Choices {
+    keys: Vec<KeyView>,
+    people: Vec<Named>,
 }
 
 impl Asked {
@@ -65,6 +77,19 @@ impl Asked {
             },
             from,
             to,
+            wanted: text("request").map(|id| id.trim().to_owned()),
+        }
+    }
+
+    /// Leads to the receipt `found`, the answer to which one is wanted; whether the page is done with that.
+    fn open(&self, path: &str, found: Result<Receipt, ApiError>) -> Result<bool, ApiError> {
+        match found {
+            Ok(receipt) => {
+                lead_to(&format!("{path}/{}", receipt.row.id));
+                Ok(true)
+            }
+            Err(error) if error.code == Code::NotFound => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -109,9 +134,17 @@ impl Asked {
 pub fn UsagePage() -> impl IntoView {
     let asked = Asked::read(&use_query_map().read_untracked());
     signed_in(Spot::new(Section::Usage, "Usage", "/usage"), |visit| async move {
-        let keys = list_keys().await?;
+        if let Some(id) = asked.wanted.clone()
+            && asked.open("/usage", read_receipt(id).await)?
+        {
+            return Ok(().into_any());
+        }
+        let choices = Choices {
+            keys: list_keys().await?,
+            people: people().await?,
+        };
         let rows = requests(asked.filter.clone(), asked.page.clone()).await?;
-        Ok::<_, ApiError>(page("/usage", &visit.clock, &asked, keys, rows))
+        Ok::<_, ApiError>(page("/usage", &visit.clock, &asked, choices, rows))
     })
 }
 
@@ -122,13 +155,18 @@ pub fn AllRequestsPage() -> impl IntoView {
     signed_in(
         Spot::new(Section::Requests, "Requests", "/admin/requests"),
         |visit| async move {
+            if let Some(id) = asked.wanted.clone()
+                && asked.open("/admin/requests", any_receipt(id).await)?
+            {
+                return Ok(().into_any());
+            }
             let rows = all_requests(asked.filter.clone(), asked.page.clone()).await?;
-            Ok::<_, ApiError>(page("/admin/requests", &visit.clock, &asked, Vec::new(), rows))
+            Ok::<_, ApiError>(page("/admin/requests", &visit.clock, &asked, Choices::default(), rows))
         },
     )
 }
 
-fn page(path: &'static str, clock: &Clock, asked: &Asked, keys: Vec<KeyView>, rows: Page<RequestRow>) -> AnyView {
+fn page(path: &'static str, clock: &Clock, asked: &Asked, choices: Choices, rows: Page<RequestRow>) -> AnyView {
     let (title, lead) = if path == "/usage" {
         let lead = "Every request, newest first. A row opens its receipt: attempts, tokens, price, hold and charge.";
         ("Usage", lead)
@@ -138,7 +176,8 @@ fn page(path: &'static str, clock: &Clock, asked: &Asked, keys: Vec<KeyView>, ro
     let export = (path == "/usage" && !rows.data.is_empty()).then(|| {
         view! { <LinkButton href=asked.export() text="Export CSV" icon=Glyph::Download download=true /> }
     });
-    let filters = filters(path, asked, keys);
+    let filters = filters(path, asked, choices);
+    let finder = finder(path, asked);
     let older = rows.next.as_deref().map(|after| asked.older(path, after));
     let note = counted_rows(&rows.data, "request", "requests");
     let pager = view! { <Pager note=note nostrip:older=older /> }.into_any();
@@ -149,6 +188,7 @@ fn page(path: &'static str, clock: &Clock, asked: &Asked, keys: Vec<KeyView>, ro
     };
     view! {
         <PageHead title=title lead=lead>{export}</PageHead>
+        {finder}
         {filters}
         {body}
     }
@@ -174,8 +214,43 @@ fn nothing(path: &'static str, asked: &Asked) -> AnyView {
     .into_any()
 }
 
-fn filters(path: &'static str, asked: &Asked, keys: Vec<KeyView>) -> AnyView {
+/// Opens the receipt of the id in an answer's `x-request-id`.
+fn finder(path: &'static str, asked: &Asked) -> AnyView {
+    let missing = asked.wanted.as_ref().map(|id| {
+        format!("No request has the id “{id}”. One refused before anything was set aside for it leaves no receipt.")
+    });
+    view! {
+        <form class="filters filters--form" method="get" action=path>
+            <TextField
+                name="request"
+                label="Request id"
+                value=asked.wanted.clone().unwrap_or_default()
+                placeholder="req_…"
+                mono=true
+                nostrip:error=missing
+            />
+            <Button text="Open receipt" />
+        </form>
+    }
+    .into_any()
+}
+
+/// The members to choose from, `chosen` among them even where that one has left.
+fn member_field(people: Vec<Named>, chosen: &str) -> Option<AnyView> {
+    let gone =
+        (!chosen.is_empty() && people.iter().all(|person| person.id != chosen)).then(|| Choice::new(chosen, chosen));
+    (people.len() > 1 || gone.is_some()).then(|| {
+        let people = people.into_iter().map(|person| Choice::new(person.id, person.name));
+        let all = std::iter::once(Choice::new("", "All members"));
+        let choices = all.chain(people).chain(gone).collect();
+        view! { <SelectField name="member" label="Member" choices=choices selected=chosen /> }.into_any()
+    })
+}
+
+fn filters(path: &'static str, asked: &Asked, choices: Choices) -> AnyView {
     let filter = &asked.filter;
+    let Choices { keys, people } = choices;
+    let members = member_field(people, filter.member.as_deref().unwrap_or_default());
     let keys = (!keys.is_empty()).then(|| {
         let keys = keys.into_iter().map(|key| Choice::new(key.id, key.name));
         let choices = std::iter::once(Choice::new("", "All keys")).chain(keys).collect();
@@ -193,6 +268,7 @@ fn filters(path: &'static str, asked: &Asked, keys: Vec<KeyView>) -> AnyView {
             <TextField name="from" label="From" kind="date" value=asked.from.clone() />
             <TextField name="to" label="To" kind="date" value=asked.to.clone() />
             {keys}
+            {members}
             <TextField name="model" label="Model" value=filter.model.clone().unwrap_or_default() placeholder="All models" />
             <SelectField name="outcome" label="Outcome" choices=outcomes selected=filter.outcome.clone().unwrap_or_default() />
             <Button text="Show" />

@@ -15,7 +15,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use frontend::api::{
-    ApiError, Code, Moment, Page, PageQuery,
+    ApiError, Code, Moment, Named, Page, PageQuery,
     usage::{GroupBy, Overview, Receipt, RequestFilter, RequestRow, UsageGroup, UsageReads},
 };
 use gateway_core::{
@@ -41,6 +41,10 @@ impl UsageReads for Principal {
 
     async fn requests(&self, team: &str, filter: RequestFilter, page: PageQuery) -> Result<Page<RequestRow>, ApiError> {
         self.answer(self.read_requests(team, filter, &page).await)
+    }
+
+    async fn people(&self, team: &str) -> Result<Vec<Named>, ApiError> {
+        self.answer(self.read_people(team).await)
     }
 
     async fn receipt(&self, team: &str, id: &str) -> Result<Receipt, ApiError> {
@@ -80,6 +84,20 @@ impl Principal {
             data: page.data.iter().map(|request| rows::row(request, &names)).collect(),
             next: page.next,
         })
+    }
+
+    async fn read_people(&self, team: &str) -> Result<Vec<Named>, Refusal> {
+        let scope = self.reader(team).await?;
+        let members = teams::list_members(&self.app.db, &scope).await?;
+        let mut people: Vec<_> = members
+            .into_iter()
+            .map(|member| Named {
+                id: view::user_id(member.user_id),
+                name: member.email,
+            })
+            .collect();
+        people.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(people)
     }
 
     async fn read_all_requests(&self, filter: RequestFilter, query: &PageQuery) -> Result<Page<RequestRow>, Refusal> {

@@ -3,7 +3,7 @@
 use crate::harness;
 
 /// Server functions that change nothing, and so may take GET.
-const READS: [&str; 20] = [
+const READS: [&str; 21] = [
     "account",
     "all_requests",
     "any_receipt",
@@ -19,6 +19,7 @@ const READS: [&str; 20] = [
     "list_sessions",
     "list_teams",
     "overview",
+    "people",
     "presets",
     "receipt",
     "requests",

@@ -9,13 +9,13 @@ use frontend::api::usage::{
     AttemptView, ChargeLine, DayBar, GroupBy, HoldLine, Overview, Receipt, RequestFilter, RequestRow, UsageGroup,
     UsageReads,
 };
-use frontend::api::{ApiError, Moment, Nano, Page, PageQuery, Time};
+use frontend::api::{ApiError, Code, Moment, Named, Nano, Page, PageQuery, Time};
 use gateway_core::usage::Usage;
 
 fn request(at: usize, team: bool) -> RequestRow {
     const MODELS: [&str; 4] = [
         "claude-opus-4.5",
-        "gpt-5-mini",
+        "gpt-6-luna",
         "gemini-3-pro",
         "vendor/a-model-with-a-long-name",
     ];
@@ -155,7 +155,7 @@ impl UsageReads for Sample {
             failed: 3,
             failovers: 1_307,
             ttft_ms: Some(640),
-            series: ["claude-opus-4.5", "gpt-5-mini", "gemini-3-pro", "others"]
+            series: ["claude-opus-4.5", "gpt-6-luna", "gemini-3-pro", "others"]
                 .map(str::to_owned)
                 .to_vec(),
             bars: (0..30).map(bar).collect(),
@@ -190,7 +190,15 @@ impl UsageReads for Sample {
         Ok(Page { next, ..page })
     }
 
-    async fn receipt(&self, _: &str, _: &str) -> Result<Receipt, ApiError> {
+    async fn people(&self, _: &str) -> Result<Vec<Named>, ApiError> {
+        Ok(vec![
+            named("user_1", "mira@harbor-robotics.io"),
+            named("user_2", "jonas@harbor-robotics.io"),
+        ])
+    }
+
+    async fn receipt(&self, _: &str, id: &str) -> Result<Receipt, ApiError> {
+        known(id)?;
         Ok(receipt(false))
     }
 
@@ -199,8 +207,18 @@ impl UsageReads for Sample {
         Ok(self.some((0..12).map(|at| request(at, true)).collect()))
     }
 
-    async fn any_receipt(&self, _: &str) -> Result<Receipt, ApiError> {
+    async fn any_receipt(&self, id: &str) -> Result<Receipt, ApiError> {
         self.demand_admin()?;
+        known(id)?;
         Ok(receipt(true))
+    }
+}
+
+/// Whether the sample has the request `id`.
+fn known(id: &str) -> Result<(), ApiError> {
+    if id.starts_with("req_") {
+        Ok(())
+    } else {
+        Err(ApiError::new(Code::NotFound))
     }
 }
