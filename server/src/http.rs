@@ -1,6 +1,7 @@
 //! Every route, and what each request passes on its way.
 //!
-//! Invariant: the relay's paths read no cookie and the dashboard's accept no key; slow clients are cut; TCP sends at once;
+//! Invariant: the relay's paths read no cookie and the dashboard's accept no key; slow clients are cut, and who ends its side of a
+//! connection has hung up; TCP sends at once;
 //! workers live until every hold has ended, since they drive the upstreams' connections.
 //! Only this module and `main` name the web framework.
 
@@ -90,6 +91,7 @@ pub fn listen(app: Arc<App>, relay: Relay) -> std::io::Result<Listening> {
     })
     .on_connect(move |connection, _| cut_when_unread(connection, unread))
     .tcp_nodelay(true)
+    .h1_allow_half_closed(false)
     .client_request_timeout(HEAD_TIME)
     .client_disconnect_timeout(CLOSE_TIME)
     .keep_alive(KEEP_ALIVE)

@@ -1,6 +1,6 @@
 //! Clients that go away: they pay for what was used, and nothing is left behind.
 
-use crate::harness::{HELLO, Hub, PATIENCE, Setup, hello, hello_streamed, spawn, spawn_with};
+use crate::harness::{HELLO, Hub, Key, PATIENCE, Setup, hello, hello_streamed, spawn, spawn_with};
 use crate::upstream::{Reply, delta, finish, usage_chunk};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -15,6 +15,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 /// A server that looks after its clients often.
@@ -124,6 +126,89 @@ async fn a_client_that_hangs_up_before_the_first_byte_pays_and_no_other_account_
     }
 }
 
+/// A connection on which `body` was sent.
+async fn sent(hub: &Hub, key: &Key<'_>, body: &Value) -> TcpStream {
+    let body = body.to_string();
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n",
+        key.text,
+        body.len()
+    );
+    let mut connection = TcpStream::connect(hub.address).await.unwrap();
+    connection.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    connection
+}
+
+/// Asks for a whole answer, hangs up once `is_under_way`, and sees the server give the request up.
+async fn ask_and_leave(hub: &Hub, key: &Key<'_>, is_under_way: impl Fn() -> bool) {
+    let mut connection = sent(hub, key, &hello()).await;
+    hub.until("the request is not under way", is_under_way).await;
+    connection.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(PATIENCE, connection.read_to_end(&mut answer)).await;
+    read.expect("the server waits for who has left").unwrap();
+    assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&answer));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_leaves_while_a_whole_answer_is_awaited_frees_everything_when_the_drain_is_over() {
+    let hub = attentive(Duration::from_millis(100)).await;
+    let account = hub.account("one").await;
+    let never = Arc::new(Semaphore::new(0));
+    hub.upstream.answer("one", Reply::chat("late", 10, 5).gated(&never));
+    let key = hub.key_with(|settings| settings.rates.max_in_flight = Some(1)).await;
+    ask_and_leave(&hub, &key, || hub.upstream.arrived("one").len() == 1).await;
+    hub.until("the key is still busy", || hub.app.limits.in_flight(key.id) == 0)
+        .await;
+    let hold = hub.holds().await.pop().unwrap();
+    assert_eq!((hold.state, hold.posted), (3, hold.held), "nobody knows what it cost");
+    let live = hub.app.fleet.get(account).await.unwrap().live;
+    assert_eq!(live.in_flight, 0);
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_leaves_while_a_whole_answer_is_awaited_pays_what_it_turns_out_to_cost() {
+    let hub = attentive(PATIENCE).await;
+    hub.account("one").await;
+    let gate = Arc::new(Semaphore::new(0));
+    hub.upstream.answer("one", Reply::chat("late", 10, 5).gated(&gate));
+    let key = hub.key().await;
+    ask_and_leave(&hub, &key, || hub.upstream.arrived("one").len() == 1).await;
+    gate.add_permits(1);
+    let hold = hub.holds().await.pop().unwrap();
+    assert_eq!(
+        (hold.state, hold.posted, hold.outcome),
+        (1, HELLO.0, Outcome::HungUp.code())
+    );
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_leaves_the_waiting_room_before_a_whole_answer_leaves_its_place() {
+    let hub = attentive(PATIENCE).await;
+    hub.account_with("one", |new| new.grants.max_in_flight = Some(1)).await;
+    let gate = Arc::new(Semaphore::new(0));
+    hub.upstream.answer("one", Reply::chat("late", 10, 5).gated(&gate));
+    let key = hub.key().await;
+    let body = hello();
+    let (first, ()) = tokio::join!(key.chat(&body), async {
+        hub.until("nothing arrived", || hub.upstream.arrived("one").len() == 1)
+            .await;
+        ask_and_leave(&hub, &key, || hub.relay.waiting() == 1).await;
+        hub.until("its place is kept", || hub.relay.waiting() == 0).await;
+        gate.add_permits(1);
+    });
+    assert_eq!(first.status, 200);
+    let holds = hub.holds().await;
+    assert_eq!(holds.iter().map(|hold| hold.posted).sum::<i64>(), HELLO.0);
+    assert_eq!(holds.last().unwrap().outcome, Outcome::HungUp.code());
+    drop(key);
+    hub.close().await;
+}
+
 /// Polls `future` `polls` times and drops it; its result if it was done by then.
 async fn cut<F: Future>(future: F, polls: usize) -> Option<F::Output> {
     let mut future = pin!(future);
@@ -228,7 +313,6 @@ async fn forget_failures(hub: &Hub, account: i64) {
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_reads_nothing_is_cut_and_pays() {
-    use tokio::io::AsyncWriteExt as _;
     let mut setup = Setup::default();
     setup.relay.unread = Duration::from_millis(500);
     let hub = spawn_with(setup).await;
@@ -239,14 +323,7 @@ async fn a_client_that_reads_nothing_is_cut_and_pays() {
     events.extend([finish(), usage_chunk(10, 5), "[DONE]".to_owned()]);
     hub.upstream.answer("one", Reply::events(&events));
     let key = hub.key().await;
-    let body = hello_streamed().to_string();
-    let head = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n",
-        key.text,
-        body.len()
-    );
-    let mut deaf = tokio::net::TcpStream::connect(hub.address).await.unwrap();
-    deaf.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    let deaf = sent(&hub, &key, &hello_streamed()).await;
     hub.until("no request came", || hub.upstream.arrived("one").len() == 1)
         .await;
     let hold = hub.holds().await.pop().unwrap();
