@@ -51,6 +51,8 @@ pub struct Config {
     pub waiting: usize,
     /// How many of one team.
     pub waiting_of_team: usize,
+    /// How long a request's body may take to arrive.
+    pub body: Duration,
     /// From sending to the first content of a stream.
     pub first_content: Duration,
     /// From sending to the end of an answer that is not streamed.
@@ -73,6 +75,7 @@ impl Default for Config {
             wait: Duration::from_secs(30),
             waiting: 1_000,
             waiting_of_team: 250,
+            body: Duration::from_secs(120),
             first_content: Duration::from_secs(180),
             whole: Duration::from_secs(600),
             idle: Duration::from_secs(120),
@@ -201,6 +204,12 @@ impl Relay {
     #[must_use]
     pub fn counts(&self) -> &Counts {
         &self.0.counts
+    }
+
+    /// How long a request's body may take to arrive.
+    #[must_use]
+    pub fn body_time(&self) -> Duration {
+        self.0.config.body
     }
 
     /// How long a client may leave what it is sent unread.

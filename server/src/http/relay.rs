@@ -20,8 +20,6 @@ use std::time::{Duration, Instant};
 
 /// The largest body of a relayed request, in bytes.
 const BODY_MAX: usize = 32 << 20;
-/// How long a body may take to arrive.
-const BODY_TIME: Duration = Duration::from_secs(120);
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_OURHUB_ATTEMPTS: HeaderName = HeaderName::from_static("x-ourhub-attempts");
@@ -123,7 +121,7 @@ async fn call(
     let caller = caller(site, request).await.map_err(Refused::early)?;
     let credential = Secret::new(credential(request.headers()).unwrap_or_default());
     let address = client::address(&site.app.edge, request);
-    let body = read_body(request.headers(), payload, BODY_MAX).await;
+    let body = read_body(request.headers(), payload, site.relay.body_time()).await;
     let body = body.map_err(|error| site.relay.refuse_early(&caller, error))?;
     let include_cost = request.headers().get(X_OURHUB_INCLUDE_COST);
     let include_cost = include_cost.is_some_and(|asked| asked.as_bytes().eq_ignore_ascii_case(b"true"));
@@ -154,7 +152,7 @@ fn credential(headers: &HeaderMap) -> Option<String> {
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim().to_owned())
 }
 
-async fn read_body(headers: &HeaderMap, payload: web::Payload, limit: usize) -> Result<Bytes, RelayError> {
+async fn read_body(headers: &HeaderMap, payload: web::Payload, time: Duration) -> Result<Bytes, RelayError> {
     let encoding = headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes);
     if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
         return Err(RelayError::ContentEncoding);
@@ -162,11 +160,11 @@ async fn read_body(headers: &HeaderMap, payload: web::Payload, limit: usize) -> 
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limit) {
-        return Err(RelayError::TooLarge { limit });
+    if announced.is_some_and(|length| length > BODY_MAX) {
+        return Err(RelayError::TooLarge { limit: BODY_MAX });
     }
-    let read = collect(payload, limit, announced.unwrap_or(0));
-    actix_web::rt::time::timeout(BODY_TIME, read)
+    let read = collect(payload, BODY_MAX, announced.unwrap_or(0));
+    actix_web::rt::time::timeout(time, read)
         .await
         .unwrap_or(Err(RelayError::BodyCut))
 }
