@@ -188,7 +188,7 @@ pub struct Plan {
 pub enum Mix {
     /// Short and long, streamed and whole, small and large; some hang up.
     Everything,
-    /// One stream of so many pieces, 100 ms each, and nothing more.
+    /// One stream of so many pieces, 100 ms each, and nothing more once it was answered.
     OneStream(u64),
 }
 
@@ -255,7 +255,8 @@ impl Client {
             let asked = Instant::now();
             let end = self.ask().await;
             self.seen.end(end, self.server, asked);
-            if matches!(self.plan.mix, Mix::OneStream(_)) {
+            let is_refused = matches!(end, End::Unavailable | End::NoConnection);
+            if matches!(self.plan.mix, Mix::OneStream(_)) && !is_refused {
                 return;
             }
             if !matches!(end, End::Whole | End::HungUp) {

@@ -54,7 +54,7 @@ const fn scenario(store: Store, fault: Fault, seconds: u32, short: Option<u32>) 
     }
 }
 
-const SCENARIOS: [Scenario; 20] = [
+const SCENARIOS: [Scenario; 22] = [
     scenario(Store::Sqlite, Fault::Kill, 30, Some(8)),
     scenario(Store::Sqlite, Fault::Full, 10, Some(4)),
     scenario(Store::Sqlite, Fault::ReadOnly, 10, Some(6)),
@@ -75,6 +75,8 @@ const SCENARIOS: [Scenario; 20] = [
     scenario(Store::Cluster, Fault::Skew, 15, Some(4)),
     scenario(Store::Cluster, Fault::LowerCap, 8, Some(4)),
     scenario(Store::Cluster, Fault::Stop, STOP, None),
+    scenario(Store::Cluster, Fault::Restart, 16, None),
+    scenario(Store::Cluster, Fault::Stall, 30, None),
 ];
 
 /// What was asked for on the command line.
