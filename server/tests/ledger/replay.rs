@@ -413,7 +413,8 @@ impl<'a> Replay<'a> {
         if let Answer::Admitted(hold) = self.tell(node, act).await {
             let end = End::Void;
             self.tell(node, Act::End { hold, end }).await;
-            assert_ne!(self.row(hold).await.unwrap().node_id, id, "a fenced node has written");
+            let row = self.row(hold).await.expect("an answer not on the books");
+            assert_ne!(row.node_id, id, "a fenced node has written");
         }
         let renewed = async {
             let is_renewed =
