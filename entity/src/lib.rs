@@ -8,6 +8,7 @@ pub mod api_key;
 pub mod audit;
 pub mod bucket;
 pub mod carried;
+pub mod cooldown;
 pub mod deployment;
 pub mod entry;
 pub mod hold;

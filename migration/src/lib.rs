@@ -6,6 +6,7 @@ pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
 
 mod m0001_start;
+mod m0003_cooldown;
 
 /// Every schema change, oldest first.
 pub struct Migrator;
@@ -13,6 +14,6 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_start::Migration)]
+        vec![Box::new(m0001_start::Migration), Box::new(m0003_cooldown::Migration)]
     }
 }

@@ -1,10 +1,11 @@
 //! Upstream accounts: our credentials at providers, their rows, and the fleet of those that take traffic.
 //!
 //! Invariant: a secret goes in and comes out only as a header to the origin it was given for; another origin or proxy demands it
-//! anew. Reads and writes `account`, `deployment`, the stamp `accounts` and alerts; calls providers.
+//! anew. Reads and writes `account`, `deployment`, `cooldown`, the stamp `accounts` and alerts; calls providers.
 
 mod check;
 mod client;
+mod cooldowns;
 mod fleet;
 mod guard;
 mod rows;

@@ -35,7 +35,7 @@ pub use gateway_core::ledger::{Bucket, Caps, Gate, Kind, Member, Outcome, Payer,
 pub use hold::Hold;
 pub use load::Spent;
 pub use lock::{Guard, LockError, lock};
-pub use node::Node;
+pub use node::{DB_NOW_MS, Node};
 pub use retention::prune;
 pub use verify::{Report, VerifyError, verify};
 pub use wallet::{Balance, Grant};

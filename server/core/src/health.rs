@@ -3,9 +3,11 @@
 //! Invariant: what an upstream stated binds until it has passed; what we only guess is probed by one request at a time. Pure.
 
 mod availability;
+mod pause;
 mod snapshot;
 
 pub use availability::Availability;
+pub use pause::{Pause, PauseKind};
 pub use snapshot::Snapshot;
 
 use crate::retry::{Fault, Mark, Reason, Verdict, Window};

@@ -1,11 +1,12 @@
 //! The fleet: the accounts that take traffic, in memory, with how each does.
 //!
 //! Invariant: a change by any process shows within a second; health and requests under way outlive a change of the row, unless
-//! key or address changed. Reads `account`, `deployment` and the stamp `accounts`; writes parked reasons, last errors and alerts.
+//! key or address changed; what any process learns about an account binds all of them. Reads `account`, `deployment` and the stamp `accounts`; writes parked reasons, last errors and alerts.
 
 use super::{
     AREA, AccountsError,
     client::Clients,
+    cooldowns,
     guard::Guard,
     state::{News, Permit, State},
     trial,
@@ -24,10 +25,14 @@ use sea_orm::{ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, Que
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::{Mutex, Notify};
 
+/// The pause between two times of catching up.
+const REST: Duration = Duration::from_millis(200);
+/// How often pauses that have passed are deleted.
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
 /// Models whose deployments are kept at hand; more are put together at each request.
 const KEPT: usize = 10_000;
 
@@ -63,12 +68,14 @@ pub(super) struct Inner {
     snapshot: RwLock<Arc<Snapshot>>,
     loading: Mutex<()>,
     freed: Arc<Notify>,
+    /// Something was learnt about an account.
+    learnt: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
-struct Snapshot {
+pub(super) struct Snapshot {
     stamp: String,
-    upstreams: BTreeMap<i64, Arc<Upstream>>,
+    pub(super) upstreams: BTreeMap<i64, Arc<Upstream>>,
     named: HashMap<String, Vec<Arc<Deployment>>>,
     by_model: RwLock<HashMap<String, Arc<[Arc<Deployment>]>>>,
 }
@@ -87,9 +94,13 @@ impl Fleet {
                 snapshot: RwLock::default(),
                 loading: Mutex::default(),
                 freed: Arc::default(),
+                learnt: Arc::default(),
             }),
         };
         fleet.load().await?;
+        if fleet.is_shared() {
+            fleet.learn().await?;
+        }
         Ok(fleet)
     }
 
@@ -136,7 +147,11 @@ impl Fleet {
         self.snapshot().upstreams.get(&id).cloned()
     }
 
-    fn snapshot(&self) -> Arc<Snapshot> {
+    pub(super) fn announce_free(&self) {
+        self.inner.freed.notify_waiters();
+    }
+
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.inner.snapshot.read())
     }
 
@@ -156,18 +171,39 @@ impl Fleet {
     /// `every` so often; runs until it is dropped.
     pub async fn watch(self, signals: Signals, every: Duration) {
         let mut changes = stamp::Watch::new(AREA, &signals, every);
+        let mut told = signals.on(cooldowns::TOPIC);
+        let mut pruned = Instant::now();
         loop {
-            changes.next().await;
-            let written = self.write_news().await;
-            let read = self.refresh().await;
-            for error in [written.err().map(AccountsError::from), read.err()]
-                .into_iter()
-                .flatten()
-            {
+            tokio::select! {
+                () = changes.next() => {}
+                _ = told.next() => {}
+                () = self.inner.learnt.notified(), if self.is_shared() => {}
+            }
+            if let Err(error) = self.catch_up(&signals).await {
                 tracing::warn!(%error, "accounts cannot be brought up to date");
             }
             self.probe_parked();
+            if self.is_shared() && pruned.elapsed() > PRUNE_EVERY {
+                pruned = Instant::now();
+                if let Err(error) = self.prune_cooldowns().await {
+                    tracing::warn!(%error, "pauses that have passed could not be deleted");
+                }
+            }
+            // What comes thick and fast is dealt with together.
+            tokio::time::sleep(REST.min(every)).await;
         }
+    }
+
+    /// Writes down what became of accounts, reads what others changed, and exchanges with them which to leave alone. The one
+    /// goes on where the other fails.
+    async fn catch_up(&self, signals: &Signals) -> Result<(), AccountsError> {
+        let written = self.write_news().await;
+        let read = self.refresh().await;
+        if self.is_shared() {
+            self.exchange(signals).await?;
+        }
+        written?;
+        read.map(|_| ())
     }
 
     pub(super) async fn load(&self) -> Result<(), AccountsError> {
@@ -218,6 +254,7 @@ impl Fleet {
             master: &self.inner.master,
             clients: &self.inner.clients,
             freed: &self.inner.freed,
+            learnt: &self.inner.learnt,
         };
         Upstream::open(row.clone(), state, &shared)
     }
@@ -310,13 +347,17 @@ impl Snapshot {
 }
 
 fn first_state(row: &account::Model) -> State {
-    let parked = [Reason::BadKey, Reason::NoMoney, Reason::Forbidden]
-        .into_iter()
-        .find(|reason| row.parked_reason.as_deref() == Some(word(*reason)));
+    let parked = row.parked_reason.as_deref().and_then(parse);
     parked.map_or_else(State::default, |reason| State::parked(reason, clock::now_ms()))
 }
 
-const fn word(reason: Reason) -> &'static str {
+/// The reason of which `text` is the [`word`].
+pub(super) fn parse(text: &str) -> Option<Reason> {
+    let mut reasons = [Reason::BadKey, Reason::NoMoney, Reason::Forbidden].into_iter();
+    reasons.find(|reason| word(*reason) == text)
+}
+
+pub(super) const fn word(reason: Reason) -> &'static str {
     match reason {
         Reason::BadKey => "bad_key",
         Reason::NoMoney => "no_money",

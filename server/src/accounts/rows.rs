@@ -1,7 +1,7 @@
 //! Accounts as rows: added, changed, removed, listed.
 //!
 //! Invariant: a row is changed together with the stamp; its secrets are sealed for its own id, column and origin.
-//! Reads and writes `account`, `deployment` and the stamp `accounts`.
+//! Reads and writes `account`, `deployment`, `cooldown` and the stamp `accounts`.
 
 use super::{
     AREA, Account, AccountsError, Change, Fleet, Grants, Live, Models, NewAccount, Patch, Served, Standing, Times,
@@ -14,7 +14,7 @@ use crate::{
     secrets::{Secret, SecretsError},
     stamp,
 };
-use entity::{account, deployment};
+use entity::{account, cooldown, deployment};
 use gateway_core::{catalog::preset, id};
 use reqwest::Url;
 use sea_orm::{
@@ -125,6 +125,7 @@ impl Fleet {
         let subject = id::render(id::Kind::Account, id);
         if is_fresh || is_off {
             alerts::resolve(&transaction, alerts::Kind::AccountParked, &subject).await?;
+            forget_pauses(&transaction, id).await?;
         }
         if is_off {
             alerts::resolve(&transaction, alerts::Kind::AccountUnusable, &subject).await?;
@@ -149,6 +150,7 @@ impl Fleet {
             .filter(deployment::Column::AccountId.eq(id))
             .exec(&transaction)
             .await?;
+        forget_pauses(&transaction, id).await?;
         let subject = id::render(id::Kind::Account, id);
         for kind in [alerts::Kind::AccountParked, alerts::Kind::AccountUnusable] {
             alerts::resolve(&transaction, kind, &subject).await?;
@@ -387,6 +389,13 @@ fn new_row(id: i64, new: &NewAccount, reach: &Reach, sealed: Sealed) -> account:
         last_error: None,
         last_error_at: None,
     }
+}
+
+/// Lets every process ask account `id` again.
+async fn forget_pauses<C: ConnectionTrait>(db: &C, id: i64) -> Result<(), DbErr> {
+    let pauses = cooldown::Entity::delete_many().filter(cooldown::Column::AccountId.eq(id));
+    pauses.exec(db).await?;
+    Ok(())
 }
 
 /// Replaces the deployments of account `id`.

@@ -5,7 +5,7 @@
 use super::upstream::Deployment;
 use crate::clock;
 use gateway_core::{
-    health::{Availability, Event, Health, Snapshot},
+    health::{Availability, Event, Health, Pause, PauseKind, Snapshot},
     limits::SlidingWindow,
     retry::{Fault, Reason},
 };
@@ -19,6 +19,11 @@ use std::{
 };
 use tokio::sync::Notify;
 
+/// In place of a model: the account.
+const ACCOUNT: &str = "";
+/// Ends of pauses that are so far apart count as the same.
+const TOLERANCE_MS: i64 = 250;
+
 /// What changes with every request of an account.
 #[derive(Debug, Default)]
 pub(super) struct State(Mutex<Inner>);
@@ -30,6 +35,8 @@ struct Inner {
     by_model: HashMap<String, Health>,
     requests: SlidingWindow,
     tokens: SlidingWindow,
+    /// What other processes know, by model; `""` stands for the account.
+    known: HashMap<String, Known>,
     /// The parked reason that the row has.
     stored: Option<Reason>,
     last_error: Option<LastError>,
@@ -40,6 +47,31 @@ struct Inner {
 pub(super) struct LastError {
     pub(super) message: String,
     pub(super) at_ms: i64,
+}
+
+/// A pause as it is written down for all processes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    pub(super) pause: Pause,
+    /// Another one wherever the row has changed.
+    pub(super) learnt_at: i64,
+}
+
+/// What other processes are to be told.
+#[derive(Clone, Debug)]
+pub(super) struct Untold {
+    /// `""` stands for the account.
+    pub(super) model: String,
+    pub(super) what: What,
+}
+
+/// Whether it is paused or well.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum What {
+    /// Leave it alone.
+    Paused(Pause),
+    /// What was learnt then is over.
+    Over { learnt_at: i64 },
 }
 
 /// What the row is to be told.
@@ -213,6 +245,63 @@ impl State {
         is_due.then_some(reason)
     }
 
+    /// What other processes do not know yet.
+    pub(super) fn untold(&self, now_ms: i64) -> Vec<Untold> {
+        let inner = self.0.lock();
+        let models = inner.by_model.iter().map(|(model, health)| (model.as_str(), health));
+        let all = std::iter::once((ACCOUNT, &inner.health)).chain(models);
+        let news = all.filter_map(|(model, health)| {
+            let what = untold(health, inner.known.get(model), now_ms)?;
+            let model = model.to_owned();
+            Some(Untold { model, what })
+        });
+        news.collect()
+    }
+
+    /// Other processes have written down `rows`, and nothing else; whether that brings something back.
+    pub(super) fn learn(&self, mut rows: HashMap<String, Known>, now_ms: i64) -> bool {
+        let inner = &mut *self.0.lock();
+        let gone: Vec<String> = inner
+            .known
+            .keys()
+            .filter(|model| !rows.contains_key(*model))
+            .cloned()
+            .collect();
+        let mut is_freed = false;
+        for model in gone {
+            let known = inner.known.remove(&model);
+            let health = inner.health_of(&model);
+            let is_ours = matches!(untold(health, known.as_ref(), now_ms), Some(What::Paused(_)));
+            if !is_ours && health.availability(now_ms) != Availability::Ready {
+                health.recover(now_ms);
+                is_freed = true;
+                if model == ACCOUNT {
+                    // Who got the good answer tells the account's row.
+                    inner.stored = None;
+                }
+            }
+        }
+        let is_news = |model: &String, row: &mut Known| {
+            let known = inner.known.get(model);
+            known.is_none_or(|known| known.learnt_at != row.learnt_at)
+        };
+        let news: Vec<_> = rows.extract_if(is_news).collect();
+        for (model, row) in news {
+            let health = inner.health_of(&model);
+            let before = health.pause(now_ms).map(|pause| pause.kind);
+            health.adopt(row.pause, now_ms);
+            if model == ACCOUNT
+                && let PauseKind::Parked(reason) = row.pause.kind
+                && before != Some(row.pause.kind)
+            {
+                // So does who parked it.
+                inner.stored = Some(reason);
+            }
+            inner.known.insert(model, row);
+        }
+        is_freed
+    }
+
     /// Its health for people.
     pub(super) fn snapshot(&self, now_ms: i64) -> Snapshot {
         self.0.lock().health.snapshot(now_ms)
@@ -224,7 +313,30 @@ impl State {
     }
 }
 
+/// What other processes do not know of `health`, where they know `known`.
+fn untold(health: &Health, known: Option<&Known>, now_ms: i64) -> Option<What> {
+    match (health.pause(now_ms), known) {
+        (Some(pause), Some(known)) if pause.is_within(&known.pause, TOLERANCE_MS) => None,
+        (Some(pause), _) => Some(What::Paused(pause)),
+        (None, Some(known)) if !matches!(known.pause.kind, PauseKind::Stated | PauseKind::Missing) => {
+            Some(What::Over {
+                learnt_at: known.learnt_at,
+            })
+        }
+        // What was stated ends by itself.
+        (None, _) => None,
+    }
+}
+
 impl Inner {
+    fn health_of(&mut self, model: &str) -> &mut Health {
+        if model == ACCOUNT {
+            &mut self.health
+        } else {
+            self.by_model.entry(model.to_owned()).or_default()
+        }
+    }
+
     /// Gives back what `permit` took besides its slot.
     fn forget(&mut self, permit: &Permit, now_ms: i64) {
         let tokens = permit.tokens.load(Ordering::Relaxed);

@@ -60,6 +60,7 @@ impl Fleet {
         let outcome = ask(&upstream.client, &requests_of(&upstream), &upstream.secret).await;
         if outcome.ok && is_parked(&upstream.state) {
             succeed(&upstream.state, outcome.latency_ms);
+            upstream.announce();
         }
         Ok(outcome)
     }
@@ -111,6 +112,7 @@ pub(super) async fn probe(upstream: Arc<Upstream>, reason: Reason, freed: Arc<No
     } else {
         upstream.state.step(None, Event::Parked { reason }, clock::now_ms());
     }
+    upstream.announce();
 }
 
 fn succeed(state: &State, latency_ms: i64) {

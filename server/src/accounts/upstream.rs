@@ -44,6 +44,7 @@ pub(super) struct Upstream {
     endpoints: [Url; Operation::ALL.len()],
     authorization: Option<(HeaderName, HeaderValue)>,
     freed: Arc<Notify>,
+    learnt: Arc<Notify>,
 }
 
 /// A model as one account serves it.
@@ -90,6 +91,7 @@ pub(super) struct Shared<'a> {
     pub(super) master: &'a MasterKey,
     pub(super) clients: &'a Clients,
     pub(super) freed: &'a Arc<Notify>,
+    pub(super) learnt: &'a Arc<Notify>,
 }
 
 impl Upstream {
@@ -109,6 +111,7 @@ impl Upstream {
             freed: Arc::clone(shared.freed),
             endpoints: Operation::ALL.map(|operation| join(&base_url, operation.path_suffix())),
             only_made_by: only_made_by(&row, &base_url),
+            learnt: Arc::clone(shared.learnt),
             row,
             state,
             base_url,
@@ -119,6 +122,11 @@ impl Upstream {
     /// Whether `row` is reached as this account is, with the same key.
     pub(super) fn is_reached_as(&self, row: &account::Model) -> bool {
         reach(&self.row) == reach(row) && self.row.proxy_secret == row.proxy_secret
+    }
+
+    /// Something was learnt about it that others may want to know.
+    pub(super) fn announce(&self) {
+        self.learnt.notify_one();
     }
 
     /// A request without a body to its base URL followed by `suffix`.
@@ -189,6 +197,7 @@ impl Deployment {
     pub fn report(&self, event: Event) {
         if self.upstream.state.end(&self.upstream_model, event, clock::now_ms()) {
             self.upstream.freed.notify_waiters();
+            self.upstream.announce();
         }
     }
 
@@ -212,6 +221,7 @@ impl Deployment {
         if verdict.mark != Mark::None {
             let message: String = message.chars().take(ERROR_MAX).collect();
             state.note(format!("{:?}: {message}", verdict.fault), now_ms);
+            self.upstream.announce();
         }
     }
 

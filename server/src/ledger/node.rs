@@ -126,7 +126,7 @@ pub(super) async fn now_ms(db: &DatabaseConnection) -> Result<i64, DbErr> {
 }
 
 /// The time by Postgres's clock, Unix milliseconds.
-pub(super) const DB_NOW_MS: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::int8";
+pub const DB_NOW_MS: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::int8";
 
 /// Fences the nodes that `which` chooses: from now on they write nothing.
 pub(super) async fn fence(db: &DatabaseConnection, which: impl Into<sea_orm::Condition>) -> Result<u64, DbErr> {

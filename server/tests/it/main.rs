@@ -9,6 +9,7 @@ mod harness;
 mod upstream;
 
 mod bad_input;
+mod cluster;
 mod cost;
 mod failover;
 mod floods;

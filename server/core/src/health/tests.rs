@@ -189,3 +189,105 @@ fn it_is_stored_and_comes_back_the_same() {
     let json = serde_json::to_string(&health).unwrap();
     assert_eq!(serde_json::from_str::<Health>(&json).unwrap(), health);
 }
+
+fn pause(kind: PauseKind, until_ms: i64, failures: u32) -> Pause {
+    Pause {
+        kind,
+        until_ms,
+        failures,
+        fault: None,
+    }
+}
+
+/// The health of another process that was told what `events` taught this one.
+fn told(events: &[(i64, Event)], now_ms: i64) -> Health {
+    let mut other = Health::default();
+    if let Some(pause) = after(events).pause(now_ms) {
+        other.adopt(pause, now_ms);
+    }
+    other
+}
+
+#[test]
+fn another_process_sees_what_this_one_learnt() {
+    let cooled = Event::Cooled {
+        until_ms: 5_000,
+        fault: Fault::RateLimited,
+    };
+    let missing = Event::ModelMissing { until_ms: 5_000 };
+    for (events, now_ms) in [
+        (vec![(0, cooled)], 10),
+        (vec![(0, missing)], 10),
+        (vec![(0, FAILED)], 10),
+        (vec![(0, FAILED), (1_000, Event::ProbeStarted), (1_000, FAILED)], 1_010),
+        (vec![(0, BAD_KEY)], 10),
+        // A guess whose time has come: one request may try.
+        (vec![(0, FAILED)], 2_000),
+        (vec![(0, BAD_KEY)], 2_000),
+    ] {
+        let (mine, theirs) = (after(&events), told(&events, now_ms));
+        assert_eq!(theirs.availability(now_ms), mine.availability(now_ms), "{events:?}");
+        assert_eq!(theirs.snapshot(now_ms), mine.snapshot(now_ms), "{events:?}");
+    }
+    assert_eq!(
+        after(&[(0, cooled)]).pause(5_000),
+        None,
+        "what was stated is over by itself"
+    );
+    assert_eq!(Health::default().pause(0), None);
+}
+
+#[test]
+fn of_two_pauses_the_more_binding_and_the_longer_hold() {
+    let stated = |until_ms| pause(PauseKind::Stated, until_ms, 0);
+    let guessed = |until_ms, failures| pause(PauseKind::Guessed, until_ms, failures);
+    let parked = |until_ms| pause(PauseKind::Parked(Reason::BadKey), until_ms, 1);
+    for (mine, theirs, both) in [
+        (stated(900), stated(500), stated(900)),
+        (stated(500), stated(900), stated(900)),
+        (stated(500), guessed(900, 3), stated(500)),
+        (guessed(900, 1), stated(500), pause(PauseKind::Stated, 500, 1)),
+        (guessed(500, 1), guessed(900, 4), guessed(900, 4)),
+        (guessed(900, 4), guessed(500, 1), guessed(900, 4)),
+        (parked(500), guessed(900, 1), parked(500)),
+        (guessed(900, 1), parked(500), parked(500)),
+        (parked(500), parked(900), parked(900)),
+        // What has passed binds nobody.
+        (guessed(900, 1), stated(5), guessed(900, 1)),
+    ] {
+        let mut health = Health::default();
+        health.adopt(mine, 10);
+        health.adopt(theirs, 10);
+        assert_eq!(health.pause(10), Some(both), "{mine:?} {theirs:?}");
+    }
+}
+
+#[test]
+fn a_good_answer_elsewhere_ends_guesses_and_parking_but_not_what_was_stated() {
+    for kind in [PauseKind::Guessed, PauseKind::Parked(Reason::NoMoney)] {
+        let mut health = Health::default();
+        health.adopt(pause(kind, 60_000, 5), 0);
+        health.recover(10);
+        assert_eq!(health.availability(10), Availability::Ready);
+        health.step(FAILED, 10);
+        assert_eq!(health.availability(10), guessing(1_010), "it begins anew");
+    }
+    let mut health = Health::default();
+    health.adopt(pause(PauseKind::Stated, 60_000, 0), 0);
+    health.recover(10);
+    assert!(matches!(health.availability(10), Availability::Cooling { .. }));
+}
+
+#[test]
+fn what_is_known_need_not_be_told_again() {
+    let known = pause(PauseKind::Stated, 5_000, 2);
+    assert!(pause(PauseKind::Stated, 5_200, 2).is_within(&known, 250));
+    assert!(pause(PauseKind::Stated, 1_000, 0).is_within(&known, 250));
+    for news in [
+        pause(PauseKind::Stated, 5_300, 2),
+        pause(PauseKind::Stated, 5_000, 3),
+        pause(PauseKind::Missing, 5_000, 2),
+    ] {
+        assert!(!news.is_within(&known, 250), "{news:?}");
+    }
+}
