@@ -45,6 +45,7 @@ export async function furnish(hub) {
     "admin-teams": "/admin/teams",
     "admin-requests": "/admin/requests",
     "admin-receipt": `/admin/requests/${request}`,
+    "admin-health": "/admin/health",
   };
 }
 

@@ -9,6 +9,7 @@ pub mod billing;
 pub mod error;
 pub mod flash;
 pub mod form;
+pub mod health;
 pub mod keys;
 pub mod models;
 pub mod page;
@@ -38,6 +39,7 @@ pub trait Backend:
     + accounts::Accounts
     + models::Models
     + alerts::Alerts
+    + health::HealthReads
     + Send
     + Sync
 {
@@ -52,6 +54,7 @@ impl<T> Backend for T where
         + accounts::Accounts
         + models::Models
         + alerts::Alerts
+        + health::HealthReads
         + Send
         + Sync
 {

@@ -15,6 +15,7 @@ use crate::pages::billing::BillingPage;
 use crate::pages::docs::Docs;
 use crate::pages::errors::NotFound;
 use crate::pages::gallery::Gallery;
+use crate::pages::health::HealthPage;
 use crate::pages::keys::{KeyCreated, KeyEdit, KeyList, KeyNew, KeyRevoke, KeyRotate};
 use crate::pages::landing::Landing;
 use crate::pages::models::{Catalogue, ModelNew, ModelsPage, PriceNew};
@@ -66,6 +67,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/admin/teams") view=TeamsPage ssr=Async />
                 <Route path=path!("/admin/requests") view=AllRequestsPage ssr=Async />
                 <Route path=path!("/admin/requests/:id") view=AnyReceiptPage ssr=Async />
+                <Route path=path!("/admin/health") view=HealthPage ssr=Async />
             </FlatRoutes>
         </Router>
     }

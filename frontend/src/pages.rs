@@ -9,6 +9,7 @@ pub mod docs;
 pub mod errors;
 mod frame;
 pub mod gallery;
+pub mod health;
 pub mod keys;
 pub mod landing;
 pub mod models;

@@ -49,7 +49,7 @@ const SIGNED_IN: [&str; 16] = [
     "/team?edit=user_2",
     "/settings",
 ];
-const PLATFORM: [&str; 16] = [
+const PLATFORM: [&str; 17] = [
     "/admin/alerts",
     "/admin/accounts",
     "/admin/accounts/new",
@@ -66,6 +66,7 @@ const PLATFORM: [&str; 16] = [
     "/admin/requests",
     "/admin/requests?request=gone",
     "/admin/requests/req_1",
+    "/admin/health",
 ];
 
 /// An answer, read to its end.
@@ -185,10 +186,26 @@ async fn who_is_not_signed_in_is_led_to_the_log_in() {
 async fn a_member_sees_no_platform_pages() {
     let page = get(Who::Member, "/overview").await;
     assert!(!page.body.contains("/admin/"));
-    for path in ["/admin/alerts", "/admin/accounts", "/admin/teams", "/admin/requests"] {
+    for path in [
+        "/admin/alerts",
+        "/admin/accounts",
+        "/admin/teams",
+        "/admin/requests",
+        "/admin/health",
+    ] {
         let page = get(Who::Member, path).await;
         assert_eq!(page.status, 403, "{path}");
         assert!(page.body.contains("Not allowed"), "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn the_state_of_each_process_is_said_in_a_word() {
+    let page = get(Who::Admin, "/admin/health").await.body;
+    for said in [
+        "Serving", "Silent", "Gone", "hub-0", "this one", "$38.20", "4 ms", "Postgres",
+    ] {
+        assert!(page.contains(said), "{said}");
     }
 }
 

@@ -56,6 +56,8 @@ pub struct App {
     pub limits: Limits,
     /// Upstream accounts.
     pub fleet: Fleet,
+    /// Requests that wait for an account, as the relay counts them.
+    pub waiting: Arc<AtomicUsize>,
     /// Where what must outlive a connection runs.
     pub runtime: Handle,
     lifetime: Lifetime,
@@ -164,6 +166,7 @@ impl App {
             keys: Keys::new(db.clone(), &master.derive("keys")),
             ledger: Ledger::open(&db, &signals, ledger).await?,
             limits: Limits::default(),
+            waiting: Arc::default(),
             runtime: Handle::current(),
             lifetime: Lifetime {
                 is_draining: AtomicBool::new(false),

@@ -8,6 +8,7 @@ mod accounts;
 mod alerts;
 mod billing;
 mod flash;
+mod health;
 mod keys;
 mod models;
 mod refusal;

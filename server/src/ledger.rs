@@ -380,6 +380,18 @@ impl Ledger {
         })
     }
 
+    /// Whether other nodes may serve from the database.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.inner.is_shared
+    }
+
+    /// How many nodes are alive, this one too, as far as it has heard.
+    #[must_use]
+    pub fn live_nodes(&self) -> u64 {
+        self.inner.clock.live_nodes()
+    }
+
     /// How the journal is doing.
     #[must_use]
     pub fn status(&self) -> Status {

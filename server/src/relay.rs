@@ -189,7 +189,7 @@ impl Relay {
         Self(Arc::new(Inner {
             app: Arc::clone(app),
             config,
-            room: WaitingRoom::new(&app.fleet, &app.runtime, &config),
+            room: WaitingRoom::new(app, &config),
             counts: Arc::default(),
         }))
     }

@@ -27,6 +27,8 @@ mod entrance;
 mod finder;
 #[path = "web/forgery.rs"]
 mod forgery;
+#[path = "web/health.rs"]
+mod health;
 #[path = "web/management.rs"]
 mod management;
 #[path = "web/master.rs"]

@@ -9,6 +9,8 @@ mod accounts;
 mod alerts;
 #[path = "backend/billing.rs"]
 mod billing;
+#[path = "backend/health.rs"]
+mod health;
 #[path = "backend/keys.rs"]
 mod keys;
 #[path = "backend/models.rs"]

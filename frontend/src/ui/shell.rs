@@ -24,6 +24,7 @@ pub enum Section {
     Models,
     Teams,
     Requests,
+    Health,
 }
 
 impl Section {
@@ -35,12 +36,19 @@ impl Section {
         Self::Billing,
         Self::Settings,
     ];
-    const OF_THE_PLATFORM: [Self; 5] = [Self::Alerts, Self::Accounts, Self::Models, Self::Teams, Self::Requests];
+    const OF_THE_PLATFORM: [Self; 6] = [
+        Self::Alerts,
+        Self::Accounts,
+        Self::Models,
+        Self::Teams,
+        Self::Requests,
+        Self::Health,
+    ];
 
     const fn is_platform(self) -> bool {
         matches!(
             self,
-            Self::Alerts | Self::Accounts | Self::Models | Self::Teams | Self::Requests
+            Self::Alerts | Self::Accounts | Self::Models | Self::Teams | Self::Requests | Self::Health
         )
     }
 
@@ -58,6 +66,7 @@ impl Section {
             Self::Models => ("/admin/models", "Models & prices", Glyph::Tag),
             Self::Teams => ("/admin/teams", "Teams & users", Glyph::Building),
             Self::Requests => ("/admin/requests", "Requests", Glyph::Receipt),
+            Self::Health => ("/admin/health", "Health", Glyph::Pulse),
         }
     }
 }

@@ -24,6 +24,8 @@ pub enum Kind {
     Entry,
     /// A customer's API key.
     Key,
+    /// A process that serves.
+    Node,
     /// A price row.
     Price,
     /// A relayed request.
@@ -48,6 +50,7 @@ impl Kind {
             Self::Audit => "aud",
             Self::Entry => "ent",
             Self::Key => "key",
+            Self::Node => "node",
             Self::Price => "prc",
             Self::Request => "req",
             Self::Session => "ses",

@@ -35,6 +35,7 @@ routes! {
     post   "/accounts/{id}/test"              platform::test_account;
     get    "/alerts"                          platform::list_alerts;
     delete "/alerts/{id}"                     platform::dismiss_alert;
+    get    "/health"                          platform::health;
     get    "/models"                          platform::list_models;
     post   "/models"                          platform::create_model;
     post   "/models/{model:.+}/prices"        platform::add_price;

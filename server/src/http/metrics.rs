@@ -23,6 +23,16 @@ pub async fn metrics(site: web::Data<Site>) -> HttpResponse {
         ("ledger_lag_milliseconds", "Age of the oldest of them.", ledger.lag_ms),
         ("open_holds", "Upstream calls with money set aside.", ledger.open_holds),
         (
+            "leases",
+            "Caps and wallets from which this process may spend without asking others.",
+            ledger.leases,
+        ),
+        (
+            "live_nodes",
+            "Processes that serve from the database, as far as this one has heard.",
+            site.app.ledger.live_nodes(),
+        ),
+        (
             "waiting_requests",
             "Requests that wait for an account.",
             u64::try_from(site.relay.waiting()).unwrap_or(u64::MAX),

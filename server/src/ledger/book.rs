@@ -45,6 +45,8 @@ pub struct Status {
     pub open_holds: u64,
     /// Groups of operations written since the start.
     pub commits: u64,
+    /// Buckets in which this process may spend without asking other nodes.
+    pub leases: u64,
 }
 
 /// Why an attempt made no hold.
@@ -361,6 +363,7 @@ impl Book {
             lag_ms: u64::try_from(state.queue.lag().as_millis()).unwrap_or(u64::MAX),
             open_holds: state.engine.open_count() as u64,
             commits: state.commits,
+            leases: state.engine.lease_count() as u64,
         }
     }
 

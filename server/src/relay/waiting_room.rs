@@ -5,6 +5,7 @@
 
 use super::Config;
 use crate::accounts::{Deployment, Fleet, Permit};
+use crate::app::App;
 use crate::clock::{new_id, now_ms};
 use gateway_core::routing::RouteRequest;
 use gateway_core::turns::{Full, Most, Ticket, Turns};
@@ -48,7 +49,7 @@ struct Inner {
     most: Most,
     turns: Mutex<Turns<Waiting>>,
     /// How many wait, to be read without the lock.
-    count: AtomicUsize,
+    count: Arc<AtomicUsize>,
     /// Whether a task listens for what frees up.
     is_watched: AtomicBool,
 }
@@ -61,16 +62,16 @@ pub(super) struct Place {
 }
 
 impl WaitingRoom {
-    pub fn new(fleet: &Fleet, runtime: &Handle, config: &Config) -> Self {
+    pub fn new(app: &App, config: &Config) -> Self {
         Self(Arc::new(Inner {
-            fleet: fleet.clone(),
-            runtime: runtime.clone(),
+            fleet: app.fleet.clone(),
+            runtime: app.runtime.clone(),
             most: Most {
                 waiting: config.waiting,
                 of_team: config.waiting_of_team,
             },
             turns: Mutex::default(),
-            count: AtomicUsize::new(0),
+            count: Arc::clone(&app.waiting),
             is_watched: AtomicBool::new(false),
         }))
     }

@@ -27,6 +27,9 @@ async fn calls_attempts_and_times_are_counted_and_nobody_is_named() {
         "ourhub_answer_seconds_bucket{le=\"+Inf\"} 2",
         "ourhub_open_holds 0",
         "ourhub_ledger_queued 0",
+        "ourhub_ledger_lag_milliseconds 0",
+        "ourhub_leases 0",
+        "ourhub_live_nodes 1",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }

@@ -3,11 +3,12 @@
 use crate::harness;
 
 /// Server functions that change nothing, and so may take GET.
-const READS: [&str; 21] = [
+const READS: [&str; 22] = [
     "account",
     "all_requests",
     "any_receipt",
     "balance",
+    "health",
     "key",
     "latest_of_key",
     "ledger",

@@ -362,6 +362,12 @@ impl Engine {
         given_back
     }
 
+    /// In how many buckets it was granted a right, of which something may be left.
+    #[must_use]
+    pub fn lease_count(&self) -> usize {
+        self.leased.len()
+    }
+
     /// The buckets of wallets in which there is a right, and what was paid in when the last of it was granted.
     #[must_use]
     pub fn leased_wallets(&self) -> Vec<(i64, Nano)> {

@@ -1,4 +1,4 @@
-//! What platform admins manage: accounts, alerts, models and prices, and the requests of all teams.
+//! What platform admins manage: accounts, alerts, models and prices, and the requests of all teams, and how the server does.
 //!
 //! Invariant: permissions are the backend's; a handler only passes on. Reads and writes what the backend does.
 
@@ -9,6 +9,7 @@ use frontend::api::{
     ApiError,
     accounts::{AccountPatch, Accounts, NewAccount},
     alerts::Alerts,
+    health::HealthReads,
     models::{Models, NewModel, NewPrice},
     usage::UsageReads,
 };
@@ -48,6 +49,10 @@ pub async fn list_alerts(caller: Caller, query: Find<List>) -> Answer {
 pub async fn dismiss_alert(caller: Caller, id: Path<String>) -> Answer {
     caller.dismiss_alert(&id).await?;
     gone()
+}
+
+pub async fn health(caller: Caller) -> Answer {
+    json(caller.health().await?)
 }
 
 pub async fn list_models(caller: Caller, query: Find<List>) -> Answer {
