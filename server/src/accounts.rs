@@ -21,7 +21,7 @@ pub use trial::TestOutcome;
 pub use upstream::Deployment;
 
 use crate::{
-    fields::FieldError,
+    fields::FieldErrors,
     secrets::{Secret, SecretsError},
 };
 use gateway_core::health;
@@ -35,7 +35,7 @@ const TABLE: &str = "account";
 pub enum AccountsError {
     /// Fields that are refused.
     #[error("some fields are refused")]
-    Invalid(Vec<FieldError>),
+    Invalid(FieldErrors),
     /// No such account.
     #[error("no such account")]
     NotFound,

@@ -4,7 +4,7 @@
 //! opens nothing after [`cache::FRESH_MS`], and hardly ever so long: see [`Changed`]. Reads and writes `user`, `session`, `management_token`, `setting`; writes
 //! the first `team` and `member` of a new user.
 
-use crate::{input::Problems, signals::Listener};
+use crate::{fields::FieldErrors, signals::Listener};
 use cache::Cache;
 use credential::Pepper;
 use password::Pool;
@@ -67,7 +67,7 @@ pub struct Config {
 pub enum AuthError {
     /// What was typed breaks a rule.
     #[error(transparent)]
-    Invalid(#[from] Problems),
+    Invalid(#[from] FieldErrors),
     /// Unknown user, wrong password or disabled user: which of them is not told.
     #[error("e-mail address or password is wrong")]
     WrongCredentials,

@@ -11,7 +11,7 @@ mod snapshot;
 pub use admin::{NewModel, NewPrice, Prices};
 pub use snapshot::{ModelInfo, PriceRow};
 
-use crate::{fields::FieldError, signals::Signals, stamp};
+use crate::{fields::FieldErrors, signals::Signals, stamp};
 use gateway_core::pricing::PriceSheet;
 use parking_lot::RwLock;
 use sea_orm::{DatabaseConnection, DbErr};
@@ -25,7 +25,7 @@ const AREA: &str = "catalog";
 pub enum CatalogError {
     /// Fields that are refused.
     #[error("some fields are refused")]
-    Invalid(Vec<FieldError>),
+    Invalid(FieldErrors),
     /// There is a model of this name.
     #[error("there is a model of this name")]
     Taken,

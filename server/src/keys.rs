@@ -6,7 +6,7 @@
 use crate::auth::Changed;
 use crate::auth::cache::Cache;
 use crate::auth::credential::Pepper;
-use crate::input::Problems;
+use crate::fields::FieldErrors;
 use crate::signals::Listener;
 use entity::{api_key, key_secret};
 use parking_lot::Mutex;
@@ -45,7 +45,7 @@ pub enum KeyError {
     Revoked,
     /// What was typed breaks a rule.
     #[error(transparent)]
-    Invalid(#[from] Problems),
+    Invalid(#[from] FieldErrors),
     /// The system gives no randomness.
     #[error("the machine failed to draw randomness")]
     Randomness,

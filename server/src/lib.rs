@@ -17,7 +17,6 @@ pub mod dashboard;
 pub mod error;
 pub mod fields;
 pub mod http;
-pub mod input;
 pub mod keys;
 pub mod ledger;
 pub mod limits;

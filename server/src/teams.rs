@@ -4,7 +4,7 @@
 //! belongs there; a foreign team is not found, never forbidden. Reads and writes `team` and `member`, reads `user`.
 
 use crate::auth::{Changed, Person};
-use crate::input::Problems;
+use crate::fields::FieldErrors;
 use entity::{member, team};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
@@ -33,7 +33,7 @@ pub enum TeamError {
     LastOwner,
     /// What was typed breaks a rule.
     #[error(transparent)]
-    Invalid(#[from] Problems),
+    Invalid(#[from] FieldErrors),
     /// The database failed.
     #[error(transparent)]
     Database(#[from] DbErr),

@@ -31,7 +31,7 @@ const LAYERS: [&[&str]; 20] = [
     &["mail"],
     &["alerts", "stamp"],
     &["secrets", "signals"],
-    &["clock", "csv", "fields", "input", "telemetry"],
+    &["clock", "csv", "fields", "telemetry"],
 ];
 
 /// The lowest module that is not an area, and the highest below the areas: the areas lie between.

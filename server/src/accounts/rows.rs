@@ -77,7 +77,7 @@ impl Fleet {
         check::check_numbers(&new.standing, &new.grants, &mut errors);
         let reach = check::reach(new, self.inner.clients.guard(), &mut errors);
         errors.finish().map_err(AccountsError::Invalid)?;
-        let reach = reach.ok_or_else(|| AccountsError::Invalid(Vec::new()))?;
+        let reach = reach.ok_or_else(|| AccountsError::Invalid(FieldErrors::default()))?;
         let id = clock::new_id();
         let sealed = self.seal(id, &reach.base_url, &reach.secret, reach.proxy.as_ref())?;
         let row = new_row(id, new, &reach, sealed);

@@ -68,7 +68,7 @@ fn verdict(mark: Mark, fault: Fault) -> Verdict {
 
 fn fields(error: AccountsError) -> Vec<&'static str> {
     match error {
-        AccountsError::Invalid(errors) => errors.iter().map(|error| error.field).collect(),
+        AccountsError::Invalid(errors) => errors.0.iter().map(|error| error.field).collect(),
         other => panic!("another error: {other}"),
     }
 }

@@ -81,7 +81,7 @@ impl Fleet {
         let mut errors = FieldErrors::default();
         let reach = check::reach(new, clients.guard(), &mut errors);
         errors.finish().map_err(AccountsError::Invalid)?;
-        let reach = reach.ok_or_else(|| AccountsError::Invalid(Vec::new()))?;
+        let reach = reach.ok_or_else(|| AccountsError::Invalid(FieldErrors::default()))?;
         let client = clients.get(reach.proxy.as_ref())?;
         let authorization = upstream::authorization(&reach.secret, &reach.auth_scheme)
             .ok()

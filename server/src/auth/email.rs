@@ -3,7 +3,7 @@
 //! Invariant: what passes is lower case and has one `@` between a name and a host. Deliberately simple: only a mail
 //! that arrives proves an address. Pure.
 
-use crate::input::Reason;
+use crate::fields::Reason;
 
 const MAX: usize = 254;
 const LOCAL_MAX: usize = 64;

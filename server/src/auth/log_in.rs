@@ -5,7 +5,7 @@
 
 use super::session::end_others;
 use super::{Auth, AuthError, Person, Session, SignedIn, Visitor, email, password};
-use crate::input::Problems;
+use crate::fields::FieldErrors;
 use entity::user;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, TransactionTrait};
@@ -110,8 +110,8 @@ impl Auth {
     }
 }
 
-fn check_new(password: &str, email: &str) -> Result<(), Problems> {
-    password::check(password, email).map_err(|reason| Problems::one("password", reason))
+fn check_new(password: &str, email: &str) -> Result<(), FieldErrors> {
+    password::check(password, email).map_err(|reason| FieldErrors::one("password", reason))
 }
 
 async fn store_hash(db: &impl ConnectionTrait, user_id: i64, hash: String) -> Result<(), DbErr> {

@@ -4,7 +4,7 @@
 //! wait, so that a flood of log-ins cannot starve the relay. argon2id, RFC 9106; parameters after OWASP.
 
 use super::AuthError;
-use crate::input::Reason;
+use crate::fields::Reason;
 use argon2::password_hash::PasswordHasher;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, Version};

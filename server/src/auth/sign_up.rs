@@ -5,7 +5,7 @@
 
 use super::{Auth, AuthError, Person, SignedIn, Visitor, email, password};
 use crate::clock;
-use crate::input::{NAME_MAX, Problems};
+use crate::fields::{FieldErrors, NAME_MAX};
 use entity::{member, setting, team, user};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
@@ -89,12 +89,12 @@ impl Auth {
     }
 
     async fn prepare(&self, new: NewUser<'_>) -> Result<Ready, AuthError> {
-        let mut problems = Problems::default();
+        let mut errors = FieldErrors::default();
         let email = email::parse(new.email);
-        problems.note("email", email.as_ref().map(|_| ()).map_err(Clone::clone));
+        errors.note("email", email.as_ref().map(|_| ()).map_err(Clone::clone));
         let email = email.unwrap_or_default();
-        problems.note("password", password::check(new.password, &email));
-        problems.into_result()?;
+        errors.note("password", password::check(new.password, &email));
+        errors.finish()?;
         let password_hash = self.0.passwords.hash(new.password.to_owned()).await?;
         Ok(Ready { email, password_hash })
     }

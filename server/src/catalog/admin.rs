@@ -182,7 +182,7 @@ fn price_row(
     sheet: Option<&PriceSheet>,
     actor_id: i64,
 ) -> Result<price::ActiveModel, CatalogError> {
-    let sheet = sheet.ok_or_else(|| CatalogError::Invalid(Vec::new()))?;
+    let sheet = sheet.ok_or_else(|| CatalogError::Invalid(FieldErrors::default()))?;
     Ok(price::ActiveModel {
         id: Set(clock::new_id()),
         model: Set(model.to_owned()),

@@ -172,7 +172,7 @@ async fn every_wrong_field_of_a_model_is_named() {
     let CatalogError::Invalid(errors) = catalog.add_model(&new, 7).await.unwrap_err() else {
         panic!("another error");
     };
-    let fields: Vec<_> = errors.iter().map(|error| error.field).collect();
+    let fields: Vec<_> = errors.0.iter().map(|error| error.field).collect();
     let wrong = [
         "id",
         "dialects",

@@ -7,14 +7,13 @@ use crate::{
     auth::AuthError,
     billing::BillingError,
     catalog::CatalogError,
-    fields,
-    input::Problems,
+    fields::FieldErrors,
     keys::KeyError,
     ledger::{AdjustError, LedgerError},
     secrets::SecretsError,
     teams::TeamError,
 };
-use frontend::api::{ApiError, Code, FieldError};
+use frontend::api::{self, ApiError, Code};
 use sea_orm::DbErr;
 
 /// A refusal on its way to people: what they are told, and what stays in the log.
@@ -81,27 +80,17 @@ impl From<LedgerError> for Refusal {
     }
 }
 
-impl From<Problems> for Refusal {
-    fn from(problems: Problems) -> Self {
-        let fields = problems.0.into_iter().map(|problem| FieldError {
-            field: problem.field.to_owned(),
-            message: problem.reason.to_string(),
-        });
-        invalid(fields.collect())
-    }
-}
-
-impl From<Vec<fields::FieldError>> for Refusal {
-    fn from(errors: Vec<fields::FieldError>) -> Self {
-        let fields = errors.into_iter().map(|error| FieldError {
+impl From<FieldErrors> for Refusal {
+    fn from(errors: FieldErrors) -> Self {
+        let fields = errors.0.into_iter().map(|error| api::FieldError {
             field: error.field.to_owned(),
-            message: error.reason,
+            message: error.reason.to_string(),
         });
         invalid(fields.collect())
     }
 }
 
-fn invalid(fields: Vec<FieldError>) -> Refusal {
+fn invalid(fields: Vec<api::FieldError>) -> Refusal {
     let error = ApiError {
         fields,
         ..ApiError::new(Code::Invalid)
@@ -112,7 +101,7 @@ fn invalid(fields: Vec<FieldError>) -> Refusal {
 impl From<AuthError> for Refusal {
     fn from(error: AuthError) -> Self {
         match error {
-            AuthError::Invalid(problems) => problems.into(),
+            AuthError::Invalid(errors) => errors.into(),
             AuthError::WrongCredentials => {
                 ApiError::because(Code::Unauthenticated, "The e-mail address or the password is wrong.").into()
             }
@@ -153,7 +142,7 @@ impl From<TeamError> for Refusal {
                 }
                 .into()
             }
-            TeamError::Invalid(problems) => problems.into(),
+            TeamError::Invalid(errors) => errors.into(),
             TeamError::Database(error) => error.into(),
         }
     }
@@ -165,7 +154,7 @@ impl From<KeyError> for Refusal {
             KeyError::NotFound => Code::NotFound.into(),
             KeyError::Forbidden => Code::Forbidden.into(),
             KeyError::Revoked => ApiError::because(Code::Conflict, "The key is revoked and stays as it is.").into(),
-            KeyError::Invalid(problems) => problems.into(),
+            KeyError::Invalid(errors) => errors.into(),
             KeyError::Randomness => Self::ours(Code::Internal, error),
             KeyError::Database(error) => error.into(),
         }

@@ -163,7 +163,7 @@ impl Principal {
             .await;
         let opened = changed.map_err(|error| match error {
             AuthError::WrongCredentials => ApiError::field("current", WRONG_PASSWORD).into(),
-            AuthError::Invalid(problems) => renamed(problems, "password", "new"),
+            AuthError::Invalid(errors) => renamed(errors, "password", "new"),
             other => Refusal::from(other),
         })?;
         self.record_self(&session.person, "user.change_password").await?;
@@ -221,10 +221,10 @@ impl Principal {
     }
 }
 
-/// `problems` with the field `from` called `to`, as in the form.
-fn renamed(mut problems: crate::input::Problems, from: &str, to: &'static str) -> Refusal {
-    for problem in problems.0.iter_mut().filter(|problem| problem.field == from) {
-        problem.field = to;
+/// `errors` with the field `from` called `to`, as in the form.
+fn renamed(mut errors: crate::fields::FieldErrors, from: &str, to: &'static str) -> Refusal {
+    for error in errors.0.iter_mut().filter(|error| error.field == from) {
+        error.field = to;
     }
-    problems.into()
+    errors.into()
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: an IPv4 address is the same whether it is written as IPv4 or mapped into IPv6. Pure.
 
-use crate::input::Reason;
+use crate::fields::Reason;
 use ipnet::{IpNet, Ipv4Net};
 use std::net::IpAddr;
 

@@ -6,7 +6,7 @@
 use super::{KeyError, KeyMade, KeyPatch, KeyRow, KeySettings, Keys};
 use crate::auth::Changed;
 use crate::clock;
-use crate::input::{Problems, Reason};
+use crate::fields::{FieldErrors, Reason};
 use crate::teams::{Right, Role, TeamScope};
 use entity::{api_key, member, user};
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
@@ -180,7 +180,7 @@ impl Keys {
         if may_use {
             Ok(())
         } else {
-            Err(Problems::one("member", Reason::NoSuchMember).into())
+            Err(FieldErrors::one("member", Reason::NoSuchMember).into())
         }
     }
 }

@@ -7,7 +7,7 @@ use super::manage::{Change, demand};
 use super::{KEY_PREFIX, KeyError, KeyMade, Keys, PEPPER_VERSION};
 use crate::auth::Changed;
 use crate::auth::credential::{self, Fresh};
-use crate::input::{Problems, Reason};
+use crate::fields::{FieldErrors, Reason};
 use crate::teams::TeamScope;
 use entity::key_secret;
 use sea_orm::sea_query::Expr;
@@ -37,7 +37,7 @@ impl Keys {
                 min: 0,
                 max: OVERLAP_MAX_S,
             };
-            return Err(Problems::one("overlap_s", reason).into());
+            return Err(FieldErrors::one("overlap_s", reason).into());
         }
         demand(scope, &self.find(scope, key_id).await?, Change::Tighten)?;
         let transaction = self.0.db.begin().await?;

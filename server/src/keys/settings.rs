@@ -3,7 +3,7 @@
 //! Invariant: what is stored passed every check; nothing is stored when one field is refused. Pure.
 
 use super::address;
-use crate::input::{Problems, RATE_MAX, Reason, TOKEN_RATE_MAX, check_cap, check_limit, check_name};
+use crate::fields::{FieldErrors, RATE_MAX, Reason, TOKEN_RATE_MAX, check_cap, check_limit, check_name};
 use entity::api_key;
 use gateway_core::ledger::Caps;
 use gateway_core::money::Nano;
@@ -63,29 +63,29 @@ impl KeySettings {
     }
 
     /// Trims what was typed and refuses what breaks a rule; the end is looked at only when it is new.
-    pub(super) fn check(&mut self, is_new_end: bool, now_ms: i64) -> Result<(), Problems> {
-        let mut problems = Problems::default();
+    pub(super) fn check(&mut self, is_new_end: bool, now_ms: i64) -> Result<(), FieldErrors> {
+        let mut errors = FieldErrors::default();
         self.name = self.name.trim().to_owned();
         self.models
             .iter_mut()
             .for_each(|pattern| *pattern = pattern.trim().to_owned());
-        problems.note("name", check_name(&self.name));
-        problems.note("models", check_patterns(&self.models));
+        errors.note("name", check_name(&self.name));
+        errors.note("models", check_patterns(&self.models));
         for (field, cap) in [
             ("cap_day", self.caps.day),
             ("cap_month", self.caps.month),
             ("cap_total", self.caps.total),
         ] {
-            problems.note(field, check_cap(nano(cap)));
+            errors.note(field, check_cap(nano(cap)));
         }
-        problems.note("rpm", check_limit(self.rates.rpm, RATE_MAX));
-        problems.note("tpm", check_limit(self.rates.tpm, TOKEN_RATE_MAX));
-        problems.note("max_in_flight", check_limit(self.rates.max_in_flight, RATE_MAX));
-        problems.note("allowed_ips", self.check_ranges());
+        errors.note("rpm", check_limit(self.rates.rpm, RATE_MAX));
+        errors.note("tpm", check_limit(self.rates.tpm, TOKEN_RATE_MAX));
+        errors.note("max_in_flight", check_limit(self.rates.max_in_flight, RATE_MAX));
+        errors.note("allowed_ips", self.check_ranges());
         if is_new_end && self.expires_at_ms.is_some_and(|end| end <= now_ms) {
-            problems.note("expires_at", Err(Reason::InThePast));
+            errors.note("expires_at", Err(Reason::InThePast));
         }
-        problems.into_result()
+        errors.finish()
     }
 
     fn check_ranges(&mut self) -> Result<(), Reason> {
@@ -274,8 +274,8 @@ mod tests {
             expires_at_ms: Some(NOW),
             ..KeySettings::named("")
         };
-        let problems = settings.check(true, NOW).unwrap_err();
-        let fields: Vec<_> = problems.0.iter().map(|problem| problem.field).collect();
+        let errors = settings.check(true, NOW).unwrap_err();
+        let fields: Vec<_> = errors.0.iter().map(|error| error.field).collect();
         assert_eq!(
             fields,
             [

@@ -4,7 +4,7 @@
 
 use super::{Right, Role, TeamError, TeamScope};
 use crate::auth::Changed;
-use crate::input::{Problems, Reason, check_cap};
+use crate::fields::{FieldErrors, Reason, check_cap};
 use entity::{member, user};
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, EntityTrait,
@@ -175,17 +175,17 @@ async fn keep_an_owner(db: &impl ConnectionTrait, scope: &TeamScope, leaving: &m
 }
 
 impl MemberPatch {
-    fn check(&self) -> Result<Option<Role>, Problems> {
-        let mut problems = Problems::default();
+    fn check(&self) -> Result<Option<Role>, FieldErrors> {
+        let mut errors = FieldErrors::default();
         let role = self
             .role
             .as_deref()
             .map(|name| Role::parse(name).ok_or_else(|| Reason::NotARole(name.to_owned())));
         let role = role.transpose();
-        problems.note("role", role.as_ref().map(|_| ()).map_err(Clone::clone));
-        problems.note("cap_day", check_cap(self.cap_day.flatten()));
-        problems.note("cap_month", check_cap(self.cap_month.flatten()));
-        problems.into_result()?;
+        errors.note("role", role.as_ref().map(|_| ()).map_err(Clone::clone));
+        errors.note("cap_day", check_cap(self.cap_day.flatten()));
+        errors.note("cap_month", check_cap(self.cap_month.flatten()));
+        errors.finish()?;
         Ok(role.unwrap_or_default())
     }
 }

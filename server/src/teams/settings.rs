@@ -4,7 +4,7 @@
 
 use super::{Right, TeamError, TeamRow, TeamScope};
 use crate::auth::Changed;
-use crate::input::{Problems, RATE_MAX, Reason, TOKEN_RATE_MAX, check_cap, check_limit, check_name};
+use crate::fields::{FieldErrors, RATE_MAX, Reason, TOKEN_RATE_MAX, check_cap, check_limit, check_name};
 use entity::team;
 use sea_orm::{ActiveModelTrait, ActiveValue, DatabaseConnection, EntityTrait, Set, TransactionTrait};
 
@@ -26,15 +26,15 @@ pub struct TeamPatch {
 }
 
 impl TeamPatch {
-    fn check(&self) -> Result<(), Problems> {
-        let mut problems = Problems::default();
-        problems.note("name", self.name.as_deref().map_or(Ok(()), check_name));
-        problems.note("time_zone", self.time_zone.as_deref().map_or(Ok(()), check_time_zone));
-        problems.note("cap_day", check_cap(self.cap_day.flatten()));
-        problems.note("cap_month", check_cap(self.cap_month.flatten()));
-        problems.note("rpm", check_limit(self.rpm.flatten(), RATE_MAX));
-        problems.note("tpm", check_limit(self.tpm.flatten(), TOKEN_RATE_MAX));
-        problems.into_result()
+    fn check(&self) -> Result<(), FieldErrors> {
+        let mut errors = FieldErrors::default();
+        errors.note("name", self.name.as_deref().map_or(Ok(()), check_name));
+        errors.note("time_zone", self.time_zone.as_deref().map_or(Ok(()), check_time_zone));
+        errors.note("cap_day", check_cap(self.cap_day.flatten()));
+        errors.note("cap_month", check_cap(self.cap_month.flatten()));
+        errors.note("rpm", check_limit(self.rpm.flatten(), RATE_MAX));
+        errors.note("tpm", check_limit(self.tpm.flatten(), TOKEN_RATE_MAX));
+        errors.finish()
     }
 }
 
@@ -100,10 +100,8 @@ mod tests {
             rpm: Some(Some(RATE_MAX + 1)),
             tpm: None,
         };
-        let Err(problems) = patch.check() else {
-            panic!("accepted")
-        };
-        let fields: Vec<_> = problems.0.iter().map(|problem| problem.field).collect();
+        let Err(errors) = patch.check() else { panic!("accepted") };
+        let fields: Vec<_> = errors.0.iter().map(|error| error.field).collect();
         assert_eq!(fields, ["name", "time_zone", "cap_day", "rpm"]);
     }
 

@@ -6,7 +6,7 @@ use sea_orm::{
     TransactionTrait,
 };
 use server::auth::{ABSOLUTE_MS, AuthError, CONFIRMED_MS, IDLE_MS, NewUser, Person, SignedIn, UserMade};
-use server::input::Reason;
+use server::fields::Reason;
 use server::{cli, clock, teams};
 
 async fn sign_up(place: &Place, email: &str, is_first: bool) -> Result<(SignedIn, UserMade), AuthError> {
@@ -64,16 +64,16 @@ async fn a_refused_sign_up_leaves_nothing_behind() {
             email: "nobody",
             password: "password1",
         };
-        let Err(AuthError::Invalid(problems)) = place
+        let Err(AuthError::Invalid(errors)) = place
             .auth
             .sign_up(new, &visitor("203.0.113.7", clock::now_ms()), false)
             .await
         else {
             panic!("accepted")
         };
-        let fields: Vec<_> = problems.0.iter().map(|problem| problem.field).collect();
+        let fields: Vec<_> = errors.0.iter().map(|error| error.field).collect();
         assert_eq!(fields, ["email", "password"]);
-        assert_eq!(problems.0[1].reason, Reason::CommonPassword);
+        assert_eq!(errors.0[1].reason, Reason::CommonPassword);
     }
 }
 
