@@ -1,6 +1,7 @@
 //! Opening the database: a SQLite file or Postgres, its tables up to date.
 //!
-//! Invariant: SQLite writes ahead and waits for other writers instead of failing. Creates the data directory and the file;
+//! Invariant: SQLite writes ahead and waits for other writers instead of failing; on Postgres nobody holds or waits for a
+//! lock for good. Creates the data directory and the file;
 //! runs migrations.
 
 use super::StartError;
@@ -47,6 +48,13 @@ pub async fn open(storage: &Storage) -> Result<DatabaseConnection, DbErr> {
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .sqlx_logging(false)
+        .map_sqlx_postgres_opts(|postgres| {
+            postgres.options([
+                // A process that froze in a transaction holds locks that others wait for.
+                ("idle_in_transaction_session_timeout", "30s"),
+                ("lock_timeout", "10s"),
+            ])
+        })
         .map_sqlx_sqlite_opts(|sqlite| {
             sqlite
                 .journal_mode(SqliteJournalMode::Wal)

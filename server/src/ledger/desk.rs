@@ -33,6 +33,8 @@ const RECALL_EVERY: Duration = Duration::from_millis(50);
 const TIDY_EVERY: Duration = Duration::from_secs(1);
 /// How long a lease is remembered after its period.
 const KEPT_MS: i64 = 86_400_000;
+/// Buckets read with one statement.
+const MAX_READ: usize = 1_000;
 /// How often a grant is tried that others get ahead of.
 const TRIES: usize = 4;
 /// The topic on which nodes talk of rights, and the two things they say: give back what you do not use; I have given back.
@@ -314,7 +316,7 @@ impl Clerk<'_> {
                 Origin::Sqlite(_) => return Err(AskError::Fenced),
             };
             let within = format!("{}s", ANSWER_WITHIN.as_secs());
-            let options = options.options([("statement_timeout", within)]);
+            let options = options.options([("statement_timeout", &within), ("lock_timeout", &within)]);
             self.connection = Some(PgConnection::connect_with(&options).await?);
         }
         self.connection.as_mut().ok_or(AskError::TimedOut)
@@ -325,7 +327,12 @@ impl Clerk<'_> {
             return Ok(BTreeMap::new());
         }
         let ids: Vec<i64> = needs.keys().copied().collect();
-        let (mut found, nodes) = self.read(&ids).await?;
+        let (mut found, mut nodes) = (BTreeMap::new(), 1);
+        for ids in ids.chunks(MAX_READ) {
+            let (mut part, count) = self.read(ids).await?;
+            found.append(&mut part);
+            nodes = nodes.max(count);
+        }
         for (id, need) in needs.iter().filter(|(_, need)| need.all > Nano::ZERO) {
             self.settle_doubt(*id).await?;
             for _ in 0..TRIES {

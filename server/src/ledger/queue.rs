@@ -94,13 +94,18 @@ impl Queue {
         Some(self.rest)
     }
 
-    /// Everything queued, and the number of the first.
-    pub fn take(&mut self) -> (Vec<Op>, u64) {
+    /// The first of what is queued, at most `most`, and the number of the first.
+    pub fn take(&mut self, most: usize) -> (Vec<Op>, u64) {
         self.rest = Rest::Working;
-        self.has_hold = false;
-        let ops = std::mem::take(&mut self.ops);
-        let first = self.last + 1 - ops.len() as u64;
-        (ops, first)
+        let first = self.last + 1 - self.ops.len() as u64;
+        if self.ops.len() <= most {
+            self.has_hold = false;
+            return (std::mem::take(&mut self.ops), first);
+        }
+        // What is left does not wait for more.
+        self.has_hold = true;
+        let left = self.ops.split_off(most);
+        (std::mem::replace(&mut self.ops, left), first)
     }
 
     /// The ends of holds that were queued after the operation numbered `after`.
@@ -116,5 +121,36 @@ impl Queue {
     /// What was taken is written.
     pub fn written(&mut self) {
         self.oldest = (!self.ops.is_empty()).then(Instant::now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gateway_core::{
+        ledger::{Bucket, Kind, Period, Series},
+        money::Nano,
+    };
+    use std::sync::Arc;
+
+    #[test]
+    fn a_long_queue_is_taken_in_parts_one_after_another() {
+        let bucket = Arc::new(Bucket {
+            id: 1,
+            series: Series::key(1, 2, Kind::Total),
+            period: Period::ALWAYS,
+            zone: "UTC".to_owned(),
+        });
+        let mut queue = Queue::new();
+        for nano in 0..7 {
+            queue.push(Op::Back(Arc::clone(&bucket), Nano(nano)));
+        }
+        let mut parts = Vec::new();
+        while queue.rest().is_none() {
+            let (ops, first) = queue.take(3);
+            parts.push((ops.len(), first));
+        }
+        assert_eq!(parts, [(3, 1), (3, 4), (1, 7)]);
+        assert_eq!((queue.last(), queue.len()), (7, 0));
     }
 }

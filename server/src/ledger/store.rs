@@ -15,6 +15,12 @@ use sea_orm::{
 };
 use std::path::PathBuf;
 
+/// After how long the database gives up a transaction in which nothing is said: whoever froze in it holds locks.
+const FROZEN_AFTER: &str = "10s";
+/// How long what is not the journal's waits for a lock, and takes for a statement, by the database's clock.
+const LOCK_WITHIN: &str = "2s";
+const STATEMENT_WITHIN: &str = "60s";
+
 /// The last group a node has written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Marker {
@@ -62,11 +68,14 @@ impl Origin {
             }
             DatabaseBackend::Postgres => {
                 let options = db.get_postgres_connection_pool().connect_options().as_ref().clone();
-                Ok(Self::Postgres(Box::new(
-                    options
-                        .options([("synchronous_commit", "on")])
-                        .disable_statement_logging(),
-                )))
+                // A group waits for its locks as long as it is let; who else stands in its way does not do so for long.
+                let options = options.options([
+                    ("synchronous_commit", "on"),
+                    ("idle_in_transaction_session_timeout", FROZEN_AFTER),
+                    ("lock_timeout", "0"),
+                    ("statement_timeout", "0"),
+                ]);
+                Ok(Self::Postgres(Box::new(options.disable_statement_logging())))
             }
             other => Err(DbErr::BackendNotSupported {
                 db: other.as_str(),
@@ -81,7 +90,7 @@ impl Origin {
         matches!(self, Self::Postgres(_))
     }
 
-    /// A pool of one connection.
+    /// A pool of one connection, for what is not a group.
     pub async fn connect_one(&self) -> Result<DatabaseConnection, LedgerError> {
         let failed = |error: sqlx::Error| DbErr::Conn(RuntimeErr::SqlxError(error.into()));
         Ok(match self {
@@ -92,8 +101,10 @@ impl Origin {
                 SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
             }
             Self::Postgres(options) => {
+                let limits = [("lock_timeout", LOCK_WITHIN), ("statement_timeout", STATEMENT_WITHIN)];
+                let options = PgConnectOptions::clone(options).options(limits);
                 let pool = PgPoolOptions::new().max_connections(1);
-                let pool = pool.connect_with(options.as_ref().clone()).await.map_err(failed)?;
+                let pool = pool.connect_with(options).await.map_err(failed)?;
                 SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
             }
         })

@@ -1,6 +1,7 @@
 //! The journal's side of the book: what to write, and what became of it.
 //!
-//! Invariant: what is taken is everything queued, so that once it is written every hold below its low-water mark is closed.
+//! Invariant: once what is taken is written every hold below its low-water mark is closed; so the mark rises only where
+//! everything queued is taken.
 //! No I/O.
 
 use super::Book;
@@ -16,6 +17,8 @@ use std::{
 };
 use tokio::sync::futures::Notified;
 
+/// Operations written in one group at most: after a long outage there are many.
+const MAX_GROUP: usize = 4_096;
 /// How often the lowest open hold is looked up.
 const LOW_WATER_EVERY: Duration = Duration::from_secs(1);
 
@@ -35,15 +38,15 @@ impl Book {
         self.work.notified()
     }
 
-    /// Everything queued, or `None` if the ledger is closing and there is nothing: from then on nothing more is queued.
+    /// What is queued, as much of it as one group takes, or `None` if the ledger is closing and there is nothing: from then on nothing more is queued.
     pub fn take(&self) -> Option<Taken> {
         let mut state = self.state.lock();
         if state.queue.len() == 0 && state.is_closing {
             state.is_stopped = true;
             return None;
         }
-        let (ops, first) = state.queue.take();
-        if state.low_water_at.is_none_or(|at| at.elapsed() >= LOW_WATER_EVERY) {
+        let (ops, first) = state.queue.take(MAX_GROUP);
+        if state.queue.len() == 0 && state.low_water_at.is_none_or(|at| at.elapsed() >= LOW_WATER_EVERY) {
             state.low_water = state.engine.lowest_open().unwrap_or(state.last_id + 1);
             state.low_water_at = Some(Instant::now());
         }
@@ -186,6 +189,24 @@ mod tests {
             });
         }
         book
+    }
+
+    #[test]
+    fn the_low_water_mark_stays_while_ends_are_left_in_the_queue() {
+        let book = book();
+        let count = super::MAX_GROUP;
+        let holds: Vec<_> = (0..count)
+            .map(|_| book.admit(&ask(), ask().now_ms, false).unwrap())
+            .collect();
+        for hold in &holds {
+            book.settle(hold, Closing::default(), false);
+        }
+        let opens = book.take().unwrap();
+        assert_eq!(opens.ops.len(), count);
+        assert!(opens.low_water <= holds[0].id, "their ends are not written");
+        let ends = book.take().unwrap();
+        assert_eq!((ends.ops.len(), ends.first), (count, count as u64 + 1));
+        assert!(ends.low_water > holds[count - 1].id);
     }
 
     #[test]
