@@ -27,6 +27,8 @@ pub struct Model {
     pub buckets: String,
     /// Unix milliseconds.
     pub created_at: i64,
+    /// Its number in the chain of entries.
+    pub batch: i64,
 }
 
 /// No relations: queries name what they join.

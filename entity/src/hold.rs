@@ -67,6 +67,8 @@ pub struct Model {
     pub finished_at: Option<i64>,
     /// The node that made it.
     pub node_id: i64,
+    /// The group of its node that ended it; 0 while it is open.
+    pub batch: i64,
 }
 
 /// No relations: queries name what they join.

@@ -12,6 +12,7 @@ pub mod cooldown;
 pub mod deployment;
 pub mod entry;
 pub mod hold;
+pub mod journal;
 pub mod key_secret;
 pub mod lease;
 pub mod management_token;

@@ -348,6 +348,20 @@ const TABLES: &[TableSpec] = &[
             ("started_at", Kind::Big, false),
             ("finished_at", Kind::Big, true),
             ("node_id", Kind::Big, false),
+            ("batch", Kind::Big, false),
+        ],
+    ),
+    (
+        "journal",
+        &["node_id", "batch"],
+        &[
+            ("node_id", Kind::Big, false),
+            ("batch", Kind::Big, false),
+            ("rows", Kind::Big, false),
+            ("last", Kind::Big, false),
+            ("digest", Kind::Bytes, false),
+            ("hash", Kind::Bytes, false),
+            ("content", Kind::Bytes, true),
         ],
     ),
     (
@@ -384,6 +398,7 @@ const TABLES: &[TableSpec] = &[
             ("hold_id", Kind::Big, true),
             ("buckets", Kind::Text, false),
             ("created_at", Kind::Big, false),
+            ("batch", Kind::Big, false),
         ],
     ),
     (

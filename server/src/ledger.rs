@@ -1,20 +1,24 @@
 //! The ledger: what may be spent is decided in memory, what was spent is written down in groups.
 //!
 //! Invariant: no byte of an answer leaves before its hold is durable; every hold ends once; a refusal changes nothing.
-//! Reads and writes `hold`, `bucket`, `carried`, `usage_hour`, `entry`, `node`, `lease` and the setting `retention`.
+//! Reads and writes `hold`, `bucket`, `carried`, `usage_hour`, `entry`, `journal`, `node`, `lease` and the setting `retention`.
 
 mod adjust;
 mod batch;
 mod book;
 mod buckets;
+mod chain;
 mod desk;
 mod export;
+mod heads;
 mod hold;
 mod journal;
+mod links;
 mod listen;
 mod load;
 mod lock;
 mod node;
+mod once;
 mod postgres;
 mod progress;
 mod pulse;
@@ -37,13 +41,14 @@ pub use load::Spent;
 pub use lock::{Guard, LockError, lock};
 pub use node::{DB_NOW_MS, Node};
 pub use retention::prune;
-pub use verify::{Report, VerifyError, verify};
+pub use verify::{Report, VerifyError, verify, verify_beside};
 pub use wallet::{Balance, Grant};
 
 use crate::{clock, signals::Signals};
 use book::{Book, Missed};
 use desk::{Answer, Desk};
 use gateway_core::{money::Nano, usage::Usage};
+use heads::Heads;
 use pulse::DbClock;
 use sea_orm::{Condition, DatabaseConnection, DbErr};
 use std::{
@@ -169,6 +174,9 @@ pub enum LedgerError {
     /// The wallet cannot count that much.
     #[error("the wallet cannot count that much")]
     TooLarge,
+    /// The database did not say in time whether it has written an entry. It is found out in the background, and memory follows.
+    #[error("it is not known yet whether this was written: look at the balance before you try again")]
+    Unsure,
     /// As many nodes serve from the database as there can be.
     #[error("too many processes serve from the database")]
     Crowded,
@@ -193,6 +201,7 @@ struct Inner {
     book: Arc<Book>,
     clock: Arc<DbClock>,
     desk: Arc<Desk>,
+    heads: Arc<Heads>,
     /// Held while a series is loaded or a wallet changes, so that no entry is counted twice.
     loading: Arc<tokio::sync::Mutex<()>>,
 }
@@ -221,7 +230,13 @@ impl Ledger {
         let clock = Arc::new(DbClock::new(me.now_ms));
         let book = Arc::new(Book::new(&me, is_shared));
         let home = config.home.clone();
-        journal::start(origin.clone(), home.clone(), me, Arc::clone(&book))?;
+        let heads = Heads::open(db, home.data_dir.as_deref()).await?;
+        journal::start(
+            origin.clone(),
+            home.clone(),
+            me,
+            (Arc::clone(&book), Arc::clone(&heads)),
+        )?;
         let (desk, asks) = Desk::new(signals.clone());
         let ledger = Self {
             inner: Arc::new(Inner {
@@ -231,6 +246,7 @@ impl Ledger {
                 book: Arc::clone(&book),
                 clock: Arc::clone(&clock),
                 desk: Arc::clone(&desk),
+                heads,
                 loading: Arc::new(tokio::sync::Mutex::new(())),
             }),
         };

@@ -82,13 +82,13 @@ async fn user(config: &Config, command: UserCommand) -> anyhow::Result<String> {
 
 async fn verify(config: &Config) -> anyhow::Result<ExitCode> {
     let office = Office::open(&config.storage).await?;
-    let report = ledger::verify(&office.db).await?;
+    let report = ledger::verify_beside(&office.db, &config.storage.data_dir).await?;
     for difference in &report.differences {
         println!("{difference}");
     }
     println!(
-        "{} holds checked, {} open, {} estimates",
-        report.checked, report.open, report.estimates
+        "{} holds checked, {} open, {} estimates, in {} groups",
+        report.checked, report.open, report.estimates, report.groups
     );
     println!("{} differences", report.difference_count);
     Ok(if report.difference_count == 0 {

@@ -9,12 +9,16 @@ mod harness;
 mod adjust;
 #[path = "ledger/admission.rs"]
 mod admission;
+#[path = "ledger/chain.rs"]
+mod chain;
 #[path = "ledger/cluster.rs"]
 mod cluster;
 #[path = "ledger/crash.rs"]
 mod crash;
 #[path = "ledger/cut.rs"]
 mod cut;
+#[path = "ledger/doubt.rs"]
+mod doubt;
 #[path = "ledger/export.rs"]
 mod export;
 #[path = "ledger/kill.rs"]

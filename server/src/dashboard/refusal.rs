@@ -74,7 +74,7 @@ impl From<LedgerError> for Refusal {
     fn from(error: LedgerError) -> Self {
         match error {
             LedgerError::Database(error) => error.into(),
-            LedgerError::Down(_) => Self::ours(Code::Unavailable, error),
+            LedgerError::Down(_) | LedgerError::Unsure => Self::ours(Code::Unavailable, error),
             other => Self::ours(Code::Internal, other),
         }
     }

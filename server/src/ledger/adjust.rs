@@ -3,15 +3,23 @@
 //!
 //! Invariant: a hold stays as it was posted; its charge less its corrections is never below zero nor above what was set aside
 //! or posted. The entry and the sums it changes are written in one transaction, and a correction that was just made is not
-//! made again. Roll-ups stay what was posted. Reads `hold`; writes `entry` and `bucket`.
+//! made again. Roll-ups stay what was posted. Reads `hold`; writes `entry`, `journal` and `bucket`.
 
-use super::{Ledger, LedgerError, batch::State, desk, recover::path};
+use super::{
+    Ledger, LedgerError,
+    batch::State,
+    desk,
+    links::{self, Head},
+    once::{self, Attempt},
+    recover::path,
+    wallet::immediate,
+};
 use crate::clock;
 use entity::{bucket, entry, hold};
 use gateway_core::{ledger::Kind, money::Nano};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set,
-    TransactionOptions, TransactionTrait,
+    ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    TransactionTrait,
     sea_query::{Expr, ExprTrait},
 };
 
@@ -79,9 +87,18 @@ impl From<DbErr> for AdjustError {
     }
 }
 
+impl Attempt for AdjustError {
+    fn is_final(&self) -> bool {
+        match self {
+            Self::Ledger(error) => error.is_final(),
+            _ => true,
+        }
+    }
+}
+
 /// What a transaction came to.
 enum Written {
-    New(Adjusted, Path),
+    New(Adjusted, Box<Path>, Head),
     Repeat(Adjusted),
 }
 
@@ -93,35 +110,40 @@ impl Ledger {
     /// [`AdjustError`]; nothing has changed then.
     pub async fn adjust(&self, adjustment: Adjustment) -> Result<Adjusted, AdjustError> {
         let ledger = self.clone();
-        let adjusted = tokio::spawn(async move { ledger.write_adjustment(adjustment).await });
-        adjusted
-            .await
-            .map_err(|error| LedgerError::from(std::io::Error::from(error)))?
+        once::answered(async move { ledger.write_adjustment(adjustment).await }).await
     }
 
     async fn write_adjustment(&self, adjustment: Adjustment) -> Result<Adjusted, AdjustError> {
         let inner = &self.inner;
-        let _loading = inner.loading.lock().await;
+        let _loading = self.lock_wallets().await?;
         let now_ms = clock::now_ms();
         let entry_id = inner.book.next_id(now_ms);
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(sea_orm::SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        let transaction = inner.db.begin_with_options(options).await?;
-        let (adjusted, path) = match write(&transaction, &adjustment, entry_id, now_ms).await? {
-            Written::New(adjusted, path) => (adjusted, path),
+        let attempt = || try_write(&inner.db, &adjustment, entry_id, now_ms);
+        let (adjusted, path, head) = match self.once(entry_id, attempt).await? {
+            Written::New(adjusted, path, head) => (adjusted, path, head),
             Written::Repeat(adjusted) => return Ok(adjusted),
         };
-        transaction.commit().await?;
+        inner.heads.note(head.node, head.batch, head.hash);
         inner.book.with_engine(|engine| {
-            for bucket in path.caps {
-                engine.adjust(bucket, adjustment.amount);
+            for bucket in &path.caps {
+                engine.adjust(*bucket, adjustment.amount);
             }
         });
         self.note_credit(adjustment.team_id, path.wallet.id, adjustment.amount);
         Ok(adjusted)
     }
+}
+
+async fn try_write(
+    db: &DatabaseConnection,
+    adjustment: &Adjustment,
+    entry_id: i64,
+    now_ms: i64,
+) -> Result<Written, AdjustError> {
+    let transaction = db.begin_with_options(immediate()).await?;
+    let written = write(&transaction, adjustment, entry_id, now_ms).await?;
+    transaction.commit().await?;
+    Ok(written)
 }
 
 async fn write(
@@ -152,6 +174,21 @@ async fn write(
         .all(transaction)
         .await?;
     let charge = Nano(hold.posted - earlier.iter().map(|entry| entry.amount).sum::<i64>());
+    if let Some(mine) = earlier.iter().find(|entry| entry.id == entry_id) {
+        // An attempt of which the answer was lost.
+        let adjusted = Adjusted {
+            entry_id,
+            at_ms: mine.created_at,
+            charge,
+            is_repeat: false,
+        };
+        let head = links::of_entry(transaction, mine).await?;
+        return Ok(Written::New(
+            adjusted,
+            Box::new(path_of(transaction, &hold).await?),
+            head,
+        ));
+    }
     if let Some(newest) = earlier.last()
         && newest.amount == amount.0
         && newest.reason == adjustment.reason
@@ -173,7 +210,7 @@ async fn write(
     Nano(path.wallet.credit)
         .checked_add(amount)
         .ok_or(LedgerError::TooLarge)?;
-    insert(transaction, adjustment, &adjusted, &path.caps).await?;
+    let head = links::insert_entry(transaction, row(adjustment, &adjusted, &path.caps)).await?;
     let mut buckets = path.caps.clone();
     buckets.push(path.wallet.id);
     buckets.sort_unstable();
@@ -193,7 +230,7 @@ async fn write(
     if amount < Nano::ZERO {
         desk::recall_from_all(transaction, &buckets).await?;
     }
-    Ok(Written::New(adjusted, path))
+    Ok(Written::New(adjusted, Box::new(path), head))
 }
 
 /// What the hold costs once it is corrected.
@@ -232,24 +269,18 @@ async fn path_of(transaction: &DatabaseTransaction, hold: &hold::Model) -> Resul
     Ok(Path { wallet, caps })
 }
 
-async fn insert(
-    transaction: &DatabaseTransaction,
-    adjustment: &Adjustment,
-    adjusted: &Adjusted,
-    buckets: &[i64],
-) -> Result<(), DbErr> {
+fn row(adjustment: &Adjustment, adjusted: &Adjusted, buckets: &[i64]) -> entry::Model {
     let buckets: Vec<String> = buckets.iter().map(i64::to_string).collect();
-    let row = entry::ActiveModel {
-        id: Set(adjusted.entry_id),
-        team_id: Set(adjustment.team_id),
-        kind: Set(KIND.to_owned()),
-        amount: Set(adjustment.amount.0),
-        reason: Set(adjustment.reason.clone()),
-        actor_id: Set(adjustment.actor_id),
-        hold_id: Set(Some(adjustment.hold_id)),
-        buckets: Set(buckets.join(",")),
-        created_at: Set(adjusted.at_ms),
-    };
-    row.insert(transaction).await?;
-    Ok(())
+    entry::Model {
+        id: adjusted.entry_id,
+        team_id: adjustment.team_id,
+        kind: KIND.to_owned(),
+        amount: adjustment.amount.0,
+        reason: adjustment.reason.clone(),
+        actor_id: adjustment.actor_id,
+        hold_id: Some(adjustment.hold_id),
+        buckets: buckets.join(","),
+        created_at: adjusted.at_ms,
+        batch: 0,
+    }
 }

@@ -3,7 +3,10 @@
 //! Invariant: a batch names each hold, bucket and hour once, buckets and hours in ascending order; a hold that opened and
 //! ended in one batch is one row. Pure.
 
-use super::Closing;
+use super::{
+    Closing,
+    chain::{self, Hash, Link, Print},
+};
 use gateway_core::{
     ledger::{Bucket, Change, Legs, Posted},
     money::Nano,
@@ -108,6 +111,8 @@ pub(super) struct HoldRow {
     /// Whether the row is new: its hold was made in this batch.
     pub is_new: bool,
     pub model: Arc<str>,
+    /// The ids of its buckets, with commas between, and marks behind those it is under a lease in.
+    pub buckets: String,
     pub state: State,
     pub posted: i64,
     pub overrun: i64,
@@ -187,6 +192,8 @@ pub(super) struct Batch {
     pub holds: Vec<HoldRow>,
     pub buckets: BTreeMap<i64, BucketRow>,
     pub hours: BTreeMap<HourKey, HourSums>,
+    /// The holds that end in it, hashed; none if none does.
+    pub link: Option<Link>,
 }
 
 impl Batch {
@@ -217,17 +224,24 @@ impl Batch {
                     }
                     let is_here = opened.seq >= first;
                     let index = is_here.then(|| opened_here.get(&opened.id).copied()).flatten();
-                    let mut row = HoldRow::open(opened, index.is_some());
+                    let index = index.unwrap_or_else(|| {
+                        batch.holds.push(HoldRow::open(opened, false));
+                        batch.holds.len() - 1
+                    });
+                    let row = &mut batch.holds[index];
                     row.close(closed);
-                    batch.hours.entry(row.hour_key()).or_default().add(&row);
-                    match index {
-                        Some(index) => batch.holds[index] = row,
-                        None => batch.holds.push(row),
-                    }
+                    batch.hours.entry(row.hour_key()).or_default().add(row);
                 }
             }
         }
         batch
+    }
+
+    /// Numbers it `number` in its node's chain, on top of `previous`.
+    pub fn seal(&mut self, previous: &Hash, number: i64) {
+        let ended = self.holds.iter().filter(|row| row.state != State::Held);
+        let postings = ended.map(|row| (row.opened.id, row.print())).collect();
+        self.link = Link::new(previous, number, postings);
     }
 
     fn count(&mut self, bucket: &Arc<Bucket>, change: Change) {
@@ -244,6 +258,7 @@ impl HoldRow {
         Self {
             is_new,
             model: storable_name(&opened.model),
+            buckets: buckets(&opened),
             state: State::Held,
             posted: 0,
             overrun: 0,
@@ -282,19 +297,41 @@ impl HoldRow {
         self.finished_at = Some(closing.finished_at_ms);
     }
 
-    /// The ids of the hold's buckets, with commas between, and marks behind those it is under a lease in.
-    pub fn buckets(&self) -> String {
-        let mut buckets = String::new();
-        for (nth, bucket) in self.opened.path.iter().enumerate() {
-            if nth > 0 {
-                buckets.push(',');
-            }
-            buckets.push_str(&bucket.id.to_string());
-            if self.opened.legs.is_leased(nth) {
-                buckets.push(LEASED);
-            }
+    /// What [`chain::of_hold`] says of the row.
+    fn print(&self) -> Print {
+        let Self { opened, tokens, .. } = self;
+        let numbers = [
+            opened.id,
+            opened.request_id,
+            opened.team_id,
+            opened.key_id,
+            i64::from(opened.member_id.is_some()),
+            opened.member_id.unwrap_or_default(),
+            i64::from(opened.is_stream),
+            opened.price_id,
+            i64::from(self.state.code()),
+            opened.amount.0,
+            self.posted,
+            self.overrun,
+            tokens.input,
+            tokens.cache_read,
+            tokens.cache_write,
+            tokens.output,
+            tokens.reasoning,
+            i64::from(self.outcome),
+            i64::from(self.status),
+            opened.started_at_ms,
+            self.finished_at.unwrap_or_default(),
+        ];
+        chain::print(&numbers, &[&self.model, &opened.operation, &self.buckets])
+    }
+
+    /// The group that ends it, if that is the one numbered `number`; 0 if it stays open.
+    pub const fn batch(&self, number: i64) -> i64 {
+        match self.state {
+            State::Held => 0,
+            State::Posted | State::Voided | State::Estimated => number,
         }
-        buckets
     }
 
     fn hour_key(&self) -> HourKey {
@@ -323,6 +360,20 @@ impl HourSums {
         self.ttft_ms_sum += row.ttft_ms.unwrap_or_default();
         self.ttft_count += i64::from(row.ttft_ms.is_some());
     }
+}
+
+fn buckets(opened: &Opened) -> String {
+    let mut buckets = String::with_capacity(opened.path.len() * 20);
+    for (nth, bucket) in opened.path.iter().enumerate() {
+        if nth > 0 {
+            buckets.push(',');
+        }
+        buckets.push_str(&bucket.id.to_string());
+        if opened.legs.is_leased(nth) {
+            buckets.push(LEASED);
+        }
+    }
+    buckets
 }
 
 /// `text` without what Postgres does not store.
@@ -419,7 +470,7 @@ mod tests {
             low_water: 9,
         };
         let batch = Batch::new(taken, true);
-        assert_eq!(batch.holds[0].buckets(), "7,5*");
+        assert_eq!(batch.holds[0].buckets, "7,5*");
         let rows: Vec<_> = batch
             .holds
             .iter()

@@ -394,6 +394,11 @@ impl Book {
         }
     }
 
+    /// Whether the journal has ended.
+    pub fn has_ended(&self) -> bool {
+        self.state.lock().has_ended
+    }
+
     /// Once the journal has ended: whether everything was written.
     fn end(&self) -> Option<bool> {
         let state = self.state.lock();

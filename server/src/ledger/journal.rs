@@ -12,6 +12,8 @@ use super::{
     Home, LedgerError,
     batch::Batch,
     book::Book,
+    chain::{self, Hash},
+    heads::Heads,
     node::{self, Identity},
     queue::Rest,
     recover,
@@ -40,7 +42,12 @@ const KEEP_EVERY: Duration = Duration::from_millis(250);
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Starts the journal's thread for the node `me` of the database that `origin` names.
-pub(super) fn start(origin: Origin, home: Home, me: Identity, book: Arc<Book>) -> std::io::Result<()> {
+pub(super) fn start(
+    origin: Origin,
+    home: Home,
+    me: Identity,
+    (book, heads): (Arc<Book>, Arc<Heads>),
+) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let journal = Journal {
         is_shared: origin.is_shared(),
@@ -49,7 +56,9 @@ pub(super) fn start(origin: Origin, home: Home, me: Identity, book: Arc<Book>) -
             origin,
             store: None,
             marker: first_marker(&me),
+            hash: chain::ROOT,
         },
+        heads,
         home,
         me,
         book,
@@ -66,6 +75,8 @@ struct Journal {
     me: Identity,
     writer: Writer,
     book: Arc<Book>,
+    /// Where the heads of chains are kept beside the database.
+    heads: Arc<Heads>,
     /// Where ends of holds are kept while no group can be written.
     spill: Spill,
 }
@@ -76,6 +87,8 @@ struct Writer {
     store: Option<Store>,
     /// The last group written.
     marker: Marker,
+    /// What the next link of the chain rests on.
+    hash: Hash,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -106,17 +119,18 @@ const fn first_marker(me: &Identity) -> Marker {
 }
 
 /// Marks the journal as ended, also when the thread panics.
-struct Stop(Arc<Book>);
+struct Stop(Arc<Book>, Arc<Heads>);
 
 impl Drop for Stop {
     fn drop(&mut self) {
+        self.1.finish();
         self.0.stopped();
     }
 }
 
 impl Journal {
     async fn run(mut self) {
-        let _stop = Stop(Arc::clone(&self.book));
+        let _stop = Stop(Arc::clone(&self.book), Arc::clone(&self.heads));
         loop {
             self.wait_for_work().await;
             if self.book.is_fenced() && !self.renew().await {
@@ -128,11 +142,16 @@ impl Journal {
             if taken.ops.is_empty() {
                 continue;
             }
-            let batch = Batch::new(taken, self.is_shared);
+            let mut batch = Batch::new(taken, self.is_shared);
+            batch.seal(&self.writer.hash, self.writer.marker.next().batch);
             match self.write(&batch).await {
                 Written::Yes => {
                     self.book.committed(batch.last);
                     self.spill.written(batch.last);
+                    if let Some(link) = batch.link {
+                        self.writer.hash = link.hash;
+                        self.heads.note(self.me.id, link.batch, link.hash);
+                    }
                 }
                 Written::Fenced => self.book.fenced(self.me.id),
                 Written::GivenUp => {
@@ -159,7 +178,7 @@ impl Journal {
             let register = tokio::time::timeout(WRITE_WITHIN, register(&writer.origin, home));
             match keeping(register, || spill.keep_queue(book)).await {
                 Ok(Ok(me)) => {
-                    writer.marker = first_marker(&me);
+                    (writer.marker, writer.hash) = (first_marker(&me), chain::ROOT);
                     let (ends, last) = book.begin_life(&me, spill.last());
                     spill.add(&ends, last);
                     *spill = Spill::new(home.data_dir.as_deref(), me.id);

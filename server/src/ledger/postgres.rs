@@ -2,10 +2,11 @@
 //!
 //! Invariant: all or nothing; of several nodes' writes, none waits for one that waits for it: each locks its own node, then
 //! hours, then buckets, both in ascending order, and a lease only once its bucket is locked. Writes `node`, `hold`, `bucket`,
-//! `lease`, `usage_hour`.
+//! `lease`, `usage_hour`, `journal`.
 
 use super::{
     batch::{Batch, BucketRow, HoldRow, HourKey, HourSums},
+    chain::Link,
     store::Marker,
 };
 use sea_orm::sqlx::{self, PgConnection, Postgres, postgres::PgArguments, query::Query};
@@ -19,18 +20,22 @@ WITH marker AS (
 ), holds AS (
   INSERT INTO hold (id, request_id, team_id, key_id, member_id, model, operation, is_stream, price_id, buckets, state,
     held, posted, overrun, input, cache_read, cache_write, output, reasoning, outcome, status, attempts, notes,
-    failovers, ttft_ms, total_ms, started_at, finished_at, node_id)
+    failovers, ttft_ms, total_ms, started_at, finished_at, batch, node_id)
   SELECT new.*, $1::int8 FROM unnest($5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::int8[], $10::text[], $11::text[],
     $12::bool[], $13::int8[], $14::text[], $15::int2[], $16::int8[], $17::int8[], $18::int8[], $19::int8[], $20::int8[],
     $21::int8[], $22::int8[], $23::int8[], $24::int2[], $25::int2[], $26::text[], $27::text[], $28::int8[], $29::int8[],
-    $30::int8[], $31::int8[], $32::int8[]) AS new
+    $30::int8[], $31::int8[], $32::int8[], $62::int8[]) AS new
   WHERE (SELECT 1 / count(*) FROM marker) = 1
   ON CONFLICT (id) DO UPDATE SET state = excluded.state, posted = excluded.posted, overrun = excluded.overrun,
     input = excluded.input, cache_read = excluded.cache_read, cache_write = excluded.cache_write,
     output = excluded.output, reasoning = excluded.reasoning, outcome = excluded.outcome, status = excluded.status,
     attempts = excluded.attempts, notes = excluded.notes, failovers = excluded.failovers, ttft_ms = excluded.ttft_ms,
-    total_ms = excluded.total_ms, finished_at = excluded.finished_at
+    total_ms = excluded.total_ms, finished_at = excluded.finished_at, batch = excluded.batch
   WHERE hold.state = 0
+), link AS (
+  INSERT INTO journal (node_id, batch, rows, last, digest, hash, content)
+  SELECT $1, $2 + 1, $63::int8, $64::int8, $65::bytea, $66::bytea, $67::bytea
+  WHERE $63 > 0 AND (SELECT 1 / count(*) FROM marker) = 1
 ), buckets AS (
   INSERT INTO bucket (id, scope, scope_id, team_id, kind, period_start, period_end, time_zone, posted, overrun, held,
     leased, credit)
@@ -71,6 +76,9 @@ pub(super) async fn write(connection: &mut PgConnection, batch: &Batch, marker: 
     let query = bind_buckets(bind_holds(query, &batch.holds), &buckets);
     let rights: Vec<&BucketRow> = buckets.iter().copied().filter(|row| row.change.right != 0).collect();
     let query = bind_hours(bind_rights(query, &rights), &hours);
+    let number = marker.next().batch;
+    let query = query.bind(column(&batch.holds, |row| row.batch(number)));
+    let query = bind_link(query, batch.link.as_ref());
     query.execute(connection).await?;
     Ok(())
 }
@@ -91,7 +99,7 @@ fn bind_holds<'a>(query: Write<'a>, rows: &'a [HoldRow]) -> Write<'a> {
         .bind(column(rows, |row| row.opened.operation.as_ref()))
         .bind(column(rows, |row| row.opened.is_stream))
         .bind(column(rows, |row| row.opened.price_id))
-        .bind(column(rows, |row| row.buckets()))
+        .bind(column(rows, |row| row.buckets.as_str()))
         .bind(column(rows, |row| row.state.code()))
         .bind(column(rows, |row| row.opened.amount.0))
         .bind(column(rows, |row| row.posted))
@@ -110,6 +118,15 @@ fn bind_holds<'a>(query: Write<'a>, rows: &'a [HoldRow]) -> Write<'a> {
         .bind(column(rows, |row| row.total_ms))
         .bind(column(rows, |row| row.opened.started_at_ms))
         .bind(column(rows, |row| row.finished_at))
+}
+
+fn bind_link<'a>(query: Write<'a>, link: Option<&'a Link>) -> Write<'a> {
+    query
+        .bind(link.map_or(0, |link| link.rows))
+        .bind(link.map_or(0, |link| link.last))
+        .bind(link.map(|link| &link.digest[..]))
+        .bind(link.map(|link| &link.hash[..]))
+        .bind(link.map(|link| link.content.as_slice()))
 }
 
 fn bind_buckets<'a>(query: Write<'a>, rows: &'a [&'a BucketRow]) -> Write<'a> {

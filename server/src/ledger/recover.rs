@@ -2,13 +2,14 @@
 //!
 //! Invariant: every open hold is ended once, as its end was spilled, else posted whole and flagged: each page on top of the
 //! node's marker, so that of two that recover one node only one writes a page. The search begins at the node's low-water mark,
-//! not at the beginning of time. Reads `hold`, `bucket`; writes them through `store`, `lease` and `node` itself.
+//! not at the beginning of time. Reads `hold`, `bucket`, `journal`; writes them through `store`, `lease` and `node` itself.
 
 use super::{
     Closing, LedgerError, Outcome,
     batch::{Batch, Closed, LEASED, Op, Opened, State, Taken},
     buckets::stored,
-    spill,
+    chain::{self, Hash},
+    links, spill,
     store::{Marker, Origin, Store, StoreError},
 };
 use crate::clock::now_ms;
@@ -74,6 +75,7 @@ async fn post_open_holds(
             batch: row.batch,
             is_live: false,
         };
+        let previous = links::head(db, dead).await?.map_or(chain::ROOT, |head| head.hash);
         let open = open_holds(&row)
             .order_by_asc(hold::Column::Id)
             .limit(PAGE)
@@ -97,7 +99,7 @@ async fn post_open_holds(
             first: 1,
             low_water,
         };
-        if write_page(&mut store, taken, marker).await? {
+        if write_page(&mut store, taken, (marker, previous)).await? {
             count += size;
         }
     }
@@ -105,8 +107,9 @@ async fn post_open_holds(
 }
 
 /// Writes a page on top of `marker`; `false` if another node has moved it.
-async fn write_page(store: &mut Store, taken: Taken, marker: Marker) -> Result<bool, LedgerError> {
-    let batch = Batch::new(taken, store.is_shared());
+async fn write_page(store: &mut Store, taken: Taken, (marker, previous): (Marker, Hash)) -> Result<bool, LedgerError> {
+    let mut batch = Batch::new(taken, store.is_shared());
+    batch.seal(&previous, marker.next().batch);
     let Err(error) = store.write(&batch, marker).await else {
         return Ok(true);
     };

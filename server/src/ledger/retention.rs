@@ -2,9 +2,10 @@
 //!
 //! Invariant: rows go in the transaction that adds their sums to `carried`, so that the books can be proved at any moment: a
 //! bucket is what is carried for it and its holds. Only closed holds go, the oldest first, none between two that stay.
-//! Roll-ups and entries stay for good. Reads `hold`; writes `hold`, `carried` and the setting `retention`.
+//! Roll-ups and entries stay for good. What is hashed of their groups stays, so that the chains
+//! still prove what is left. Reads `hold`; writes `hold`, `journal`, `carried` and the setting `retention`.
 
-use super::{LedgerError, batch::State, recover::path};
+use super::{LedgerError, batch::State, links, recover::path};
 use entity::{carried, hold, setting};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set,
@@ -93,8 +94,22 @@ pub async fn prune(db: &DatabaseConnection, before: i64) -> Result<u64, LedgerEr
         transaction.rollback().await?;
         return Err(LedgerError::Damaged("hold".to_owned()));
     }
+    links::forget_contents(&transaction, &groups(&page), new.below).await?;
     transaction.commit().await?;
     Ok(gone.rows_affected)
+}
+
+/// The groups that ended the holds of `page`, by node.
+fn groups(page: &[hold::Model]) -> BTreeMap<i64, Vec<i64>> {
+    let mut groups: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    for hold in page {
+        groups.entry(hold.node_id).or_default().push(hold.batch);
+    }
+    for batches in groups.values_mut() {
+        batches.sort_unstable();
+        batches.dedup();
+    }
+    groups
 }
 
 /// Posted and overrun of `page` by bucket.

@@ -2,10 +2,11 @@
 //!
 //! Invariant: all or nothing; the marker fits only on its predecessor. A hold has one row, which is ended once.
 //! Blocks its thread, which is the journal's own. A SQLite file has one node,
-//! so nothing is leased. Writes `node`, `hold`, `bucket`, `usage_hour`.
+//! so nothing is leased. Writes `node`, `hold`, `bucket`, `usage_hour`, `journal`.
 
 use super::{
     batch::{Batch, BucketRow, HoldRow, HourKey, HourSums},
+    chain::Link,
     store::{FIND, Marker},
 };
 use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
@@ -25,19 +26,19 @@ const MARK: &str = "UPDATE node SET batch = CASE WHEN batch = ?2 AND (fenced_at 
 const END: &str =
     "UPDATE hold SET state = ?2, posted = ?3, overrun = ?4, input = ?5, cache_read = ?6, cache_write = ?7,
   output = ?8, reasoning = ?9, outcome = ?10, status = ?11, attempts = ?12, notes = ?13, failovers = ?14, ttft_ms = ?15,
-  total_ms = ?16, finished_at = ?17
+  total_ms = ?16, finished_at = ?17, batch = ?18
 WHERE id = ?1 AND state = 0";
 
 const INSERT: &str = "INSERT INTO hold (id, state, posted, overrun, input, cache_read, cache_write, output, reasoning, outcome,
-  status, attempts, notes, failovers, ttft_ms, total_ms, finished_at, request_id, team_id, key_id, member_id, model,
+  status, attempts, notes, failovers, ttft_ms, total_ms, finished_at, batch, request_id, team_id, key_id, member_id, model,
   operation, is_stream, price_id, buckets, held, started_at, node_id)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,
-  ?26, ?27, ?28, ?29)
+  ?26, ?27, ?28, ?29, ?30)
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, posted = excluded.posted, overrun = excluded.overrun,
   input = excluded.input, cache_read = excluded.cache_read, cache_write = excluded.cache_write, output = excluded.output,
   reasoning = excluded.reasoning, outcome = excluded.outcome, status = excluded.status, attempts = excluded.attempts,
   notes = excluded.notes, failovers = excluded.failovers, ttft_ms = excluded.ttft_ms, total_ms = excluded.total_ms,
-  finished_at = excluded.finished_at
+  finished_at = excluded.finished_at, batch = excluded.batch
 WHERE hold.state = 0";
 
 const BUCKET: &str =
@@ -57,6 +58,9 @@ ON CONFLICT (hour, team_id, key_id, model) DO UPDATE SET requests = usage_hour.r
   posted = usage_hour.posted + excluded.posted, ttft_ms_sum = usage_hour.ttft_ms_sum + excluded.ttft_ms_sum,
   ttft_count = usage_hour.ttft_count + excluded.ttft_count";
 
+const LINK: &str = "INSERT INTO journal (node_id, batch, rows, last, digest, hash, content)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
 /// Opens the file at `path`, which is there.
 pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -73,7 +77,18 @@ pub(super) fn write(connection: &mut Connection, batch: &Batch, marker: Marker) 
     if transaction.prepare_cached(MARK)?.execute(mark)? != 1 {
         return Err(rusqlite::Error::QueryReturnedNoRows);
     }
-    write_holds(&transaction, &batch.holds, marker.node)?;
+    write_holds(&transaction, &batch.holds, marker)?;
+    if let Some(link) = &batch.link {
+        let Link {
+            rows,
+            last,
+            digest,
+            hash,
+            ..
+        } = link;
+        let row = params![marker.node, link.batch, rows, last, digest, hash, link.content];
+        transaction.prepare_cached(LINK)?.execute(row)?;
+    }
     let mut bucket = transaction.prepare_cached(BUCKET)?;
     for row in batch.buckets.values() {
         write_bucket(&mut bucket, row)?;
@@ -92,20 +107,20 @@ pub(super) fn marker(connection: &Connection, node: i64) -> rusqlite::Result<Opt
     connection.query_row(FIND, [node], read).optional()
 }
 
-fn write_holds(transaction: &Transaction<'_>, rows: &[HoldRow], node: i64) -> rusqlite::Result<()> {
+fn write_holds(transaction: &Transaction<'_>, rows: &[HoldRow], marker: Marker) -> rusqlite::Result<()> {
     let mut insert = transaction.prepare_cached(INSERT)?;
     let mut end = transaction.prepare_cached(END)?;
     for row in rows {
-        let is_written = !row.is_new && end_hold(&mut end, row)?;
+        let is_written = !row.is_new && end_hold(&mut end, row, marker)?;
         if !is_written {
-            insert_hold(&mut insert, row, node)?;
+            insert_hold(&mut insert, row, marker)?;
         }
     }
     Ok(())
 }
 
 /// Whether the hold was open in the database.
-fn end_hold(end: &mut CachedStatement<'_>, row: &HoldRow) -> rusqlite::Result<bool> {
+fn end_hold(end: &mut CachedStatement<'_>, row: &HoldRow, marker: Marker) -> rusqlite::Result<bool> {
     let HoldRow { opened, tokens, .. } = row;
     let ended = end.execute(params![
         opened.id,
@@ -125,11 +140,12 @@ fn end_hold(end: &mut CachedStatement<'_>, row: &HoldRow) -> rusqlite::Result<bo
         row.ttft_ms,
         row.total_ms,
         row.finished_at,
+        row.batch(marker.next().batch),
     ])?;
     Ok(ended > 0)
 }
 
-fn insert_hold(insert: &mut CachedStatement<'_>, row: &HoldRow, node: i64) -> rusqlite::Result<()> {
+fn insert_hold(insert: &mut CachedStatement<'_>, row: &HoldRow, marker: Marker) -> rusqlite::Result<()> {
     let HoldRow { opened, tokens, .. } = row;
     insert.execute(params![
         opened.id,
@@ -149,6 +165,7 @@ fn insert_hold(insert: &mut CachedStatement<'_>, row: &HoldRow, node: i64) -> ru
         row.ttft_ms,
         row.total_ms,
         row.finished_at,
+        row.batch(marker.next().batch),
         opened.request_id,
         opened.team_id,
         opened.key_id,
@@ -157,10 +174,10 @@ fn insert_hold(insert: &mut CachedStatement<'_>, row: &HoldRow, node: i64) -> ru
         &*opened.operation,
         opened.is_stream,
         opened.price_id,
-        row.buckets(),
+        row.buckets,
         opened.amount.0,
         opened.started_at_ms,
-        node,
+        marker.node,
     ])?;
     Ok(())
 }

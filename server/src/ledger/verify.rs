@@ -2,16 +2,22 @@
 //!
 //! Invariant: reads one snapshot and writes nothing, so it may run beside a serving process.
 //! Where old holds were deleted, what is carried for them stands in; a team's roll-ups of those hours prove what is carried.
-//! Reads `hold`, `bucket`, `carried`, `node`, `lease`, `usage_hour`, `entry`, `price` and the setting `retention`.
+//! Reads `hold`, `bucket`, `carried`, `node`, `lease`, `usage_hour`, `entry`, `journal`, `price`, the setting `retention` and
+//! the file of `heads`.
+
+mod chains;
 
 use super::{
     Outcome,
     batch::{HOUR_MS, HourKey, HourSums, LEASED, State},
     buckets::stored,
+    heads,
+    links::Head,
     recover::path,
     retention::Mark,
     snapshot::snapshot,
 };
+use chains::Chains;
 use entity::{bucket, carried, entry, hold, lease, node, price, usage_hour};
 use gateway_core::{
     ledger::{Kind, Series},
@@ -22,7 +28,10 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait,
     QueryFilter, QueryOrder, QuerySelect,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    path::Path,
+};
 
 /// Holds read at a time.
 const PAGE: u64 = 2_000;
@@ -38,6 +47,8 @@ pub struct Report {
     pub open: u64,
     /// Of them, those posted as an estimate, whose charge cannot be recomputed.
     pub estimates: u64,
+    /// Groups of postings, links of chains.
+    pub groups: u64,
     /// How many differences there are; 0 if the books balance.
     pub difference_count: u64,
     /// The first of them, one sentence each.
@@ -50,6 +61,9 @@ pub enum VerifyError {
     /// The database refused or could not be reached.
     #[error(transparent)]
     Database(#[from] DbErr),
+    /// The file of heads could not be read.
+    #[error("ledger.head cannot be read: {0}")]
+    Heads(#[from] std::io::Error),
 }
 
 impl Report {
@@ -72,6 +86,19 @@ impl Report {
 /// # Errors
 /// [`VerifyError`] if the database cannot be read.
 pub async fn verify(db: &DatabaseConnection) -> Result<Report, VerifyError> {
+    check(db, &[]).await
+}
+
+/// The same, and the database has what the file of heads in `data_dir` says that it had.
+///
+/// # Errors
+/// [`VerifyError`] if the database or the file cannot be read.
+pub async fn verify_beside(db: &DatabaseConnection, data_dir: &Path) -> Result<Report, VerifyError> {
+    // First the file: what it names was committed before.
+    check(db, &heads::kept(data_dir)?).await
+}
+
+async fn check(db: &DatabaseConnection, heads: &[Head]) -> Result<Report, VerifyError> {
     let snapshot = snapshot(db).await?;
     let mut books = Books::read(&snapshot).await?;
     let mut from = i64::MIN;
@@ -89,11 +116,16 @@ pub async fn verify(db: &DatabaseConnection) -> Result<Report, VerifyError> {
         for hold in &page {
             books.check_hold(hold);
         }
+        books.chains.check_holds(&snapshot, &page, &mut books.report).await?;
     }
     books.count_entries(&snapshot).await?;
     books.check_adjustments(&snapshot).await?;
     books.check_buckets();
     books.check_hours(&snapshot).await?;
+    books.chains.check_links(&snapshot, &mut books.report).await?;
+    for difference in heads::lacking(&snapshot, heads).await? {
+        books.report.differ(difference);
+    }
     snapshot.commit().await?;
     Ok(books.report)
 }
@@ -135,6 +167,7 @@ struct Books {
     sheets: HashMap<i64, Option<PriceSheet>>,
     buckets: BTreeMap<i64, Counted>,
     hours: BTreeMap<HourKey, HourSums>,
+    chains: Chains,
     report: Report,
 }
 
@@ -186,6 +219,7 @@ impl Books {
             sheets,
             buckets,
             hours: BTreeMap::new(),
+            chains: Chains::new(mark.below),
             report,
         })
     }
@@ -253,7 +287,7 @@ impl Books {
         }
     }
 
-    /// The path is known, goes once through the team's wallet and key's total, and belongs to one team.
+    /// The path is known, goes through the team's wallet and the key's total, nowhere twice, and belongs to one team.
     fn check_path(&mut self, hold: &hold::Model) {
         let Ok((path, legs)) = path(hold) else {
             let difference = format!("hold {}: no path in {:?}", hold.id, hold.buckets);
@@ -264,7 +298,7 @@ impl Books {
         } else {
             0
         };
-        let (mut wallets, mut totals) = (0, 0);
+        let (mut wallets, mut totals, mut kinds) = (0, 0, HashSet::new());
         for (nth, id) in path.iter().enumerate() {
             let Some(counted) = self.buckets.get_mut(id) else {
                 self.report.differ(format!("hold {}: no bucket {id}", hold.id));
@@ -283,6 +317,11 @@ impl Books {
             let row = &counted.row;
             wallets += usize::from(row.kind == Kind::Wallet.name());
             totals += usize::from(row.kind == Kind::Total.name());
+            let kind = (row.scope.clone(), row.kind.clone());
+            if let Some((scope, kind)) = kinds.replace(kind) {
+                self.report
+                    .differ(format!("hold {}: goes twice through a {kind} of the {scope}", hold.id));
+            }
             let owner = match row.scope.as_str() {
                 "team" => Some(hold.team_id),
                 "key" => Some(hold.key_id),
@@ -405,7 +444,9 @@ impl Books {
     /// What was paid into each wallet.
     async fn count_entries(&mut self, snapshot: &DatabaseTransaction) -> Result<(), VerifyError> {
         let mut teams: BTreeMap<i64, i128> = BTreeMap::new();
-        for entry in entry::Entity::find().all(snapshot).await? {
+        let entries = entry::Entity::find().all(snapshot).await?;
+        self.chains.check_entries(snapshot, &entries, &mut self.report).await?;
+        for entry in entries {
             *teams.entry(entry.team_id).or_default() += i128::from(entry.amount);
         }
         for counted in self.buckets.values_mut() {

@@ -1,17 +1,27 @@
 //! A team's wallet: what was paid in, less what was charged.
 //!
-//! Invariant: entries are only ever added; the wallet's bucket changes in the same transaction, memory after it.
-//! Writes `entry` and `bucket`.
+//! Invariant: entries are only ever added, each once; the wallet's bucket changes in the same transaction, memory after it.
+//! Writes `entry`, `journal` and `bucket`.
 
-use super::{Ledger, LedgerError, buckets, desk};
+use super::{
+    Down, Ledger, LedgerError, buckets, desk,
+    links::{self, Head},
+    once,
+};
 use entity::{bucket, entry};
 use gateway_core::{
     ledger::{Kind, Series, Sums},
     money::Nano,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, Set, TransactionTrait, sea_query::Expr,
+    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    sea_query::Expr,
 };
+use std::time::Duration;
+use tokio::sync::MutexGuard;
+
+/// How long others that change wallets are waited for.
+const LOCK_WITHIN: Duration = Duration::from_secs(10);
 
 /// A change of a wallet other than a charge.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,8 +65,7 @@ impl Ledger {
     /// written.
     pub async fn grant(&self, grant: Grant) -> Result<i64, LedgerError> {
         let ledger = self.clone();
-        let granted = tokio::spawn(async move { ledger.add_entry(grant).await });
-        granted.await.map_err(std::io::Error::from)?
+        once::answered(async move { ledger.add_entry(grant).await }).await
     }
 
     async fn add_entry(&self, grant: Grant) -> Result<i64, LedgerError> {
@@ -64,36 +73,55 @@ impl Ledger {
         let now_ms = self.now_ms();
         let wallet = Series::team(grant.team_id, Kind::Wallet);
         self.load(&[wallet], "UTC", now_ms).await?;
-        let _loading = inner.loading.lock().await;
+        let _loading = self.lock_wallets().await?;
         let stored = buckets::latest(&inner.db, wallet).await?;
         let stored = stored.ok_or_else(|| LedgerError::Damaged(format!("wallet of team {}", grant.team_id)))?;
         stored.credit.checked_add(grant.amount).ok_or(LedgerError::TooLarge)?;
-        let id = inner.book.next_id(now_ms);
-        let amount = grant.amount;
-        let row = entry::ActiveModel {
-            id: Set(id),
-            team_id: Set(grant.team_id),
-            kind: Set(grant.kind),
-            amount: Set(amount.0),
-            reason: Set(grant.reason),
-            actor_id: Set(grant.actor_id),
-            hold_id: Set(None),
-            buckets: Set(String::new()),
-            created_at: Set(now_ms),
+        let (id, amount) = (inner.book.next_id(now_ms), grant.amount);
+        let row = entry::Model {
+            id,
+            team_id: grant.team_id,
+            kind: grant.kind,
+            amount: amount.0,
+            reason: grant.reason,
+            actor_id: grant.actor_id,
+            hold_id: None,
+            buckets: String::new(),
+            created_at: now_ms,
+            batch: 0,
         };
-        let transaction = inner.db.begin().await?;
-        row.insert(&transaction).await?;
-        bucket::Entity::update_many()
-            .col_expr(bucket::Column::Credit, Expr::col(bucket::Column::Credit).add(amount.0))
-            .filter(bucket::Column::Id.eq(stored.bucket.id))
-            .exec(&transaction)
-            .await?;
-        if amount < Nano::ZERO {
-            desk::recall_from_all(&transaction, &[stored.bucket.id]).await?;
-        }
-        transaction.commit().await?;
+        let head = self.once(id, || self.try_entry(&row, stored.bucket.id)).await?;
+        inner.heads.note(head.node, head.batch, head.hash);
         self.note_credit(grant.team_id, stored.bucket.id, amount);
         Ok(id)
+    }
+
+    /// Writes `row`, which changes the wallet `wallet`, unless it is written.
+    async fn try_entry(&self, row: &entry::Model, wallet: i64) -> Result<Head, LedgerError> {
+        let transaction = self.inner.db.begin_with_options(immediate()).await?;
+        if let Some(written) = entry::Entity::find_by_id(row.id).one(&transaction).await? {
+            return links::of_entry(&transaction, &written).await;
+        }
+        let head = links::insert_entry(&transaction, row.clone()).await?;
+        bucket::Entity::update_many()
+            .col_expr(
+                bucket::Column::Credit,
+                Expr::col(bucket::Column::Credit).add(row.amount),
+            )
+            .filter(bucket::Column::Id.eq(wallet))
+            .exec(&transaction)
+            .await?;
+        if row.amount < 0 {
+            desk::recall_from_all(&transaction, &[wallet]).await?;
+        }
+        transaction.commit().await?;
+        Ok(head)
+    }
+
+    /// Has others that load buckets or change wallets wait; gives up where they take too long.
+    pub(super) async fn lock_wallets(&self) -> Result<MutexGuard<'_, ()>, LedgerError> {
+        let locked = tokio::time::timeout(LOCK_WITHIN, self.inner.loading.lock()).await;
+        locked.map_err(|_| LedgerError::Down(Down))
     }
 
     /// What was paid into a team's wallet, the bucket `wallet`, has changed by `amount`.
@@ -126,5 +154,13 @@ impl Ledger {
             posted,
             held,
         })
+    }
+}
+
+/// A transaction that writes from the beginning: SQLite cannot turn a reader into a writer beside another writer.
+pub(super) fn immediate() -> TransactionOptions {
+    TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
     }
 }

@@ -213,7 +213,7 @@ async fn what_was_taken_out_of_a_wallet_unheard_is_given_back() {
     ledger.grant(paid_in(100)).await.unwrap();
     let standing = durable(&ledger, &payer, 60).await;
     for statement in [
-        "INSERT INTO entry (id, team_id, kind, amount, reason, buckets, created_at) VALUES (1, 1, 'grant', -30, '', '', 0)",
+        "INSERT INTO entry (id, team_id, kind, amount, reason, buckets, created_at, batch) VALUES (1, 1, 'grant', -30, '', '', 0, 0)",
         "UPDATE bucket SET credit = credit - 30 WHERE kind = 'wallet'",
     ] {
         db.execute_unprepared(statement).await.unwrap();
@@ -222,6 +222,13 @@ async fn what_was_taken_out_of_a_wallet_unheard_is_given_back() {
     assert!(ledger.admit(ask(&payer, 11)).await.is_err());
     durable(&ledger, &payer, 10).await.post(charged(10));
     standing.post(charged(60));
+    // No entry comes without its group; this one did.
+    for statement in [
+        "DELETE FROM entry WHERE id = 1",
+        "UPDATE bucket SET credit = credit + 30 WHERE kind = 'wallet'",
+    ] {
+        db.execute_unprepared(statement).await.unwrap();
+    }
     close(&db, vec![ledger]).await;
 }
 
@@ -302,6 +309,7 @@ async fn a_node_that_is_not_heard_of_is_fenced_and_its_money_returned() {
         "UPDATE node SET id = id + 1, slot = 60 WHERE id = (SELECT max(id) FROM node)",
         "UPDATE lease SET node_id = node_id + 1",
         "UPDATE hold SET node_id = node_id + 1",
+        "UPDATE journal SET node_id = node_id + 1",
     ] {
         db.execute_unprepared(statement).await.unwrap();
     }
@@ -350,5 +358,23 @@ async fn a_charge_above_its_hold_leaves_less_for_every_node() {
     durable(&ledgers[0], &capped(100), 10).await.post(charged(40));
     assert!(ledgers[0].admit(ask(&capped(100), 61)).await.is_err());
     durable(&ledgers[0], &capped(100), 60).await.post(charged(60));
+    close(&db, ledgers).await;
+}
+
+#[tokio::test]
+async fn a_node_whose_rights_are_all_held_keeps_them_and_others_wait_for_its_holds() {
+    let Some(place) = postgres().await else { return };
+    let (db, ledgers) = nodes(&place, 2).await;
+    let held = durable(&ledgers[0], &capped(100), 100).await;
+    let Err(Refusal::Short(short)) = ledgers[1].admit(ask(&capped(100), 1)).await else {
+        panic!("a full bucket admits");
+    };
+    assert_eq!((short.held, short.available), (Nano(100), Nano(0)));
+    assert!(short.is_only_holds);
+    let mut patient = ask(&capped(100), 60);
+    patient.wait_ms = 2_000;
+    held.post(charged(40));
+    ledgers[1].admit(patient).await.unwrap().post(charged(60));
+    assert_eq!(spent(&ledgers[1]).await, (100, 0));
     close(&db, ledgers).await;
 }

@@ -1,13 +1,13 @@
 //! Old requests are deleted and the books still balance, to the nano.
 
 use crate::harness::{NOON_MS, ask, assert_books_balance, charged, leak, open, payer, places};
-use entity::{bucket, carried, hold, usage_hour};
+use entity::{bucket, carried, hold, journal, usage_hour};
 use gateway_core::{
     id,
     ledger::{Kind, Series},
     money::Nano,
 };
-use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, PaginatorTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, PaginatorTrait, QueryOrder};
 use server::ledger::{Ask, Ledger, prune, verify};
 
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -23,6 +23,8 @@ async fn charge_daily(ledger: &Ledger, days: std::ops::RangeInclusive<i64>) {
     for (nano, day) in (1..).zip(days.rev()) {
         let payer = payer(1 + day % 2, 20 + day % 2);
         let hold = ledger.admit(at(ask(&payer, 50), NOON_MS - day * DAY_MS)).await.unwrap();
+        // So that the end of each is in a group of its own.
+        hold.durable().await.unwrap();
         hold.post(charged(nano));
     }
 }
@@ -57,6 +59,17 @@ async fn requests_past_their_time_are_gone_and_every_sum_stays() {
         assert_eq!(prune_all(&db).await, 110);
         assert_books_balance(&db).await;
         assert_eq!(hold::Entity::find().count(&db).await.unwrap(), 10);
+        let groups = journal::Entity::find().all(&db).await.unwrap();
+        let first = hold::Entity::find()
+            .order_by_asc(hold::Column::Id)
+            .one(&db)
+            .await
+            .unwrap()
+            .unwrap();
+        for group in &groups {
+            assert_eq!(group.content.is_none(), group.last < first.id, "{group:?}");
+        }
+        assert!(groups.iter().any(|group| group.content.is_none()));
         assert_eq!(bucket::Entity::find().all(&db).await.unwrap(), buckets);
         assert_eq!(usage_hour::Entity::find().all(&db).await.unwrap(), hours);
 
@@ -126,6 +139,19 @@ async fn tampering_with_what_is_carried_shows() {
             assert!(verify(&db).await.unwrap().difference_count > 0, "{tamper}");
             db.execute_unprepared(undo).await.unwrap();
             assert_books_balance(&db).await;
+        }
+        // A group whose holds are all gone still holds the chain together.
+        let gone = journal::Entity::find().all(&db).await.unwrap();
+        let gone = gone.iter().find(|group| group.content.is_none()).unwrap();
+        let group = format!("node_id = {} AND batch = {}", gone.node_id, gone.batch);
+        for tamper in [
+            format!("UPDATE journal SET rows = rows + 1 WHERE {group}"),
+            format!("DELETE FROM journal WHERE {group}"),
+        ] {
+            db.execute_unprepared(&tamper).await.unwrap();
+            let report = verify(&db).await.unwrap();
+            let is_told = report.differences.iter().any(|line| line.contains("does not rest on"));
+            assert!(is_told, "{tamper}: {:?}", report.differences);
         }
         db.execute_unprepared("DELETE FROM hold").await.unwrap();
         assert!(verify(&db).await.unwrap().difference_count > 0);

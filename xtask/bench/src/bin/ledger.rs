@@ -333,6 +333,7 @@ fn record(id: i64, bucket_id: i64, price_id: i64) -> entity::hold::ActiveModel {
         key_id: Set(1),
         member_id: Set(None),
         node_id: Set(1),
+        batch: Set(0),
         model: Set(MODEL.to_owned()),
         operation: Set("chat".to_owned()),
         is_stream: Set(true),
