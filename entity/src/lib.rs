@@ -20,6 +20,7 @@ pub mod member;
 pub mod model;
 pub mod node;
 pub mod price;
+pub mod rate;
 pub mod session;
 pub mod setting;
 pub mod team;

@@ -6,6 +6,7 @@ pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
 
 mod m0001_start;
+mod m0002_rate;
 mod m0003_cooldown;
 
 /// Every schema change, oldest first.
@@ -14,6 +15,10 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_start::Migration), Box::new(m0003_cooldown::Migration)]
+        vec![
+            Box::new(m0001_start::Migration),
+            Box::new(m0002_rate::Migration),
+            Box::new(m0003_cooldown::Migration),
+        ]
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     catalog::{Catalog, CatalogError},
     config::{Config, Edge, Storage},
     keys::Keys,
-    ledger::{self, Guard, Ledger, LedgerError, LockError},
+    ledger::{self, Guard, Ledger, LedgerError, LockError, Peers},
     limits::Limits,
     secrets::{self, MasterKey, SecretsError},
     signals::Signals,
@@ -148,16 +148,19 @@ impl App {
         check_master(&db, &master).await?;
         let signals = Signals::start(&db).await.map_err(StartError::Signals)?;
         let catalog = Catalog::start(db.clone()).await?;
-        let allow = accounts::Config {
+        let peers = Peers::default();
+        let accounts = accounts::Config {
             allow: config.upstream_allow.clone(),
+            peers: peers.clone(),
         };
-        let fleet = Fleet::start(db.clone(), master.clone(), allow).await?;
+        let fleet = Fleet::start(db.clone(), master.clone(), accounts).await?;
         let ledger = ledger::Config {
             prepaid: config.prepaid,
             home: ledger::Home {
                 data_dir: Some(storage.data_dir.clone()),
                 name: host_name(),
             },
+            peers,
         };
         let app = Arc::new(Self {
             edge: config.edge.clone(),
@@ -165,7 +168,7 @@ impl App {
             auth: people(&db, &master),
             keys: Keys::new(db.clone(), &master.derive("keys")),
             ledger: Ledger::open(&db, &signals, ledger).await?,
-            limits: Limits::default(),
+            limits: Limits::start(&db, &signals),
             waiting: Arc::default(),
             runtime: Handle::current(),
             lifetime: Lifetime {
@@ -222,6 +225,7 @@ impl App {
         self.begin_drain();
         self.lifetime.upkeep.lock().abort_all();
         upkeep::note_used_keys(self).await;
+        self.limits.close().await;
         self.ledger.close().await;
         if let Err(error) = self.db.clone().close().await {
             tracing::warn!(%error, "the database did not close");

@@ -19,6 +19,7 @@ mod load;
 mod lock;
 mod node;
 mod once;
+mod peers;
 mod postgres;
 mod progress;
 mod pulse;
@@ -40,6 +41,7 @@ pub use hold::Hold;
 pub use load::Spent;
 pub use lock::{Guard, LockError, lock};
 pub use node::{DB_NOW_MS, Node};
+pub use peers::Peers;
 pub use retention::prune;
 pub use verify::{Report, VerifyError, verify, verify_beside};
 pub use wallet::{Balance, Grant};
@@ -75,6 +77,8 @@ pub struct Config {
     pub prepaid: bool,
     /// Where the process runs.
     pub home: Home,
+    /// Is told how many nodes serve.
+    pub peers: Peers,
 }
 
 /// Where a serving process runs.
@@ -227,9 +231,10 @@ impl Ledger {
         }
         recover::recover_fenced(db, &origin, config.home.data_dir.as_deref()).await?;
         let me = node::register(db, &config.home).await?;
+        config.peers.note(node::others(db, me.id).await?);
         let clock = Arc::new(DbClock::new(me.now_ms));
         let book = Arc::new(Book::new(&me, is_shared));
-        let home = config.home.clone();
+        let (home, peers) = (config.home.clone(), config.peers.clone());
         let heads = Heads::open(db, home.data_dir.as_deref()).await?;
         journal::start(
             origin.clone(),
@@ -251,7 +256,8 @@ impl Ledger {
             }),
         };
         if is_shared {
-            pulse::start((origin, home), book, clock, (desk, asks), signals.on(desk::TOPIC))?;
+            let listener = signals.on(desk::TOPIC);
+            pulse::start((origin, home), book, (clock, peers), (desk, asks), listener)?;
         }
         ledger.correct_late().await?;
         Ok(ledger)

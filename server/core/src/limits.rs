@@ -3,12 +3,18 @@
 //! Invariant: no 60 seconds ever hold more than the limit, as long as `now_ms` does not run backwards; a clock that does is held
 //! at its latest reading. Pure.
 
+mod share;
+
+pub use share::{AHEAD_MS, Answer, Share, Verdict};
+
 use serde::{Deserialize, Serialize};
 
 /// Length of the window a rate limit is measured over, in milliseconds.
 pub const WINDOW_MS: i64 = 60_000;
-const SLOT_MS: i64 = 10_000;
-const SLOTS: usize = 7;
+/// Length of a slot, in milliseconds.
+pub const SLOT_MS: i64 = 10_000;
+/// How many slots cover any 60 seconds.
+pub const SLOTS: usize = 7;
 
 /// What has been taken in the last minute, in seven slots of ten seconds: together they cover any 60 seconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,7 +105,7 @@ fn index(slot: i64) -> usize {
     usize::try_from(slot.rem_euclid(SLOTS as i64)).unwrap_or(0)
 }
 
-fn frees_at_ms(slot: i64) -> i64 {
+const fn frees_at_ms(slot: i64) -> i64 {
     (slot + SLOTS as i64).saturating_mul(SLOT_MS)
 }
 

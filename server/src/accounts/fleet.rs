@@ -12,7 +12,7 @@ use super::{
     trial,
     upstream::{Deployment, Shared, Upstream},
 };
-use crate::{alerts, clock, secrets::MasterKey, signals::Signals, stamp};
+use crate::{alerts, clock, ledger::Peers, secrets::MasterKey, signals::Signals, stamp};
 use entity::{account, deployment};
 use gateway_core::{
     id,
@@ -41,6 +41,8 @@ const KEPT: usize = 10_000;
 pub struct Config {
     /// Networks that accounts may reach besides public addresses.
     pub allow: Vec<IpNet>,
+    /// Who else uses them: each has its part of an account's limits.
+    pub peers: Peers,
 }
 
 /// The accounts to ask for a request, in order.
@@ -70,6 +72,7 @@ pub(super) struct Inner {
     freed: Arc<Notify>,
     /// Something was learnt about an account.
     learnt: Arc<Notify>,
+    peers: Peers,
 }
 
 #[derive(Debug, Default)]
@@ -95,6 +98,7 @@ impl Fleet {
                 loading: Mutex::default(),
                 freed: Arc::default(),
                 learnt: Arc::default(),
+                peers: config.peers,
             }),
         };
         fleet.load().await?;
@@ -255,6 +259,7 @@ impl Fleet {
             clients: &self.inner.clients,
             freed: &self.inner.freed,
             learnt: &self.inner.learnt,
+            peers: &self.inner.peers,
         };
         Upstream::open(row.clone(), state, &shared)
     }

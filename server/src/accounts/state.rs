@@ -92,6 +92,19 @@ pub(super) struct Most {
     pub(super) in_flight: Option<u32>,
 }
 
+impl Most {
+    /// What each of `nodes` may use, at least one of each: together not more than there is, unless there are more nodes.
+    pub(super) fn among(self, nodes: u32) -> Self {
+        let nodes = nodes.max(1);
+        let part = |limit: u64| (limit / u64::from(nodes)).max(limit.min(1));
+        Self {
+            rpm: self.rpm.map(part),
+            tpm: self.tpm.map(part),
+            in_flight: self.in_flight.map(|limit| (limit / nodes).max(limit.min(1))),
+        }
+    }
+}
+
 /// What routing wants to know.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Now {
@@ -388,7 +401,7 @@ impl Permit {
     /// Takes a slot, a request and `tokens` for `deployment`, or nothing where there is no room.
     pub(super) fn take(deployment: &Deployment, tokens: u64, freed: &Arc<Notify>, now_ms: i64) -> Option<Self> {
         let state = &deployment.upstream.state;
-        let is_probe = state.take(&deployment.upstream_model, deployment.upstream.most, tokens, now_ms)?;
+        let is_probe = state.take(&deployment.upstream_model, deployment.upstream.most(), tokens, now_ms)?;
         Some(Self {
             state: Arc::clone(state),
             tokens: AtomicU64::new(tokens),

@@ -25,6 +25,7 @@ fn master() -> MasterKey {
 async fn fleet(db: &TempDb) -> Fleet {
     let config = Config {
         allow: vec!["127.0.0.0/8".parse().unwrap()],
+        ..Config::default()
     };
     Fleet::start((**db).clone(), master(), config).await.unwrap()
 }
@@ -648,4 +649,17 @@ async fn a_refused_test_explains_itself_without_the_key() {
     let outcome = strict.test_draft(&inside).await.unwrap();
     assert!(!outcome.ok && outcome.message.contains("allow list"), "{outcome:?}");
     assert_eq!(fields(strict.test_draft(&refused).await.unwrap_err()), ["base_url"]);
+}
+
+#[test]
+fn nodes_divide_the_limits_of_an_account_and_each_has_at_least_one() {
+    let most = super::state::Most {
+        rpm: Some(100),
+        tpm: None,
+        in_flight: Some(2),
+    };
+    let parts = [1, 3]
+        .map(|nodes| most.among(nodes))
+        .map(|part| (part.rpm, part.tpm, part.in_flight));
+    assert_eq!(parts, [(Some(100), None, Some(2)), (Some(33), None, Some(1))]);
 }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     clock,
+    ledger::Peers,
     secrets::{Binding, MasterKey, Secret, SecretsError},
 };
 use entity::account;
@@ -35,7 +36,8 @@ const ERROR_MAX: usize = 300;
 pub(super) struct Upstream {
     pub(super) row: account::Model,
     pub(super) state: Arc<State>,
-    pub(super) most: Most,
+    most: Most,
+    peers: Peers,
     pub(super) client: Client,
     pub(super) secret: Secret,
     only_made_by: Option<&'static str>,
@@ -92,6 +94,7 @@ pub(super) struct Shared<'a> {
     pub(super) clients: &'a Clients,
     pub(super) freed: &'a Arc<Notify>,
     pub(super) learnt: &'a Arc<Notify>,
+    pub(super) peers: &'a Peers,
 }
 
 impl Upstream {
@@ -106,6 +109,7 @@ impl Upstream {
         }
         Ok(Self {
             most: most(&row),
+            peers: shared.peers.clone(),
             client: shared.clients.get(proxy.as_ref())?,
             authorization: authorization(&secret, &row.auth_scheme)?,
             freed: Arc::clone(shared.freed),
@@ -127,6 +131,11 @@ impl Upstream {
     /// Something was learnt about it that others may want to know.
     pub(super) fn announce(&self) {
         self.learnt.notify_one();
+    }
+
+    /// This process' part of its limits.
+    pub(super) fn most(&self) -> Most {
+        self.most.among(self.peers.count())
     }
 
     /// A request without a body to its base URL followed by `suffix`.
@@ -230,14 +239,15 @@ impl Deployment {
         let now = self
             .upstream
             .state
-            .now(&self.upstream_model, self.upstream.most, now_ms);
+            .now(&self.upstream_model, self.upstream.most(), now_ms);
         matches!(now.availability, Availability::Missing { .. })
     }
 
     /// How it stands at `now_ms`.
     pub(super) fn candidate(&self, now_ms: i64) -> Candidate<'_> {
         let upstream = &*self.upstream;
-        let now = upstream.state.now(&self.upstream_model, upstream.most, now_ms);
+        let most = upstream.most();
+        let now = upstream.state.now(&self.upstream_model, most, now_ms);
         Candidate {
             account_id: upstream.row.id,
             priority: upstream.row.priority,
@@ -245,7 +255,7 @@ impl Deployment {
             region: upstream.row.region.as_deref(),
             only_made_by: self.only_made_by,
             in_flight: now.in_flight,
-            max_in_flight: upstream.most.in_flight,
+            max_in_flight: most.in_flight,
             latency_ms: now.latency_ms,
             headroom: now.headroom,
             availability: now.availability,

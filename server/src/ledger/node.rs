@@ -113,6 +113,14 @@ pub(super) async fn register(db: &DatabaseConnection, home: &Home) -> Result<Ide
     Err(LedgerError::Crowded)
 }
 
+/// How many nodes are alive besides `me`.
+pub(super) async fn others(db: &DatabaseConnection, me: i64) -> Result<usize, DbErr> {
+    let others = node::Entity::find()
+        .filter(node::Column::Id.ne(me))
+        .filter(node::Column::FencedAt.is_null());
+    Ok(usize::try_from(others.count(db).await?).unwrap_or(usize::MAX))
+}
+
 /// The time by the database's clock, Unix milliseconds. A SQLite file has no clock but ours.
 pub(super) async fn now_ms(db: &DatabaseConnection) -> Result<i64, DbErr> {
     if db.get_database_backend() != DatabaseBackend::Postgres {

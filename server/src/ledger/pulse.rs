@@ -4,7 +4,7 @@
 //! Invariant: a node that has not heard from the database for a while admits nothing; one that was fenced learns it here at
 //! the latest; another one is fenced before its holds are touched. Reads and writes `node`; runs `desk` and `listen`.
 
-use super::{Down, Home, LedgerError, book::Book, desk, listen, node, recover, store::Origin};
+use super::{Down, Home, LedgerError, Peers, book::Book, desk, listen, node, recover, store::Origin};
 use crate::signals::Listener;
 use entity::{bucket, node::Column};
 use gateway_core::{
@@ -80,7 +80,7 @@ impl DbClock {
 pub(super) fn start(
     (origin, home): (Origin, Home),
     book: Arc<Book>,
-    clock: Arc<DbClock>,
+    (clock, peers): (Arc<DbClock>, Peers),
     (desk, asks): (Arc<desk::Desk>, desk::Asks),
     listener: Listener,
 ) -> std::io::Result<()> {
@@ -90,6 +90,7 @@ pub(super) fn start(
         home,
         book: Arc::clone(&book),
         clock: Arc::clone(&clock),
+        peers,
         gone: Notify::new(),
     };
     let run = async move {
@@ -112,6 +113,7 @@ struct Pulse {
     home: Home,
     book: Arc<Book>,
     clock: Arc<DbClock>,
+    peers: Peers,
     /// There are fenced nodes.
     gone: Notify,
 }
@@ -188,8 +190,9 @@ impl Pulse {
     /// Gives back what is not used or not paid for any more, and fences those that are dead.
     async fn look_around(&self, beat: &Beat, watch: &mut Watch, db: Option<&DatabaseConnection>) -> Result<(), DbErr> {
         let live = beat.others.iter().filter(|(.., is_fenced)| !is_fenced);
-        let others = live.clone().count() as u64;
-        self.clock.others.store(others, Ordering::Relaxed);
+        let others = live.clone().count();
+        self.clock.others.store(others as u64, Ordering::Relaxed);
+        self.peers.note(others);
         let has_others = others > 0;
         self.book
             .give_back(|engine| engine.sweep(beat.now_ms, has_others, false));

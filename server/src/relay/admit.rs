@@ -7,7 +7,7 @@ use super::{Journey, RelayError};
 use crate::clock::now_ms;
 use crate::keys::Caller;
 use crate::ledger::{Ask, Hold, Opening, Refusal, Short};
-use crate::limits::{LimitRefusal, Limited, PerMinute, RatePermit};
+use crate::limits::{Limited, NotAdmitted, PerMinute, RatePermit};
 use gateway_core::dialect::Operation;
 use gateway_core::money::Nano;
 use gateway_core::pricing::{CeilingInput, ceiling, output_that_fits};
@@ -38,7 +38,7 @@ impl Journey {
         self.renew_caller().await?;
         let mut bound = self.job.bound;
         let mut notes = Vec::new();
-        let rates = self.take_rates_or_clamp(&mut bound, &mut notes)?;
+        let rates = self.take_rates_or_clamp(&mut bound, &mut notes).await?;
         let hold = match self.hold_or_clamp(&mut bound, &mut notes).await {
             Ok(hold) => hold,
             Err(error) => {
@@ -93,11 +93,16 @@ impl Journey {
     }
 
     /// Takes the rate limits, or what of the output fits into whole windows where it may be clamped to that.
-    fn take_rates_or_clamp(&self, bound: &mut CeilingInput, notes: &mut Vec<String>) -> Result<RatePermit, RelayError> {
+    async fn take_rates_or_clamp(
+        &self,
+        bound: &mut CeilingInput,
+        notes: &mut Vec<String>,
+    ) -> Result<RatePermit, RelayError> {
         loop {
-            let refusal = match self.take_rates(*bound) {
+            let refusal = match self.take_rates(*bound).await {
                 Ok(rates) => return Ok(rates),
-                Err(refusal) => refusal,
+                Err(NotAdmitted::Limit(refusal)) => refusal,
+                Err(NotAdmitted::Down) => return Err(RelayError::LedgerDown),
             };
             let fits = fit_window(*bound, refusal.limit, self.least_output())
                 .filter(|fits| refusal.needs_more_than_window && self.may_clamp() && *fits < bound.output_bound);
@@ -114,12 +119,9 @@ impl Journey {
         CLAMP_MIN.saturating_add(self.job.envelope.prediction_bound)
     }
 
-    fn take_rates(&self, bound: CeilingInput) -> Result<RatePermit, LimitRefusal> {
-        self.relay
-            .0
-            .app
-            .limits
-            .admit(&limited(&self.caller), tokens(bound), now_ms())
+    async fn take_rates(&self, bound: CeilingInput) -> Result<RatePermit, NotAdmitted> {
+        let limits = &self.relay.0.app.limits;
+        limits.admit(&limited(&self.caller), tokens(bound), now_ms()).await
     }
 
     fn may_clamp(&self) -> bool {

@@ -237,6 +237,19 @@ impl Hub {
         }
     }
 
+    /// Another server on the same data, as in a process of its own. Not on SQLite.
+    pub async fn another(&self, setup: Setup) -> Other {
+        let app = App::start(&self.place.config(&setup.flags)).await.unwrap();
+        let relay = Relay::new(&app, setup.relay);
+        let listening = http::listen(Arc::clone(&app), relay).unwrap();
+        tokio::spawn(listening.server);
+        Other {
+            app,
+            address: listening.address,
+            server: listening.ending,
+        }
+    }
+
     /// Waits until no hold is open and all is written.
     pub async fn quiet(&self) {
         self.until("holds are open, or the journal lags", || {
@@ -282,6 +295,22 @@ impl Hub {
         self.server.now().await;
         self.app.close().await;
         self.place
+    }
+}
+
+/// A further server.
+pub struct Other {
+    app: Arc<App>,
+    pub address: SocketAddr,
+    server: http::Ending,
+}
+
+impl Other {
+    /// Ends it, once nothing is under way.
+    pub async fn close(self) {
+        self.app.settle(PATIENCE).await;
+        self.server.now().await;
+        self.app.close().await;
     }
 }
 
@@ -367,6 +396,14 @@ impl Key<'_> {
     /// The answer to a chat request.
     pub async fn chat(&self, body: &Value) -> Answer {
         self.send("/v1/chat/completions", body.to_string()).await
+    }
+
+    /// The answer of the server at `address` to a chat request.
+    pub async fn post_at(&self, address: SocketAddr, body: &str) -> Answer {
+        let url = format!("http://{address}/v1/chat/completions");
+        let request = self.hub.client.post(url).bearer_auth(&self.text);
+        let request = request.header("content-type", "application/json").body(body.to_owned());
+        Answer::read(request.send().await.unwrap()).await
     }
 
     /// The answer to `body`.

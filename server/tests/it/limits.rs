@@ -1,6 +1,6 @@
 //! Who may ask for what, from where, and how often.
 
-use crate::harness::{Answer, Setup, everywhere, hello, spawn};
+use crate::harness::{Answer, Hub, Key, Place, Setup, everywhere, hello, spawn};
 use crate::upstream::Reply;
 use futures_util::future::join_all;
 use gateway_core::catalog::INPUT_CONSTANT;
@@ -10,7 +10,7 @@ use serde_json::json;
 use server::clock::now_ms;
 use server::keys::KeyPatch;
 use server::teams::{self, TeamPatch};
-use std::sync::Arc;
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 use tokio::sync::Semaphore;
 
 fn assert_limited(answer: &Answer) {
@@ -349,5 +349,62 @@ async fn a_key_may_ask_for_its_models_alone() {
     hub.app.keys.update(&hub.team, key.id, patch, now_ms()).await.unwrap();
     assert_eq!(key.chat(&hello()).await.code(), "model_not_allowed");
     drop(key);
+    hub.close().await;
+}
+
+/// Chat requests of one key at several servers in turn, all at once: how many are answered with each status, and one refusal.
+async fn statuses(addresses: &[SocketAddr], key: &Key<'_>, count: usize) -> (HashMap<u16, usize>, Option<Answer>) {
+    let mut body = hello();
+    body["max_tokens"] = json!(100);
+    let body = body.to_string();
+    let asked = (0..count).map(|nth| key.post_at(addresses[nth % addresses.len()], &body));
+    let (mut counts, mut refused) = (HashMap::new(), None);
+    for answer in join_all(asked).await {
+        *counts.entry(answer.status).or_default() += 1;
+        if answer.status != 200 {
+            refused = Some(answer);
+        }
+    }
+    (counts, refused)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_servers_on_one_postgres_let_in_together_what_a_limit_lets() {
+    let Some(place) = Place::postgres().await else { return };
+    let hub = Hub::start(place, Setup::default()).await;
+    hub.account("one").await;
+    let others = [hub.another(Setup::default()).await, hub.another(Setup::default()).await];
+    let addresses = [hub.address, others[0].address, others[1].address];
+    let by_requests = hub.key_with(|settings| settings.rates.rpm = Some(30)).await;
+    let (counts, refused) = statuses(&addresses, &by_requests, 300).await;
+    assert_eq!(counts, HashMap::from([(200, 30), (429, 270)]), "{refused:?}");
+    let refused = refused.unwrap();
+    assert_limited(&refused);
+    assert_eq!(refused.header("x-ratelimit-remaining-requests"), Some("0"));
+    // What an answer can use is held meanwhile; what it uses is 15 tokens.
+    let by_tokens = hub.key_with(|settings| settings.rates.tpm = Some(5_000)).await;
+    let (counts, _) = statuses(&addresses, &by_tokens, 150).await;
+    assert!((1..=5_000 / 15).contains(&counts[&200]), "{counts:?}");
+    hub.quiet().await;
+    drop((by_requests, by_tokens));
+    for other in others {
+        other.close().await;
+    }
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_on_one_postgres_divide_the_limits_of_an_account() {
+    let Some(place) = Place::postgres().await else { return };
+    let mut setup = Setup::default();
+    setup.relay.wait = std::time::Duration::from_millis(100);
+    let hub = Hub::start(place, setup.clone()).await;
+    hub.account_with("one", |new| new.grants.rpm = Some(11)).await;
+    let other = hub.another(setup).await;
+    let key = hub.key().await;
+    let (counts, refused) = statuses(&[other.address], &key, 20).await;
+    assert_eq!(counts[&200], 5, "{refused:?}");
+    drop(key);
+    other.close().await;
     hub.close().await;
 }
