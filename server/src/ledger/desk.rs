@@ -204,6 +204,11 @@ const READ: &str = r"
 SELECT id, posted, overrun, held, leased, credit, (SELECT count(*) FROM node WHERE fenced_at IS NULL)
 FROM bucket WHERE id = ANY($1)";
 
+/// Deletes the leases of which nothing is left, and tells which are still in use: their grants go on being counted.
+const FORGET: &str = r"
+WITH gone AS (DELETE FROM lease WHERE node_id = $1 AND granted = 0 AND bucket_id = ANY($2))
+SELECT bucket_id FROM lease WHERE node_id = $1 AND granted <> 0 AND bucket_id = ANY($2)";
+
 /// Asks whether the node lives in a way that makes one who fences it wait, but not its journal.
 const GRANT: &str = r"
 WITH me AS (
@@ -474,21 +479,26 @@ impl Clerk<'_> {
             }
         }
         let over_ms = now_ms - KEPT_MS;
-        let is_over = |_: &i64, grants: &mut Grants| grants.bucket.period.end_ms < over_ms && grants.in_doubt.is_none();
-        let over: Vec<i64> = self.grants.extract_if(is_over).map(|(bucket, _)| bucket).collect();
+        let is_over = |grants: &Grants| grants.bucket.period.end_ms < over_ms && grants.in_doubt.is_none();
+        let over = self.grants.iter().filter(|(_, grants)| is_over(grants));
+        let over: Vec<i64> = over.map(|(bucket, _)| *bucket).collect();
         if over.is_empty() {
             return;
         }
-        let forget = "DELETE FROM lease WHERE node_id = $1 AND granted = 0 AND bucket_id = ANY($2)";
         let node = self.node;
         let forgotten = async {
-            let forget = sqlx::query(forget).bind(node).bind(over);
-            forget.execute(self.connection().await?).await?;
-            Ok(())
+            let forget = sqlx::query_scalar(FORGET).bind(node).bind(&over);
+            let in_use: Vec<i64> = forget.fetch_all(self.connection().await?).await?;
+            Ok(in_use)
         };
-        if let Err(error) = in_time(forgotten).await {
-            tracing::warn!(%error, "leases of past periods could not be deleted");
-            self.note_failure(&error);
+        match in_time(forgotten).await {
+            Ok(in_use) => self
+                .grants
+                .retain(|bucket, _| in_use.contains(bucket) || !over.contains(bucket)),
+            Err(error) => {
+                tracing::warn!(%error, "leases of past periods could not be deleted");
+                self.note_failure(&error);
+            }
         }
     }
 }
