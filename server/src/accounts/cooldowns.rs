@@ -1,13 +1,14 @@
 //! What the processes on one Postgres tell each other about accounts: which to leave alone, why and until when.
 //!
 //! Invariant: an end is told in milliseconds from now and kept in the database's time, so no two clocks need agree; a row is
-//! taken back only as it was known. Off the path of requests, and some rows a second at most. Reads and writes `cooldown`;
+//! taken back only as it was known, and written only for an account that is still reached as it was when this was learnt. Off the path of requests, and some rows a second at most. Reads and writes `cooldown`;
 //! tells and hears the topic `cooldown`.
 
 use super::{
     Fleet,
     fleet::{parse, word},
-    state::{Known, Untold, What},
+    state::{Known, What},
+    upstream::{Upstream, reach},
 };
 use crate::{clock, ledger::DB_NOW_MS, signals::Signals};
 use gateway_core::{
@@ -15,12 +16,19 @@ use gateway_core::{
     retry::Fault,
 };
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, DatabaseConnection, DbErr, QueryResult, Statement, Value};
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher as _, RandomState},
+};
 
 /// Where it is told that there is something to read.
 pub(super) const TOPIC: &str = "cooldown";
 /// How long a pause that has passed is remembered.
 const KEPT_MS: i64 = 3_600_000;
+/// By which part of it one waits longer after a pause that another process guessed, so that not all probe at once.
+const SPREAD_PART: i64 = 8;
+/// But never longer than that.
+const SPREAD_MAX_MS: i64 = 10_000;
 
 /// What is known of one account's models; `""` stands for the account.
 pub(super) type Rows = HashMap<String, Known>;
@@ -34,10 +42,12 @@ impl Fleet {
     /// Tells the others what this process has learnt, and learns what they have.
     pub(super) async fn exchange(&self, signals: &Signals) -> Result<(), DbErr> {
         let mut has_told = false;
-        for (id, upstream) in &self.snapshot().upstreams {
+        for upstream in self.snapshot().upstreams.values() {
             for untold in upstream.state.untold(clock::now_ms()) {
-                write(&self.inner.db, *id, &untold).await?;
-                has_told = true;
+                has_told |= match untold.what {
+                    What::Over { learnt_at } => self.take_back(upstream, &untold.model, learnt_at).await?,
+                    What::Paused(pause) => self.write_pause(upstream, &untold.model, &pause).await?,
+                };
             }
         }
         if has_told {
@@ -48,7 +58,7 @@ impl Fleet {
 
     /// Learns what other processes have written down.
     pub(super) async fn learn(&self) -> Result<(), DbErr> {
-        let mut rows = read(&self.inner.db).await?;
+        let mut rows = read(&self.inner.db, &self.inner.spread).await?;
         let now_ms = clock::now_ms();
         let mut is_freed = false;
         for (id, upstream) in &self.snapshot().upstreams {
@@ -60,51 +70,73 @@ impl Fleet {
         Ok(())
     }
 
-    /// Forgets pauses that have long passed.
+    /// Forgets pauses that have long passed, and those of accounts that are gone.
     pub(super) async fn prune_cooldowns(&self) -> Result<(), DbErr> {
-        let prune = format!("DELETE FROM cooldown WHERE kind <> 'parked' AND until < {DB_NOW_MS} - {KEPT_MS}");
+        let prune = format!(
+            "DELETE FROM cooldown WHERE (kind <> 'parked' AND until < {DB_NOW_MS} - {KEPT_MS}) \
+             OR NOT EXISTS (SELECT 1 FROM account WHERE account.id = cooldown.account_id)"
+        );
         self.inner.db.execute_unprepared(&prune).await?;
         Ok(())
     }
+
+    /// Whether it was still as it was known.
+    async fn take_back(&self, upstream: &Upstream, model: &str, learnt_at: i64) -> Result<bool, DbErr> {
+        let sql = "DELETE FROM cooldown WHERE account_id = $1 AND model = $2 AND learnt_at = $3";
+        let values: [Value; 3] = [upstream.row.id.into(), model.into(), learnt_at.into()];
+        let delete = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values);
+        Ok(self.inner.db.execute_raw(delete).await?.rows_affected() > 0)
+    }
+
+    /// Whether it was written: not where something more binding stands there, nor where the account was changed or removed,
+    /// for which the lock waits.
+    async fn write_pause(&self, upstream: &Upstream, model: &str, pause: &Pause) -> Result<bool, DbErr> {
+        let sql = format!(
+            "INSERT INTO cooldown AS old (account_id, model, kind, reason, failures, until, learnt_at) \
+             SELECT id, $2::text, $3::text, $4::text, $5::integer, {DB_NOW_MS} + $6::bigint, {DB_NOW_MS} FROM account \
+             WHERE id = $1 AND disabled_at IS NULL AND secret = $7 AND base_url = $8 \
+             AND proxy_url IS NOT DISTINCT FROM $9 AND auth_scheme = $10 FOR SHARE \
+             ON CONFLICT (account_id, model) DO UPDATE SET kind = excluded.kind, reason = excluded.reason, \
+             failures = excluded.failures, learnt_at = GREATEST(excluded.learnt_at, old.learnt_at + 1), \
+             until = CASE WHEN old.kind = excluded.kind THEN GREATEST(old.until, excluded.until) \
+             ELSE excluded.until END \
+             WHERE NOT (excluded.kind = 'guessed' AND old.kind IN ('stated', 'missing') AND old.until > {DB_NOW_MS}) \
+             RETURNING until - {DB_NOW_MS} AS left_ms, learnt_at"
+        );
+        let (kind, reason) = words(pause);
+        let (secret, base_url, proxy_url, auth_scheme) = reach(&upstream.row);
+        let values: [Value; 10] = [
+            upstream.row.id.into(),
+            model.into(),
+            kind.into(),
+            reason.into(),
+            i32::try_from(pause.failures).unwrap_or(i32::MAX).into(),
+            pause.until_ms.saturating_sub(clock::now_ms()).into(),
+            secret.to_vec().into(),
+            base_url.into(),
+            proxy_url.into(),
+            auth_scheme.into(),
+        ];
+        let write = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values);
+        let Some(row) = self.inner.db.query_one_raw(write).await? else {
+            return Ok(false);
+        };
+        let now_ms = clock::now_ms();
+        let left_ms: i64 = row.try_get("", "left_ms")?;
+        let known = Known {
+            pause: Pause {
+                until_ms: now_ms.saturating_add(left_ms),
+                ..*pause
+            },
+            learnt_at: row.try_get("", "learnt_at")?,
+        };
+        upstream.state.wrote(model, pause, known, now_ms);
+        Ok(true)
+    }
 }
 
-async fn write(db: &DatabaseConnection, account_id: i64, untold: &Untold) -> Result<(), DbErr> {
-    let model = untold.model.as_str();
-    let (sql, values): (String, Vec<Value>) = match untold.what {
-        What::Over { learnt_at } => (
-            "DELETE FROM cooldown WHERE account_id = $1 AND model = $2 AND learnt_at = $3".to_owned(),
-            vec![account_id.into(), model.into(), learnt_at.into()],
-        ),
-        What::Paused(pause) => {
-            let (kind, reason) = words(&pause);
-            let left_ms = pause.until_ms.saturating_sub(clock::now_ms());
-            let sql = format!(
-                "INSERT INTO cooldown AS old (account_id, model, kind, reason, failures, until, learnt_at) \
-                 VALUES ($1, $2, $3, $4, $5, {DB_NOW_MS} + $6, {DB_NOW_MS}) \
-                 ON CONFLICT (account_id, model) DO UPDATE SET kind = excluded.kind, reason = excluded.reason, \
-                 failures = excluded.failures, learnt_at = GREATEST(excluded.learnt_at, old.learnt_at + 1), \
-                 until = CASE WHEN old.kind = excluded.kind THEN GREATEST(old.until, excluded.until) \
-                 ELSE excluded.until END \
-                 WHERE NOT (excluded.kind = 'guessed' AND old.kind IN ('stated', 'missing') AND old.until > {DB_NOW_MS})"
-            );
-            let failures = i32::try_from(pause.failures).unwrap_or(i32::MAX);
-            let values = vec![
-                account_id.into(),
-                model.into(),
-                kind.into(),
-                reason.into(),
-                failures.into(),
-                left_ms.into(),
-            ];
-            (sql, values)
-        }
-    };
-    let write = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values);
-    db.execute_raw(write).await?;
-    Ok(())
-}
-
-async fn read(db: &DatabaseConnection) -> Result<HashMap<i64, Rows>, DbErr> {
+/// What is written down; guesses of others are spread by `spread`, each row always alike.
+async fn read(db: &DatabaseConnection, spread: &RandomState) -> Result<HashMap<i64, Rows>, DbErr> {
     let read = format!(
         "SELECT account_id, model, kind, reason, failures, until - {DB_NOW_MS} AS left_ms, learnt_at FROM cooldown"
     );
@@ -114,13 +146,24 @@ async fn read(db: &DatabaseConnection) -> Result<HashMap<i64, Rows>, DbErr> {
     let now_ms = clock::now_ms();
     let mut rows: HashMap<i64, Rows> = HashMap::new();
     for row in found {
-        if let Some(pause) = pause(&row, now_ms)? {
-            let learnt_at = row.try_get("", "learnt_at")?;
-            let of_account = rows.entry(row.try_get("", "account_id")?).or_default();
+        if let Some(mut pause) = pause(&row, now_ms)? {
+            let (account_id, learnt_at): (i64, i64) = (row.try_get("", "account_id")?, row.try_get("", "learnt_at")?);
+            if matches!(pause.kind, PauseKind::Guessed | PauseKind::Parked(_)) {
+                let left_ms = pause.until_ms.saturating_sub(now_ms);
+                let more_ms = spread_of(left_ms, spread.hash_one((account_id, learnt_at)));
+                pause.until_ms = pause.until_ms.saturating_add(more_ms);
+            }
+            let of_account = rows.entry(account_id).or_default();
             of_account.insert(row.try_get("", "model")?, Known { pause, learnt_at });
         }
     }
     Ok(rows)
+}
+
+/// How much longer than `left_ms` to wait, by `chance`.
+fn spread_of(left_ms: i64, chance: u64) -> i64 {
+    let most_ms = (left_ms / SPREAD_PART).clamp(0, SPREAD_MAX_MS);
+    i64::try_from(chance % 1_024).unwrap_or_default() * most_ms / 1_024
 }
 
 /// `None` for what a newer release may have written.

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{alerts, clock, ledger::Peers, secrets::MasterKey, signals::Signals, stamp};
 use entity::{account, deployment};
+use futures_util::FutureExt as _;
 use gateway_core::{
     id,
     retry::Reason,
@@ -24,6 +25,7 @@ use parking_lot::RwLock;
 use sea_orm::{ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _, sea_query::Expr};
 use std::{
     collections::{BTreeMap, HashMap},
+    hash::RandomState,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -73,6 +75,8 @@ pub(super) struct Inner {
     /// Something was learnt about an account.
     learnt: Arc<Notify>,
     peers: Peers,
+    /// Makes this process wait otherwise than others.
+    pub(super) spread: RandomState,
 }
 
 #[derive(Debug, Default)]
@@ -99,6 +103,7 @@ impl Fleet {
                 freed: Arc::default(),
                 learnt: Arc::default(),
                 peers: config.peers,
+                spread: RandomState::new(),
             }),
         };
         fleet.load().await?;
@@ -178,11 +183,14 @@ impl Fleet {
         let mut told = signals.on(cooldowns::TOPIC);
         let mut pruned = Instant::now();
         loop {
-            tokio::select! {
-                () = changes.next() => {}
-                _ = told.next() => {}
-                () = self.inner.learnt.notified(), if self.is_shared() => {}
-            }
+            let idle = Instant::now();
+            let is_called = tokio::select! {
+                () = changes.next() => idle.elapsed() < every,
+                _ = told.next() => true,
+                () = self.inner.learnt.notified(), if self.is_shared() => true,
+            };
+            // What was told until now is read now.
+            while told.next().now_or_never().is_some() {}
             if let Err(error) = self.catch_up(&signals).await {
                 tracing::warn!(%error, "accounts cannot be brought up to date");
             }
@@ -193,20 +201,24 @@ impl Fleet {
                     tracing::warn!(%error, "pauses that have passed could not be deleted");
                 }
             }
-            // What comes thick and fast is dealt with together.
-            tokio::time::sleep(REST.min(every)).await;
+            if is_called {
+                // What comes thick and fast is dealt with together.
+                tokio::time::sleep(REST.min(every)).await;
+            }
         }
     }
 
-    /// Writes down what became of accounts, reads what others changed, and exchanges with them which to leave alone. The one
-    /// goes on where the other fails.
+    /// Reads what others changed, exchanges with them which accounts to leave alone, and writes down what became of accounts,
+    /// in this order, so that what has changed or is over is not written. The one goes on where the other fails.
     async fn catch_up(&self, signals: &Signals) -> Result<(), AccountsError> {
-        let written = self.write_news().await;
         let read = self.refresh().await;
-        if self.is_shared() {
-            self.exchange(signals).await?;
-        }
-        written?;
+        let exchanged = if self.is_shared() {
+            self.exchange(signals).await
+        } else {
+            Ok(())
+        };
+        self.write_news().await?;
+        exchanged?;
         read.map(|_| ())
     }
 
@@ -278,7 +290,9 @@ impl Fleet {
 
     async fn write(&self, upstream: &Upstream, news: &News) -> Result<(), DbErr> {
         let db = &self.inner.db;
-        let mut update = account::Entity::update_many().filter(account::Column::Id.eq(upstream.row.id));
+        let mut update = account::Entity::update_many()
+            .filter(account::Column::Id.eq(upstream.row.id))
+            .filter(account::Column::Secret.eq(upstream.row.secret.clone()));
         let parked = news.parked.map(word);
         if news.is_turn {
             update = update.col_expr(account::Column::ParkedReason, Expr::value(parked));
@@ -288,8 +302,9 @@ impl Fleet {
                 .col_expr(account::Column::LastError, Expr::value(error.message.as_str()))
                 .col_expr(account::Column::LastErrorAt, Expr::value(error.at_ms));
         }
-        update.exec(db).await?;
-        if !news.is_turn {
+        let is_gone = update.exec(db).await?.rows_affected == 0;
+        // What was learnt with another key, or about an account that was removed, concerns nobody.
+        if is_gone || !news.is_turn {
             return Ok(());
         }
         let subject = id::render(id::Kind::Account, upstream.row.id);

@@ -20,7 +20,7 @@ use std::{
 use tokio::sync::Notify;
 
 /// In place of a model: the account.
-const ACCOUNT: &str = "";
+pub(super) const ACCOUNT: &str = "";
 /// Ends of pauses that are so far apart count as the same.
 const TOLERANCE_MS: i64 = 250;
 
@@ -206,7 +206,8 @@ impl State {
         self.end_probe(model, Event::Failed { fault }, now_ms);
     }
 
-    fn end_probe(&self, model: &str, event: Event, now_ms: i64) {
+    /// Ends a probe, if one is still under way, with `event`.
+    pub(super) fn end_probe(&self, model: &str, event: Event, now_ms: i64) {
         let inner = &mut *self.0.lock();
         let by_model = inner.by_model.get_mut(model);
         for health in by_model.into_iter().chain([&mut inner.health]) {
@@ -258,17 +259,32 @@ impl State {
         is_due.then_some(reason)
     }
 
-    /// What other processes do not know yet.
+    /// What other processes do not know yet and are to be told. Where no answer came, that may be this process' own network.
     pub(super) fn untold(&self, now_ms: i64) -> Vec<Untold> {
         let inner = self.0.lock();
         let models = inner.by_model.iter().map(|(model, health)| (model.as_str(), health));
         let all = std::iter::once((ACCOUNT, &inner.health)).chain(models);
         let news = all.filter_map(|(model, health)| {
             let what = untold(health, inner.known.get(model), now_ms)?;
+            if matches!(what, What::Paused(Pause { kind: PauseKind::Guessed, fault, .. }) if is_local(fault)) {
+                return None;
+            }
             let model = model.to_owned();
             Some(Untold { model, what })
         });
         news.collect()
+    }
+
+    /// `told`, of the account or a model, was written down, and the row is now `known`. It is not adopted: what happened
+    /// meanwhile counts.
+    pub(super) fn wrote(&self, model: &str, told: &Pause, known: Known, now_ms: i64) {
+        let inner = &mut *self.0.lock();
+        let health = inner.health_of(model);
+        let is_longer = !known.pause.is_within(told, TOLERANCE_MS);
+        if is_longer && health.pause(now_ms).is_some_and(|pause| pause.kind == known.pause.kind) {
+            health.adopt(known.pause, now_ms);
+        }
+        inner.known.insert(model.to_owned(), known);
     }
 
     /// Other processes have written down `rows`, and nothing else; whether that brings something back.
@@ -326,10 +342,23 @@ impl State {
     }
 }
 
+/// Whether `fault` may lie in this process' own network.
+const fn is_local(fault: Option<Fault>) -> bool {
+    matches!(fault, Some(Fault::Unreachable | Fault::TimedOut))
+}
+
 /// What other processes do not know of `health`, where they know `known`.
 fn untold(health: &Health, known: Option<&Known>, now_ms: i64) -> Option<What> {
     match (health.pause(now_ms), known) {
         (Some(pause), Some(known)) if pause.is_within(&known.pause, TOLERANCE_MS) => None,
+        // They know that it is parked; that a probe got no answer concerns this process.
+        (Some(pause), Some(known))
+            if is_local(pause.fault)
+                && pause.kind == known.pause.kind
+                && matches!(pause.kind, PauseKind::Parked(_)) =>
+        {
+            None
+        }
         (Some(pause), _) => Some(What::Paused(pause)),
         (None, Some(known)) if !matches!(known.pause.kind, PauseKind::Stated | PauseKind::Missing) => {
             Some(What::Over {
@@ -439,3 +468,6 @@ impl Drop for Permit {
         self.freed.notify_waiters();
     }
 }
+
+#[cfg(test)]
+mod tests;

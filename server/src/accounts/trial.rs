@@ -7,7 +7,7 @@ use super::{
     AccountsError, Fleet, NewAccount, check,
     client::Client,
     guard::NotAllowed,
-    state::State,
+    state::{ACCOUNT, State},
     upstream::{self, Upstream},
 };
 use crate::{clock, fields::FieldErrors, secrets::Secret};
@@ -15,7 +15,7 @@ use futures_util::StreamExt as _;
 use gateway_core::{
     dialect::{read_error, scrub},
     health::Event,
-    retry::Reason,
+    retry::{Fault, Reason},
 };
 use reqwest::{Method, Request};
 use serde_json::Value;
@@ -57,7 +57,7 @@ impl Fleet {
             Some(upstream) => upstream,
             None => self.look_again(id).await?,
         };
-        let outcome = ask(&upstream.client, &requests_of(&upstream), &upstream.secret).await;
+        let (outcome, _) = ask(&upstream.client, &requests_of(&upstream), &upstream.secret).await;
         if outcome.ok && is_parked(&upstream.state) {
             succeed(&upstream.state, outcome.latency_ms);
             upstream.announce();
@@ -94,7 +94,8 @@ impl Fleet {
             request
         };
         let requests: Vec<_> = suffixes(&new.provider).iter().map(request).collect();
-        Ok(ask(&client, &requests, &reach.secret).await)
+        let (outcome, _) = ask(&client, &requests, &reach.secret).await;
+        Ok(outcome)
     }
 }
 
@@ -105,12 +106,16 @@ pub(super) fn tells_about_key(provider: &str) -> bool {
 
 /// Asks a parked account whether it is back; lack of money shows only when something is paid for, so requests find that out.
 pub(super) async fn probe(upstream: Arc<Upstream>, reason: Reason, freed: Arc<Notify>) {
-    let outcome = ask(&upstream.client, &requests_of(&upstream), &upstream.secret).await;
+    let (outcome, is_answered) = ask(&upstream.client, &requests_of(&upstream), &upstream.secret).await;
+    let now_ms = clock::now_ms();
     if outcome.ok {
         succeed(&upstream.state, outcome.latency_ms);
         freed.notify_waiters();
+    } else if is_answered {
+        upstream.state.end_probe(ACCOUNT, Event::Parked { reason }, now_ms);
     } else {
-        upstream.state.step(None, Event::Parked { reason }, clock::now_ms());
+        // That may be this process' own network: it tries again later, and others need not know.
+        upstream.state.fail_probe(ACCOUNT, Fault::Unreachable, now_ms);
     }
     upstream.announce();
 }
@@ -139,8 +144,8 @@ fn suffixes(provider: &str) -> &'static [&'static str] {
     }
 }
 
-/// Sends `requests` one after the other as long as they succeed.
-async fn ask(client: &Client, requests: &[Request], secret: &Secret) -> TestOutcome {
+/// Sends `requests` one after the other as long as they succeed; how that went, and whether the last was answered.
+async fn ask(client: &Client, requests: &[Request], secret: &Secret) -> (TestOutcome, bool) {
     let started = Instant::now();
     let mut outcome = TestOutcome {
         ok: false,
@@ -148,8 +153,10 @@ async fn ask(client: &Client, requests: &[Request], secret: &Secret) -> TestOutc
         message: String::new(),
         models: Vec::new(),
     };
+    let mut is_answered = false;
     for request in requests.iter().filter_map(Request::try_clone) {
         let answer = tokio::time::timeout(PATIENCE, fetch(client, request)).await;
+        is_answered = matches!(answer, Ok(Ok(_)));
         outcome.latency_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
         let (ok, message, models) = match answer {
             Err(_) => (
@@ -165,7 +172,7 @@ async fn ask(client: &Client, requests: &[Request], secret: &Secret) -> TestOutc
             break;
         }
     }
-    outcome
+    (outcome, is_answered)
 }
 
 async fn fetch(client: &Client, request: Request) -> Result<Answer, reqwest::Error> {

@@ -3,6 +3,8 @@
 use crate::harness::{Hub, PATIENCE, Place, Setup, hello};
 use crate::upstream::Reply;
 use gateway_core::health::Snapshot;
+use gateway_core::retry::{Action, Billed, Fault, Mark, Verdict};
+use gateway_core::routing::RouteRequest;
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
 use server::app::App;
 use server::keys::KeyRefusal;
@@ -157,6 +159,69 @@ async fn an_account_that_one_server_parks_is_parked_for_all_and_comes_back_for_a
     assert_eq!(key.chat(&hello()).await.status, 200);
     until(async || alerts::list_open(&hub.app.db).await.unwrap().is_empty()).await;
     drop(key);
+    close(hub, replicas).await;
+}
+
+/// A request to `account` at `hub` failed, and nothing was said about when to come back.
+fn fail(hub: &Hub, account: i64, fault: Fault) {
+    let request = RouteRequest {
+        now_ms: clock::now_ms(),
+        ..RouteRequest::default()
+    };
+    let routes = hub.app.fleet.plan("small", &request);
+    let verdict = Verdict {
+        action: Action::NextAccount,
+        mark: Mark::Guess,
+        billed: Billed::NotBilled,
+        fault,
+    };
+    let mut found = routes.ordered.iter();
+    let deployment = found.find(|deployment| deployment.account_id == account);
+    deployment.unwrap().judge(&verdict, "failed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_one_server_cannot_reach_is_paused_there_alone() {
+    let Some((hub, replicas)) = three().await else { return };
+    let (cut_off, failing) = (hub.account("one").await, hub.account("two").await);
+    for replica in &replicas {
+        replica.until(failing, |health| health.state == "ready").await;
+    }
+    fail(&hub, cut_off, Fault::Unreachable);
+    fail(&hub, failing, Fault::Upstream);
+    for replica in &replicas {
+        replica.until(failing, |health| health.state == "cooling").await;
+        assert_eq!(replica.health(cut_off).await.unwrap().state, "ready");
+    }
+    let here = hub.app.fleet.get(cut_off).await.unwrap().live.health.unwrap();
+    assert_eq!(here.state, "cooling");
+    close(hub, replicas).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_written_about_an_account_that_was_changed_or_removed_meanwhile() {
+    let Some((hub, replicas)) = three().await else { return };
+    let ids = [hub.account("changed").await, hub.account("removed").await];
+    let last = hub.account("last").await;
+    for replica in &replicas {
+        replica.until(last, |health| health.state == "ready").await;
+    }
+    // Behind the servers' back, so that they know the old rows only.
+    let [changed, removed] = ids;
+    let meanwhile =
+        format!("UPDATE account SET secret = '\\x00' WHERE id = {changed}; DELETE FROM account WHERE id = {removed}");
+    hub.app.db.execute_unprepared(&meanwhile).await.unwrap();
+    for account in [changed, removed, last] {
+        fail(&hub, account, Fault::Upstream);
+    }
+    for replica in &replicas {
+        replica.until(last, |health| health.state == "cooling").await;
+    }
+    let written = Statement::from_string(DatabaseBackend::Postgres, "SELECT account_id FROM cooldown");
+    let written = hub.app.db.query_all_raw(written).await.unwrap();
+    let written = written.iter().map(|row| row.try_get("", "account_id").unwrap());
+    let written: Vec<i64> = written.collect();
+    assert_eq!(written, [last]);
     close(hub, replicas).await;
 }
 

@@ -1,7 +1,8 @@
 //! A pause of an account, as one process tells it to another.
 //!
 //! Invariant: what another process learnt binds as if it had been learnt here; of two pauses of one kind the longer holds; a
-//! good answer elsewhere ends what was only guessed, never what the upstream stated. Pure.
+//! good answer elsewhere ends what was only guessed, never what the upstream stated; a failure elsewhere is the outcome of the
+//! probe here too. Pure.
 
 use super::{Health, State};
 use crate::retry::{Fault, Reason};
@@ -102,6 +103,10 @@ impl Health {
                 next_probe_ms: until_ms,
             },
         };
+        if self.pause(now_ms).is_some_and(|pause| pause.until_ms > now_ms) {
+            // Several that probe at once double the pause once.
+            self.probe_since_ms = None;
+        }
         self.failures = self.failures.max(pause.failures);
         self.last_fault = pause.fault.or(self.last_fault);
     }

@@ -263,6 +263,27 @@ fn of_two_pauses_the_more_binding_and_the_longer_hold() {
 }
 
 #[test]
+fn probes_of_several_processes_that_fail_together_double_the_pause_once() {
+    for failed in [FAILED, BAD_KEY] {
+        let mut nodes = [0, 1, 2].map(|_| after(&[(0, failed), (1_000, Event::ProbeStarted)]));
+        nodes[0].step(failed, 1_100);
+        let told = nodes[0].pause(1_100).unwrap();
+        assert_eq!((told.until_ms, told.failures), (3_100, 2));
+        for node in &mut nodes[1..] {
+            node.adopt(told, 1_150);
+            node.step(failed, 1_200);
+            assert_eq!(node.pause(1_200), Some(told), "{failed:?}");
+        }
+        nodes[1].step(Event::Succeeded { latency_ms: 1 }, 1_300);
+        assert_eq!(nodes[1].availability(1_300), Availability::Ready);
+    }
+    // What has passed says nothing about a probe under way.
+    let mut health = after(&[(0, FAILED), (1_000, Event::ProbeStarted)]);
+    health.adopt(pause(PauseKind::Guessed, 900, 1), 1_100);
+    assert!(matches!(health.availability(1_100), Availability::Probing { .. }));
+}
+
+#[test]
 fn a_good_answer_elsewhere_ends_guesses_and_parking_but_not_what_was_stated() {
     for kind in [PauseKind::Guessed, PauseKind::Parked(Reason::NoMoney)] {
         let mut health = Health::default();
