@@ -25,8 +25,8 @@ pub enum BillingError {
     /// The amount is nothing, or more than a wallet can count.
     #[error("the amount is nothing or too large")]
     Amount,
-    /// No reason, or one that is too long.
-    #[error("a reason has 1 to {REASON_MAX} characters")]
+    /// No reason, or one that is too long or has control characters.
+    #[error("a reason has 1 to {REASON_MAX} printable characters")]
     Reason,
     /// The request was charged several times, and none was named.
     #[error("the request has several charges")]
@@ -179,7 +179,7 @@ pub async fn grant(
 /// The reason as it is kept, if it is one and the amount is something.
 fn checked(reason: &str, amount: Nano) -> Result<&str, BillingError> {
     let reason = reason.trim();
-    if reason.is_empty() || reason.chars().count() > REASON_MAX {
+    if reason.is_empty() || reason.chars().count() > REASON_MAX || reason.chars().any(char::is_control) {
         return Err(BillingError::Reason);
     }
     if amount == Nano::ZERO {

@@ -167,7 +167,9 @@ impl From<BillingError> for Refusal {
             BillingError::Amount => {
                 ApiError::field("amount", "Write an amount that is not zero and that a wallet can hold.").into()
             }
-            BillingError::Reason => ApiError::field("reason", "Write a reason of at most 200 characters.").into(),
+            BillingError::Reason => {
+                ApiError::field("reason", "Write a reason of at most 200 characters, in one line.").into()
+            }
             BillingError::Several => ApiError::field(
                 "hold",
                 "The request was charged several times. Name one by the id of its hold.",
