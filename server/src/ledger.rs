@@ -235,7 +235,7 @@ impl Ledger {
         let clock = Arc::new(DbClock::new(me.now_ms));
         let book = Arc::new(Book::new(&me, is_shared));
         let (home, peers) = (config.home.clone(), config.peers.clone());
-        let heads = Heads::open(db, home.data_dir.as_deref()).await?;
+        let heads = Heads::open(db, home.data_dir.as_deref(), me.id).await?;
         journal::start(
             origin.clone(),
             home.clone(),

@@ -38,6 +38,8 @@ const MAX_HEADS: usize = 1_000;
 /// See the module.
 pub(super) struct Heads {
     path: Option<PathBuf>,
+    /// The node that this process began as: nobody else has its number.
+    node: i64,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -77,7 +79,7 @@ impl State {
 
 impl Heads {
     /// Those of the database, after a look for what the file in `data_dir` tells of.
-    pub async fn open(db: &DatabaseConnection, data_dir: Option<&Path>) -> Result<Arc<Self>, LedgerError> {
+    pub async fn open(db: &DatabaseConnection, data_dir: Option<&Path>, node: i64) -> Result<Arc<Self>, LedgerError> {
         let path = data_dir.map(|dir| dir.join(FILE));
         let mut state = State::default();
         for head in path.as_deref().map(read).transpose()?.unwrap_or_default() {
@@ -99,6 +101,7 @@ impl Heads {
         state.newest = state.heads.last_key_value().map(|(_, head)| *head);
         let heads = Arc::new(Self {
             path,
+            node,
             state: Mutex::new(state),
             changed: Condvar::new(),
         });
@@ -140,19 +143,25 @@ impl Heads {
     fn save(&self) {
         let Some(path) = &self.path else { return };
         let _replacing = REPLACING.lock();
-        let mut state = self.state.lock();
-        if !std::mem::take(&mut state.is_changed) {
+        if !self.state.lock().is_changed {
             return;
         }
-        // Other processes may share the directory.
-        for head in read(path).unwrap_or_default() {
-            if !state.lost.contains(&head) {
-                state.note(head);
+        let there = read(path);
+        let mut state = self.state.lock();
+        state.is_changed = false;
+        if let Ok(there) = there {
+            // What somebody has taken out stays out.
+            state.lost.retain(|head| there.contains(head));
+            // Other processes may share the directory.
+            for head in there {
+                if !state.lost.contains(&head) {
+                    state.note(head);
+                }
             }
         }
         let text = state.render();
         drop(state);
-        if let Err(error) = replace(path, &text) {
+        if let Err(error) = replace(path, self.node, &text) {
             tracing::error!(%error, path = %path.display(), "the ledger's head could not be kept");
             self.state.lock().is_changed = true;
         }
@@ -220,9 +229,10 @@ fn read(path: &Path) -> io::Result<Vec<Head>> {
     }
 }
 
-/// Puts `text` in the place of the file at `path`, so that there is always one of the two.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let new = path.with_extension(format!("head.{}", std::process::id()));
+/// Puts `text` in the place of the file at `path`, so that there is always one of the two. Processes of several hosts may
+/// share the directory, so the new one has the node's name.
+fn replace(path: &Path, node: i64, text: &str) -> io::Result<()> {
+    let new = path.with_extension(format!("head.{node}"));
     let mut file = File::create(&new)?;
     file.write_all(text.as_bytes())?;
     file.sync_data()?;

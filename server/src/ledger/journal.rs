@@ -294,7 +294,12 @@ impl Writer {
             if is_repeat {
                 // A write that seemed to fail may have been committed.
                 match store.marker(marker.node).await? {
-                    Some(found) if found.batch == marker.batch + 1 => return Ok(()),
+                    Some(found) if found.batch == marker.batch + 1 => {
+                        // By this node, or by another one that recovers it: then the group is not there and never will be.
+                        let written = store.hash(marker.node, found.batch).await?;
+                        let mine = batch.link.as_ref().map(|link| &link.hash[..]);
+                        return (written.as_deref() == mine).then_some(()).ok_or(WriteError::Fenced);
+                    }
                     Some(found) if found == marker => {}
                     _ => return Err(WriteError::Fenced),
                 }

@@ -92,13 +92,20 @@ pub(super) async fn has(db: &impl ConnectionTrait, head: &Head) -> Result<bool, 
     Ok(hash.is_some_and(|hash| hash == head.hash))
 }
 
-/// Writes `entry` and its link; the chain's head then.
-pub(super) async fn insert_entry(transaction: &DatabaseTransaction, mut entry: entry::Model) -> Result<Head, DbErr> {
+/// Waits until nobody else is about to commit an entry, and has others wait until `transaction` is over. On SQLite one that
+/// writes from its beginning has done so already.
+pub(super) async fn lock_entries(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
     if transaction.get_database_backend() == DatabaseBackend::Postgres {
         for statement in [PATIENCE, LOCK] {
             transaction.execute_unprepared(statement).await?;
         }
     }
+    Ok(())
+}
+
+/// Writes `entry` and its link; the chain's head then.
+pub(super) async fn insert_entry(transaction: &DatabaseTransaction, mut entry: entry::Model) -> Result<Head, DbErr> {
+    lock_entries(transaction).await?;
     let last = head(transaction, ENTRIES).await?;
     let (batch, previous) = last.map_or((0, chain::ROOT), |head| (head.batch, head.hash));
     entry.batch = batch + 1;

@@ -3,9 +3,9 @@
 //! Invariant: an attempt that finds its entry written takes it as its own; so it is repeated until the database says what there
 //! is. Until then `loading` is held: memory counts the entry before anybody reads the bucket it is in. Reads `entry`.
 
-use super::{Down, Ledger, LedgerError, wallet::immediate};
+use super::{Down, Ledger, LedgerError, links, wallet::immediate};
 use entity::entry;
-use sea_orm::{EntityTrait, TransactionTrait};
+use sea_orm::{DbErr, EntityTrait, RuntimeErr, TransactionTrait, sqlx::error::DatabaseError};
 use std::time::{Duration, Instant};
 
 /// How long one attempt may take.
@@ -25,8 +25,21 @@ pub(super) trait Attempt: From<LedgerError> {
 
 impl Attempt for LedgerError {
     fn is_final(&self) -> bool {
-        !matches!(self, Self::Database(_) | Self::Down(_))
+        match self {
+            Self::Database(error) => is_bad_value(error),
+            Self::Down(_) => false,
+            _ => true,
+        }
     }
+}
+
+/// Whether Postgres says that a value is none for its column (class 22): it says so again each time.
+fn is_bad_value(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) = error else {
+        return false;
+    };
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.is_some_and(|code| code.len() == 5 && code.starts_with("22"))
 }
 
 impl Ledger {
@@ -57,9 +70,10 @@ impl Ledger {
         }
     }
 
+    /// Whether the entry `id` is written; an error while somebody is about to commit one, which may be it.
     async fn has_entry(&self, id: i64) -> Result<bool, LedgerError> {
-        // Behind whoever is about to commit, on SQLite.
         let transaction = self.inner.db.begin_with_options(immediate()).await?;
+        links::lock_entries(&transaction).await?;
         let found = entry::Entity::find_by_id(id).one(&transaction).await?;
         transaction.rollback().await?;
         Ok(found.is_some())

@@ -7,7 +7,7 @@
 use super::{
     batch::{Batch, BucketRow, HoldRow, HourKey, HourSums},
     chain::Link,
-    store::{FIND, Marker},
+    store::{FIND, HASH, Marker},
 };
 use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::{path::Path, time::Duration};
@@ -105,6 +105,11 @@ pub(super) fn write(connection: &mut Connection, batch: &Batch, marker: Marker) 
 pub(super) fn marker(connection: &Connection, node: i64) -> rusqlite::Result<Option<(i64, bool)>> {
     let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
     connection.query_row(FIND, [node], read).optional()
+}
+
+/// Hash of the group `batch` of `node`, if it ended holds.
+pub(super) fn hash(connection: &Connection, node: i64, batch: i64) -> rusqlite::Result<Option<Vec<u8>>> {
+    connection.query_row(HASH, [node, batch], |row| row.get(0)).optional()
 }
 
 fn write_holds(transaction: &Transaction<'_>, rows: &[HoldRow], marker: Marker) -> rusqlite::Result<()> {

@@ -1,8 +1,8 @@
 //! The journal's own connection to the database, and the marker that orders its writes.
 //!
 //! Invariant: a group and its node's marker are written in one transaction, only if the marker is still the predecessor's
-//! and the node is as the writer believes: alive for itself, fenced for one that recovers it. Reads and writes `node`; rows
-//! are written by `sqlite` and `postgres`.
+//! and the node is as the writer believes: alive for itself, fenced for one that recovers it. Reads and writes `node`; reads
+//! `journal`; rows are written by `sqlite` and `postgres`.
 
 use super::{LedgerError, batch::Batch, postgres, sqlite};
 use sea_orm::{
@@ -126,6 +126,8 @@ pub(super) enum Store {
 
 /// Number of a node's last group, and whether it is alive.
 pub(super) const FIND: &str = "SELECT batch, fenced_at IS NULL FROM node WHERE id = $1";
+/// Hash of a group that ended holds.
+pub(super) const HASH: &str = "SELECT hash FROM journal WHERE node_id = $1 AND batch = $2";
 
 impl Store {
     /// Whether several nodes may write to the database.
@@ -149,5 +151,16 @@ impl Store {
             Self::Postgres(connection) => sqlx::query_as(FIND).bind(node).fetch_optional(connection).await?,
         };
         Ok(found.map(|(batch, is_live)| Marker { node, batch, is_live }))
+    }
+
+    /// The hash of the group `batch` of `node` in the database, if it is there and ended holds.
+    pub async fn hash(&mut self, node: i64, batch: i64) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(connection) => sqlite::hash(connection, node, batch)?,
+            Self::Postgres(connection) => {
+                let ask = sqlx::query_scalar(HASH).bind(node).bind(batch);
+                ask.fetch_optional(connection).await?
+            }
+        })
     }
 }

@@ -138,6 +138,18 @@ async fn a_posting_that_is_changed_removed_or_added_is_named() {
             .unwrap();
         assert_named(&db, &format!("entry {second}: was removed")).await;
         set_back(&db).await;
+
+        // Nor with what its group says that it has.
+        for (table, row, (node, batch)) in [("hold", hold.id, (hold.node_id, hold.batch)), ("entry", second, (0, 2))] {
+            for tamper in [
+                format!("DELETE FROM {table} WHERE id = {row}"),
+                format!("UPDATE journal SET content = NULL WHERE node_id = {node} AND batch = {batch}"),
+            ] {
+                db.execute_unprepared(&tamper).await.unwrap();
+            }
+            assert_named(&db, &format!("group {batch} of node {node}: its content was removed")).await;
+            set_back(&db).await;
+        }
         assert_books_balance(&db).await;
     }
 }
@@ -260,15 +272,25 @@ async fn a_database_set_back_to_an_earlier_state_is_noticed_until_somebody_says_
         assert_books_balance(&db).await;
         assert_eq!(verify_beside(&db, &dir.0).await.unwrap().differences, lacking);
 
-        fs::remove_file(dir.0.join("ledger.head")).unwrap();
-        let ledger = dir.open(&place).await;
-        charge(&ledger, &[40]).await;
+        // Lines are taken out while a server runs, or while none does.
+        let file = dir.0.join("ledger.head");
+        let text = fs::read_to_string(&file).unwrap();
+        let mut ledger = dir.open(&place).await;
+        fs::write(&file, "").unwrap();
+        for nano in [40, 50] {
+            charge(&ledger, &[nano]).await;
+            ledger.close().await;
+            assert_eq!(
+                verify_beside(&db, &dir.0).await.unwrap().differences,
+                Vec::<String>::new()
+            );
+            assert_ne!(fs::read_to_string(&file).unwrap(), "");
+            fs::write(&file, &text).unwrap();
+            assert_eq!(verify_beside(&db, &dir.0).await.unwrap().differences, lacking);
+            fs::remove_file(&file).unwrap();
+            ledger = dir.open(&place).await;
+        }
         ledger.close().await;
-        assert_eq!(
-            verify_beside(&db, &dir.0).await.unwrap().differences,
-            Vec::<String>::new()
-        );
-        assert!(dir.0.join("ledger.head").exists());
     }
 }
 

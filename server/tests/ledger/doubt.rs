@@ -2,7 +2,7 @@
 
 use crate::harness::{ask, assert_books_balance, charged, leak, open, payer, postgres};
 use gateway_core::money::Nano;
-use sea_orm::{ConnectionTrait, Database, EntityTrait};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, Database, EntityTrait, IntoActiveModel, PaginatorTrait};
 use server::{
     config::Storage,
     ledger::{Adjustment, Closing, Grant, Hold, Ledger, LedgerError, Refusal},
@@ -27,6 +27,8 @@ struct Wire {
     lost: AtomicUsize,
     /// Nothing passes, and nobody is told.
     is_silent: AtomicBool,
+    /// No commit arrives until it is over.
+    is_late: AtomicBool,
 }
 
 impl Wire {
@@ -66,6 +68,9 @@ impl Wire {
     /// Lets `text` pass; if it is a commit whose answer is to be lost, that is cut.
     fn lose(&self, text: &[u8], cut: &AtomicBool) -> bool {
         let is_commit = text.windows(6).any(|word| word == b"COMMIT");
+        while is_commit && self.is_late.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let one_less = |lost: usize| lost.checked_sub(1);
         if is_commit
             && self
@@ -149,6 +154,64 @@ async fn an_entry_whose_commit_is_not_answered_is_written_once() {
     let mut amounts: Vec<i64> = entries.iter().map(|entry| entry.amount).collect();
     amounts.sort_unstable();
     assert_eq!(amounts, [5, 5, 5, 60]);
+    assert_books_balance(&db).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entry_whose_commit_is_under_way_is_not_said_to_be_unwritten() {
+    let Some(place) = postgres().await else { return };
+    let (ledger, wire) = far(&place.url).await;
+    ledger.grant(paid_in(5)).await.unwrap();
+    wire.is_late.store(true, Ordering::SeqCst);
+    let asked = ledger.clone();
+    let granted = tokio::spawn(async move { asked.grant(paid_in(7)).await });
+    // Longer than it is tried to be written.
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    wire.is_late.store(false, Ordering::SeqCst);
+    let granted = granted.await.unwrap();
+    assert!(matches!(granted, Ok(_) | Err(LedgerError::Unsure)), "{granted:?}");
+    let known = async {
+        while ledger.balance(1).await.unwrap().entries != Nano(12) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, known)
+        .await
+        .expect("memory does not follow");
+    ledger.close().await;
+    let db = place.connect().await;
+    assert_eq!(entity::entry::Entity::find().count(&db).await.unwrap(), 2);
+    assert_books_balance(&db).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_is_not_taken_for_written_by_the_page_of_who_recovered_its_node() {
+    let Some(place) = postgres().await else { return };
+    let (ledger, wire) = far(&place.url).await;
+    let db = place.connect().await;
+    let lost = durable(&ledger, 90).await;
+    let node = entity::node::Entity::find().one(&db).await.unwrap().unwrap();
+    wire.is_silent.store(true, Ordering::SeqCst);
+    let hold = ledger.admit(ask(&payer(1, 2), 10)).await.unwrap();
+    let other = crate::harness::take_over(&db).await;
+    // As it is while there is more to recover.
+    let half_done = entity::node::Model {
+        batch: node.batch + 1,
+        fenced_at: Some(1),
+        slot: None,
+        ..node
+    };
+    half_done.into_active_model().insert(&db).await.unwrap();
+    wire.is_silent.store(false, Ordering::SeqCst);
+    let written = tokio::time::timeout(PATIENCE, hold.durable())
+        .await
+        .expect("somebody still waits");
+    let row = entity::hold::Entity::find_by_id(hold.id()).one(&db).await.unwrap();
+    assert_eq!(written.is_ok(), row.is_some(), "{written:?}");
+    leak(lost);
+    drop(hold);
+    ledger.close().await;
+    other.close().await;
     assert_books_balance(&db).await;
 }
 

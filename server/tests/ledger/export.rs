@@ -1,6 +1,6 @@
 //! The books as a file: what is written adds up to what the ledger says.
 
-use crate::harness::{NOON_MS, ask, assert_books_balance, charged, leak, open, payer, places};
+use crate::harness::{NOON_MS, ask, assert_books_balance, charged, leak, open, payer, places, postgres};
 use gateway_core::{
     id::{self, Kind},
     money::Nano,
@@ -42,6 +42,35 @@ async fn books(db: &DatabaseConnection) {
     leak(running);
     ledger.close().await;
     assert_books_balance(db).await;
+}
+
+/// Takes its time.
+struct Slow(Vec<u8>);
+
+impl std::io::Write for Slow {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        if self.0.is_empty() {
+            std::thread::sleep(std::time::Duration::from_secs(2));
+        }
+        self.0.write(text)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn whoever_takes_the_books_may_pause() {
+    let Some(place) = postgres().await else { return };
+    books(&place.connect().await).await;
+    let impatient = format!("{}?options=-c%20idle_in_transaction_session_timeout%3D500", place.url);
+    let db = sea_orm::Database::connect(impatient).await.unwrap();
+    let mut out = Slow(Vec::new());
+    let count = export(&db, Wanted::default(), Format::JsonLines, &mut out)
+        .await
+        .unwrap();
+    assert_eq!(out.0.iter().filter(|byte| **byte == b'\n').count() as u64, count);
 }
 
 async fn written(db: &DatabaseConnection, wanted: Wanted, format: Format) -> String {
