@@ -25,7 +25,7 @@ impl Peers {
     }
 
     /// There are `others` beside this one.
-    pub(super) fn note(&self, others: usize) {
+    pub(crate) fn note(&self, others: usize) {
         let count = u32::try_from(others).unwrap_or(u32::MAX).saturating_add(1);
         self.0.store(count, Ordering::Relaxed);
     }

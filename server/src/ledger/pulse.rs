@@ -19,7 +19,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicI64, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -37,12 +37,10 @@ const WALLETS: usize = 1_000;
 /// The pause after a recovery that failed.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// The database's clock and the other nodes, as learnt at the last beat.
+/// The database's clock, as learnt at the last beat.
 pub(super) struct DbClock {
     start: Instant,
     ahead_ms: AtomicI64,
-    /// How many other nodes were alive.
-    others: AtomicU64,
 }
 
 impl DbClock {
@@ -51,18 +49,12 @@ impl DbClock {
         Self {
             start: Instant::now(),
             ahead_ms: AtomicI64::new(now_ms),
-            others: AtomicU64::new(0),
         }
     }
 
     /// Milliseconds since this process opened the ledger.
     pub fn elapsed_ms(&self) -> i64 {
         i64::try_from(self.start.elapsed().as_millis()).unwrap_or(i64::MAX)
-    }
-
-    /// How many nodes were alive, this one too.
-    pub fn live_nodes(&self) -> u64 {
-        self.others.load(Ordering::Relaxed) + 1
     }
 
     /// Unix milliseconds.
@@ -191,7 +183,6 @@ impl Pulse {
     async fn look_around(&self, beat: &Beat, watch: &mut Watch, db: Option<&DatabaseConnection>) -> Result<(), DbErr> {
         let live = beat.others.iter().filter(|(.., is_fenced)| !is_fenced);
         let others = live.clone().count();
-        self.clock.others.store(others as u64, Ordering::Relaxed);
         self.peers.note(others);
         let has_others = others > 0;
         self.book
