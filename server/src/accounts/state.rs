@@ -89,6 +89,8 @@ pub(super) struct News {
 pub(super) struct Most {
     pub(super) rpm: Option<u64>,
     pub(super) tpm: Option<u64>,
+    /// The tokens of a request that finds none taken: what no part holds would never be served otherwise.
+    pub(super) tpm_alone: Option<u64>,
     pub(super) in_flight: Option<u32>,
 }
 
@@ -100,6 +102,7 @@ impl Most {
         Self {
             rpm: self.rpm.map(part),
             tpm: self.tpm.map(part),
+            tpm_alone: self.tpm_alone,
             in_flight: self.in_flight.map(|limit| (limit / nodes).max(limit.min(1))),
         }
     }
@@ -148,7 +151,9 @@ impl State {
             headroom: inner.health.headroom(now_ms),
             availability: inner.availability(model, now_ms),
             requests_left: most.rpm.map(|limit| inner.requests.remaining(limit, now_ms)),
-            tokens_left: most.tpm.map(|limit| inner.tokens.remaining(limit, now_ms)),
+            tokens_left: inner
+                .tokens_limit(most, now_ms)
+                .map(|limit| inner.tokens.remaining(limit, now_ms)),
             limits_free_ms: free_ms.max(),
         }
     }
@@ -165,7 +170,7 @@ impl State {
         let fits = |window: &mut SlidingWindow, amount, limit: Option<u64>| {
             window.try_take(amount, limit.unwrap_or(u64::MAX), now_ms).is_ok() || limit.is_none()
         };
-        if !fits(&mut requests, 1, most.rpm) || !fits(&mut taken, tokens, most.tpm) {
+        if !fits(&mut requests, 1, most.rpm) || !fits(&mut taken, tokens, inner.tokens_limit(most, now_ms)) {
             return None;
         }
         (inner.requests, inner.tokens) = (requests, taken);
@@ -377,6 +382,12 @@ impl Inner {
         } else {
             self.by_model.entry(model.to_owned()).or_default()
         }
+    }
+
+    /// The tokens that the window may hold after the next request.
+    fn tokens_limit(&self, most: Most, now_ms: i64) -> Option<u64> {
+        let is_alone = self.tokens.remaining(u64::MAX, now_ms) == u64::MAX;
+        most.tpm_alone.filter(|_| is_alone).max(most.tpm)
     }
 
     /// Gives back what `permit` took besides its slot.

@@ -656,10 +656,53 @@ fn nodes_divide_the_limits_of_an_account_and_each_has_at_least_one() {
     let most = super::state::Most {
         rpm: Some(100),
         tpm: None,
+        tpm_alone: None,
         in_flight: Some(2),
     };
     let parts = [1, 3]
         .map(|nodes| most.among(nodes))
         .map(|part| (part.rpm, part.tpm, part.in_flight));
     assert_eq!(parts, [(Some(100), None, Some(2)), (Some(33), None, Some(1))]);
+}
+
+#[tokio::test]
+async fn a_request_of_more_tokens_than_a_nodes_part_is_served_where_none_are_taken() {
+    let db = TempDb::open().await;
+    let peers = crate::ledger::Peers::default();
+    peers.note(1);
+    let config = Config {
+        peers,
+        ..Config::default()
+    };
+    let fleet = Fleet::start((*db).clone(), master(), config).await.unwrap();
+    let account = NewAccount {
+        grants: Grants {
+            tpm: Some(30_000),
+            ..Grants::default()
+        },
+        ..new("main")
+    };
+    fleet.create(&account).await.unwrap();
+    let plan = |tokens| {
+        let request = RouteRequest {
+            tokens,
+            ..request(clock::now_ms())
+        };
+        fleet.plan("gpt-4o", &request)
+    };
+    assert_eq!(plan(30_001).why_empty, Some(WhyEmpty::AllBusy));
+    let deployment = plan(16_000).ordered[0].clone();
+    let permit = fleet.begin(&deployment, 16_000).unwrap();
+    permit.mark_sent();
+    // No more than the part goes beside others.
+    for tokens in [1, 16_000] {
+        assert_eq!(plan(tokens).why_empty, Some(WhyEmpty::AllBusy));
+        assert!(plan(tokens).next_free_ms.is_some());
+    }
+    assert!(fleet.begin(&deployment, 1).is_none());
+    permit.settle(10_000);
+    let room = |tokens| plan(tokens).why_empty.is_none();
+    assert_eq!([room(5_000), room(5_001)], [true, false]);
+    permit.settle(0);
+    assert!(room(30_000));
 }

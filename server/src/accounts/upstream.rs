@@ -338,6 +338,7 @@ fn most(row: &account::Model) -> Most {
     Most {
         rpm: row.rpm.map(count),
         tpm: row.tpm.map(count),
+        tpm_alone: row.tpm.map(count),
         in_flight: row.max_in_flight.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX)),
     }
 }
