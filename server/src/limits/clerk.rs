@@ -4,7 +4,7 @@
 //! is nobody's, and ends with its slot. Tells other processes on the topic `rate`: give back what you do not use; I have.
 
 use super::{
-    Window,
+    KEPT, Window,
     table::{Ask, Table, TableError, Told},
     together::{Asked, Message, Reply, State, Together},
 };
@@ -169,18 +169,18 @@ impl Clerk {
                     if told.nodes > 0 {
                         self.has_others = told.nodes > 1;
                     }
+                    if let Some(error) = told.unanswered {
+                        let is_new = |ask: &&Ask| ask.wanted > 0 && !told.answers.contains_key(&ask.window);
+                        let new = part.iter().filter(is_new);
+                        not_done(counter, new, error.is_in_doubt());
+                        not_done(counter, asks.chunks(BATCH).skip(nth + 1).flatten(), false);
+                        return Err(error);
+                    }
                     whole.answers.extend(told.answers);
                 }
                 Err(error) => {
-                    let is_in_doubt = !matches!(error, TableError::NotDone(_));
-                    counter.with(|state| {
-                        for (later, part) in asks.chunks(BATCH).enumerate().skip(nth) {
-                            for ask in part {
-                                let share = state.share(ask.window);
-                                share.not_moved(&ask.moves, is_in_doubt && later == nth);
-                            }
-                        }
-                    });
+                    not_done(counter, part, error.is_in_doubt());
+                    not_done(counter, asks.chunks(BATCH).skip(nth + 1).flatten(), false);
                     return Err(error);
                 }
             }
@@ -289,6 +289,11 @@ impl Clerk {
             moves_of(state, moved, now_ms)
         });
         let mut swept = self.exchange(&counter, &asks).await.map(|_| ());
+        counter.with(|state| {
+            if state.shares.len() > KEPT {
+                state.shares.retain(|_, share| !share.is_idle(now_ms));
+            }
+        });
         if swept.is_ok() && self.tidied.elapsed() > TIDY_EVERY {
             self.tidied = Instant::now();
             swept = self.table.tidy().await;
@@ -314,6 +319,15 @@ impl Clerk {
             Err(error) => tracing::warn!(%error, "rates are not given back, and end with their slot"),
         }
     }
+}
+
+/// The database did not get what there was to write with `asks`; or perhaps it did.
+fn not_done<'a>(counter: &Together, asks: impl IntoIterator<Item = &'a Ask>, is_in_doubt: bool) {
+    counter.with(|state| {
+        for ask in asks {
+            state.share(ask.window).not_moved(&ask.moves, is_in_doubt);
+        }
+    });
 }
 
 /// What is asked for one window, unless what the node has is enough by now.

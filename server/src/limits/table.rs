@@ -15,13 +15,21 @@ use std::{
     collections::{BTreeMap, HashMap},
     time::Duration,
 };
+use tokio::time::{Instant, timeout_at};
 
 /// How long the database may take for one answer, also by its own clock.
 const ANSWER_WITHIN: Duration = Duration::from_secs(4);
-/// Of several nodes each is granted at most what remains divided by this and by their number, if it asks for less.
+/// How long it may take to connect; nothing is sent by then.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+/// A node is granted at most what remains divided by this and by the number of nodes, if it asks for less. A node that dies
+/// keeps what it was granted until the slot is out of the window, so the only one is not granted all either.
 const SHARE: i64 = 4;
 /// For how many slots after its newest a row is kept.
 const KEPT_SLOTS: i64 = 2 * SLOTS as i64;
+/// How many rows are deleted with one statement.
+const DELETED: usize = 10_000;
+/// SQLSTATE of a statement that took too long.
+const CANCELED: &str = "57014";
 /// What the connection is called in `pg_stat_activity`.
 const NAME: &str = "ourhub limits";
 /// The database's clock, Unix milliseconds.
@@ -49,6 +57,8 @@ pub struct Told {
     pub answers: HashMap<Window, Answer>,
     /// How many nodes are alive; 0 where nothing was asked.
     pub nodes: i64,
+    /// Why what was wanted of windows that had no row is not answered, nor what was to be added there; all else is done.
+    pub unanswered: Option<TableError>,
 }
 
 /// Why there is no answer.
@@ -63,6 +73,23 @@ pub enum TableError {
     /// It may have been done.
     #[error("limits were asked, and no answer came within {} s", ANSWER_WITHIN.as_secs())]
     TimedOut,
+}
+
+impl TableError {
+    /// Whether it may have been done.
+    #[must_use]
+    pub const fn is_in_doubt(&self) -> bool {
+        !matches!(self, Self::NotDone(_))
+    }
+
+    /// Whether the database is worth asking again at once.
+    fn is_quick(&self) -> bool {
+        match self {
+            Self::NotDone(sqlx::Error::Database(error)) => error.code().is_none_or(|code| code != CANCELED),
+            Self::NotDone(_) | Self::InDoubt(_) => true,
+            Self::TimedOut => false,
+        }
+    }
 }
 
 impl From<sqlx::Error> for TableError {
@@ -98,18 +125,34 @@ impl Table {
             connection: None,
             exchange: exchange(now_ms),
             insert: insert(now_ms),
-            delete: format!("DELETE FROM rate WHERE newest < {now_ms} / {SLOT_MS} - {KEPT_SLOTS}"),
+            delete: delete(now_ms),
         }
     }
 
-    /// Adds to the counts and grants what is asked for, as far as it fits. `asked_ms` is the node's time.
+    /// Adds to the counts and grants what is asked for, as far as it fits. `asked_ms` is the node's time. A connection that
+    /// was cut since the last time is opened again.
     ///
     /// # Errors
-    /// [`TableError`].
+    /// [`TableError`], of all that was asked.
     pub async fn exchange(&mut self, asks: &[Ask], asked_ms: i64) -> Result<Told, TableError> {
-        let exchanged = tokio::time::timeout(ANSWER_WITHIN, self.try_exchange(asks, asked_ms));
-        let told = exchanged.await.unwrap_or(Err(TableError::TimedOut));
-        self.check(told)
+        let was_open = self.connection.is_some();
+        let error = match self.exchange_once(asks, asked_ms).await {
+            Err(error) if was_open && error.is_quick() => error,
+            told => return told,
+        };
+        if !error.is_in_doubt() {
+            return self.exchange_once(asks, asked_ms).await;
+        }
+        let mut again = asks.to_vec();
+        for ask in &mut again {
+            // What may have been given back already is not given back again.
+            ask.moves.retain(|_, by| *by > 0);
+        }
+        let told = self.exchange_once(&again, asked_ms).await;
+        told.map_err(|error| match error {
+            TableError::NotDone(error) => TableError::InDoubt(error),
+            error => error,
+        })
     }
 
     /// Deletes the rows of windows long empty.
@@ -118,47 +161,58 @@ impl Table {
     /// [`TableError`].
     pub async fn tidy(&mut self) -> Result<(), TableError> {
         let delete = AssertSqlSafe(self.delete.clone());
-        let deleted = async {
-            let connection = self.connection().await?;
-            sqlx::query(delete).execute(connection).await?;
-            Ok(())
-        };
-        let deleted = tokio::time::timeout(ANSWER_WITHIN, deleted).await;
-        let deleted = deleted.unwrap_or(Err(TableError::TimedOut));
-        self.check(deleted)
-    }
-
-    /// A connection that failed is not used again.
-    fn check<T>(&mut self, result: Result<T, TableError>) -> Result<T, TableError> {
-        if result.is_err() {
+        let delete = sqlx::query(delete).execute(self.connection().await?);
+        let deleted = tokio::time::timeout(ANSWER_WITHIN, delete).await;
+        let deleted = deleted.map_or(Err(TableError::TimedOut), |deleted| Ok(deleted?));
+        if deleted.is_err() {
             self.connection = None;
         }
-        result
+        deleted.map(|_| ())
     }
 
     async fn connection(&mut self) -> Result<&mut PgConnection, TableError> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => PgConnection::connect_with(&self.options)
-                .await
-                .map_err(TableError::NotDone)?,
+            None => {
+                let connect = tokio::time::timeout(CONNECT_WITHIN, PgConnection::connect_with(&self.options)).await;
+                let in_time = connect.map_err(|late| TableError::NotDone(std::io::Error::from(late).into()))?;
+                in_time.map_err(TableError::NotDone)?
+            }
         };
         Ok(self.connection.insert(connection))
     }
 
-    async fn try_exchange(&mut self, asks: &[Ask], asked_ms: i64) -> Result<Told, TableError> {
+    /// A connection that failed is not used again.
+    async fn exchange_once(&mut self, asks: &[Ask], asked_ms: i64) -> Result<Told, TableError> {
+        self.connection().await?;
+        let until = Instant::now() + ANSWER_WITHIN;
         let mut told = Told::default();
-        self.ask(asks, asked_ms, &mut told).await?;
+        let asked = timeout_at(until, self.ask(asks, asked_ms, &mut told)).await;
+        if let Err(error) = asked.unwrap_or(Err(TableError::TimedOut)) {
+            self.connection = None;
+            return Err(error);
+        }
         let is_new = |ask: &&Ask| ask.wanted > 0 && !told.answers.contains_key(&ask.window);
         let new: Vec<Ask> = asks.iter().filter(is_new).cloned().collect();
         if !new.is_empty() {
-            let insert = AssertSqlSafe(self.insert.clone());
-            let [scopes, kinds] = names(&new);
-            let insert = sqlx::query(insert).bind(scopes).bind(ids(&new)).bind(kinds);
-            insert.execute(self.connection().await?).await?;
-            self.ask(&new, asked_ms, &mut told).await?;
+            let asked = timeout_at(until, self.ask_new(&new, asked_ms, &mut told)).await;
+            if let Err(error) = asked.unwrap_or(Err(TableError::TimedOut)) {
+                self.connection = None;
+                told.unanswered = Some(error);
+            }
         }
         Ok(told)
+    }
+
+    /// Asks for what is wanted of windows that have no row.
+    async fn ask_new(&mut self, new: &[Ask], asked_ms: i64, told: &mut Told) -> Result<(), TableError> {
+        let insert = AssertSqlSafe(self.insert.clone());
+        let [scopes, kinds] = names(new);
+        let insert = sqlx::query(insert).bind(scopes).bind(ids(new)).bind(kinds);
+        let inserted = insert.execute(self.connection().await?).await;
+        // A row without counts changes nothing.
+        inserted.map_err(TableError::NotDone)?;
+        self.ask(new, asked_ms, told).await
     }
 
     async fn ask(&mut self, asks: &[Ask], asked_ms: i64, told: &mut Told) -> Result<(), TableError> {
@@ -257,6 +311,16 @@ fn insert(now_ms: &str) -> String {
     )
 }
 
+/// In the order in which a statement locks its rows, and past those that one has locked: so neither waits for the other.
+fn delete(now_ms: &str) -> String {
+    format!(
+        "DELETE FROM rate USING (
+          SELECT scope, scope_id, kind FROM rate WHERE newest < {now_ms} / {SLOT_MS} - {KEPT_SLOTS}
+          ORDER BY scope, scope_id, kind LIMIT {DELETED} FOR UPDATE SKIP LOCKED
+        ) AS old WHERE rate.scope = old.scope AND rate.scope_id = old.scope_id AND rate.kind = old.kind"
+    )
+}
+
 /// A row that was locked is judged as it is then, whatever the statement's snapshot says. The time may be from before the lock:
 /// then the window is longer than it need be, and the right sooner over.
 fn exchange(now_ms: &str) -> String {
@@ -286,7 +350,7 @@ WITH ask AS (
   ) AS window_count
 ), judged AS (
   SELECT counted.*, (CASE WHEN wanted > 0 AND remains >= needed
-    THEN LEAST(remains, GREATEST(wanted, CASE nodes WHEN 1 THEN remains ELSE div(remains, {SHARE} * nodes) END))
+    THEN LEAST(remains, GREATEST(wanted, div(remains, {SHARE} * nodes)))
     ELSE 0 END)::int8 AS right_granted
   FROM counted
 ), written AS (

@@ -4,7 +4,7 @@
 //! set nothing is counted. What a request waits for is not given back meanwhile. No I/O: `clerk` asks the database.
 
 use super::{
-    KEPT, KeyOrTeam, Left, LimitRefusal, Limited, Measure, NotAdmitted, Standing, Which, Window, check_in_flight, full,
+    KeyOrTeam, Left, LimitRefusal, Limited, Measure, NotAdmitted, Standing, Which, Window, check_in_flight, full,
 };
 use gateway_core::limits::{Share, Verdict};
 use parking_lot::Mutex;
@@ -19,6 +19,8 @@ use tokio::sync::{Notify, mpsc, oneshot};
 const ASK_WITHIN: Duration = Duration::from_secs(6);
 /// How long an admission is decided at most.
 const DECIDE_WITHIN: Duration = Duration::from_secs(8);
+/// When one is to try again that was not let in by then although there was room.
+const CONTENDED_RETRY_MS: i64 = 1_000;
 /// How often one that waits for other nodes looks by itself.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long the end waits until all is given back.
@@ -153,7 +155,6 @@ impl Together {
             Some((demand.window, state.share(demand.window).take(demand.n, now_ms)))
         });
         *state.in_flight.entry(caller.key_id).or_default() += 1;
-        state.forget_idle(now_ms);
         Ok(Some(Place {
             counter: Arc::clone(self),
             key_id: caller.key_id,
@@ -187,8 +188,21 @@ impl Together {
                 Reply::Down => return Err(NotAdmitted::Down),
             }
         }
-        tracing::error!("a request was granted rights again and again, and others took them");
-        Err(NotAdmitted::Down)
+        tracing::warn!("a request was granted rights again and again, and others took them");
+        Err(self.contended(&demands))
+    }
+
+    /// The refusal of a request that others were always quicker than, for the first window that lacks.
+    fn contended(&self, demands: &Demands) -> NotAdmitted {
+        let now_ms = self.now_ms();
+        let lacking = self.with(|state| {
+            let mut all = demands.iter().flatten();
+            let lacks = |demand: &&Demand| state.share(demand.window).free(demand.limit, now_ms) < demand.n;
+            all.clone().find(lacks).or_else(|| all.next()).copied()
+        });
+        lacking.map_or(NotAdmitted::Down, |demand| {
+            NotAdmitted::Limit(full(demand.which, demand.n, demand.limit, CONTENDED_RETRY_MS))
+        })
     }
 
     async fn ask(&self, demands: Demands) -> Reply {
@@ -288,12 +302,6 @@ impl State {
     /// What the node may count in `window`.
     pub fn share(&mut self, window: Window) -> &mut Share {
         self.shares.entry(window).or_default()
-    }
-
-    fn forget_idle(&mut self, now_ms: i64) {
-        if self.shares.len() >= KEPT && self.shares.len().is_power_of_two() {
-            self.shares.retain(|_, share| !share.is_idle(now_ms));
-        }
     }
 }
 

@@ -7,11 +7,11 @@ use proptest::{
     strategy::ValueTree,
     test_runner::{Config, FileFailurePersistence, TestRunner},
 };
-use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, sqlx::postgres::PgConnectOptions};
 use server::{
     limits::{
         KeyOrTeam, LimitRefusal, Limited, Limits, Measure, NotAdmitted, PerMinute, RatePermit, Which, Window,
-        table::{Ask, DB_NOW_MS, Table},
+        table::{Ask, DB_NOW_MS, Table, TableError},
     },
     signals::Signals,
 };
@@ -28,8 +28,12 @@ const LIMIT: u64 = 60;
 /// A clock that the test sets.
 const SET_NOW_MS: &str = "(SELECT now_ms FROM set_clock)";
 
+fn sqlx_options(db: &DatabaseConnection) -> PgConnectOptions {
+    (*db.get_postgres_connection_pool().connect_options()).clone()
+}
+
 fn table(db: &DatabaseConnection, now_ms: &str) -> Table {
-    Table::new(&db.get_postgres_connection_pool().connect_options(), now_ms)
+    Table::new(&sqlx_options(db), now_ms)
 }
 
 /// Rows of nodes that live, as the ledger makes them.
@@ -416,7 +420,7 @@ async fn a_node_that_ends_gives_back_what_it_did_not_use_and_no_limit_asks_nobod
     let mut caller = limited(1);
     caller.team.requests = Some(50);
     drop(admit(&counters[0], &caller, 1).await.unwrap());
-    assert_eq!(counted(&db, 900).await, 50, "the only node has all");
+    assert_eq!(counted(&db, 900).await, 50 / 4, "the only node has a part");
     assert_eq!(counters[0].peek(&caller, 0).requests.unwrap().remaining, 49);
     counters[0].close().await;
     assert_eq!(counted(&db, 900).await, 1);
@@ -465,4 +469,86 @@ async fn a_request_that_goes_away_while_it_asks_keeps_nothing_from_others() {
     for limits in &counters {
         limits.close().await;
     }
+}
+
+/// Keeps windows of the team of all callers here from being counted for the first time.
+const REFUSE_TEAM: [&str; 2] = [
+    "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$",
+    "CREATE TRIGGER refuse BEFORE INSERT ON rate FOR EACH ROW WHEN (NEW.scope_id = 900) EXECUTE FUNCTION refuse()",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_was_done_before_a_new_window_failed_is_done_once() {
+    let Some(place) = postgres().await else { return };
+    let (db, counters) = (place.connect().await, counters(&place, 2).await);
+    for statement in REFUSE_TEAM {
+        db.execute_unprepared(statement).await.unwrap();
+    }
+    // Of several windows one that has no row fails.
+    let mut table = table(&db, DB_NOW_MS);
+    table.exchange(&[one_of(5)], 0).await.unwrap();
+    let mut refused = one_of(900);
+    refused.window.of = KeyOrTeam::Team;
+    let told = table.exchange(&[one_of(5), refused.clone()], 0).await.unwrap();
+    assert!(told.answers[&key_tokens(5)].granted > 0);
+    assert!(!told.answers.contains_key(&refused.window));
+    assert!(matches!(told.unanswered, Some(TableError::NotDone(_))));
+    // What one used beyond what it held is told with what the next one asks, whose team's window fails.
+    let mut caller = limited(1);
+    caller.key.tokens = Some(100);
+    let mut permit = admit(&counters[0], &caller, 60).await.unwrap();
+    permit.settle(70, 0);
+    let mut other = caller;
+    other.team.requests = Some(10);
+    let refused = counters[0].admit(&other, 5, 0).await;
+    assert_eq!(refused.err(), Some(NotAdmitted::Down));
+    let exact = async {
+        while counted(&db, 1).await != 70 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, exact).await.expect("70 were used");
+    db.execute_unprepared("DROP TRIGGER refuse ON rate").await.unwrap();
+    drop(admit_soon(&counters[0], &other, 30).await);
+    for limits in &counters {
+        limits.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_nodes_do_not_keep_from_each_other_what_is_enough_for_one() {
+    let Some(place) = postgres().await else { return };
+    let counters = counters(&place, 2).await;
+    for id in 1..=3 {
+        let mut caller = limited(id);
+        caller.key.tokens = Some(100);
+        // 50 remain with the first, 30 with the second, 10 are free.
+        let mut used = admit(&counters[0], &caller, 60).await.unwrap();
+        let held = admit(&counters[1], &caller, 30).await.unwrap();
+        used.settle(10, 0);
+        held.give_back(0);
+        let (admitted, _) = let_in(&counters, caller, 85, 2).await;
+        assert_eq!(admitted, 1);
+    }
+    for limits in &counters {
+        limits.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_was_cut_is_opened_again_and_nothing_is_done_where_none_opens() {
+    let Some(place) = postgres().await else { return };
+    let db = place.connect().await;
+    let mut cut = table(&db, DB_NOW_MS);
+    cut.exchange(&[one_of(1)], 0).await.unwrap();
+    let terminate = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+        WHERE application_name = 'ourhub limits' AND datname = current_database()";
+    db.execute_unprepared(terminate).await.unwrap();
+    assert!(cut.exchange(&[one_of(1)], 0).await.is_ok());
+    // Here nobody answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let options = sqlx_options(&db).host("127.0.0.1");
+    let mut silent = Table::new(&options.port(silent.local_addr().unwrap().port()), DB_NOW_MS);
+    let asked = silent.exchange(&[one_of(1)], 0).await;
+    assert!(matches!(asked, Err(TableError::NotDone(_))), "{:?}", asked.err());
 }

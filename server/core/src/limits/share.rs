@@ -62,8 +62,8 @@ pub struct Share {
     limit: u64,
     until_ms: i64,
     used_ms: i64,
-    /// What requests wait for.
-    claimed: u64,
+    /// What requests wait for: how many for how much each.
+    claims: BTreeMap<u64, u64>,
     /// What the database is to add to the counts, by slot.
     moves: BTreeMap<i64, i64>,
     counts: Vec<(i64, u64)>,
@@ -123,13 +123,18 @@ impl Share {
     }
 
     /// A request waits for `n`, so that much is not given back.
-    pub const fn claim(&mut self, n: u64) {
-        self.claimed = self.claimed.saturating_add(n);
+    pub fn claim(&mut self, n: u64) {
+        *self.claims.entry(n).or_default() += 1;
     }
 
     /// The request waits no more.
-    pub const fn unclaim(&mut self, n: u64) {
-        self.claimed = self.claimed.saturating_sub(n);
+    pub fn unclaim(&mut self, n: u64) {
+        if let Some(count) = self.claims.get_mut(&n) {
+            *count -= 1;
+            if *count == 0 {
+                self.claims.remove(&n);
+            }
+        }
     }
 
     /// Takes what may not be used any more, or not under `limit`, out of the right.
@@ -177,15 +182,18 @@ impl Share {
 
     /// Gives back what is of no use any more, and where there are others what is not used.
     pub fn sweep(&mut self, has_others: bool, now_ms: i64) {
-        let is_idle = has_others && self.claimed == 0 && now_ms - self.used_ms >= IDLE_MS;
+        let is_idle = has_others && self.claims.is_empty() && now_ms - self.used_ms >= IDLE_MS;
         if is_idle || now_ms >= self.until_ms {
             self.give_back(self.right);
         }
     }
 
-    /// Gives back what no request waits for; whether that is anything.
+    /// Gives back what no request waits for, and what is too little for any that waits: nodes that hold on to such parts keep
+    /// each other from what all of them together are enough for. Whether that is anything.
     pub fn recall(&mut self) -> bool {
-        let back = self.right.saturating_sub(self.claimed);
+        let least = self.claims.keys().next().copied().unwrap_or_default();
+        let claimed = if self.right < least { 0 } else { self.claimed() };
+        let back = self.right.saturating_sub(claimed);
         self.give_back(back);
         back > 0
     }
@@ -210,7 +218,7 @@ impl Share {
     /// Whether there is nothing to remember.
     #[must_use]
     pub fn is_idle(&self, now_ms: i64) -> bool {
-        let is_empty = self.right == 0 && self.claimed == 0 && self.moves.is_empty();
+        let is_empty = self.right == 0 && self.claims.is_empty() && self.moves.is_empty();
         is_empty && self.reset_ms(now_ms) == 0
     }
 
@@ -238,6 +246,11 @@ impl Share {
             }
         }
         RetryAfterMs(WINDOW_MS)
+    }
+
+    fn claimed(&self) -> u64 {
+        let claims = self.claims.iter();
+        claims.fold(0, |sum, (n, count)| sum.saturating_add(n.saturating_mul(*count)))
     }
 
     fn give_back(&mut self, amount: u64) {

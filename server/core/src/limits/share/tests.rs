@@ -132,6 +132,21 @@ fn what_a_request_waits_for_is_not_recalled() {
 }
 
 #[test]
+fn a_right_that_is_too_little_for_all_that_wait_is_recalled() {
+    let (mut share, mut table) = (Share::default(), Table::default());
+    ask(&mut share, &mut table, 30, 0);
+    share.claim(50);
+    share.claim(31);
+    assert!(share.recall());
+    assert_eq!(share.free(LIMIT, 0), 0);
+    ask(&mut share, &mut table, 31, 0);
+    assert!(!share.recall(), "one of them can have it");
+    share.unclaim(31);
+    assert!(share.recall());
+    assert_eq!(share.take_moves(0), BTreeMap::from([(0, -31)]));
+}
+
+#[test]
 fn what_may_have_been_given_back_is_not_given_back_again() {
     let mut share = Share::default();
     let moves = BTreeMap::from([(0, -5), (1, 7)]);
