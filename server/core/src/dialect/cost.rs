@@ -4,7 +4,7 @@
 //! own costs is left out. Pure.
 //! Wire facts: OpenRouter's `cost`, `cost_details` and `is_byok`, xAI's `cost_in_usd_ticks`, DeepInfra's `estimated_cost`.
 
-use super::chat::Frame;
+use super::chat::frame::Frame;
 use super::json::{Members, place_in};
 use super::rewrite::splice;
 use super::sse;

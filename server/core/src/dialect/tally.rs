@@ -5,7 +5,7 @@
 //! follows the mark of the end; how the network cut the bytes changes nothing. Pure.
 
 use super::Operation;
-use super::chat::Frame;
+use super::chat::frame::Frame;
 use super::cost::event_with_cost;
 use super::error::{UpstreamError, read_frame};
 use super::sse::{self, Events, LineTooLong};

@@ -1,0 +1,312 @@
+//! The chat dialect's replies: what a chunk of a stream or a whole reply says about content, errors and usage.
+//!
+//! Invariant: what an upstream adds, leaves out or writes in another type does no harm. Pure.
+//! Wire facts: OpenAI's API reference, and the deltas that Groq, Mistral and OpenRouter add to it.
+
+use super::super::Operation;
+use super::super::counts::usage_of;
+use super::super::json::{Members, Name, is_null};
+use crate::usage::Usage;
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::fmt;
+
+/// What a frame, a chunk of a stream or a whole reply, says.
+#[derive(Debug, Default)]
+pub(in crate::dialect) struct Frame<'de> {
+    /// The model that answered.
+    pub model: Option<&'de RawValue>,
+    /// Its usage, where it is not `null`.
+    pub usage: Option<&'de RawValue>,
+    /// Its error, where it is not `null`.
+    pub error: Option<&'de RawValue>,
+    /// Groq's own field, which holds the usage of a stream.
+    pub groq: Option<&'de RawValue>,
+    /// Whether the frame itself is an error in Mistral's flat form.
+    pub is_flat_error: bool,
+    /// Whether it has a list of choices, and it is empty.
+    pub is_without_choices: bool,
+    /// What the choices hold.
+    pub content: Content,
+}
+
+/// What the choices of a frame hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::dialect) struct Content {
+    /// Bytes of text, tool calls and reasoning among it.
+    pub bytes: u64,
+    /// A reason to finish.
+    pub is_finished: bool,
+    /// Something that is no text: a tool call without arguments, sound, an image.
+    pub is_other: bool,
+    reasoning: u64,
+    reasoning_details: u64,
+}
+
+impl Content {
+    /// Whether the client would have something to show.
+    pub(in crate::dialect) const fn is_any(&self) -> bool {
+        self.bytes > 0 || self.is_finished || self.is_other
+    }
+}
+
+impl<'de> Frame<'de> {
+    /// The frame in `data`; `None` where it is not a JSON object.
+    pub(in crate::dialect) fn read(data: &'de [u8]) -> Option<Self> {
+        serde_json::from_slice(data).ok()
+    }
+
+    /// The usage it reports: `None` without any, `Some(None)` where its counts are unusable.
+    pub(in crate::dialect) fn read_usage(
+        &self,
+        operation: Operation,
+        reasoning_excluded: bool,
+    ) -> Option<Option<Usage>> {
+        if let Some(raw) = self.usage {
+            return Some(usage_of(operation, raw, reasoning_excluded));
+        }
+        let Members(groq) = serde_json::from_str(self.groq?.get()).ok()?;
+        let (_, usage) = groq.into_iter().rev().find(|(name, _)| name == "usage")?;
+        some(usage).map(|usage| usage_of(operation, usage, reasoning_excluded))
+    }
+
+    /// Whether it holds nothing but usage: what OpenAI sends last where `stream_options.include_usage` is set.
+    pub(in crate::dialect) fn is_usage_only(&self) -> bool {
+        self.usage.is_some() && self.is_without_choices && self.error.is_none()
+    }
+}
+
+impl<'de> Deserialize<'de> for Frame<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Frame<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Frame<'de>, A::Error> {
+                let mut frame = Frame::default();
+                while let Some(Name(name)) = map.next_key()? {
+                    match name.as_ref() {
+                        "choices" => map.next_value_seed(Choices(&mut frame))?,
+                        "usage" => frame.usage = some(map.next_value()?),
+                        "error" => frame.error = some(map.next_value()?),
+                        "x_groq" => frame.groq = some(map.next_value()?),
+                        "model" => frame.model = some(map.next_value()?),
+                        "object" => {
+                            let object: &RawValue = map.next_value()?;
+                            frame.is_flat_error = object.get() == r#""error""#;
+                        }
+                        _ => {
+                            map.next_value::<IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(frame)
+            }
+        }
+        deserializer.deserialize_map(Read)
+    }
+}
+
+fn some(raw: &RawValue) -> Option<&RawValue> {
+    (!is_null(raw)).then_some(raw)
+}
+
+/// The list of choices of a frame; anything else is passed over.
+struct Choices<'a, 'de>(&'a mut Frame<'de>);
+
+impl<'de> DeserializeSeed<'de> for Choices<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Choices<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of choices")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let content = &mut self.0.content;
+        self.0.is_without_choices = true;
+        while seq
+            .next_element_seed(Part {
+                content,
+                part: Where::Choice,
+            })?
+            .is_some()
+        {
+            self.0.is_without_choices = false;
+        }
+        // The same reasoning is often sent twice, as text and as a list of details.
+        content.bytes += if content.reasoning > 0 {
+            content.reasoning
+        } else {
+            content.reasoning_details
+        };
+        Ok(())
+    }
+}
+
+/// Where in a choice a value stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Where {
+    Choice,
+    FinishReason,
+    Delta,
+    Text,
+    Reasoning,
+    ReasoningDetails,
+    ToolCalls,
+    Media,
+    Ignored,
+}
+
+impl Where {
+    fn member(self, name: &str) -> Self {
+        match (self, name) {
+            (Self::Choice, "delta" | "message") => Self::Delta,
+            (Self::Choice, "text") => Self::Text,
+            (Self::Choice, "finish_reason") => Self::FinishReason,
+            (Self::Choice, _) => Self::Ignored,
+            (Self::Delta, "role" | "channel" | "annotations") | (_, "id" | "type" | "format" | "signature") => {
+                Self::Ignored
+            }
+            (Self::Delta, "reasoning" | "reasoning_content") => Self::Reasoning,
+            (Self::Delta, "reasoning_details") => Self::ReasoningDetails,
+            (Self::Delta, "tool_calls") => Self::ToolCalls,
+            (Self::Delta, "audio" | "images") => Self::Media,
+            (Self::Delta, _) => Self::Text,
+            _ => self,
+        }
+    }
+}
+
+/// A value within a choice.
+struct Part<'a> {
+    content: &'a mut Content,
+    part: Where,
+}
+
+impl<'de> DeserializeSeed<'de> for Part<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        match self.part {
+            Where::Ignored => deserializer.deserialize_ignored_any(IgnoredAny).map(|_| ()),
+            _ => deserializer.deserialize_any(self),
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for Part<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        let bytes = text.len() as u64;
+        match self.part {
+            Where::FinishReason => self.content.is_finished |= !text.is_empty(),
+            Where::Text | Where::ToolCalls => self.content.bytes += bytes,
+            Where::Reasoning => self.content.reasoning += bytes,
+            Where::ReasoningDetails => self.content.reasoning_details += bytes,
+            Where::Media => self.content.is_other |= bytes > 0,
+            Where::Choice | Where::Delta | Where::Ignored => {}
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let Self { content, part } = self;
+        while seq.next_element_seed(Part { content, part })?.is_some() {
+            content.is_other |= part == Where::ToolCalls;
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self { content, part } = self;
+        while let Some(Name(name)) = map.next_key()? {
+            map.next_value_seed(Part {
+                content,
+                part: part.member(&name),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_role_alone_is_no_content() {
+        let read = |json: &str| Frame::read(json.as_bytes()).unwrap().content;
+        for json in [
+            r#"{"choices":[{"delta":{"role":"assistant","content":"","refusal":null,"reasoning_details":[]},"finish_reason":null}]}"#,
+            r#"{"choices":[]}"#,
+            r#"{"choices":null}"#,
+            r#"{}"#,
+        ] {
+            assert!(!read(json).is_any(), "{json}");
+        }
+        for (json, bytes) in [
+            (r#"{"choices":[{"delta":{"content":"añ"}}]}"#, 3),
+            (r#"{"choices":[{"delta":{"refusal":"no"}}]}"#, 2),
+            (
+                r#"{"choices":[{"delta":{"reasoning":"abc","reasoning_details":[{"type":"t","text":"abc"}]}}]}"#,
+                3,
+            ),
+            (
+                r#"{"choices":[{"delta":{"reasoning_details":[{"type":"t","text":"abc"}]}}]}"#,
+                3,
+            ),
+            (
+                r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"{}"}}]}}]}"#,
+                3,
+            ),
+            (r#"{"choices":[{"delta":{"tool_calls":[{"index":0}]}}]}"#, 0),
+            (r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#, 0),
+            (r#"{"choices":[{"delta":{"audio":{"data":"AAAA"}}}]}"#, 0),
+        ] {
+            assert!(read(json).is_any(), "{json}");
+            assert_eq!(read(json).bytes, bytes, "{json}");
+        }
+    }
+}
