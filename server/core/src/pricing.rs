@@ -9,7 +9,7 @@ pub use sheet::{PerMillion, PriceError, PriceSheet, Rates, Tier, per_million};
 
 use crate::{
     money::{Nano, PICO_PER_NANO},
-    usage::Usage,
+    usage::{Kind, Usage},
 };
 
 /// What bounds the tokens of a request before it is sent.
@@ -28,26 +28,20 @@ pub struct CeilingInput {
 /// `None` where the sum is beyond what the ledger can hold, or a rate is negative.
 #[must_use]
 pub fn charge(sheet: &PriceSheet, usage: &Usage) -> Option<Nano> {
-    let prompt = usage
-        .input
-        .checked_add(usage.cache_read)?
-        .checked_add(usage.cache_write)?;
+    let mut prompt: u64 = 0;
+    for kind in Kind::PROMPT {
+        prompt = prompt.checked_add(usage.count(kind))?;
+    }
     let rates = sheet.rates_for(prompt);
-    let parts = [
-        (usage.input, rates.input),
-        (usage.cache_read, rates.cache_read()),
-        (usage.cache_write, rates.cache_write()),
-        (usage.output, rates.output),
-    ];
     let mut pico: u128 = 0;
-    for (tokens, rate) in parts {
-        pico = pico.checked_add(cost_pico(u128::from(tokens), rate)?)?;
+    for kind in Kind::all() {
+        pico = pico.checked_add(cost_pico(u128::from(usage.count(kind)), rates.of(kind))?)?;
     }
     to_nano(pico)
 }
 
 /// The most that a request within `bound` can cost: the dearest of the tiers its prompt can reach, the whole prompt at the
-/// dearest prompt rate.
+/// dearest prompt rate, the whole answer at the dearest rate of an answer.
 ///
 /// `None` where that is beyond what the ledger can hold, or a rate is negative.
 #[must_use]
@@ -56,7 +50,7 @@ pub fn ceiling(sheet: &PriceSheet, bound: &CeilingInput) -> Option<Nano> {
     let mut highest: u128 = 0;
     for rates in sheet.reachable(bound.input_bound) {
         let input = cost_pico(u128::from(bound.input_bound), rates.dearest_prompt())?;
-        highest = highest.max(input.checked_add(cost_pico(output, rates.output)?)?);
+        highest = highest.max(input.checked_add(cost_pico(output, rates.dearest_answer())?)?);
     }
     to_nano(highest)
 }
@@ -70,7 +64,7 @@ pub fn output_that_fits(sheet: &PriceSheet, input_bound: u64, choices: u64, budg
     let mut fits = u64::MAX;
     for rates in sheet.reachable(input_bound) {
         let left = budget.checked_sub(cost_pico(u128::from(input_bound), rates.dearest_prompt())?)?;
-        let per_token = cost_pico(u128::from(choices), rates.output)?;
+        let per_token = cost_pico(u128::from(choices), rates.dearest_answer())?;
         if let Some(tokens) = left.checked_div(per_token) {
             fits = fits.min(u64::try_from(tokens).unwrap_or(u64::MAX));
         }

@@ -1,36 +1,171 @@
 //! Usage: the token counts of one request, in disjoint kinds.
 //!
-//! Invariant: `input`, `cache_read`, `cache_write` and `output` never count a token twice; `reasoning` is a part of `output`. Pure.
+//! Invariant: no token is in two kinds; `reasoning` is no kind of its own but a part of `output`. Pure.
 
 use serde::{Deserialize, Serialize};
 
 /// Token counts of one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Usage {
-    /// Prompt tokens neither read from nor written to a cache.
+    /// Prompt tokens of text, neither read from nor written to a cache.
     pub input: u64,
-    /// Prompt tokens read from a cache.
+    /// Prompt tokens read from a cache, but for sound.
     pub cache_read: u64,
-    /// Prompt tokens written to a cache.
+    /// Prompt tokens of sound read from a cache.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cache_read_audio: u64,
+    /// Prompt tokens written to a cache that is kept for minutes.
     pub cache_write: u64,
-    /// Tokens produced, reasoning among them.
+    /// Prompt tokens written to a cache that is kept for hours: one at Anthropic, twelve at OpenAI.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cache_write_long: u64,
+    /// Prompt tokens of sound, outside of a cache.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub audio_input: u64,
+    /// Prompt tokens of images, outside of a cache.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub image_input: u64,
+    /// Tokens of text produced, reasoning among them.
     pub output: u64,
+    /// Tokens of sound produced.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub audio_output: u64,
+    /// Tokens of images produced.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub image_output: u64,
     /// Those of `output` that were reasoning; for display, priced as output.
     pub reasoning: u64,
 }
 
+/// A kind of token, each with a price of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// [`Usage::input`].
+    Input,
+    /// [`Usage::cache_read`].
+    CacheRead,
+    /// [`Usage::cache_read_audio`].
+    CacheReadAudio,
+    /// [`Usage::cache_write`].
+    CacheWrite,
+    /// [`Usage::cache_write_long`].
+    CacheWriteLong,
+    /// [`Usage::audio_input`].
+    AudioInput,
+    /// [`Usage::image_input`].
+    ImageInput,
+    /// [`Usage::output`].
+    Output,
+    /// [`Usage::audio_output`].
+    AudioOutput,
+    /// [`Usage::image_output`].
+    ImageOutput,
+}
+
+impl Kind {
+    /// What a prompt is made of.
+    pub const PROMPT: [Self; 7] = [
+        Self::Input,
+        Self::CacheRead,
+        Self::CacheReadAudio,
+        Self::CacheWrite,
+        Self::CacheWriteLong,
+        Self::AudioInput,
+        Self::ImageInput,
+    ];
+    /// What an answer is made of.
+    pub const ANSWER: [Self; 3] = [Self::Output, Self::AudioOutput, Self::ImageOutput];
+
+    /// Its name in receipts and rows.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::CacheRead => "cache_read",
+            Self::CacheReadAudio => "cache_read_audio",
+            Self::CacheWrite => "cache_write",
+            Self::CacheWriteLong => "cache_write_long",
+            Self::AudioInput => "audio_input",
+            Self::ImageInput => "image_input",
+            Self::Output => "output",
+            Self::AudioOutput => "audio_output",
+            Self::ImageOutput => "image_output",
+        }
+    }
+
+    /// Every kind, those of the prompt first.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::PROMPT.into_iter().chain(Self::ANSWER)
+    }
+}
+
 impl Usage {
+    /// The tokens of `kind`.
+    #[must_use]
+    pub const fn count(&self, kind: Kind) -> u64 {
+        match kind {
+            Kind::Input => self.input,
+            Kind::CacheRead => self.cache_read,
+            Kind::CacheReadAudio => self.cache_read_audio,
+            Kind::CacheWrite => self.cache_write,
+            Kind::CacheWriteLong => self.cache_write_long,
+            Kind::AudioInput => self.audio_input,
+            Kind::ImageInput => self.image_input,
+            Kind::Output => self.output,
+            Kind::AudioOutput => self.audio_output,
+            Kind::ImageOutput => self.image_output,
+        }
+    }
+
     /// All prompt tokens: what selects a long-context tier.
     #[must_use]
-    pub const fn prompt(&self) -> u64 {
-        self.input
-            .saturating_add(self.cache_read)
-            .saturating_add(self.cache_write)
+    pub fn prompt(&self) -> u64 {
+        self.sum(&Kind::PROMPT)
+    }
+
+    /// All tokens produced, reasoning among them.
+    #[must_use]
+    pub fn answer(&self) -> u64 {
+        self.sum(&Kind::ANSWER)
     }
 
     /// All tokens: what a tokens-per-minute limit counts.
     #[must_use]
-    pub const fn total(&self) -> u64 {
-        self.prompt().saturating_add(self.output)
+    pub fn total(&self) -> u64 {
+        self.prompt().saturating_add(self.answer())
+    }
+
+    fn sum(&self, kinds: &[Kind]) -> u64 {
+        kinds
+            .iter()
+            .fold(0, |sum: u64, kind| sum.saturating_add(self.count(*kind)))
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+const fn is_zero(tokens: &u64) -> bool {
+    *tokens == 0
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn every_kind_is_in_one_sum_and_rare_ones_are_written_only_where_they_are() {
+        let json = r#"{"input":1,"cache_read":2,"cache_read_audio":4,"cache_write":8,"cache_write_long":16,"audio_input":32,
+            "image_input":64,"output":128,"audio_output":256,"image_output":512,"reasoning":100}"#;
+        let usage: Usage = serde_json::from_str(json).unwrap();
+        assert_eq!((usage.prompt(), usage.answer(), usage.total()), (127, 896, 1023));
+        let written: serde_json::Value = serde_json::to_value(usage).unwrap();
+        for kind in Kind::all() {
+            assert_eq!(written[kind.as_str()], usage.count(kind));
+        }
+        assert_eq!(
+            serde_json::to_string(&Usage::default()).unwrap(),
+            r#"{"input":0,"cache_read":0,"cache_write":0,"output":0,"reasoning":0}"#
+        );
     }
 }

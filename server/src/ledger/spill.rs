@@ -90,6 +90,7 @@ impl Line {
                     cache_write: self.cache_write,
                     output: self.output,
                     reasoning: self.reasoning,
+                    ..Usage::default()
                 },
                 charge: Nano(self.posted),
                 estimated: state == State::Estimated,

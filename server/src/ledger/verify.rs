@@ -534,5 +534,6 @@ fn usage_of(hold: &hold::Model) -> Option<Usage> {
         cache_write: u64::try_from(hold.cache_write).ok()?,
         output: u64::try_from(hold.output).ok()?,
         reasoning: u64::try_from(hold.reasoning).ok()?,
+        ..Usage::default()
     })
 }

@@ -7,7 +7,7 @@ use entity::{bucket, hold, price};
 use gateway_core::{
     money::Nano,
     pricing::{PriceSheet, charge},
-    usage::Usage,
+    usage::{Kind, Usage},
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use std::collections::HashMap;
@@ -99,6 +99,7 @@ fn lines(hold: &hold::Model, sheet: &str) -> Vec<ChargeLine> {
         cache_write: count(hold.cache_write),
         output: count(hold.output),
         reasoning: count(hold.reasoning),
+        ..Usage::default()
     };
     if hold.posted == 0 || charge(&sheet, &usage) != Some(Nano(hold.posted)) {
         return Vec::new();
@@ -106,8 +107,8 @@ fn lines(hold: &hold::Model, sheet: &str) -> Vec<ChargeLine> {
     let rates = sheet.rates_for(usage.prompt());
     let lines = [
         ("input", usage.input, rates.input),
-        ("cache_read", usage.cache_read, rates.cache_read()),
-        ("cache_write", usage.cache_write, rates.cache_write()),
+        ("cache_read", usage.cache_read, rates.of(Kind::CacheRead)),
+        ("cache_write", usage.cache_write, rates.of(Kind::CacheWrite)),
         ("output", usage.output, rates.output),
     ];
     let line = |(kind, tokens, pusd_per_token)| ChargeLine {

@@ -95,6 +95,7 @@ impl Request {
             cache_write: sum(|hold| hold.cache_write),
             output: sum(|hold| hold.output),
             reasoning: sum(|hold| hold.reasoning),
+            ..Usage::default()
         }
     }
 

@@ -68,7 +68,7 @@ impl Sums {
             cache_read: count(self.cache_read),
             cache_write: count(self.cache_write),
             output: count(self.output),
-            reasoning: 0,
+            ..Usage::default()
         }
     }
 

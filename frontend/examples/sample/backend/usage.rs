@@ -38,7 +38,7 @@ fn request(at: usize, team: bool) -> RequestRow {
             cache_read: 24_576,
             cache_write: 3_071,
             output: 1_207,
-            reasoning: 0,
+            ..Usage::default()
         },
         held: Nano(398_550_000),
         charged: if outcome == "upstream_failed" {

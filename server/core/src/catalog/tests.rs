@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::usage::Kind;
 use std::collections::HashSet;
 
 fn model(id: &str) -> ModelSpec {
@@ -30,7 +31,7 @@ fn every_price_is_whole_and_above_zero() {
             for rates in sheet.reachable(u64::MAX) {
                 assert!(rates.input > 0, "{}", model.id);
                 assert!(rates.output > 0 || model.mode == Mode::Embedding, "{}", model.id);
-                assert!(rates.cache_read() <= rates.input, "{}", model.id);
+                assert!(rates.of(Kind::CacheRead) <= rates.input, "{}", model.id);
                 assert!(rates.dearest_prompt() >= rates.input, "{}", model.id);
             }
         }
@@ -68,12 +69,20 @@ fn long_prompts_are_dearer_from_the_token_the_provider_says() {
 }
 
 #[test]
-fn the_dearest_cache_write_is_kept_for_the_ceiling() {
-    let base = model("claude-haiku-4-5").sheet.unwrap().base;
-    assert_eq!(
-        (base.cache_write, base.cache_write_max),
-        (Some(1_250_000), Some(2_000_000))
-    );
+fn rare_kinds_are_priced() {
+    for (id, kind, rate) in [
+        ("claude-haiku-4-5", Kind::CacheWrite, 1_250_000),
+        ("claude-haiku-4-5", Kind::CacheWriteLong, 2_000_000),
+        ("gpt-6-sol", Kind::CacheWriteLong, 5_000_000),
+        ("gemini-2.5-flash", Kind::AudioInput, 1_000_000),
+        ("gemini-2.5-flash", Kind::CacheReadAudio, 100_000),
+        ("gemini-2.5-flash", Kind::ImageInput, 300_000),
+        ("gpt-audio", Kind::AudioInput, 32_000_000),
+        ("gpt-audio", Kind::AudioOutput, 64_000_000),
+        ("gpt-audio", Kind::Output, 10_000_000),
+    ] {
+        assert_eq!(model(id).sheet.unwrap().base.of(kind), rate, "{id}: {}", kind.as_str());
+    }
 }
 
 #[test]
@@ -82,7 +91,7 @@ fn an_uncertain_price_is_no_price() {
         "gemma-4-31b-it",
         "embed-multilingual-light-v3.0",
         "gpt-6.2-sol",
-        "gpt-audio",
+        "gpt-5-search-api",
         "gpt-4o-search-preview",
     ] {
         assert_eq!(model(id).sheet, None, "{id}");

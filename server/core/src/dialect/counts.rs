@@ -1,80 +1,130 @@
-//! The counts in a `usage` of the chat dialect, made disjoint.
+//! The counts in the `usage` of a dialect, made disjoint: what the dialects have in common.
 //!
-//! Invariant: counts that are missing, negative or too large give no usage, never a wrong one. Pure.
-//! Wire facts: OpenAI's API reference, and where DeepSeek, Groq, Mistral, OpenRouter, Together and xAI put the same counts.
+//! Invariant: counts that are missing, negative, fractional or too large give no usage, never a wrong one; where the parts of a
+//! prompt overlap in an unknown way, the dearer of what can be is assumed. Pure.
+
+pub(crate) mod chat;
+#[allow(dead_code, reason = "called by translate")]
+pub(crate) mod converse;
+#[allow(dead_code, reason = "called by translate")]
+pub(crate) mod generate;
+#[allow(dead_code, reason = "called by translate")]
+pub(crate) mod messages;
+#[allow(dead_code, reason = "called by translate")]
+pub(crate) mod responses;
 
 use super::Operation;
 use super::json::{Members, is_null};
 use crate::usage::Usage;
 use serde_json::value::RawValue;
 
-/// Where services put the prompt tokens read from a cache, besides the details of the prompt.
-const CACHE_READ: [&str; 3] = ["prompt_cache_hit_tokens", "num_cached_tokens", "cached_tokens"];
-
 /// A count that is there but is no count.
 struct Unusable;
 
-/// The disjoint counts of `usage`; `None` where a count is missing, negative, or too large.
+/// The disjoint counts of `usage`, one of the chat dialect; `None` where a count is missing, negative, or too large.
 pub(super) fn usage_of(operation: Operation, usage: &RawValue, reasoning_excluded: bool) -> Option<Usage> {
-    counts(operation, &Counts::read(Some(usage)), reasoning_excluded)
-        .ok()
-        .flatten()
+    match operation {
+        Operation::Chat => chat::read(usage, reasoning_excluded),
+        Operation::Embeddings => chat::read_embeddings(usage),
+    }
 }
 
-fn counts(operation: Operation, usage: &Counts<'_>, reasoning_excluded: bool) -> Result<Option<Usage>, Unusable> {
-    let total = usage.count("total_tokens")?;
-    let prompt = usage.count("prompt_tokens")?;
-    if operation == Operation::Embeddings {
-        return Ok(prompt.or(total).map(|input| Usage {
-            input,
+/// A prompt as an upstream counts it: all of it, and parts that may overlap.
+#[derive(Debug, Default)]
+struct Prompt {
+    whole: u64,
+    cached: u64,
+    /// Sound in `cached`, where it is told; else no more of it than must be.
+    cached_audio: Option<u64>,
+    written: u64,
+    written_long: u64,
+    audio: u64,
+    image: u64,
+}
+
+impl Prompt {
+    /// Some services report more cached tokens than prompt tokens: no part exceeds what is left of the whole.
+    fn split(&self) -> Usage {
+        let mut left = self.whole;
+        let cached = take(&mut left, self.cached);
+        let cache_write_long = take(&mut left, self.written_long);
+        let cache_write = take(&mut left, self.written);
+        let cached_audio = self.cached_audio.unwrap_or_else(|| self.audio.saturating_sub(left));
+        let cache_read_audio = cached_audio.min(cached);
+        let audio_input = take(&mut left, self.audio.saturating_sub(cache_read_audio));
+        let image_input = take(&mut left, self.image);
+        Usage {
+            input: left,
+            cache_read: cached - cache_read_audio,
+            cache_read_audio,
+            cache_write,
+            cache_write_long,
+            audio_input,
+            image_input,
             ..Usage::default()
-        }));
+        }
     }
-    let Some(prompt) = prompt else { return Ok(None) };
-    let completion = usage.count("completion_tokens")?;
-    let Some(completion) = completion.or_else(|| total?.checked_sub(prompt)) else {
-        return Ok(None);
-    };
-    let details = usage.details("prompt_tokens_details");
-    let mut cached = details.count("cached_tokens")?.unwrap_or(0);
-    let spelt_otherwise = usage.details("prompt_token_details");
-    cached = cached.max(spelt_otherwise.count("cached_tokens")?.unwrap_or(0));
-    for name in CACHE_READ {
-        cached = cached.max(usage.count(name)?.unwrap_or(0));
+}
+
+/// An answer as an upstream counts it: all of it, and parts of it.
+#[derive(Debug, Default)]
+struct Answer {
+    whole: u64,
+    reasoning: u64,
+    audio: u64,
+    image: u64,
+}
+
+impl Answer {
+    /// `prompt` with this answer to it.
+    fn to(&self, prompt: Usage) -> Usage {
+        let mut left = self.whole;
+        let audio_output = take(&mut left, self.audio);
+        let image_output = take(&mut left, self.image);
+        Usage {
+            output: left,
+            audio_output,
+            image_output,
+            reasoning: self.reasoning.min(left),
+            ..prompt
+        }
     }
-    let reasoning = usage.details("completion_tokens_details").count("reasoning_tokens")?;
-    let reasoning = reasoning.unwrap_or(0);
-    let output = if reasoning_excluded {
-        completion.checked_add(reasoning).ok_or(Unusable)?
-    } else {
-        completion
-    };
-    // Some services report more cached tokens than prompt tokens: what is read cannot exceed what was sent.
-    let cache_read = cached.min(prompt);
-    let cache_write = details
-        .count("cache_write_tokens")?
-        .unwrap_or(0)
-        .min(prompt - cache_read);
-    let input = prompt - cache_read - cache_write;
-    Ok(Some(Usage {
-        input,
-        cache_read,
-        cache_write,
-        output,
-        reasoning: reasoning.min(output),
-    }))
+}
+
+/// Takes up to `tokens` out of `left`.
+fn take(left: &mut u64, tokens: u64) -> u64 {
+    let taken = tokens.min(*left);
+    *left -= taken;
+    taken
+}
+
+/// Tokens written to a cache for minutes and for hours, of `whole` and of what is told by time to live.
+fn written(whole: Option<u64>, short: Option<u64>, long: Option<u64>) -> Result<(u64, u64), Unusable> {
+    let long = long.unwrap_or(0);
+    let told = long.checked_add(short.unwrap_or(0)).ok_or(Unusable)?;
+    Ok((told.max(whole.unwrap_or(0)) - long, long))
 }
 
 /// An object with counts; empty where there is none.
 struct Counts<'de>(Option<Members<'de>>);
 
 impl<'de> Counts<'de> {
+    fn of(raw: &'de RawValue) -> Self {
+        Self::read(Some(raw))
+    }
+
     fn read(raw: Option<&'de RawValue>) -> Self {
         Self(raw.and_then(|raw| serde_json::from_str(raw.get()).ok()))
     }
 
     fn details(&self, name: &str) -> Self {
         Self::read(self.member(name))
+    }
+
+    /// The objects of a list; none where there is no list.
+    fn list(&self, name: &str) -> Vec<Self> {
+        let items: Option<Vec<&RawValue>> = self.member(name).and_then(|raw| serde_json::from_str(raw.get()).ok());
+        items.unwrap_or_default().into_iter().map(Self::of).collect()
     }
 
     /// Of a name that comes twice the last counts.
@@ -90,69 +140,19 @@ impl<'de> Counts<'de> {
             _ => Ok(None),
         }
     }
+
+    fn count_or_zero(&self, name: &str) -> Result<u64, Unusable> {
+        Ok(self.count(name)?.unwrap_or(0))
+    }
+
+    /// Whether the text called `name` is `text`.
+    fn says(&self, name: &str, text: &str) -> bool {
+        let found = self
+            .member(name)
+            .and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+        found.as_deref() == Some(text)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn usage(json: &str) -> Option<Usage> {
-        usage_of(Operation::Chat, serde_json::from_str(json).unwrap(), false)
-    }
-
-    #[test]
-    fn counts_that_are_no_counts_give_no_usage() {
-        for json in [
-            "{}",
-            "[]",
-            "7",
-            r#"{"prompt_tokens":5}"#,
-            r#"{"completion_tokens":5}"#,
-            r#"{"prompt_tokens":-5,"completion_tokens":1}"#,
-            r#"{"prompt_tokens":5,"completion_tokens":-1}"#,
-            r#"{"prompt_tokens":5.5,"completion_tokens":1}"#,
-            r#"{"prompt_tokens":"5","completion_tokens":1}"#,
-            r#"{"prompt_tokens":18446744073709551616,"completion_tokens":1}"#,
-            r#"{"prompt_tokens":5,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":-1}}"#,
-            r#"{"prompt_tokens":9,"total_tokens":5}"#,
-        ] {
-            assert_eq!(usage(json), None, "{json}");
-        }
-    }
-
-    #[test]
-    fn counts_of_any_size_are_disjoint() {
-        let found = usage(
-            r#"{"prompt_tokens":18446744073709551615,"completion_tokens":18446744073709551615,
-                "prompt_tokens_details":{"cached_tokens":18446744073709551615,"cache_write_tokens":18446744073709551615},
-                "completion_tokens_details":{"reasoning_tokens":18446744073709551615}}"#,
-        );
-        let expected = Usage {
-            cache_read: u64::MAX,
-            output: u64::MAX,
-            reasoning: u64::MAX,
-            ..Usage::default()
-        };
-        assert_eq!(found, Some(expected));
-    }
-
-    #[test]
-    fn reasoning_outside_of_the_completion_is_added() {
-        let json = r#"{"prompt_tokens":10,"completion_tokens":3,"completion_tokens_details":{"reasoning_tokens":40}}"#;
-        let value: &RawValue = serde_json::from_str(json).unwrap();
-        assert_eq!(
-            usage_of(Operation::Chat, value, true).map(|usage| usage.output),
-            Some(43)
-        );
-        assert_eq!(
-            usage_of(Operation::Chat, value, false).map(|usage| usage.output),
-            Some(3)
-        );
-        let huge = r#"{"prompt_tokens":1,"completion_tokens":2,"completion_tokens_details":{"reasoning_tokens":18446744073709551615}}"#;
-        assert_eq!(
-            usage_of(Operation::Chat, serde_json::from_str(huge).unwrap(), true),
-            None
-        );
-    }
-}
+mod tests;

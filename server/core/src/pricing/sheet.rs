@@ -3,13 +3,19 @@
 //! Invariant: every sheet made by [`PriceSheet::new`], from text or from JSON has no negative rate and strictly rising tiers.
 //! Pure; its JSON is what a price row stores.
 
-use crate::money::{Nano, ParseError};
+use crate::{
+    money::{Nano, ParseError},
+    usage::Kind,
+};
 use serde::{Deserialize, Serialize};
 
 const DECIMALS: usize = 6;
 const PICO_PER_MILLIONTH: i64 = 1_000_000;
 
 /// Prices of one token of each kind, in pico-USD (10⁻¹² USD): 1,000,000 is one US dollar per million tokens.
+///
+/// Where a kind has no price here, it costs as the kind its provider bills it as where it sets none apart, or as a dearer one: see
+/// [`Rates::of`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rates {
@@ -17,15 +23,30 @@ pub struct Rates {
     pub input: i64,
     /// A token produced.
     pub output: i64,
-    /// A prompt token read from a cache; priced as `input` where absent.
+    /// A prompt token read from a cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_read: Option<i64>,
-    /// A prompt token written to a cache; priced as `input` where absent.
+    /// A prompt token of sound read from a cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_read_audio: Option<i64>,
+    /// A prompt token written to a cache that is kept for minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write: Option<i64>,
-    /// A prompt token written to a cache that is kept longest; only the ceiling counts with it.
+    /// A prompt token written to a cache that is kept for hours. Older rows call it `cache_write_max`.
+    #[serde(default, skip_serializing_if = "Option::is_none", alias = "cache_write_max")]
+    pub cache_write_long: Option<i64>,
+    /// A prompt token of sound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cache_write_max: Option<i64>,
+    pub audio_input: Option<i64>,
+    /// A prompt token of an image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_input: Option<i64>,
+    /// A token of sound produced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio_output: Option<i64>,
+    /// A token of an image produced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_output: Option<i64>,
 }
 
 /// Rates for requests with a long prompt: they replace the base rates for every token of the request.
@@ -96,34 +117,71 @@ impl TryFrom<Unchecked> for PriceSheet {
 }
 
 impl Rates {
-    /// The price of a token read from a cache.
+    /// The price of a token of `kind`. Where it is not set:
+    ///
+    /// - a token read from or written to a cache costs as `input`;
+    /// - one written to a cache kept for hours twice `cache_write`, which is what OpenAI takes and more than Anthropic does, and as
+    ///   `input` where writing has no price at all;
+    /// - sound read from a cache costs as sound where that has a price of its own (no provider takes more), else as all that is read;
+    /// - sound and images cost as text, since a provider that takes more for them says so.
     #[must_use]
-    pub const fn cache_read(&self) -> i64 {
-        match self.cache_read {
-            Some(rate) => rate,
-            None => self.input,
+    pub const fn of(&self, kind: Kind) -> i64 {
+        match kind {
+            Kind::Input => self.input,
+            Kind::CacheRead => either(self.cache_read, self.input),
+            Kind::CacheReadAudio => either(
+                self.cache_read_audio,
+                either(self.audio_input, either(self.cache_read, self.input)),
+            ),
+            Kind::CacheWrite => either(self.cache_write, self.input),
+            Kind::CacheWriteLong => match (self.cache_write_long, self.cache_write) {
+                (Some(rate), _) => rate,
+                (None, Some(rate)) => rate.saturating_mul(2),
+                (None, None) => self.input,
+            },
+            Kind::AudioInput => either(self.audio_input, self.input),
+            Kind::ImageInput => either(self.image_input, self.input),
+            Kind::Output => self.output,
+            Kind::AudioOutput => either(self.audio_output, self.output),
+            Kind::ImageOutput => either(self.image_output, self.output),
         }
     }
 
-    /// The price of a token written to a cache.
-    #[must_use]
-    pub const fn cache_write(&self) -> i64 {
-        match self.cache_write {
-            Some(rate) => rate,
-            None => self.input,
-        }
-    }
-
-    /// The most that a prompt token can cost, however it is cached.
+    /// The most that a prompt token can cost, whatever it is of and however it is cached.
     #[must_use]
     pub fn dearest_prompt(&self) -> i64 {
-        let longest = self.cache_write_max.unwrap_or(0);
-        self.input.max(self.cache_read()).max(self.cache_write()).max(longest)
+        self.dearest(&Kind::PROMPT)
+    }
+
+    /// The most that a token of the answer can cost, whatever it is of.
+    #[must_use]
+    pub fn dearest_answer(&self) -> i64 {
+        self.dearest(&Kind::ANSWER)
+    }
+
+    fn dearest(&self, kinds: &[Kind]) -> i64 {
+        kinds.iter().fold(0, |dearest, kind| self.of(*kind).max(dearest))
     }
 
     fn is_negative(&self) -> bool {
-        let optional = [self.cache_read, self.cache_write, self.cache_write_max];
+        let optional = [
+            self.cache_read,
+            self.cache_read_audio,
+            self.cache_write,
+            self.cache_write_long,
+            self.audio_input,
+            self.image_input,
+            self.audio_output,
+            self.image_output,
+        ];
         self.input < 0 || self.output < 0 || optional.into_iter().flatten().any(|rate| rate < 0)
+    }
+}
+
+const fn either(rate: Option<i64>, otherwise: i64) -> i64 {
+    match rate {
+        Some(rate) => rate,
+        None => otherwise,
     }
 }
 
@@ -161,7 +219,7 @@ impl PriceSheet {
             output: pico_per_token(output)?,
             cache_read: cache_read.map(pico_per_token).transpose()?,
             cache_write: cache_write.map(pico_per_token).transpose()?,
-            cache_write_max: None,
+            ..Rates::default()
         };
         Self::new(base, Vec::new())
     }

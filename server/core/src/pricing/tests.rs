@@ -40,19 +40,30 @@ fn a_charge_sums_every_kind_at_its_own_rate() {
         input: 3_000_000,
         output: 15_000_000,
         cache_read: Some(300_000),
+        cache_read_audio: Some(400_000),
         cache_write: Some(3_750_000),
-        cache_write_max: Some(6_000_000),
+        cache_write_long: Some(6_000_000),
+        audio_input: Some(8_000_000),
+        image_input: Some(5_000_000),
+        audio_output: Some(20_000_000),
+        image_output: Some(30_000_000),
     };
     let sheet = PriceSheet::new(base, Vec::new()).unwrap();
     let usage = Usage {
         input: 100,
         cache_read: 1_000,
+        cache_read_audio: 10,
         cache_write: 200,
+        cache_write_long: 100,
+        audio_input: 10,
+        image_input: 20,
         output: 50,
+        audio_output: 30,
+        image_output: 40,
         reasoning: 30,
     };
-    // 300 + 300 + 750 + 750 micro-dollars
-    assert_eq!(charge(&sheet, &usage), Some(Nano(2_100_000)));
+    // In micro-dollars: 300 + 300 + 4 + 750 + 600 + 80 + 100, and 750 + 600 + 1,200.
+    assert_eq!(charge(&sheet, &usage), Some(Nano(4_684_000)));
 }
 
 #[test]
@@ -64,6 +75,40 @@ fn cached_tokens_without_a_price_of_their_own_cost_as_input() {
         ..Usage::default()
     };
     assert_eq!(charge(&flat(1_000, 0), &usage), Some(Nano(7)));
+}
+
+#[test]
+fn a_kind_without_a_price_of_its_own_costs_as_its_provider_bills_it_or_more() {
+    let plain = Rates {
+        input: 100,
+        output: 1_000,
+        ..Rates::default()
+    };
+    let cached = Rates {
+        cache_read: Some(10),
+        cache_write: Some(125),
+        ..plain
+    };
+    let heard = Rates {
+        audio_input: Some(700),
+        ..cached
+    };
+    for (rates, kind, expected) in [
+        (plain, Kind::CacheRead, 100),
+        (plain, Kind::CacheReadAudio, 100),
+        (plain, Kind::CacheWrite, 100),
+        (plain, Kind::CacheWriteLong, 100),
+        (plain, Kind::AudioInput, 100),
+        (plain, Kind::ImageInput, 100),
+        (plain, Kind::AudioOutput, 1_000),
+        (plain, Kind::ImageOutput, 1_000),
+        (cached, Kind::CacheReadAudio, 10),
+        (cached, Kind::CacheWriteLong, 250),
+        (heard, Kind::CacheReadAudio, 700),
+        (heard, Kind::ImageInput, 100),
+    ] {
+        assert_eq!(rates.of(kind), expected, "{kind:?} of {rates:?}");
+    }
 }
 
 #[test]
@@ -107,19 +152,22 @@ fn the_ceiling_takes_the_tier_that_the_upper_bound_reaches() {
 }
 
 #[test]
-fn the_ceiling_counts_with_the_dearest_cache_write() {
+fn the_ceiling_counts_with_the_dearest_kind_of_prompt_and_of_answer() {
     let base = Rates {
         input: 1_000,
-        cache_write_max: Some(2_000),
+        output: 1_000,
+        cache_write_long: Some(2_000),
+        image_output: Some(5_000),
         ..Rates::default()
     };
     let sheet = PriceSheet::new(base, Vec::new()).unwrap();
     let bound = CeilingInput {
         input_bound: 10,
-        output_bound: 0,
-        choices: 1,
+        output_bound: 3,
+        choices: 2,
     };
-    assert_eq!(ceiling(&sheet, &bound), Some(Nano(20)));
+    assert_eq!(ceiling(&sheet, &bound), Some(Nano(50)));
+    assert_eq!(output_that_fits(&sheet, 10, 2, Nano(50)), Some(3));
 }
 
 #[test]
@@ -181,9 +229,14 @@ fn prices_are_read_and_written_exactly() {
 fn a_stored_sheet_comes_back_the_same_and_bad_ones_do_not() {
     let json = serde_json::to_string(&long_context()).unwrap();
     assert_eq!(serde_json::from_str::<PriceSheet>(&json).unwrap(), long_context());
+    let older = r#"{"base":{"input":1,"output":0,"cache_write_max":5}}"#;
+    let older: PriceSheet = serde_json::from_str(older).unwrap();
+    assert_eq!(older.base.cache_write_long, Some(5));
     for bad in [
         r#"{"base":{"input":-1,"output":0}}"#,
         r#"{"base":{"input":1,"output":0,"cache_write":-5}}"#,
+        r#"{"base":{"input":1,"output":0,"image_output":-5}}"#,
+        r#"{"base":{"input":1,"output":0,"cache_write_max":5,"cache_write_long":5}}"#,
         r#"{"base":{"input":1.5,"output":0}}"#,
         r#"{"base":{"input":1,"output":0,"cache_raed":1}}"#,
         r#"{"base":{"input":1,"output":0},"tiers":[{"min_prompt_tokens":0,"rates":{"input":1,"output":1}}]}"#,
@@ -199,15 +252,46 @@ fn rate() -> impl Strategy<Value = i64> {
 
 fn rates() -> impl Strategy<Value = Rates> {
     let optional = || proptest::option::of(rate());
-    (rate(), rate(), optional(), optional(), optional()).prop_map(
-        |(input, output, cache_read, cache_write, cache_write_max)| Rates {
-            input,
-            output,
-            cache_read,
-            cache_write,
-            cache_write_max,
-        },
-    )
+    let cache = (optional(), optional(), optional(), optional());
+    let media = (optional(), optional(), optional(), optional());
+    (rate(), rate(), cache, media).prop_map(|(input, output, cache, media)| Rates {
+        input,
+        output,
+        cache_read: cache.0,
+        cache_read_audio: cache.1,
+        cache_write: cache.2,
+        cache_write_long: cache.3,
+        audio_input: media.0,
+        image_input: media.1,
+        audio_output: media.2,
+        image_output: media.3,
+    })
+}
+
+fn usage(counts: [u64; 10]) -> Usage {
+    Usage {
+        input: counts[0],
+        cache_read: counts[1],
+        cache_read_audio: counts[2],
+        cache_write: counts[3],
+        cache_write_long: counts[4],
+        audio_input: counts[5],
+        image_input: counts[6],
+        output: counts[7],
+        audio_output: counts[8],
+        image_output: counts[9],
+        reasoning: 0,
+    }
+}
+
+/// `whole` cut into parts at these places.
+fn cut<const N: usize>(whole: u64, places: [u64; N]) -> [u64; N] {
+    let mut left = whole;
+    places.map(|place| {
+        let part = if left == u64::MAX { place } else { place % (left + 1) };
+        left -= part;
+        part
+    })
 }
 
 fn sheets() -> impl Strategy<Value = PriceSheet> {
@@ -234,14 +318,30 @@ proptest! {
         input_bound in count(),
         output_bound in count(),
         choices in 0..9_u64,
-        split in any::<[u64; 3]>(),
+        places in any::<[u64; 8]>(),
+        is_reached in any::<bool>(),
     ) {
-        let input = split[0] % input_bound.max(1);
-        let cache_read = split[1] % (input_bound - input).max(1);
-        let cache_write = input_bound - input - cache_read;
+        let [cache_read, cache_read_audio, cache_write, cache_write_long, audio_input, image_input, ..] = places;
+        let prompt = [cache_read, cache_read_audio, cache_write, cache_write_long, audio_input, image_input];
+        let [cache_read, cache_read_audio, cache_write, cache_write_long, audio_input, image_input] = cut(input_bound, prompt);
+        let told = cache_read + cache_read_audio + cache_write + cache_write_long + audio_input + image_input;
         let allowed = u128::from(output_bound) * u128::from(choices);
-        let output = u64::try_from(allowed.min(u128::from(split[2]))).unwrap();
-        let usage = Usage { input, cache_read, cache_write, output, reasoning: 0 };
+        let allowed = u64::try_from(allowed).unwrap_or(u64::MAX);
+        let [audio_output, image_output] = cut(allowed, [places[6], places[7]]);
+        let usage = Usage {
+            input: if is_reached { input_bound - told } else { 0 },
+            cache_read,
+            cache_read_audio,
+            cache_write,
+            cache_write_long,
+            audio_input,
+            image_input,
+            output: if is_reached { allowed - audio_output - image_output } else { 0 },
+            audio_output,
+            image_output,
+            reasoning: 0,
+        };
+        prop_assert!(usage.prompt() <= input_bound && usage.answer() <= allowed);
         if let Some(held) = ceiling(&sheet, &CeilingInput { input_bound, output_bound, choices }) {
             let charged = charge(&sheet, &usage);
             prop_assert!(charged.is_some_and(|charged| charged <= held), "{charged:?} of {held:?}");
@@ -269,20 +369,17 @@ proptest! {
 
     #[test]
     fn a_charge_is_never_negative_and_grows_with_every_kind(
-        rates in rates(), counts in any::<[u64; 4]>(), shift in 0..64_u32,
+        rates in rates(), counts in any::<[u64; 10]>(), shift in 0..64_u32,
     ) {
         let sheet = PriceSheet::new(rates, Vec::new()).unwrap();
-        let [input, cache_read, cache_write, output] = counts.map(|count| count >> shift);
-        let usage = Usage { input, cache_read, cache_write, output, reasoning: 0 };
-        if let Some(low) = charge(&sheet, &usage) {
+        let counts = counts.map(|count| count >> shift);
+        let counted = usage(counts);
+        if let Some(low) = charge(&sheet, &counted) {
             prop_assert!(low >= Nano::ZERO);
-            for more in [
-                Usage { input: input.saturating_add(1), ..usage },
-                Usage { cache_read: cache_read.saturating_add(1), ..usage },
-                Usage { cache_write: cache_write.saturating_add(1), ..usage },
-                Usage { output: output.saturating_add(1), ..usage },
-            ] {
-                prop_assert!(charge(&sheet, &more).is_none_or(|high| high >= low));
+            for at in 0..counts.len() {
+                let mut more = counts;
+                more[at] = more[at].saturating_add(1);
+                prop_assert!(charge(&sheet, &usage(more)).is_none_or(|high| high >= low));
             }
         }
     }

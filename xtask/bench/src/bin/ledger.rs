@@ -53,7 +53,13 @@ const MODEL: &str = "gpt-4o-mini";
 const USAGE: Usage = Usage {
     input: 24,
     cache_read: 0,
+    cache_read_audio: 0,
     cache_write: 0,
+    cache_write_long: 0,
+    audio_input: 0,
+    image_input: 0,
+    audio_output: 0,
+    image_output: 0,
     output: 12,
     reasoning: 0,
 };
