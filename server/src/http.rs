@@ -21,7 +21,7 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::{App as Web, HttpResponse, HttpServer, web};
 use leptos_actix::ActixRouteListing;
-use socket2::SockRef;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::any::Any;
 use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -35,6 +35,9 @@ const HEAD_TIME: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a connection may take to close.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
+
+/// How many connections may wait to be accepted: a burst of new clients must not wait a second for their next try.
+const BACKLOG: i32 = 4_096;
 
 /// What every handler knows.
 #[derive(Clone)]
@@ -64,12 +67,22 @@ pub struct Ending {
     listener: TcpListener,
 }
 
+/// A socket that listens at `address`.
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
 /// Listens for `app` with the pipeline `relay`.
 ///
 /// # Errors
 /// The address is taken or may not be used.
 pub fn listen(app: Arc<App>, relay: Relay) -> std::io::Result<Listening> {
-    let listener = TcpListener::bind(app.edge.listen)?;
+    let listener = bind(app.edge.listen)?;
     let address = listener.local_addr()?;
     let url = app.edge.url(address);
     let door = listener.try_clone()?;

@@ -183,11 +183,11 @@ pub fn Setup() -> impl IntoView {
             .into_any(),
             None => view! {
                 <p class="muted">
-                    "Sign up or log in first, then open this link again. " <a class="link" href="/signup">
+                    <a class="link" href="/signup">
                         "Sign up"
-                    </a> " " <a class="link" href="/login">
-                        "Log in"
-                    </a>
+                    </a> " or " <a class="link" href="/login">
+                        "log in"
+                    </a> " first, then open this link again."
                 </p>
             }
             .into_any(),
