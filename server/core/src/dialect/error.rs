@@ -143,11 +143,14 @@ fn read_value(value: &Value) -> UpstreamError {
         .pointer("/details/error_code")
         .and_then(word)
         .or_else(|| part(&["code"]));
-    let stated = part(&["status_code", "status"]).or_else(|| code.clone());
+    // Google's `status` is a word; the number is its code.
+    let stated = [part(&["status_code"]), part(&["status"]), code.clone()];
     UpstreamError {
         status: stated
-            .and_then(|status| status.parse().ok())
-            .filter(|status| (400..600).contains(status)),
+            .into_iter()
+            .flatten()
+            .filter_map(|status| status.parse().ok())
+            .find(|status| (400..600).contains(status)),
         kind: part(&["type"])
             .or_else(|| part(&["status"]))
             .filter(|kind| kind.parse::<u16>().is_err()),
@@ -310,6 +313,10 @@ mod tests {
             (r#"{"error":{"code":502,"message":"m"},"choices":[]}"#, Some(502)),
             (r#"{"error":{"code":"tool_use_failed","status_code":400}}"#, Some(400)),
             (r#"{"error":{"code":7}}"#, None),
+            (
+                r#"{"error":{"code":503,"message":"m","status":"UNAVAILABLE"}}"#,
+                Some(503),
+            ),
         ] {
             assert_eq!(read_frame(body.as_bytes()).status, status, "{body}");
         }

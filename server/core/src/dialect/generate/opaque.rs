@@ -1,0 +1,136 @@
+//! Base64 in the fields of this dialect that hold bytes: signatures that clients keep for us, and media.
+//!
+//! Invariant: what was sealed opens to the same; a value that is not ours stays as it came. Pure.
+//! Wire facts: protobuf's JSON reads and writes bytes in base64, of either alphabet; Google's SDKs refuse anything else there.
+
+use super::super::exchange::unpack;
+use std::borrow::Cow;
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// `blob` as a client is to keep it: what we packed is no base64 and becomes some.
+pub(super) fn seal(blob: &str) -> String {
+    if unpack(blob).is_some() {
+        encode(blob.as_bytes())
+    } else {
+        blob.to_owned()
+    }
+}
+
+/// What a client kept, as it was before [`seal`].
+pub(super) fn open(signature: String) -> String {
+    decode(&signature)
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .filter(|text| unpack(text).is_some())
+        .unwrap_or(signature)
+}
+
+/// `base64` of either alphabet in the usual one, padded.
+pub(super) fn usual(base64: String) -> String {
+    if base64.len().is_multiple_of(4) && !base64.contains(['-', '_']) {
+        return base64;
+    }
+    let mut text = base64.replace('-', "+").replace('_', "/");
+    while !text.len().is_multiple_of(4) {
+        text.push('=');
+    }
+    text
+}
+
+fn encode(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let bits = (0..3).fold(0, |bits, at| bits << 8 | u32::from(chunk.get(at).copied().unwrap_or(0)));
+        for at in 0..4 {
+            let place = (bits >> (18 - 6 * at) & 63) as usize;
+            text.push(if at <= chunk.len() {
+                char::from(ALPHABET[place])
+            } else {
+                '='
+            });
+        }
+    }
+    text
+}
+
+fn decode(text: &str) -> Option<Vec<u8>> {
+    let text = text.trim_end_matches('=');
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
+    let (mut bits, mut held) = (0_u32, 0);
+    for byte in text.bytes() {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => return None,
+        };
+        bits = (bits << 6 | u32::from(value)) & 0x3fff;
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            bytes.push((bits >> held & 0xff) as u8);
+        }
+    }
+    Some(bytes)
+}
+
+/// Whether `signature` stands for none, as it is or in base64 once more.
+pub(super) fn is_none(signature: &str) -> bool {
+    let stands_for_none =
+        |text: &[u8]| text == super::NO_SIGNATURE.as_bytes() || text == b"context_engineering_is_the_way_to_go";
+    let plain: Cow<'_, [u8]> = decode(signature).map_or(Cow::Borrowed(signature.as_bytes()), Cow::Owned);
+    stands_for_none(signature.as_bytes()) || stands_for_none(&plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Dialect;
+    use super::super::super::exchange::{Origin, pack};
+    use super::*;
+
+    #[test]
+    fn what_was_sealed_opens_to_the_same() {
+        for blob in ["", "a", "ab", "abc", "a.b.c==", "ü?>"] {
+            let origin = Origin {
+                dialect: Dialect::Messages,
+                account: 0xfe,
+            };
+            let packed = pack(origin, blob);
+            let sealed = seal(&packed);
+            assert!(decode(&sealed).is_some(), "{sealed}");
+            assert_eq!(open(sealed.clone()), packed);
+            let by_an_sdk = sealed.replace('+', "-").replace('/', "_").replace('=', "");
+            assert_eq!(open(by_an_sdk), packed);
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours_stays_as_it_came() {
+        for signature in ["", "CvYDAY89a1+x", "not base64!", "b2gx"] {
+            assert_eq!(seal(signature), signature);
+            assert_eq!(open(signature.to_owned()), signature);
+        }
+    }
+
+    #[test]
+    fn media_come_in_the_usual_alphabet() {
+        for (given, expected) in [
+            ("", ""),
+            ("AAAA", "AAAA"),
+            ("-_-_", "+/+/"),
+            ("AA", "AA=="),
+            ("AA==", "AA=="),
+        ] {
+            assert_eq!(usual(given.to_owned()), expected);
+        }
+    }
+
+    #[test]
+    fn a_signature_that_stands_for_none() {
+        assert!(is_none(super::super::NO_SIGNATURE));
+        assert!(is_none(&encode(super::super::NO_SIGNATURE.as_bytes())));
+        assert!(!is_none("CvYDAY89a1+x"));
+    }
+}
