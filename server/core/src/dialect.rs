@@ -14,6 +14,7 @@ mod fields;
 mod generate;
 mod json;
 mod messages;
+mod operation;
 mod peek;
 mod place;
 mod responses;
@@ -26,6 +27,7 @@ pub use bound::{IMAGE_TOKENS_MAX, MESSAGE_TOKENS, TOOL_TOKENS};
 pub use cost::with_cost;
 pub use envelope::{CHOICES_MAX, Envelope, FIELDS_MAX, MAX_OUTPUT_MAX, MODEL_BYTES_MAX, PeekError};
 pub use error::{ErrorBody, UpstreamError, read_error, render_error, render_stream_error};
+pub use operation::{Asked, Operation};
 pub use peek::peek;
 pub use rewrite::{Body, MaxOutputField, Rewrite};
 pub use scrub::scrub;
@@ -70,45 +72,6 @@ impl Dialect {
     }
 }
 
-/// What a request asks for within the chat dialect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Operation {
-    /// An answer to messages.
-    Chat,
-    /// Vectors of texts.
-    Embeddings,
-}
-
-impl Operation {
-    /// Every operation.
-    pub const ALL: [Self; 2] = [Self::Chat, Self::Embeddings];
-
-    /// Its name in rows and in metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Chat => "chat",
-            Self::Embeddings => "embeddings",
-        }
-    }
-
-    /// The operation called `text`, or `None` where there is none.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|operation| operation.as_str() == text)
-    }
-
-    /// What follows the base URL of a provider.
-    #[must_use]
-    pub const fn path_suffix(self) -> &'static str {
-        match self {
-            Self::Chat => "/chat/completions",
-            Self::Embeddings => "/embeddings",
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,11 +82,6 @@ mod tests {
             assert_eq!(Dialect::parse(dialect.as_str()), Some(dialect));
             assert_eq!(serde_json::json!(dialect), dialect.as_str());
         }
-        for operation in Operation::ALL {
-            assert_eq!(Operation::parse(operation.as_str()), Some(operation));
-            assert_eq!(serde_json::json!(operation), operation.as_str());
-        }
         assert_eq!(Dialect::parse("Chat"), None);
-        assert_eq!(Operation::parse(""), None);
     }
 }

@@ -5,7 +5,7 @@
 //! Wire facts: OpenAI's and Google's image and audio token tables.
 
 use super::envelope::PeekError;
-use super::fields::{FREE_TOOLS, FREE_TTLS};
+use super::fields::{FREE_TOOLS, FREE_TTLS, LONG_TTLS};
 use super::json::{DEPTH_MAX, Name, cut};
 use super::place::Place;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -36,6 +36,47 @@ const TEXT_PARTS: &[&str] = &[
     "file",
 ];
 
+/// Items of Responses that are no more than their text.
+const TEXT_ITEMS: &[&str] = &[
+    "message",
+    "function_call",
+    "function_call_output",
+    "custom_tool_call",
+    "custom_tool_call_output",
+    "local_shell_call",
+    "local_shell_call_output",
+    "shell_call",
+    "shell_call_output",
+    "apply_patch_call",
+    "apply_patch_call_output",
+    "reasoning",
+];
+/// Parts of such items that are no more than their text, or count where their media stand.
+const TEXT_ITEM_PARTS: &[&str] = &[
+    "input_text",
+    "output_text",
+    "text",
+    "summary_text",
+    "reasoning_text",
+    "refusal",
+    "input_image",
+    "input_file",
+    "input_audio",
+];
+/// Blocks of Messages that are no more than their text, or count where their media stand.
+const TEXT_BLOCKS: &[&str] = &[
+    "text",
+    "image",
+    "tool_use",
+    "tool_result",
+    "tool_reference",
+    "thinking",
+    "redacted_thinking",
+    "search_result",
+];
+/// How Claude Code begins a text that is another one in each request.
+const CHANGING_START: &str = "x-anthropic-billing-header";
+
 /// What a walk through a request has counted.
 #[derive(Debug, Default)]
 pub(super) struct Count {
@@ -45,6 +86,10 @@ pub(super) struct Count {
     pub images: u64,
     /// Messages.
     pub messages: u64,
+    /// Texts and lists of tokens in the input, each of which is answered by itself.
+    pub inputs: u64,
+    /// Something that only the account knows that answered before.
+    pub needs_state: bool,
     /// Something whose tokens do not follow from its bytes.
     pub is_unsized: bool,
     /// The first messages, up to the first of a user, as a number.
@@ -53,6 +98,15 @@ pub(super) struct Count {
     pub refusal: Option<PeekError>,
     is_user_seen: bool,
     is_opening_over: bool,
+    blob: Blob,
+}
+
+/// Media of Google's, of which the kind may follow the data.
+#[derive(Clone, Copy, Debug, Default)]
+struct Blob {
+    is_image: bool,
+    is_sound: bool,
+    bytes: u64,
 }
 
 impl Count {
@@ -67,7 +121,7 @@ impl Count {
 
     /// Mixes the start and the length of `text` into the conversation's number: the same on every machine and in every release.
     fn mix(&mut self, text: &str) {
-        if self.is_opening_over {
+        if self.is_opening_over || text.starts_with(CHANGING_START) {
             return;
         }
         let bytes = text.as_bytes();
@@ -113,7 +167,7 @@ impl Walk<'_> {
     /// A value that is not `null`: what a part of its kind costs, whatever it holds.
     fn present(&mut self) {
         match self.place {
-            Place::Image => {
+            Place::Image | Place::Source => {
                 self.count.images += 1;
                 self.count.add(IMAGE_TOKENS_MAX);
             }
@@ -133,7 +187,7 @@ impl Walk<'_> {
     fn scalar<E: Error>(mut self, bytes: u64) -> Result<(), E> {
         self.unexpected()?;
         self.present();
-        if self.place != Place::Aside {
+        if !matches!(self.place, Place::Aside | Place::Uncounted) {
             self.count.add(bytes);
         }
         Ok(())
@@ -157,9 +211,57 @@ impl Walk<'_> {
         self.count.add(url.len() as u64);
     }
 
+    /// What a text that names a kind says of what is around it.
+    fn kind(&mut self, text: &str) {
+        match self.place {
+            Place::PartType => self.count.is_unsized |= !TEXT_PARTS.contains(&text),
+            Place::ItemPartKind => self.count.is_unsized |= !TEXT_ITEM_PARTS.contains(&text),
+            Place::BlockKind => self.count.is_unsized |= !TEXT_BLOCKS.contains(&text),
+            Place::ItemKind => {
+                self.count.is_unsized |= !TEXT_ITEMS.contains(&text);
+                self.count.needs_state |= text == "item_reference";
+            }
+            Place::BlobKind => {
+                self.count.blob.is_image = text.starts_with("image/");
+                self.count.blob.is_sound = text.starts_with("audio/");
+            }
+            Place::Role => self.count.is_user_seen |= text == "user",
+            Place::Input | Place::InputItem => {
+                self.count.inputs += 1;
+                self.count.add(MESSAGE_TOKENS);
+            }
+            Place::Items => self.count.add(MESSAGE_TOKENS),
+            _ => {}
+        }
+    }
+
+    /// What media of Google's cost, once their kind is known.
+    fn blob(&mut self) {
+        let Blob {
+            is_image,
+            is_sound,
+            bytes,
+        } = std::mem::take(&mut self.count.blob);
+        if is_image {
+            self.count.images += 1;
+            self.count.add(IMAGE_TOKENS_MAX);
+        } else if is_sound {
+            self.count.add(bytes.div_ceil(AUDIO_BYTES_PER_TOKEN));
+        } else {
+            self.count.is_unsized = true;
+        }
+    }
+
+    /// A message is over: its framing, and whether the opening of the conversation is.
+    fn message(&mut self) {
+        self.count.messages += 1;
+        self.count.add(MESSAGE_TOKENS);
+        self.count.is_opening_over |= self.count.is_user_seen;
+    }
+
     fn name(&mut self, name: &str) -> Place {
-        if self.place == Place::Aside {
-            return Place::Aside;
+        if matches!(self.place, Place::Aside | Place::Uncounted) {
+            return self.place;
         }
         self.count.add(name.len() as u64 + self.punctuation());
         self.place.member(name)
@@ -168,7 +270,13 @@ impl Walk<'_> {
     const fn is_json(&self) -> bool {
         matches!(
             self.place,
-            Place::Aside | Place::Json | Place::Tool | Place::ToolType | Place::Tools
+            Place::Aside
+                | Place::Json
+                | Place::Tool
+                | Place::ToolType
+                | Place::Tools
+                | Place::Uncounted
+                | Place::BlobData
         )
     }
 
@@ -201,7 +309,9 @@ impl<'de> Visitor<'de> for Walk<'_> {
 
     fn visit_unit<E: Error>(mut self) -> Result<(), E> {
         match self.place {
-            Place::Messages | Place::Message | Place::Input | Place::InputItem | Place::InputToken => self.unexpected(),
+            Place::GoogleContent => Ok(()),
+            place if place.is_message() || place.is_never_empty() => self.unexpected(),
+            Place::Items | Place::InputToken => self.unexpected(),
             _ => Ok(()),
         }
     }
@@ -226,15 +336,22 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 
     fn visit_str<E: Error>(mut self, text: &str) -> Result<(), E> {
-        self.present();
+        // What names a source, such as the one of a search result, is no image.
+        if self.place != Place::Source {
+            self.present();
+        }
         if !self.is_json() {
             self.count.mix(text);
         }
         match self.place {
-            Place::Aside => return Ok(()),
-            Place::Messages | Place::Message | Place::Tool | Place::InputToken => return self.unexpected(),
+            Place::Aside | Place::Uncounted => return Ok(()),
+            place if place.is_message() => return self.unexpected(),
+            Place::Messages | Place::Turns | Place::GoogleContents | Place::Tool | Place::InputToken => {
+                return self.unexpected();
+            }
             Place::ToolType => self.one_of(FREE_TOOLS, "tools.type", text)?,
             Place::Ttl => self.one_of(FREE_TTLS, "ttl", text)?,
+            Place::LongTtl => self.one_of(LONG_TTLS, "cache_control.ttl", text)?,
             Place::Image | Place::ImageUrl => {
                 self.image_url(text);
                 return Ok(());
@@ -243,10 +360,11 @@ impl<'de> Visitor<'de> for Walk<'_> {
                 self.count.add((text.len() as u64).div_ceil(AUDIO_BYTES_PER_TOKEN));
                 return Ok(());
             }
-            Place::PartType => self.count.is_unsized |= !TEXT_PARTS.contains(&text),
-            Place::Role => self.count.is_user_seen |= text == "user",
-            Place::Input | Place::InputItem => self.count.add(MESSAGE_TOKENS),
-            _ => {}
+            Place::BlobData => {
+                self.count.blob.bytes = self.count.blob.bytes.saturating_add(text.len() as u64);
+                return Ok(());
+            }
+            _ => self.kind(text),
         }
         self.count.add(text.len() as u64 + self.punctuation());
         Ok(())
@@ -256,9 +374,19 @@ impl<'de> Visitor<'de> for Walk<'_> {
         self.enter()?;
         if matches!(
             self.place,
-            Place::Message | Place::ToolType | Place::Ttl | Place::InputToken
+            Place::Message
+                | Place::Item
+                | Place::Turn
+                | Place::GoogleContent
+                | Place::ToolType
+                | Place::Ttl
+                | Place::LongTtl
+                | Place::InputToken
         ) {
             self.unexpected()?;
+        }
+        if self.place == Place::InputItem {
+            self.count.inputs += 1;
         }
         let punctuation = self.punctuation();
         self.count.add(punctuation);
@@ -267,16 +395,12 @@ impl<'de> Visitor<'de> for Walk<'_> {
         while seq.next_element_seed(self.inner(place))?.is_some() {
             elements += 1;
             match place {
-                Place::Message => {
-                    self.count.messages += 1;
-                    self.count.add(MESSAGE_TOKENS);
-                    self.count.is_opening_over |= self.count.is_user_seen;
-                }
+                place if place.is_message() => self.message(),
                 Place::Tool => self.count.add(TOOL_TOKENS),
                 _ => self.count.add(punctuation),
             }
         }
-        if elements == 0 && matches!(self.place, Place::Messages | Place::Input | Place::InputItem) {
+        if elements == 0 && self.place.is_never_empty() {
             self.unexpected()?;
         }
         Ok(())
@@ -284,14 +408,24 @@ impl<'de> Visitor<'de> for Walk<'_> {
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         self.enter()?;
-        if !matches!(self.place, Place::Message | Place::Tool) {
+        if !self.place.is_message() && !matches!(self.place, Place::Tool | Place::GoogleContents) {
             self.unexpected()?;
+        }
+        let is_blob = self.place == Place::Blob;
+        if is_blob {
+            self.count.blob = Blob::default();
         }
         let punctuation = self.punctuation();
         self.count.add(punctuation);
         while let Some(Name(name)) = map.next_key()? {
             let place = self.name(&name);
             map.next_value_seed(self.inner(place))?;
+        }
+        if is_blob {
+            self.blob();
+        }
+        if self.place == Place::GoogleContents {
+            self.message();
         }
         Ok(())
     }

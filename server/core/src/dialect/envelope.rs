@@ -32,12 +32,18 @@ pub struct Envelope {
     pub images: u64,
     /// Whether the input holds something (a file, a video, earlier sound) that only the model's context bounds.
     pub is_unsized: bool,
-    /// Tokens of a prediction, billed as output in addition where they are wrong.
+    /// Tokens billed as output beyond the limit: those of a prediction where they are wrong, a thinking budget above the limit.
     pub prediction_bound: u64,
     /// The class of service the client named, one at the standard price.
     pub service_tier: Option<String>,
     /// The first messages as a number: the same throughout a conversation.
     pub conversation: u64,
+    /// Whether it builds on an earlier answer, which only the account that gave it knows.
+    pub needs_state: bool,
+    /// Whether the client says that the upstream shall keep the answer.
+    pub stores: bool,
+    /// What was left out of the request, and why.
+    pub notes: Vec<String>,
 }
 
 /// Why a request is refused before it is priced.

@@ -1,19 +1,25 @@
-//! The top-level fields of a chat or embeddings request that we know, and which of them change its price.
+//! The top-level fields of a request that we know, and which of them change its price.
 //!
 //! Invariant: a field that changes the price is in the ceiling or refused by name; a name that some parsers would take for one of ours
 //! (Go's compares without case) is refused. Pure.
 
+mod chat;
+mod generate;
+mod messages;
+mod responses;
+
 use super::Operation;
+use super::place::Place;
 
 /// What a top-level field is to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
     /// The model asked for.
     Model,
-    /// The messages of a chat.
-    Messages,
-    /// The texts to embed.
-    Input,
+    /// What the request is about, without which there is none.
+    Content(Place),
+    /// Something else that is large.
+    Walked(Place),
     /// Whether the answer is streamed.
     Stream,
     /// How it is streamed.
@@ -24,10 +30,28 @@ pub(super) enum Field {
     MaxCompletionTokens,
     /// How many answers.
     Choices,
-    /// Tools, each billed with a preamble; those that run at the provider are refused.
+    /// The limit on the output, of a dialect that has one name for it.
+    Limit,
+    /// Tools, each billed with a preamble; those that run at the provider are left out.
     Tools,
-    /// Tools in their older form.
-    Functions,
+    /// Which tool must be called.
+    ToolChoice,
+    /// Google's settings, the limit and the number of answers among them.
+    Generation,
+    /// Google's requests for vectors, each with its model.
+    Requests,
+    /// Google's request whose tokens are counted, with its model.
+    Counted,
+    /// What only the account that answered before knows.
+    State,
+    /// Whether the upstream keeps the answer.
+    Store,
+    /// Anthropic's thinking: on older models its budget can exceed the limit.
+    Thinking,
+    /// What is done to a long context; summaries are billed apart.
+    ContextManagement,
+    /// How OpenAI's models reason.
+    Reasoning,
     /// Text the answer is expected to repeat; what of it is wrong is billed as output.
     Prediction,
     /// OpenRouter's way to ask for a cost in the usage.
@@ -51,130 +75,91 @@ pub(super) struct Priced {
 }
 
 /// Which values of `service_tier` are the standard price.
-pub(super) const FREE_TIERS: &[&str] = &["auto", "default", "standard", "standard_only", "on_demand"];
+pub(super) const FREE_TIERS: &[&str] = &[
+    "auto",
+    "default",
+    "standard",
+    "standard_only",
+    "on_demand",
+    "SERVICE_TIER_STANDARD",
+];
 /// The times to live of a cache entry that `cache_write` is the price of.
 pub(super) const FREE_TTLS: &[&str] = &["5m", "30m"];
+/// Those of Anthropic: the ceiling counts with the dearest, and usage tells them apart.
+pub(super) const LONG_TTLS: &[&str] = &["5m", "1h"];
 /// The kinds of tool that run at the client, and so cost nothing but their tokens.
 pub(super) const FREE_TOOLS: &[&str] = &["function", "custom"];
 
-/// The table: refused unless the value is one of the free ones.
-const PRICED: &[Priced] = &[
-    // More answers than are returned are generated and billed.
-    priced("best_of", &["1"]),
-    // Speech and images have their own rates.
-    priced("modalities", &[r#"["text"]"#]),
-    priced("audio", &[]),
-    // Searches at the provider: a fee per call, and results billed as input.
-    priced("web_search_options", &[]),
-    priced("search_parameters", &[r#"{"mode":"off"}"#]),
-    priced("search_settings", &[]),
-    priced("enable_search", &["false"]),
-    priced("plugins", &["[]"]),
-    priced("mcp_servers", &["[]"]),
-    priced("compound_custom", &[]),
-    // Another model than the one that was priced.
-    priced("models", &["[]"]),
-    priced("preset", &[]),
-    // Faster, or at a place that costs more.
-    priced("speed", &[r#""standard""#]),
-    priced("inference_geo", &[r#""global""#]),
-];
-
-const OWNED: &[(&str, Field)] = &[
-    ("model", Field::Model),
-    ("messages", Field::Messages),
-    ("stream", Field::Stream),
-    ("stream_options", Field::StreamOptions),
-    ("max_tokens", Field::MaxTokens),
-    ("max_completion_tokens", Field::MaxCompletionTokens),
-    ("n", Field::Choices),
-    ("tools", Field::Tools),
-    ("functions", Field::Functions),
-    ("prediction", Field::Prediction),
-    ("usage", Field::Usage),
-    ("service_tier", Field::ServiceTier),
-    ("prompt_cache_options", Field::CacheOptions),
-    ("cache_control", Field::CacheOptions),
-];
-
-const OWNED_EMBEDDINGS: &[(&str, Field)] = &[
-    ("model", Field::Model),
-    ("input", Field::Input),
-    ("usage", Field::Usage),
-    ("service_tier", Field::ServiceTier),
-];
-
-const ASIDE: &[&str] = &[
-    "dimensions",
-    "encoding_format",
-    "frequency_penalty",
-    "logit_bias",
-    "logprobs",
-    "metadata",
-    "parallel_tool_calls",
-    "presence_penalty",
-    "prompt_cache_key",
-    "prompt_cache_retention",
-    "reasoning_effort",
-    "safety_identifier",
-    "seed",
-    "stop",
-    "store",
-    "temperature",
-    "tool_choice",
-    "top_logprobs",
-    "top_p",
-    "user",
-    "verbosity",
-];
+/// What is known of the fields of an operation.
+pub(super) struct Table {
+    /// The field without which there is no request.
+    pub content: Option<&'static str>,
+    /// The fields that are read.
+    pub owned: &'static [(&'static str, Field)],
+    /// Refused unless the value is one of the free ones.
+    pub priced: &'static [Priced],
+    /// Checked, not counted.
+    pub aside: &'static [&'static str],
+}
 
 const fn priced(name: &'static str, free: &'static [&'static str]) -> Priced {
     Priced { name, free }
 }
 
-const fn owned(operation: Operation) -> &'static [(&'static str, Field)] {
+/// The table of `operation`.
+pub(super) const fn table(operation: Operation) -> &'static Table {
     match operation {
-        Operation::Chat => OWNED,
-        Operation::Embeddings => OWNED_EMBEDDINGS,
+        Operation::Chat => &chat::CHAT,
+        Operation::Embeddings => &chat::EMBEDDINGS,
+        Operation::Completions => &chat::COMPLETIONS,
+        Operation::Moderations | Operation::CountTokens => &chat::FREE,
+        Operation::Responses => &responses::RESPONSES,
+        Operation::Messages => &messages::MESSAGES,
+        Operation::Generate => &generate::GENERATE,
+        Operation::CountGenerate => &generate::COUNT,
+        Operation::EmbedContent => &generate::EMBED,
+        Operation::BatchEmbedContents => &generate::BATCH_EMBED,
     }
 }
 
-/// What the field called `name` is.
-pub(super) fn field(operation: Operation, name: &str) -> Field {
-    if let Some((_, field)) = owned(operation).iter().find(|(known, _)| *known == name) {
-        return *field;
+impl Table {
+    /// What the field called `name` is.
+    pub(super) fn field(&self, name: &str) -> Field {
+        if let Some((_, field)) = self.owned.iter().find(|(known, _)| *known == name) {
+            return *field;
+        }
+        if self.aside.contains(&name) {
+            Field::Aside
+        } else {
+            Field::Other
+        }
     }
-    if ASIDE.contains(&name) {
-        Field::Aside
-    } else {
-        Field::Other
+
+    /// The row for `name` among those that change the price.
+    pub(super) fn priced_field(&self, name: &str) -> Option<&'static Priced> {
+        self.priced.iter().find(|priced| priced.name == name)
+    }
+
+    /// The field that `name`, which is not spelt like it, would be to a parser that ignores case.
+    pub(super) fn lookalike(&self, name: &str) -> Option<&'static str> {
+        let same = |known: &&str| *known != name && folds_to(name, known);
+        let priced = self.priced.iter().map(|priced| priced.name);
+        self.owned
+            .iter()
+            .map(|(known, _)| *known)
+            .chain(priced)
+            .find(|known| same(known))
     }
 }
 
-/// The row of the table for `name`.
-pub(super) fn priced_field(name: &str) -> Option<&'static Priced> {
-    PRICED.iter().find(|priced| priced.name == name)
-}
-
-/// The field that `name`, which is not spelt like it, would be to a parser that ignores case.
-pub(super) fn lookalike(operation: Operation, name: &str) -> Option<&'static str> {
-    let same = |known: &&str| *known != name && folds_to(name, known);
-    let priced = PRICED.iter().map(|priced| priced.name);
-    owned(operation)
-        .iter()
-        .map(|(known, _)| *known)
-        .chain(priced)
-        .find(|known| same(known))
-}
-
-/// Whether `name` in lower case is `known`; the Kelvin sign and the long s fold as Unicode says.
+/// Whether `name` and `known` are the same without case; the Kelvin sign and the long s fold as Unicode says.
 fn folds_to(name: &str, known: &str) -> bool {
     let folded = name.chars().map(|letter| match letter {
         '\u{212a}' => 'k',
         '\u{17f}' => 's',
         other => other.to_ascii_lowercase(),
     });
-    folded.eq(known.chars())
+    folded.eq(known.chars().map(|letter| letter.to_ascii_lowercase()))
 }
 
 #[cfg(test)]
@@ -183,21 +168,33 @@ mod tests {
 
     #[test]
     fn names_that_only_look_like_ours() {
+        let chat = table(Operation::Chat);
         for name in ["Model", "MODEL", "meſſages", "ſtream", "Best_Of", "N"] {
-            assert!(lookalike(Operation::Chat, name).is_some(), "{name}");
+            assert!(chat.lookalike(name).is_some(), "{name}");
         }
         for name in ["model", "n", "best_of", "models2", "model "] {
-            assert_eq!(lookalike(Operation::Chat, name), None, "{name}");
+            assert_eq!(chat.lookalike(name), None, "{name}");
         }
+        assert_eq!(
+            table(Operation::Generate).lookalike("generationconfig"),
+            Some("generationConfig")
+        );
     }
 
     #[test]
     fn no_name_stands_in_two_tables() {
-        let names = OWNED.iter().map(|(name, _)| *name).chain(ASIDE.iter().copied());
-        let mut names: Vec<&str> = names.chain(PRICED.iter().map(|priced| priced.name)).collect();
-        names.sort_unstable();
-        let count = names.len();
-        names.dedup();
-        assert_eq!(names.len(), count);
+        for operation in Operation::ALL {
+            let table = table(operation);
+            let names = table
+                .owned
+                .iter()
+                .map(|(name, _)| *name)
+                .chain(table.aside.iter().copied());
+            let mut names: Vec<&str> = names.chain(table.priced.iter().map(|priced| priced.name)).collect();
+            names.sort_unstable();
+            let count = names.len();
+            names.dedup();
+            assert_eq!(names.len(), count, "{operation:?}");
+        }
     }
 }

@@ -37,6 +37,15 @@ impl<'de> Deserialize<'de> for Name<'de> {
     }
 }
 
+/// The elements of a list in order.
+pub(super) struct Elements<'de>(pub(super) Vec<&'de RawValue>);
+
+impl<'de> Deserialize<'de> for Elements<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Vec::deserialize(deserializer).map(Self)
+    }
+}
+
 /// The members of an object in order, duplicates among them.
 pub(super) struct Members<'de>(pub(super) Vec<(Cow<'de, str>, &'de RawValue)>);
 
@@ -68,19 +77,39 @@ pub(super) fn place_in(outer: &str, inner: &str) -> Range<usize> {
     start..start + inner.len()
 }
 
-/// Where the member with the value `value` stands in `text`, with a comma, so that the object is whole without it; its name has no
-/// quotes within.
+/// Where the member with the value `value` stands in `text`, without a comma; its name has no quotes within.
 pub(super) fn member_in(text: &str, value: &str) -> Range<usize> {
     let Range { start, end } = place_in(text, value);
     let name_end = text[..start].rfind('"').unwrap_or(start);
     let name = text[..name_end].rfind('"').unwrap_or(name_end);
-    let before = text[..name].trim_ascii_end();
-    if before.ends_with(',') {
-        return before.len() - 1..end;
+    name..end
+}
+
+/// What to cut out of `text` so that its members or elements at `places` are gone, commas too, and the rest is whole.
+pub(super) fn without(text: &[u8], mut places: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    places.sort_unstable_by_key(|place| place.start);
+    let mut cuts: Vec<Range<usize>> = Vec::with_capacity(places.len());
+    for place in places {
+        let is_next = cuts.last().is_some_and(|last| {
+            let between = text[last.end..place.start].trim_ascii();
+            between.is_empty() || between == b","
+        });
+        match cuts.last_mut() {
+            Some(last) if is_next => last.end = place.end,
+            _ => cuts.push(place),
+        }
     }
-    let after = text[end..].trim_ascii_start();
-    let comma = usize::from(after.starts_with(','));
-    name..text.len() - after.len() + comma
+    for cut in &mut cuts {
+        let before = text[..cut.start].trim_ascii_end();
+        if before.ends_with(b",") {
+            cut.start = before.len() - 1;
+        } else {
+            let after = text[cut.end..].trim_ascii_start();
+            let comma = usize::from(after.starts_with(b","));
+            cut.end = text.len() - after.len() + comma;
+        }
+    }
+    cuts
 }
 
 /// Whether `raw` is `null`.
@@ -108,18 +137,24 @@ mod tests {
     }
 
     #[test]
-    fn an_object_is_whole_without_a_member() {
-        for (text, without) in [
+    fn an_object_is_whole_without_some_members() {
+        for (text, rest) in [
             (r#"{"u" : {"x":1} , "b":2}"#, r#"{ "b":2}"#),
             (r#"{"b":2 , "u":null }"#, r#"{"b":2  }"#),
             (r#"{"b":2,"\u0075":1,"c":3}"#, r#"{"b":2,"c":3}"#),
             (r#"{"u":1}"#, "{}"),
+            (r#"{"u":1 ,"u":2, "b":3}"#, r#"{ "b":3}"#),
+            (r#"{"b":3,"u":1 ,"u":2}"#, r#"{"b":3}"#),
+            (r#"{"u":1,"b":3,"u":2,"c":4,"u":5 , "u":6}"#, r#"{"b":3,"c":4}"#),
         ] {
             let Members(members) = serde_json::from_str(text).unwrap();
-            let (_, value) = members.iter().find(|(name, _)| name == "u").unwrap();
+            let gone = members.iter().filter(|(name, _)| name == "u");
+            let places = gone.map(|(_, value)| member_in(text, value.get())).collect();
             let mut left = text.to_owned();
-            left.replace_range(member_in(text, value.get()), "");
-            assert_eq!(left, without);
+            for cut in without(text.as_bytes(), places).into_iter().rev() {
+                left.replace_range(cut, "");
+            }
+            assert_eq!(left, rest);
         }
     }
 

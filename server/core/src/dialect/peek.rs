@@ -1,28 +1,37 @@
-//! Peek: what the pipeline must know of a chat or embeddings request before it goes anywhere.
+//! Peek: what the pipeline must know of a request before it goes anywhere.
 //!
 //! Invariant: one reading decides: what is malformed, ambiguous (duplicates, aliases, names that differ by case) or priced in a way we
-//! cannot bound is refused, so that no upstream reads a different request than was priced; nesting never reaches the stack's end. Pure.
-//! Wire facts: OpenAI's API reference; money rules: the table in `fields`.
+//! cannot bound is refused or left out, so that no upstream reads a different request than was priced; nesting never reaches the
+//! stack's end. Pure.
+//! Wire facts: the API references of OpenAI, Anthropic and Google; money rules: the tables in `fields`.
 
-use super::Operation;
+mod google;
+mod tools;
+mod value;
+
+use super::Dialect;
 use super::bound::{Count, Walk};
-use super::envelope::{CHOICES_MAX, Envelope, FIELDS_MAX, MAX_OUTPUT_MAX, MODEL_BYTES_MAX, PeekError};
-use super::fields::{self, FREE_TIERS, FREE_TTLS, Field};
-use super::json::{Members, Name, cut, is_null, member_in, place_in};
+use super::envelope::{Envelope, FIELDS_MAX, MAX_OUTPUT_MAX, MODEL_BYTES_MAX, PeekError};
+use super::fields::{self, Field, Table};
+use super::json::{Name, cut, is_null, member_in, place_in};
+use super::operation::{Asked, Operation};
 use super::place::Place;
-use super::rewrite::{Body, MaxOutputField, UsageOption};
+use super::rewrite::{Body, Limit, MaxOutputField, ModelPlace, UsageOption};
 use serde::de::{Deserializer as _, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
+use value::{QUOTED_BYTES_MAX, members, typed, unpriced, whole, whole_from};
 
-const QUOTED_BYTES_MAX: usize = 64;
+/// The model that OpenAI's moderations take where none is named.
+const MODERATION_MODEL: &str = "omni-moderation-latest";
+const LIMIT_EXPECTED: &str = "a whole number from 1 to 2⁵³";
 
 /// What the pipeline must know of `body`, and where in it our own fields stand.
 ///
 /// # Errors
-/// [`PeekError`] where the body is not a request of `operation` that can be priced.
-pub fn peek(operation: Operation, body: &[u8]) -> Result<(Envelope, Body), PeekError> {
+/// [`PeekError`] where the body is not a request of what is `asked` that can be priced.
+pub fn peek<'a>(asked: impl Into<Asked<'a>>, body: &[u8]) -> Result<(Envelope, Body), PeekError> {
     let text = std::str::from_utf8(body).map_err(|error| PeekError::NotUtf8 {
         offset: error.valid_up_to(),
     })?;
@@ -32,7 +41,7 @@ pub fn peek(operation: Operation, body: &[u8]) -> Result<(Envelope, Body), PeekE
             Err(error) => malformed(&error),
         });
     }
-    let mut reader = Reader::new(operation, text);
+    let mut reader = Reader::new(asked.into(), text);
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let read = deserializer
         .deserialize_map(&mut reader)
@@ -51,38 +60,52 @@ fn malformed(error: &serde_json::Error) -> PeekError {
 }
 
 /// The one reading of a request.
-struct Reader<'de> {
-    operation: Operation,
+struct Reader<'a, 'de> {
+    asked: Asked<'a>,
+    table: &'static Table,
     text: &'de str,
     seen: Vec<Cow<'de, str>>,
     count: Count,
     prediction: Count,
     envelope: Envelope,
     body: Body,
-    has_model: bool,
     has_content: bool,
-    stream_options: Option<&'de RawValue>,
-    limits: [Option<&'de RawValue>; 2],
+    kept: Kept<'de>,
 }
 
-impl<'de> Reader<'de> {
-    fn new(operation: Operation, text: &'de str) -> Self {
+/// Values that are judged once everything was read.
+#[derive(Default)]
+struct Kept<'de> {
+    stream_options: Option<&'de RawValue>,
+    limits: [Option<&'de RawValue>; 2],
+    tools: Option<&'de RawValue>,
+    tool_choice: Option<&'de RawValue>,
+    /// Tokens that Anthropic's older models may think for.
+    thinking_budget: u64,
+}
+
+impl<'a, 'de> Reader<'a, 'de> {
+    fn new(asked: Asked<'a>, text: &'de str) -> Self {
         Self {
-            operation,
+            asked,
+            table: fields::table(asked.operation),
             text,
             seen: Vec::with_capacity(16),
             count: Count::default(),
             prediction: Count::default(),
             envelope: Envelope {
                 choices: 1,
+                stream: asked.stream,
                 ..Envelope::default()
             },
             body: Body::default(),
-            has_model: false,
             has_content: false,
-            stream_options: None,
-            limits: [None, None],
+            kept: Kept::default(),
         }
+    }
+
+    const fn is_google(&self) -> bool {
+        matches!(self.asked.operation.dialect(), Dialect::Generate)
     }
 
     /// Refuses a name that was there before, or is one too many, or only looks like one of ours.
@@ -96,7 +119,7 @@ impl<'de> Reader<'de> {
             return Err(PeekError::TooManyFields);
         }
         if field == Field::Other
-            && let Some(known) = fields::lookalike(self.operation, name)
+            && let Some(known) = self.table.lookalike(name)
         {
             return Err(PeekError::Lookalike {
                 field: cut(name, QUOTED_BYTES_MAX).to_owned(),
@@ -109,14 +132,22 @@ impl<'de> Reader<'de> {
     /// How a field is walked through, where it is large; the others are read by [`Self::small`].
     fn large(&self, field: Field, name: &str) -> Option<Place> {
         match field {
-            Field::Messages => Some(Place::Messages),
-            Field::Input => Some(Place::Input),
-            Field::Tools | Field::Functions => Some(Place::Tools),
+            Field::Content(place) | Field::Walked(place) => Some(place),
             Field::Prediction => Some(Place::Json),
             Field::Aside => Some(Place::Aside),
-            Field::Other if fields::priced_field(name).is_none() => Some(Place::Json),
+            Field::Other if self.asked.operation.is_free() => Some(Place::Aside),
+            Field::Other if self.table.priced_field(name).is_none() => Some(Place::Json),
             _ => None,
         }
+    }
+
+    /// Walks through a value that was read as a whole.
+    fn walk(&mut self, raw: &RawValue, place: Place, depth: u32) -> Result<(), PeekError> {
+        use serde::de::DeserializeSeed as _;
+        let mut deserializer = serde_json::Deserializer::from_str(raw.get());
+        let count = &mut self.count;
+        let walked = Walk { count, place, depth }.deserialize(&mut deserializer);
+        walked.map_err(|error| self.count.refusal.take().unwrap_or_else(|| malformed(&error)))
     }
 
     /// Reads the value of a field that is not walked through.
@@ -128,83 +159,143 @@ impl<'de> Reader<'de> {
             self.body.cost_option = Some(member_in(self.text, raw.get()));
         }
         match field {
-            Field::StreamOptions => self.stream_options = Some(raw),
-            Field::MaxCompletionTokens => self.limits[0] = Some(raw),
-            Field::MaxTokens => self.limits[1] = Some(raw),
+            Field::StreamOptions => self.kept.stream_options = Some(raw),
+            Field::MaxCompletionTokens | Field::Limit => self.kept.limits[0] = Some(raw),
+            Field::MaxTokens => self.kept.limits[1] = Some(raw),
+            Field::Tools => self.kept.tools = Some(raw),
+            Field::ToolChoice => self.kept.tool_choice = Some(raw),
+            Field::Generation => self.generation(raw)?,
             _ if is_null(raw) => {}
             Field::Stream => self.envelope.stream = typed(raw, "stream", "true or false")?,
-            Field::Choices => self.envelope.choices = whole(raw, "n", "a whole number from 1 to 128", CHOICES_MAX)?,
-            Field::Usage => {
-                for (name, value) in members(raw, "usage", "usage.include")? {
-                    if name == "include" && !is_null(value) {
-                        self.envelope.include_cost = typed(value, "usage.include", "true or false")?;
-                    }
-                }
+            Field::Store => self.envelope.stores = typed(raw, "store", "true or false")?,
+            Field::State => {
+                self.envelope.needs_state = true;
+                self.count.is_unsized = true;
             }
-            Field::ServiceTier => {
-                let tier: String = typed(raw, "service_tier", "a string")?;
-                if !FREE_TIERS.contains(&tier.as_str()) {
-                    return Err(unpriced("service_tier", &tier));
-                }
-                self.envelope.service_tier = Some(tier);
+            Field::Choices => self.envelope.choices = value::choices(raw, "n")?,
+            Field::Usage => self.envelope.include_cost = value::include_cost(raw)?,
+            Field::ServiceTier => self.envelope.service_tier = Some(value::service_tier(raw)?),
+            Field::CacheOptions => value::cache_options(self.asked.operation, raw)?,
+            Field::Thinking => {
+                self.kept.thinking_budget = value::thinking_budget(raw)?;
+                self.count.tokens = self.count.tokens.saturating_add(raw.get().len() as u64);
             }
-            Field::CacheOptions => {
-                for (name, value) in members(raw, "prompt_cache_options", "prompt_cache_options.ttl")? {
-                    let ttl = (name == "ttl").then(|| value.get().trim_matches('"'));
-                    if let Some(ttl) = ttl.filter(|ttl| *ttl != "null" && !FREE_TTLS.contains(ttl)) {
-                        return Err(unpriced("prompt_cache_options.ttl", ttl));
-                    }
-                }
-            }
-            _ => return priced(name, raw),
+            Field::ContextManagement => value::context_management(raw)?,
+            Field::Reasoning => value::reasoning(raw)?,
+            Field::Requests => self.requests(raw)?,
+            Field::Counted => self.counted(raw)?,
+            _ => return self.priced(name, raw),
         }
         Ok(())
+    }
+
+    /// Refuses the field `name` where its value changes the price.
+    fn priced(&self, name: &str, raw: &RawValue) -> Result<(), PeekError> {
+        let Some(priced) = self.table.priced_field(name) else {
+            return Ok(());
+        };
+        let value: Option<serde_json::Value> = serde_json::from_str(raw.get()).ok();
+        let is_free = value.is_some_and(|value| priced.free.contains(&value.to_string().as_str()));
+        if is_free {
+            Ok(())
+        } else {
+            Err(unpriced(priced.name, raw.get()))
+        }
     }
 
     fn model(&mut self, raw: &'de RawValue) -> Result<(), PeekError> {
-        let expected = "a string of 1 to 256 bytes without control characters";
-        let model: String = typed(raw, "model", expected)?;
-        if model.is_empty() || model.len() > MODEL_BYTES_MAX || model.chars().any(char::is_control) {
-            return Err(PeekError::WrongType {
-                field: "model",
-                expected,
-            });
+        if self.is_google() {
+            return self.google_model(raw);
         }
-        self.body.model = place_in(self.text, raw.get());
-        self.body.model_name.clone_from(&model);
-        self.envelope.model = model;
-        self.has_model = true;
+        let model: String = typed(raw, "model", value::MODEL_EXPECTED)?;
+        self.name_model(&model)?;
+        self.body.models.push(ModelPlace {
+            place: place_in(self.text, raw.get()),
+            is_resource: false,
+        });
         Ok(())
     }
 
-    /// What takes the whole request: the limit's two names, the stream's options, and what is missing.
-    fn finish(mut self) -> Result<(Envelope, Body), PeekError> {
-        if !self.has_model {
-            return Err(PeekError::Missing { field: "model" });
+    fn name_model(&mut self, model: &str) -> Result<(), PeekError> {
+        if model.is_empty() || model.len() > MODEL_BYTES_MAX || model.chars().any(char::is_control) {
+            return Err(PeekError::WrongType {
+                field: "model",
+                expected: value::MODEL_EXPECTED,
+            });
         }
-        if !self.has_content {
-            let field = if self.operation == Operation::Chat {
-                "messages"
-            } else {
-                "input"
-            };
+        model.clone_into(&mut self.body.model_name);
+        model.clone_into(&mut self.envelope.model);
+        Ok(())
+    }
+
+    /// What takes the whole request: the model, the limit's names, the stream's options, tools, and what is missing.
+    fn finish(mut self) -> Result<(Envelope, Body), PeekError> {
+        self.body.end = self.text.trim_ascii_end().len() - 1;
+        if let (true, Some(model)) = (self.is_google(), self.asked.model) {
+            self.name_model(model)?;
+        }
+        if self.envelope.model.is_empty() {
+            if self.asked.operation != Operation::Moderations || self.seen.is_empty() {
+                return Err(PeekError::Missing { field: "model" });
+            }
+            self.name_model(MODERATION_MODEL)?;
+            self.body.is_model_absent = true;
+        }
+        if let (Some(field), false) = (self.table.content, self.has_content) {
             return Err(PeekError::Missing { field });
         }
-        self.max_output()?;
+        self.tools()?;
+        match self.asked.operation {
+            Operation::Chat => self.max_output()?,
+            Operation::Completions => self.limit("max_tokens", 1)?,
+            Operation::Responses => self.limit("max_output_tokens", 1)?,
+            // Without any output the prompt is only put into the cache.
+            Operation::Messages => self.limit("max_tokens", 0)?,
+            Operation::Generate if self.body.limit == Limit::Chosen => self.body.limit = Limit::NoSettings(None),
+            Operation::Generate => {}
+            _ => self.body.limit = Limit::Never,
+        }
         self.usage_option()?;
-        self.body.end = self.text.trim_ascii_end().len() - 1;
+        if self.asked.operation == Operation::Completions {
+            self.envelope.choices = value::choices_of(self.envelope.choices, self.count.inputs)?;
+        }
         self.envelope.input_bound = self.count.tokens;
         self.envelope.images = self.count.images;
         self.envelope.is_unsized = self.count.is_unsized;
         self.envelope.conversation = self.count.conversation;
+        self.envelope.needs_state |= self.count.needs_state;
         self.envelope.prediction_bound = self.prediction.tokens;
+        if self.kept.thinking_budget > self.envelope.max_output.unwrap_or(0) {
+            self.envelope.prediction_bound = self.kept.thinking_budget;
+        }
         Ok((self.envelope, self.body))
+    }
+
+    /// The limit in the only field for it, `least` or more.
+    fn limit(&mut self, field: &'static str, least: u64) -> Result<(), PeekError> {
+        let is_required = self.asked.operation == Operation::Messages;
+        self.body.limit = match self.kept.limits[0] {
+            None if is_required => return Err(PeekError::Missing { field }),
+            None => Limit::Absent(field),
+            Some(raw) => {
+                if !is_null(raw) || is_required {
+                    let expected = if least == 0 {
+                        "a whole number up to 2⁵³"
+                    } else {
+                        LIMIT_EXPECTED
+                    };
+                    self.envelope.max_output = Some(whole_from(raw, field, expected, least..=MAX_OUTPUT_MAX)?);
+                }
+                Limit::At(place_in(self.text, raw.get()))
+            }
+        };
+        Ok(())
     }
 
     fn max_output(&mut self) -> Result<(), PeekError> {
         let fields = [MaxOutputField::MaxCompletionTokens, MaxOutputField::MaxTokens];
-        let expected = "a whole number from 1 to 2⁵³";
-        for (field, raw) in fields.into_iter().zip(self.limits) {
+        let expected = LIMIT_EXPECTED;
+        for (field, raw) in fields.into_iter().zip(self.kept.limits) {
             let Some(raw) = raw else { continue };
             let place = place_in(self.text, raw.get());
             if is_null(raw) {
@@ -223,7 +314,7 @@ impl<'de> Reader<'de> {
 
     fn usage_option(&mut self) -> Result<(), PeekError> {
         let mut option = UsageOption::Absent;
-        if let Some(raw) = self.stream_options {
+        if let Some(raw) = self.kept.stream_options {
             let place = place_in(self.text, raw.get());
             if is_null(raw) {
                 option = UsageOption::Null(place);
@@ -244,12 +335,13 @@ impl<'de> Reader<'de> {
                 }
             }
         }
-        self.body.usage = self.envelope.stream.then_some(option);
+        let has_option = matches!(self.asked.operation, Operation::Chat | Operation::Completions);
+        self.body.usage = (self.envelope.stream && has_option).then_some(option);
         Ok(())
     }
 }
 
-impl<'de> Visitor<'de> for &mut Reader<'de> {
+impl<'de> Visitor<'de> for &mut Reader<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -258,7 +350,8 @@ impl<'de> Visitor<'de> for &mut Reader<'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(Name(name)) = map.next_key()? {
-            let field = fields::field(self.operation, &name);
+            let name = if self.is_google() { google::camel(name) } else { name };
+            let field = self.table.field(&name);
             if let Err(refusal) = self.check_name(&name, field) {
                 self.count.refusal = Some(refusal);
                 return Err(A::Error::custom("refused"));
@@ -279,64 +372,17 @@ impl<'de> Visitor<'de> for &mut Reader<'de> {
             };
             let walked = map.next_value_seed(Walk { count, place, depth: 1 });
             self.count.refusal = self.count.refusal.take().or(self.prediction.refusal.take());
+            if let Some(PeekError::WrongType { field, .. }) = &mut self.count.refusal
+                && let Some((known, _)) = self.table.owned.iter().find(|(known, _)| *known == name)
+                && !field.contains('.')
+                && *field != "ttl"
+            {
+                // The same kind of value stands in several fields.
+                *field = known;
+            }
             walked?;
-            self.has_content |= matches!(field, Field::Messages | Field::Input);
+            self.has_content |= matches!(field, Field::Content(_));
         }
         Ok(())
     }
-}
-
-/// Refuses the field `name` where its value changes the price.
-fn priced(name: &str, raw: &RawValue) -> Result<(), PeekError> {
-    let Some(priced) = fields::priced_field(name) else {
-        return Ok(());
-    };
-    let value: Option<serde_json::Value> = serde_json::from_str(raw.get()).ok();
-    let is_free = value.is_some_and(|value| priced.free.contains(&value.to_string().as_str()));
-    if is_free {
-        Ok(())
-    } else {
-        Err(unpriced(priced.name, raw.get()))
-    }
-}
-
-fn unpriced(field: &'static str, value: &str) -> PeekError {
-    PeekError::Unpriced {
-        field,
-        value: cut(value, QUOTED_BYTES_MAX).to_owned(),
-    }
-}
-
-fn typed<'de, T: serde::Deserialize<'de>>(
-    raw: &'de RawValue,
-    field: &'static str,
-    expected: &'static str,
-) -> Result<T, PeekError> {
-    serde_json::from_str(raw.get()).map_err(|_| PeekError::WrongType { field, expected })
-}
-
-fn whole(raw: &RawValue, field: &'static str, expected: &'static str, max: u64) -> Result<u64, PeekError> {
-    let number: u64 = typed(raw, field, expected)?;
-    if (1..=max).contains(&number) {
-        Ok(number)
-    } else {
-        Err(PeekError::WrongType { field, expected })
-    }
-}
-
-/// The members of a small object, of which none may stand twice.
-fn members<'de>(
-    raw: &'de RawValue,
-    field: &'static str,
-    twice: &'static str,
-) -> Result<Vec<(Cow<'de, str>, &'de RawValue)>, PeekError> {
-    let Members(members) = typed(raw, field, "an object")?;
-    for (at, (name, _)) in members.iter().enumerate() {
-        if at >= FIELDS_MAX || members[..at].iter().any(|(earlier, _)| earlier == name) {
-            return Err(PeekError::Duplicate {
-                field: twice.to_owned(),
-            });
-        }
-    }
-    Ok(members)
 }

@@ -2,7 +2,9 @@
 //!
 //! Invariant: every byte outside the rewritten values stays as the client wrote it; where nothing changes, neither does a byte. Pure.
 
+use super::json::without;
 use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
 use std::ops::Range;
 
 /// Which field carries the limit on the output.
@@ -30,18 +32,50 @@ impl MaxOutputField {
 /// Where in a request's bytes the values stand that we may rewrite.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Body {
-    /// The model's value, quotes and all.
-    pub(super) model: Range<usize>,
+    /// The values that name the model, quotes and all; none where only the path does.
+    pub(super) models: Vec<ModelPlace>,
     /// The same, unescaped.
     pub(super) model_name: String,
-    /// The limit's field and value, `null` too.
+    /// Whether the model has no place yet though it belongs into the body.
+    pub(super) is_model_absent: bool,
+    /// The limit's field and value, `null` too, where a client chooses the field.
     pub(super) max_output: Option<(MaxOutputField, Range<usize>)>,
+    /// The limit in a dialect that has one field for it.
+    pub(super) limit: Limit,
     /// What asks for usage in a stream; `None` where the answer is not streamed.
     pub(super) usage: Option<UsageOption>,
-    /// The member that asks for a cost, with one of its commas.
+    /// The member that asks for a cost.
     pub(super) cost_option: Option<Range<usize>>,
+    /// Members and elements that never go upstream.
+    pub(super) removed: Vec<Range<usize>>,
     /// The closing brace.
     pub(super) end: usize,
+}
+
+/// A value that names the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ModelPlace {
+    pub place: Range<usize>,
+    /// Whether it is written as Google's resource, `models/x`.
+    pub is_resource: bool,
+}
+
+/// Where the limit on the output stands, or would.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Limit {
+    /// In one of chat's two fields.
+    #[default]
+    Chosen,
+    /// The answer has no output.
+    Never,
+    /// The value of the limit.
+    At(Range<usize>),
+    /// A field that is not there yet.
+    Absent(&'static str),
+    /// Google's settings are not there, or `null`.
+    NoSettings(Option<Range<usize>>),
+    /// In Google's settings, just after the opening brace, and whether others follow.
+    Inside { at: usize, is_empty: bool },
 }
 
 /// How a streamed request stands to `stream_options.include_usage`.
@@ -87,16 +121,23 @@ impl Body {
         let mut edits: Vec<(Range<usize>, String)> = Vec::with_capacity(4);
         let mut appended = String::new();
         if rewrite.model != self.model_name {
-            edits.push((self.model.clone(), serde_json::json!(rewrite.model).to_string()));
-        }
-        if let Some(limit) = rewrite.max_output {
-            match &self.max_output {
-                Some((_, place)) => edits.push((place.clone(), limit.to_string())),
-                None => appended = format!(r#","{}":{limit}"#, rewrite.max_output_field.as_str()),
+            for model in &self.models {
+                let prefix = if model.is_resource { "models/" } else { "" };
+                let name = serde_json::json!(format!("{prefix}{}", rewrite.model));
+                edits.push((model.place.clone(), name.to_string()));
+            }
+            if self.is_model_absent {
+                appended = format!(r#","model":{}"#, serde_json::json!(rewrite.model));
             }
         }
-        if let Some(place) = self.cost_option.clone().filter(|_| !rewrite.keep_cost_option) {
-            edits.push((place, String::new()));
+        if let Some(limit) = rewrite.max_output {
+            self.limit(limit, rewrite.max_output_field, &mut edits, &mut appended);
+        }
+        let mut removed = self.removed.clone();
+        removed.extend(self.cost_option.clone().filter(|_| !rewrite.keep_cost_option));
+        if !removed.is_empty() {
+            let cuts = without(original, removed).into_iter();
+            edits.extend(cuts.map(|cut| (cut, String::new())));
         }
         if rewrite.include_usage {
             match &self.usage {
@@ -114,6 +155,28 @@ impl Body {
             edits.push((self.end..self.end, appended));
         }
         splice(original, edits)
+    }
+
+    fn limit(&self, limit: u64, field: MaxOutputField, edits: &mut Vec<(Range<usize>, String)>, appended: &mut String) {
+        const NAME: &str = "maxOutputTokens";
+        let append = |appended: &mut String, field: &str| {
+            // Writing into a text cannot fail.
+            let _ = write!(appended, r#","{field}":{limit}"#);
+        };
+        match (&self.limit, &self.max_output) {
+            (Limit::At(place), _) | (Limit::Chosen, Some((_, place))) => edits.push((place.clone(), limit.to_string())),
+            (Limit::Chosen, None) => append(appended, field.as_str()),
+            (Limit::Absent(field), _) => append(appended, field),
+            (Limit::NoSettings(Some(place)), _) => edits.push((place.clone(), format!(r#"{{"{NAME}":{limit}}}"#))),
+            (Limit::NoSettings(None), _) => {
+                let _ = write!(appended, r#","generationConfig":{{"{NAME}":{limit}}}"#);
+            }
+            (Limit::Inside { at, is_empty }, _) => {
+                let comma = if *is_empty { "" } else { "," };
+                edits.push((*at..*at, format!(r#""{NAME}":{limit}{comma}"#)));
+            }
+            (Limit::Never, _) => {}
+        }
     }
 }
 

@@ -1,0 +1,57 @@
+//! The fields of OpenAI's Responses.
+//!
+//! Invariant: what changes the price is in the ceiling or refused by name. Pure.
+//! Wire facts: OpenAI's API reference and SDK types.
+
+use super::super::place::Place;
+use super::{Field, Table, priced};
+
+/// See the module.
+pub(super) const RESPONSES: Table = Table {
+    content: Some("input"),
+    owned: &[
+        ("model", Field::Model),
+        ("input", Field::Content(Place::Items)),
+        ("instructions", Field::Walked(Place::ItemContent)),
+        ("stream", Field::Stream),
+        ("max_output_tokens", Field::Limit),
+        ("tools", Field::Tools),
+        ("tool_choice", Field::ToolChoice),
+        ("usage", Field::Usage),
+        ("service_tier", Field::ServiceTier),
+        ("prompt_cache_options", Field::CacheOptions),
+        ("previous_response_id", Field::State),
+        ("conversation", Field::State),
+        ("store", Field::Store),
+        ("reasoning", Field::Reasoning),
+        ("context_management", Field::ContextManagement),
+    ],
+    priced: &[
+        // Answers later, at another price, and is fetched by its id.
+        priced("background", &["false"]),
+        priced("background_options", &[]),
+        // A template at the provider, with tools and text that nobody here has seen.
+        priced("prompt", &[]),
+        priced("models", &["[]"]),
+        priced("plugins", &["[]"]),
+        priced("speed", &[r#""standard""#]),
+        priced("modalities", &[r#"["text"]"#]),
+        priced("audio", &[]),
+    ],
+    aside: &[
+        "client_metadata",
+        "include",
+        "max_tool_calls",
+        "metadata",
+        "parallel_tool_calls",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "stream_options",
+        "temperature",
+        "top_logprobs",
+        "top_p",
+        "truncation",
+        "user",
+    ],
+};

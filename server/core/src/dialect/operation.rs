@@ -1,0 +1,257 @@
+//! Operations: what a request asks for, and where it is asked for.
+//!
+//! Invariant: every operation belongs to one dialect, has one name in rows and one path. Pure.
+//! Wire facts: the API references of OpenAI, Anthropic and Google.
+
+use super::Dialect;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// An answer to messages, from OpenAI's Chat Completions.
+    Chat,
+    /// Vectors of texts, as OpenAI gives them.
+    Embeddings,
+    /// The continuation of a text: OpenAI's older Completions.
+    Completions,
+    /// Whether a text is harmful, at OpenAI.
+    Moderations,
+    /// An answer from OpenAI's Responses.
+    Responses,
+    /// An answer from Anthropic's Messages.
+    Messages,
+    /// How many tokens Anthropic's Messages would read.
+    CountTokens,
+    /// An answer from Google's generateContent.
+    Generate,
+    /// How many tokens Google's generateContent would read.
+    CountGenerate,
+    /// The vector of a text, as Google gives it.
+    EmbedContent,
+    /// The vectors of many texts, as Google gives them.
+    BatchEmbedContents,
+}
+
+impl Operation {
+    /// Every operation.
+    pub const ALL: [Self; 11] = [
+        Self::Chat,
+        Self::Embeddings,
+        Self::Completions,
+        Self::Moderations,
+        Self::Responses,
+        Self::Messages,
+        Self::CountTokens,
+        Self::Generate,
+        Self::CountGenerate,
+        Self::EmbedContent,
+        Self::BatchEmbedContents,
+    ];
+
+    /// Its name in rows and in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Embeddings => "embeddings",
+            Self::Completions => "completions",
+            Self::Moderations => "moderations",
+            Self::Responses => "responses",
+            Self::Messages => "messages",
+            Self::CountTokens => "count_tokens",
+            Self::Generate => "generate",
+            Self::CountGenerate => "count_generate",
+            Self::EmbedContent => "embed_content",
+            Self::BatchEmbedContents => "batch_embed_contents",
+        }
+    }
+
+    /// The operation called `text`, or `None` where there is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|operation| operation.as_str() == text)
+    }
+
+    /// The dialect it belongs to.
+    #[must_use]
+    pub const fn dialect(self) -> Dialect {
+        match self {
+            Self::Chat | Self::Embeddings | Self::Completions | Self::Moderations => Dialect::Chat,
+            Self::Responses => Dialect::Responses,
+            Self::Messages | Self::CountTokens => Dialect::Messages,
+            Self::Generate | Self::CountGenerate | Self::EmbedContent | Self::BatchEmbedContents => Dialect::Generate,
+        }
+    }
+
+    /// Whether its provider charges nothing for it: it has no price and no output.
+    #[must_use]
+    pub const fn is_free(self) -> bool {
+        matches!(self, Self::Moderations | Self::CountTokens | Self::CountGenerate)
+    }
+
+    /// Whether it gives vectors.
+    #[must_use]
+    pub const fn is_embedding(self) -> bool {
+        matches!(self, Self::Embeddings | Self::EmbedContent | Self::BatchEmbedContents)
+    }
+
+    /// Whether its answer has output tokens, and so a limit on them.
+    #[must_use]
+    pub const fn has_output(self) -> bool {
+        !self.is_free() && !self.is_embedding()
+    }
+
+    /// What follows the base URL of a provider; where the model is a part of the path, what stands before the model.
+    #[must_use]
+    pub const fn path_suffix(self) -> &'static str {
+        match self {
+            Self::Chat => "/chat/completions",
+            Self::Embeddings => "/embeddings",
+            Self::Completions => "/completions",
+            Self::Moderations => "/moderations",
+            Self::Responses => "/responses",
+            Self::Messages => "/messages",
+            Self::CountTokens => "/messages/count_tokens",
+            Self::Generate | Self::CountGenerate | Self::EmbedContent | Self::BatchEmbedContents => "/models",
+        }
+    }
+
+    /// What follows the base URL of a provider that is asked for `model`, percent-encoded.
+    #[must_use]
+    pub fn path(self, model: &str, stream: bool) -> Cow<'static, str> {
+        let suffix = self.path_suffix();
+        let Some(method) = self.method(stream) else {
+            return Cow::Borrowed(suffix);
+        };
+        let mut path = format!("{suffix}/");
+        for byte in model.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte) {
+                path.push(char::from(byte));
+            } else {
+                // Writing into a text cannot fail.
+                let _ = write!(path, "%{byte:02X}");
+            }
+        }
+        path.push(':');
+        path.push_str(method);
+        Cow::Owned(path)
+    }
+
+    /// What the URL asks for besides.
+    #[must_use]
+    pub const fn query(self, stream: bool) -> Option<&'static str> {
+        match self {
+            Self::Generate if stream => Some("alt=sse"),
+            _ => None,
+        }
+    }
+
+    /// What stands behind the model in a path of Google's.
+    const fn method(self, stream: bool) -> Option<&'static str> {
+        match self {
+            Self::Generate if stream => Some("streamGenerateContent"),
+            Self::Generate => Some("generateContent"),
+            Self::CountGenerate => Some("countTokens"),
+            Self::EmbedContent => Some("embedContent"),
+            Self::BatchEmbedContents => Some("batchEmbedContents"),
+            _ => None,
+        }
+    }
+}
+
+/// What is asked for, as far as the path says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked<'a> {
+    /// The operation.
+    pub operation: Operation,
+    /// The model, where the path names it.
+    pub model: Option<&'a str>,
+    /// Whether the path asks for a stream.
+    pub stream: bool,
+}
+
+impl From<Operation> for Asked<'_> {
+    fn from(operation: Operation) -> Self {
+        Self {
+            operation,
+            model: None,
+            stream: false,
+        }
+    }
+}
+
+impl<'a> Asked<'a> {
+    /// What `segment`, the decoded end of a path of Google's such as `gemini-x:streamGenerateContent`, asks for.
+    #[must_use]
+    pub fn of_method(segment: &'a str) -> Option<Self> {
+        let (model, method) = segment.rsplit_once(':')?;
+        let known = |stream| {
+            Operation::ALL
+                .into_iter()
+                .find(|operation| operation.method(stream) == Some(method))
+        };
+        let whole = known(false).map(|operation| (operation, false));
+        let (operation, stream) = whole.or_else(|| known(true).map(|operation| (operation, true)))?;
+        Some(Self {
+            operation,
+            model: Some(model),
+            stream,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn names_and_back() {
+        for (at, operation) in Operation::ALL.into_iter().enumerate() {
+            assert_eq!(Operation::parse(operation.as_str()), Some(operation));
+            assert_eq!(serde_json::json!(operation), operation.as_str());
+            assert_eq!(operation as usize, at);
+        }
+        assert_eq!(Operation::parse(""), None);
+    }
+
+    #[test]
+    fn a_path_names_the_model_where_google_wants_it() {
+        for (operation, stream, path) in [
+            (Operation::Chat, true, "/chat/completions"),
+            (Operation::CountTokens, false, "/messages/count_tokens"),
+            (Operation::Generate, false, "/models/a%2Fb%3Fc:generateContent"),
+            (Operation::Generate, true, "/models/a%2Fb%3Fc:streamGenerateContent"),
+            (Operation::CountGenerate, false, "/models/a%2Fb%3Fc:countTokens"),
+            (
+                Operation::BatchEmbedContents,
+                false,
+                "/models/a%2Fb%3Fc:batchEmbedContents",
+            ),
+        ] {
+            assert_eq!(operation.path("a/b?c", stream), path);
+        }
+        assert_eq!(Operation::Generate.query(true), Some("alt=sse"));
+        assert_eq!(Operation::Generate.query(false), None);
+    }
+
+    #[test]
+    fn a_path_of_googles_says_what_is_asked() {
+        let asked = Asked::of_method("models:x:streamGenerateContent").unwrap();
+        assert_eq!(
+            (asked.operation, asked.model, asked.stream),
+            (Operation::Generate, Some("models:x"), true)
+        );
+        assert_eq!(
+            Asked::of_method("x:embedContent").map(|asked| asked.operation),
+            Some(Operation::EmbedContent)
+        );
+        for segment in ["x", "x:", "x:predict", ""] {
+            assert_eq!(Asked::of_method(segment), None, "{segment}");
+        }
+    }
+}
