@@ -108,12 +108,16 @@ fn bounds(operation: Operation, envelope: &Envelope, model: &ModelInfo) -> Ceili
         Some(context) => counted.min(context.max(model.input_constant)),
         None => counted,
     };
-    let output_bound = match (operation, envelope.max_output, model.max_output.or(model.context)) {
-        (Operation::Embeddings, _, _) => 0,
-        (Operation::Chat, Some(asked), Some(most)) => asked.min(most),
-        (Operation::Chat, Some(asked), None) => asked,
-        (Operation::Chat, None, Some(most)) => most,
-        (Operation::Chat, None, None) => OUTPUT_UNKNOWN,
+    let output_bound = match (
+        operation.has_output(),
+        envelope.max_output,
+        model.max_output.or(model.context),
+    ) {
+        (false, _, _) => 0,
+        (true, Some(asked), Some(most)) => asked.min(most),
+        (true, Some(asked), None) => asked,
+        (true, None, Some(most)) => most,
+        (true, None, None) => OUTPUT_UNKNOWN,
     };
     let output_bound = output_bound.saturating_add(envelope.prediction_bound);
     CeilingInput {

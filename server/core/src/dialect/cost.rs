@@ -9,6 +9,7 @@ use super::json::{Members, place_in};
 use super::rewrite::splice;
 use super::sse;
 use crate::money::Nano;
+use serde_json::value::RawValue;
 use std::ops::Range;
 
 const NAME: &str = "cost";
@@ -19,13 +20,13 @@ pub fn with_cost(reply: &[u8], cost: Option<Nano>) -> Option<Vec<u8>> {
     if cost.is_none() && memchr::memmem::find(reply, NAME.as_bytes()).is_none() {
         return None;
     }
-    let edits = edits(reply, &Frame::read(reply)?, cost)?;
+    let edits = edits(reply, Frame::read(reply)?.usage?, cost)?;
     (!edits.is_empty()).then(|| splice(reply, edits))
 }
 
-/// `event`, whose data holds `frame`, with `cost` in its usage, or with none where that is none; `None` where nothing changes.
-pub(super) fn event_with_cost(event: &[u8], data: &[u8], frame: &Frame<'_>, cost: Option<Nano>) -> Option<Vec<u8>> {
-    let edits = edits(data, frame, cost)?.into_iter().map(|(place, text)| {
+/// `event`, in whose data stands `usage`, with `cost` in it, or with none where that is none; `None` where nothing changes.
+pub(super) fn event_with_cost(event: &[u8], data: &[u8], usage: &RawValue, cost: Option<Nano>) -> Option<Vec<u8>> {
+    let edits = edits(data, usage, cost)?.into_iter().map(|(place, text)| {
         let (start, end) = (sse::place_of(event, place.start)?, sse::place_of(event, place.end)?);
         Some((start..end, text))
     });
@@ -33,9 +34,8 @@ pub(super) fn event_with_cost(event: &[u8], data: &[u8], frame: &Frame<'_>, cost
     (!edits.is_empty()).then(|| splice(event, edits))
 }
 
-/// What to change in `data`, of which `frame` was read; `None` where it has no usage.
-fn edits(data: &[u8], frame: &Frame<'_>, cost: Option<Nano>) -> Option<Vec<(Range<usize>, String)>> {
-    let usage = frame.usage?;
+/// What to change in `data`, in which `usage` stands; `None` where that is none.
+fn edits(data: &[u8], usage: &RawValue, cost: Option<Nano>) -> Option<Vec<(Range<usize>, String)>> {
     let text = std::str::from_utf8(data).ok()?;
     let Members(members) = serde_json::from_str(usage.get()).ok()?;
     let within = place_in(text, usage.get());
@@ -168,7 +168,7 @@ mod tests {
         ] {
             let data = sse::data(event.as_bytes()).unwrap();
             let frame = Frame::read(&data).unwrap();
-            let found = event_with_cost(event.as_bytes(), &data, &frame, Some(COST)).unwrap();
+            let found = event_with_cost(event.as_bytes(), &data, frame.usage.unwrap(), Some(COST)).unwrap();
             assert_eq!(String::from_utf8(found).unwrap(), expected);
         }
     }

@@ -23,9 +23,10 @@ struct Unusable;
 
 /// The disjoint counts of `usage`, one of the chat dialect; `None` where a count is missing, negative, or too large.
 pub(super) fn usage_of(operation: Operation, usage: &RawValue, reasoning_excluded: bool) -> Option<Usage> {
-    match operation {
-        Operation::Chat => chat::read(usage, reasoning_excluded),
-        Operation::Embeddings => chat::read_embeddings(usage),
+    if operation.is_embedding() {
+        chat::read_embeddings(usage)
+    } else {
+        chat::read(usage, reasoning_excluded)
     }
 }
 

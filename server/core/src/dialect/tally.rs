@@ -191,7 +191,10 @@ impl Tally {
         if withhold_usage && frame.is_usage_only() {
             return Fate::LeaveOut;
         }
-        event_with_cost(event, &data, &frame, self.price()).map_or(Fate::Keep, Fate::Replace)
+        frame
+            .usage
+            .and_then(|usage| event_with_cost(event, &data, usage, self.price()))
+            .map_or(Fate::Keep, Fate::Replace)
     }
 
     /// What the usage that was reported last costs, where the client asked.
