@@ -5,12 +5,14 @@
 
 mod bound;
 mod chat;
+mod converse;
 mod cost;
 mod counts;
 mod envelope;
 mod error;
 pub mod exchange;
 mod fields;
+pub mod frames;
 mod generate;
 mod json;
 mod messages;
@@ -48,11 +50,21 @@ pub enum Dialect {
     Messages,
     /// Google's generateContent.
     Generate,
+    /// Amazon Bedrock's Converse, which only upstreams speak.
+    Converse,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 4] = [Self::Chat, Self::Responses, Self::Messages, Self::Generate];
+    pub const ALL: [Self; 5] = [
+        Self::Chat,
+        Self::Responses,
+        Self::Messages,
+        Self::Generate,
+        Self::Converse,
+    ];
+    /// Those that clients speak to us.
+    pub const OF_CLIENTS: [Self; 4] = [Self::Chat, Self::Responses, Self::Messages, Self::Generate];
 
     /// Its name in rows, in the management API and in metrics.
     #[must_use]
@@ -62,6 +74,7 @@ impl Dialect {
             Self::Responses => "responses",
             Self::Messages => "messages",
             Self::Generate => "generate",
+            Self::Converse => "converse",
         }
     }
 

@@ -66,6 +66,8 @@ pub fn render_error(dialect: Dialect, error: &ErrorBody<'_>) -> String {
             "request_id": request_id,
         }),
         Dialect::Generate => json!({"error": {"code": status, "message": message, "status": generate_kind(status)}}),
+        // Nobody is answered in it.
+        Dialect::Converse => json!({"message": message}),
     };
     body.to_string()
 }
@@ -74,7 +76,9 @@ pub fn render_error(dialect: Dialect, error: &ErrorBody<'_>) -> String {
 #[must_use]
 pub fn render_stream_error(dialect: Dialect, error: &ErrorBody<'_>) -> String {
     match dialect {
-        Dialect::Chat | Dialect::Generate => format!("data: {}\n\n", render_error(dialect, error)),
+        Dialect::Chat | Dialect::Generate | Dialect::Converse => {
+            format!("data: {}\n\n", render_error(dialect, error))
+        }
         Dialect::Messages => format!("event: error\ndata: {}\n\n", render_error(dialect, error)),
         Dialect::Responses => {
             let code = error.code.unwrap_or(error.kind);
