@@ -47,6 +47,7 @@ pub(super) enum Block<'a> {
     /// What a call brought.
     ToolResult {
         tool_use_id: Cow<'a, str>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
         content: Vec<Block<'a>>,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         is_error: bool,
@@ -64,7 +65,10 @@ pub(super) enum Source<'a> {
     /// Elsewhere.
     Url { url: &'a str },
     /// Here, as text.
-    Text { media_type: &'static str, data: &'a str },
+    Text {
+        media_type: &'static str,
+        data: Cow<'a, str>,
+    },
 }
 
 /// How long the prompt up to here is to be cached.

@@ -36,7 +36,10 @@ pub(crate) fn encode_reply(reply: &Reply, ask: &Ask) -> Vec<u8> {
         id: format!("msg_{}", ask.id),
         kind: "message",
         role: "assistant",
-        model: &reply.model,
+        model: match reply.model.as_str() {
+            "" => &ask.request.model,
+            model => model,
+        },
         content: output.iter().filter_map(block).collect(),
         stop: Stop::of(finish.as_ref(), has_calls, ask),
         usage: Tokens::of(reply.usage.as_ref(), reply.service_tier.as_deref()),

@@ -7,6 +7,7 @@
 mod format;
 mod marks;
 mod media;
+mod plain;
 mod sampling;
 mod schema;
 #[cfg(test)]

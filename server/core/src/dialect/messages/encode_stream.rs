@@ -131,11 +131,15 @@ impl Encoder {
             return;
         }
         self.has_started = true;
+        let model = match start.model.as_str() {
+            "" => &self.ask.request.model,
+            model => model,
+        };
         let message = json!({
             "id": format!("msg_{}", self.ask.id),
             "type": "message",
             "role": "assistant",
-            "model": start.model,
+            "model": model,
             "content": [],
             "stop_reason": null,
             "stop_sequence": null,

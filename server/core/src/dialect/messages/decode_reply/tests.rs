@@ -114,6 +114,9 @@ fn what_is_no_message_is_unreadable() {
     ] {
         assert!(decode_reply(body.as_bytes()).is_err(), "{body}");
     }
+    for cut in 0..TOOLS.trim_ascii_end().len() {
+        assert!(decode_reply(&TOOLS[..cut]).is_err(), "{cut}");
+    }
     let odd =
         decode_reply(br#"{"content":[7,{"type":"text","text":9},{"type":"x"},{"type":"text"}],"usage":7}"#).unwrap();
     assert_eq!(odd.choices[0].output.len(), 1);

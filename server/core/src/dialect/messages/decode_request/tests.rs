@@ -384,4 +384,12 @@ fn a_wrong_request_names_the_field() {
         assert!(decode_request(garbage.as_bytes()).is_err(), "{garbage}");
     }
     assert!(decode_request(&[0xff]).is_err());
+    let whole = json!({"model": "m", "system": "s", "messages": [{"role": "user", "content": [{"type": "text", "text": "é"}]}]});
+    let whole = whole.to_string().into_bytes();
+    for cut in 0..whole.len() {
+        assert!(decode_request(&whole[..cut]).is_err(), "{cut}");
+        let mut changed = whole.clone();
+        changed[cut] ^= 1;
+        let _ = decode_request(&changed);
+    }
 }

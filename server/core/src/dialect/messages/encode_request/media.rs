@@ -75,11 +75,19 @@ fn document(source: &Source) -> Result<Wire<'_>, Untranslatable> {
             media_type,
             data: base64,
         }),
+        Source::Data { media_type, base64 } if media_type.starts_with("text/") => match super::plain::text(base64) {
+            Some(text) => Ok(plain(Cow::Owned(text))),
+            None => refused("it is not text in UTF-8"),
+        },
         Source::Data { .. } => refused("only PDF and plain text are taken"),
-        Source::Text(data) => Ok(Wire::Text {
-            media_type: "text/plain",
-            data,
-        }),
+        Source::Text(text) => Ok(plain(Cow::Borrowed(text))),
         Source::Id(_) => refused("a file is known only to the provider that holds it"),
+    }
+}
+
+const fn plain(data: Cow<'_, str>) -> Wire<'_> {
+    Wire::Text {
+        media_type: "text/plain",
+        data,
     }
 }

@@ -10,8 +10,12 @@ use super::encode_request;
 use serde_json::{Number, Value, json};
 
 fn encoded(request: &Request, rules: &Rules) -> Result<(Value, Vec<String>), Untranslatable> {
+    encoded_for("claude-x", request, rules)
+}
+
+fn encoded_for(model: &str, request: &Request, rules: &Rules) -> Result<(Value, Vec<String>), Untranslatable> {
     let target = Target {
-        model: "claude-x",
+        model,
         max_output: None,
         max_output_field: MaxOutputField::default(),
         rules,
@@ -314,6 +318,13 @@ fn media_that_are_taken_and_media_that_are_not() {
         ),
         (file(url()), json!({"type": "document", "source": at})),
         (
+            file(Source::Data {
+                media_type: "text/csv".to_owned(),
+                base64: "YSxi".to_owned(),
+            }),
+            json!({"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "a,b"}}),
+        ),
+        (
             file(Source::Text("t".to_owned())),
             json!({"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "t"}}),
         ),
@@ -397,6 +408,37 @@ fn thinking_by_every_rule() {
         assert_eq!(body["output_config"], output_config, "{rule:?} {reasoning:?}");
         assert_eq!(said.len(), notes, "{rule:?} {reasoning:?} {said:?}");
     }
+}
+
+#[test]
+fn efforts_are_said_in_words_that_the_model_knows() {
+    let asked = |model: &str, thinking| {
+        let request = Request {
+            reasoning: Some(Reasoning {
+                effort: Some(Effort::XHigh),
+                ..Reasoning::default()
+            }),
+            max_output: Some(10_000),
+            ..hi()
+        };
+        let rules = Rules {
+            thinking,
+            ..Rules::default()
+        };
+        let (body, _) = encoded_for(model, &request, &rules).unwrap();
+        json!([body["thinking"], body["output_config"]["effort"]])
+    };
+    let adaptive = json!({"type": "adaptive"});
+    assert_eq!(
+        asked("claude-opus-4-8", ThinkingRule::Effort),
+        json!([adaptive, "xhigh"])
+    );
+    assert_eq!(
+        asked("claude-opus-4-6", ThinkingRule::Effort),
+        json!([adaptive, "high"])
+    );
+    let enabled = json!({"type": "enabled", "budget_tokens": 8192});
+    assert_eq!(asked("of-another-maker", ThinkingRule::Unknown), json!([enabled, null]));
 }
 
 #[test]

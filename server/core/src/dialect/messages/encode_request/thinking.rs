@@ -101,7 +101,11 @@ pub(super) fn plan(
             thinking: Some(Told::Disabled),
             output_config: None,
         },
-        ThinkingRule::Unknown if reasoning.effort.is_some() || reasoning.thinking == Some(Thinking::Adaptive) => {
+        // Other makers that speak the dialect know budgets only.
+        ThinkingRule::Unknown
+            if target.model.contains("claude")
+                && (reasoning.effort.is_some() || reasoning.thinking == Some(Thinking::Adaptive)) =>
+        {
             adaptive(reasoning, target, notes)
         }
         ThinkingRule::Budget | ThinkingRule::Unknown => Plan {
