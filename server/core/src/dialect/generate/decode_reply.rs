@@ -3,7 +3,7 @@
 //! Invariant: a whole reply says the same as a stream of one chunk. Pure.
 //! Wire facts: Google's `GenerateContentResponse`.
 
-use super::super::exchange::{Assembler, Event, Reply, Unreadable};
+use super::super::exchange::{Assembler, Reply, Unreadable};
 use super::decode_stream::Decoder;
 
 /// The reply in `body`.
@@ -12,10 +12,10 @@ pub(crate) fn decode_reply(body: &[u8]) -> Result<Reply, Unreadable> {
     let mut decoder = Decoder::default();
     decoder.push(None, body, &mut events);
     decoder.finish(&mut events);
-    if events.last() != Some(&Event::Done) {
-        return Err(Unreadable);
-    }
     let mut assembler = Assembler::default();
     events.into_iter().for_each(|event| assembler.push(event));
-    assembler.finish().map_err(|_| Unreadable)
+    match assembler.finish() {
+        Ok(reply) if !reply.choices.is_empty() => Ok(reply),
+        _ => Err(Unreadable),
+    }
 }

@@ -71,7 +71,6 @@ impl Decoder {
                 });
             }
         }
-        out.extend(self.usage.take().map(Event::Usage));
         if is_whole {
             out.push(Event::Done);
         }

@@ -588,3 +588,16 @@ fn paths_name_model_and_manner() {
         assert_eq!(path(model, stream), expected);
     }
 }
+
+#[test]
+fn a_reply_need_not_say_why_it_ended() {
+    let body = br#"{"candidates":[{"content":{"parts":[{"text":"a"}]}}]}"#;
+    let choice = Choice {
+        output: vec![text("a")],
+        ..Choice::default()
+    };
+    assert_eq!(decode_reply(body).unwrap().choices, [choice]);
+    for without in [&br#"{"candidates":[]}"#[..], br#"{"error":{"code":500}}"#] {
+        assert!(decode_reply(without).is_err());
+    }
+}

@@ -112,10 +112,10 @@ impl<'r> Writer<'_, 'r> {
             if is_head {
                 self.system.push(json!({"text": text}));
             } else {
-                let text = format!("<system>\n{text}\n</system>");
+                let text = format!("<system-reminder>\n{text}\n</system-reminder>");
                 self.turns.at(false).parts.push(json!({"text": text}));
                 self.notes
-                    .changed("a later system message", "the user's text, within <system>");
+                    .changed("a later system message", "the user's text, within <system-reminder>");
             }
         }
         Ok(())

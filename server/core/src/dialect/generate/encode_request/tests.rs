@@ -93,7 +93,7 @@ fn turns_alternate_and_begin_with_a_person() {
         ),
         (
             vec![said(Role::User, "a"), said(Role::Developer, "s"), said(Role::User, "b")],
-            json!([{"role": "user", "parts": [{"text": "a"}, {"text": "<system>\ns\n</system>"}, {"text": "b"}]}]),
+            json!([{"role": "user", "parts": [{"text": "a"}, {"text": "<system-reminder>\ns\n</system-reminder>"}, {"text": "b"}]}]),
         ),
     ] {
         assert_eq!(encode("gemini-2.5-flash", &of(items))["contents"], expected);
@@ -139,7 +139,7 @@ fn outcomes_follow_their_calls_in_order_and_by_name() {
         {"role": "user", "parts": [
             {"functionResponse": {"name": "f", "response": {"output": "[3]"}}},
             {"functionResponse": {"name": "g", "response": {"y": 2}}},
-            {"text": "<system>\ns\n</system>"}]},
+            {"text": "<system-reminder>\ns\n</system-reminder>"}]},
         {"role": "model", "parts": [{"functionCall": {"name": "n__f", "args": {"_raw": "oops"}}}]},
         {"role": "user", "parts": [{"functionResponse": {"name": "n__f", "response": {"error": "broke"}}}]}
     ]);
