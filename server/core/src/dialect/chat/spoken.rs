@@ -1,0 +1,103 @@
+//! Words of the chat dialect that whole replies and streams to a client share.
+//!
+//! Invariant: the shapes are OpenAI's, besides `reasoning_content`, `reasoning_details` and `images`, which compatible services have made
+//! customary. Pure.
+
+use super::super::exchange::{Ask, Citation, Finish, Logprob};
+use crate::usage::Usage;
+use serde_json::{Value, json};
+
+/// The id of a reply.
+pub(super) fn reply_id(ask: &Ask) -> String {
+    format!("chatcmpl-{}", ask.id)
+}
+
+/// The model that answers: as the upstream says, else as was asked for.
+pub(super) fn model<'a>(upstream: &'a str, ask: &'a Ask) -> &'a str {
+    if upstream.is_empty() {
+        &ask.request.model
+    } else {
+        upstream
+    }
+}
+
+/// The word for why an answer ended.
+pub(super) const fn finish_word(finish: &Finish) -> &'static str {
+    match finish {
+        Finish::Stop | Finish::StopSequence(_) => "stop",
+        Finish::Length => "length",
+        Finish::ToolCalls => "tool_calls",
+        Finish::ContentFilter(_) => "content_filter",
+        Finish::Failed(_) => "error",
+    }
+}
+
+/// Usage as OpenAI counts it: the cache's share is within the prompt, reasoning within the completion.
+pub(super) fn usage(usage: &Usage) -> Value {
+    json!({
+        "prompt_tokens": usage.prompt(),
+        "completion_tokens": usage.total().saturating_sub(usage.prompt()),
+        "total_tokens": usage.total(),
+        "prompt_tokens_details": {
+            "cached_tokens": usage.cache_read,
+            "cache_write_tokens": usage.cache_write,
+        },
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
+    })
+}
+
+/// Where words are from.
+pub(super) fn annotation(citation: &Citation) -> Value {
+    json!({
+        "type": "url_citation",
+        "url_citation": {
+            "url": citation.url.as_deref().unwrap_or_default(),
+            "title": citation.title.as_deref().unwrap_or_default(),
+            "start_index": citation.start.unwrap_or(0),
+            "end_index": citation.end.unwrap_or(0),
+        },
+    })
+}
+
+/// How likely a token was.
+pub(super) fn logprob(logprob: &Logprob) -> Value {
+    let top: Vec<Value> = logprob
+        .top
+        .iter()
+        .map(|(token, number)| json!({"token": token, "logprob": number, "bytes": token.as_bytes()}))
+        .collect();
+    json!({
+        "token": logprob.token,
+        "logprob": logprob.logprob,
+        "bytes": logprob.token.as_bytes(),
+        "top_logprobs": top,
+    })
+}
+
+/// A thought that only the account can read, under its number within the answer.
+pub(super) fn sealed(blob: &str, id: Option<&str>, format: Option<&str>, index: u32) -> Value {
+    let mut detail = json!({"type": "reasoning.encrypted", "data": blob, "index": index});
+    if let Some(members) = detail.as_object_mut() {
+        for (name, word) in [("id", id), ("format", format)] {
+            members.extend(word.map(|word| (name.to_owned(), word.into())));
+        }
+    }
+    detail
+}
+
+/// What a sealed thought says of itself, so that it comes back as what it was.
+pub(super) const fn thought_format(is_summary: bool, is_redacted: bool) -> Option<&'static str> {
+    if is_redacted {
+        Some("redacted")
+    } else if is_summary {
+        Some("summary")
+    } else {
+        None
+    }
+}
+
+/// A picture, under its number within the answer.
+pub(super) fn picture(media_type: &str, base64: &str, index: u32) -> Value {
+    let url = format!("data:{media_type};base64,{base64}");
+    json!({"type": "image_url", "image_url": {"url": url}, "index": index})
+}

@@ -1,0 +1,7 @@
+//! The chat codec: requests, replies and streams, both ways, row by row.
+#![allow(clippy::unwrap_used)]
+
+mod replies;
+mod requests;
+mod streams;
+mod upstream_requests;
