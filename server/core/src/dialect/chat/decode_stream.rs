@@ -4,8 +4,7 @@
 //! thoughts that are told twice, in two fields, are told once. Pure.
 //! Wire facts: OpenAI's streams, and how DeepSeek, Groq, Mistral, OpenRouter, vLLM, xAI and Azure deviate.
 
-use super::super::Operation;
-use super::super::counts::usage_of;
+use super::super::counts;
 use super::super::error::read_frame;
 use super::super::exchange::{CallKind, Citation, Delta, Event, Finish, Kind, Start};
 use super::chunk::{self, CallChunk, ChoiceChunk, Chunk, Piece, Said, read, some, text};
@@ -143,7 +142,7 @@ fn usage_in(chunk: &Chunk<'_>) -> Option<Usage> {
         Some(usage) => usage,
         None => serde_json::from_str::<Groq<'_>>(some(chunk.x_groq)?.get()).ok()?.usage,
     };
-    usage_of(Operation::Chat, raw, is_reasoning_extra(raw)).filter(|usage| usage.total() > 0)
+    counts::chat::read(raw, is_reasoning_extra(raw)).filter(|usage| usage.total() > 0)
 }
 
 /// Whether reasoning is counted besides the completion, as xAI does: then only with it the sum is right.

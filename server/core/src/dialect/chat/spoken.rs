@@ -34,15 +34,32 @@ pub(super) const fn finish_word(finish: &Finish) -> &'static str {
 
 /// Usage as OpenAI counts it: the cache's share is within the prompt, reasoning within the completion.
 pub(super) fn usage(usage: &Usage) -> Value {
+    let read = usage.cache_read.saturating_add(usage.cache_read_audio);
+    let written = usage.cache_write.saturating_add(usage.cache_write_long);
+    let sound = usage.audio_input.saturating_add(usage.cache_read_audio);
+    let mut prompt = json!({"cached_tokens": read, "cache_write_tokens": written, "audio_tokens": sound});
+    let mut answer = json!({"reasoning_tokens": usage.reasoning, "audio_tokens": usage.audio_output});
+    let others = [
+        (&mut prompt, "image_tokens", usage.image_input),
+        (&mut answer, "image_tokens", usage.image_output),
+    ];
+    for (details, name, count) in others {
+        if let Some(members) = details.as_object_mut().filter(|_| count > 0) {
+            members.insert(name.to_owned(), count.into());
+        }
+    }
+    if usage.cache_write_long > 0
+        && let Some(members) = prompt.as_object_mut()
+    {
+        let by_time = json!({"ttl_30m_tokens": usage.cache_write, "ttl_12h_tokens": usage.cache_write_long});
+        members.insert("cache_write_tokens_details".to_owned(), by_time);
+    }
     json!({
         "prompt_tokens": usage.prompt(),
-        "completion_tokens": usage.total().saturating_sub(usage.prompt()),
+        "completion_tokens": usage.answer(),
         "total_tokens": usage.total(),
-        "prompt_tokens_details": {
-            "cached_tokens": usage.cache_read,
-            "cache_write_tokens": usage.cache_write,
-        },
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
+        "prompt_tokens_details": prompt,
+        "completion_tokens_details": answer,
     })
 }
 

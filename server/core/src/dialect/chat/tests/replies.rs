@@ -214,6 +214,38 @@ fn a_reply_comes_back_from_its_own_encoding() {
 }
 
 #[test]
+fn usage_of_every_kind_comes_back() {
+    let usage = Usage {
+        input: 1,
+        cache_read: 2,
+        cache_write: 4,
+        cache_write_long: 5,
+        audio_input: 6,
+        image_input: 7,
+        output: 8,
+        audio_output: 9,
+        image_output: 10,
+        reasoning: 3,
+        ..Usage::default()
+    };
+    let reply = Reply {
+        choices: vec![Choice {
+            output: vec![text("t")],
+            ..Choice::default()
+        }],
+        usage: Some(usage),
+        ..Reply::default()
+    };
+    let body = encode_reply(&reply, &Ask::default());
+    assert_eq!(decode_reply(&body).unwrap().usage, Some(usage));
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(
+        (&body["usage"]["prompt_tokens"], &body["usage"]["completion_tokens"]),
+        (&json!(25), &json!(27))
+    );
+}
+
+#[test]
 fn a_reply_has_the_official_shape() {
     let reply = Reply {
         choices: vec![Choice {

@@ -1,8 +1,8 @@
 //! Streams: fixtures cut at every byte, deviations of services, and what SDKs put together from ours.
 
+use super::super::super::UpstreamError;
 use super::super::super::exchange::*;
 use super::super::super::sse::{Events, data, split};
-use super::super::super::{Operation, UpstreamError};
 use super::super::{Decoder, Encoder};
 use crate::usage::Usage;
 use bytes::Bytes;
@@ -263,7 +263,7 @@ fn garbage_does_no_harm() {
     let mut decoder = Decoder::default();
     let mut out = Vec::new();
     decoder.push(None, b"\xff\xfe", &mut out);
-    assert!(out.is_empty() && Operation::ALL.len() == 2);
+    assert!(out.is_empty());
 }
 
 /// Puts chunks together as OpenAI's Python SDK does: texts grow, lists go by `index`, without which it raises.
