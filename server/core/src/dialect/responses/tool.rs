@@ -1,0 +1,109 @@
+//! Tools and what of them must be called, in the words of the responses dialect: to an upstream, and echoed to a client.
+//!
+//! Invariant: every key that the API calls required is there. Pure.
+//! Wire facts: OpenAI's API reference.
+
+use super::super::exchange::{Request, Tool, ToolChoice};
+use serde_json::{Value, json};
+
+/// `tools`, those of one namespace that follow each other together.
+pub(super) fn render<'a>(tools: impl Iterator<Item = &'a Tool>) -> Vec<Value> {
+    let mut rendered: Vec<Value> = Vec::new();
+    let mut last: Option<&str> = None;
+    for tool in tools {
+        let namespace = match tool {
+            Tool::Function { namespace, .. } => namespace.as_deref(),
+            Tool::Custom { .. } | Tool::Hosted { .. } => None,
+        };
+        match namespace {
+            None => rendered.push(one(tool)),
+            Some(name) => {
+                if last != namespace {
+                    rendered.push(json!({"type": "namespace", "name": name, "description": "", "tools": []}));
+                }
+                let group = rendered.last_mut().and_then(|group| group.get_mut("tools"));
+                if let Some(Value::Array(group)) = group {
+                    group.push(one(tool));
+                }
+            }
+        }
+        last = namespace;
+    }
+    rendered
+}
+
+fn one(tool: &Tool) -> Value {
+    match tool {
+        Tool::Function {
+            name,
+            description,
+            parameters,
+            strict,
+            ..
+        } => {
+            let nothing = || json!({"type": "object", "properties": {}});
+            json!({
+                "type": "function",
+                "name": name,
+                "description": description,
+                "parameters": parameters.clone().unwrap_or_else(nothing),
+                "strict": strict.unwrap_or(false),
+            })
+        }
+        Tool::Custom {
+            name,
+            description,
+            format,
+        } => {
+            let mut custom = json!({"type": "custom", "name": name});
+            if let Some(description) = description {
+                custom["description"] = json!(description);
+            }
+            if let Some(format) = format {
+                custom["format"] = flat(format);
+            }
+            custom
+        }
+        Tool::Hosted { raw, .. } => raw.clone(),
+    }
+}
+
+/// The grammar of a custom tool without the object that the chat dialect puts around it.
+fn flat(format: &Value) -> Value {
+    let Some(inner) = format.get("grammar").filter(|inner| inner.is_object()) else {
+        return format.clone();
+    };
+    let mut flat = inner.clone();
+    flat["type"] = json!("grammar");
+    flat
+}
+
+/// What of its tools `request` wants called.
+pub(super) fn choice(request: &Request) -> Value {
+    match &request.tool_choice {
+        ToolChoice::Auto => json!("auto"),
+        ToolChoice::None => json!("none"),
+        ToolChoice::Required => json!("required"),
+        ToolChoice::Tool(name) => named(request, name),
+        ToolChoice::Allowed { names, is_required } => {
+            allowed(request, names, if *is_required { "required" } else { "auto" })
+        }
+    }
+}
+
+/// The choice among `names`.
+pub(super) fn allowed(request: &Request, names: &[String], mode: &str) -> Value {
+    let tools: Vec<Value> = names.iter().map(|name| named(request, name)).collect();
+    json!({"type": "allowed_tools", "mode": mode, "tools": tools})
+}
+
+fn named(request: &Request, name: &str) -> Value {
+    let is_hosted = |tool: &Tool| matches!(tool, Tool::Hosted { kind, .. } if kind == name);
+    if request.is_custom(name) {
+        json!({"type": "custom", "name": name})
+    } else if request.tools.iter().any(is_hosted) {
+        json!({"type": name})
+    } else {
+        json!({"type": "function", "name": name})
+    }
+}
