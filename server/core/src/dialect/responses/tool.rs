@@ -60,22 +60,12 @@ fn one(tool: &Tool) -> Value {
                 custom["description"] = json!(description);
             }
             if let Some(format) = format {
-                custom["format"] = flat(format);
+                custom["format"] = format.clone();
             }
             custom
         }
         Tool::Hosted { raw, .. } => raw.clone(),
     }
-}
-
-/// The grammar of a custom tool without the object that the chat dialect puts around it.
-fn flat(format: &Value) -> Value {
-    let Some(inner) = format.get("grammar").filter(|inner| inner.is_object()) else {
-        return format.clone();
-    };
-    let mut flat = inner.clone();
-    flat["type"] = json!("grammar");
-    flat
 }
 
 /// What of its tools `request` wants called.

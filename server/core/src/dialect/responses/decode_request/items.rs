@@ -30,6 +30,10 @@ fn item(mut item: Fields, request: &mut Request) -> Result<(), Untranslatable> {
         Some("function_call_output") => outcome(&mut item, CallKind::Function)?,
         Some("custom_tool_call_output") => outcome(&mut item, CallKind::Custom)?,
         Some("reasoning") => Item::Thought(thought(&mut item)?),
+        Some("image_generation_call") => match picture(&mut item)? {
+            Some(picture) => picture,
+            None => return Ok(()),
+        },
         Some("additional_tools" | "tool_search_output") => {
             let more = item.list("tools")?;
             return tools::tools(more, &mut request.tools);
@@ -110,6 +114,24 @@ fn thought(item: &mut Fields) -> Result<Thought, Untranslatable> {
         blob,
         is_redacted,
     })
+}
+
+/// A picture that the model made; `None` where it came to nothing.
+fn picture(item: &mut Fields) -> Result<Option<Item>, Untranslatable> {
+    let Some(base64) = item.text("result")?.filter(|base64| !base64.is_empty()) else {
+        return Ok(None);
+    };
+    let format = item.text("output_format")?;
+    let source = Source::Data {
+        media_type: format!("image/{}", format.as_deref().unwrap_or("png")),
+        base64,
+    };
+    let part = Part::from(PartKind::Image { source, detail: None });
+    Ok(Some(Item::Message(Message {
+        role: Role::Assistant,
+        parts: vec![part],
+        name: None,
+    })))
 }
 
 /// The words of a thought's parts, with blank lines between.

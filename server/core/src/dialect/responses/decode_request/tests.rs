@@ -179,6 +179,20 @@ fn calls_outcomes_and_thoughts() {
 }
 
 #[test]
+fn a_picture_of_an_earlier_answer_is_the_models_own() {
+    let found = items(json!([
+        {"type": "image_generation_call", "id": "ig_1", "status": "completed", "output_format": "webp", "result": "AAAA"},
+        {"type": "image_generation_call", "id": "ig_2", "status": "failed", "result": null},
+    ]));
+    let source = Source::Data {
+        media_type: "image/webp".to_owned(),
+        base64: "AAAA".to_owned(),
+    };
+    let part = Part::from(PartKind::Image { source, detail: None });
+    assert_eq!(found, [message(Role::Assistant, vec![part])]);
+}
+
+#[test]
 fn tools_of_every_kind_also_from_items() {
     let grammar = json!({"type": "grammar", "syntax": "lark", "definition": "start: \"a\""});
     let request = decode(json!({

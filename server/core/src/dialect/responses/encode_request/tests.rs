@@ -118,7 +118,7 @@ fn functions_have_the_keys_that_are_required() {
             Tool::Custom {
                 name: "c".to_owned(),
                 description: Some("d".to_owned()),
-                format: Some(json!({"type": "grammar", "grammar": {"syntax": "regex", "definition": "a+"}})),
+                format: Some(json!({"type": "grammar", "syntax": "regex", "definition": "a+"})),
             },
             Tool::Hosted {
                 kind: "web_search_20250305".to_owned(),
