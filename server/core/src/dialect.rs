@@ -14,6 +14,7 @@ pub mod exchange;
 mod fields;
 pub mod frames;
 mod generate;
+mod glimpse;
 mod json;
 mod messages;
 mod operation;

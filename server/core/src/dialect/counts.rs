@@ -6,11 +6,8 @@
 pub(crate) mod chat;
 #[allow(dead_code, reason = "called by translate")]
 pub(crate) mod converse;
-#[allow(dead_code, reason = "called by translate")]
 pub(crate) mod generate;
-#[allow(dead_code, reason = "called by translate")]
 pub(crate) mod messages;
-#[allow(dead_code, reason = "called by translate")]
 pub(crate) mod responses;
 
 use super::Operation;

@@ -4,6 +4,8 @@
 //! its shape and never longer than a few kilobytes. Pure.
 //! Wire facts: the API references of OpenAI, Anthropic and Google, and how compatible services deviate.
 
+mod google;
+
 use super::Dialect;
 use super::json::cut;
 use serde_json::{Value, json};
@@ -82,7 +84,10 @@ pub fn render_stream_error(dialect: Dialect, error: &ErrorBody<'_>) -> String {
         Dialect::Messages => format!("event: error\ndata: {}\n\n", render_error(dialect, error)),
         Dialect::Responses => {
             let code = error.code.unwrap_or(error.kind);
-            let data = json!({"type": "error", "code": code, "message": error.message, "param": error.param});
+            // Clients read the number as one that is always there, not as one that rises.
+            let data = json!({
+                "type": "error", "code": code, "message": error.message, "param": error.param, "sequence_number": 0,
+            });
             format!("event: error\ndata: {data}\n\n")
         }
     }
@@ -139,14 +144,22 @@ pub(super) fn read_frame(data: &[u8]) -> UpstreamError {
 
 fn read_value(value: &Value) -> UpstreamError {
     let outer = value.get(0).unwrap_or(value);
+    // A failed answer of OpenAI's Responses holds its error, in a stream one level down.
+    let outer = outer
+        .get("response")
+        .filter(|answer| answer.is_object())
+        .unwrap_or(outer);
     let inner = outer.get("error").filter(|error| !error.is_null()).unwrap_or(outer);
     // Beside an error that is a bare string stand the parts that others put inside.
     let source = if inner.is_object() { inner } else { outer };
     let part = |names: &[&str]| names.iter().find_map(|name| word(source.get(name)?));
+    let google = google::details(inner);
     let code = inner
         .pointer("/details/error_code")
         .and_then(word)
-        .or_else(|| part(&["code"]));
+        .or(google.code)
+        .or_else(|| part(&["code"]))
+        .or_else(|| outer.get("__type").and_then(word).map(|name| bedrock_name(&name)));
     // Google's `status` is a word; the number is its code.
     let stated = [part(&["status_code"]), part(&["status"]), code.clone()];
     UpstreamError {
@@ -156,16 +169,29 @@ fn read_value(value: &Value) -> UpstreamError {
             .filter_map(|status| status.parse().ok())
             .find(|status| (400..600).contains(status)),
         kind: part(&["type"])
+            .filter(|kind| !is_event(kind))
             .or_else(|| part(&["status"]))
             .filter(|kind| kind.parse::<u16>().is_err()),
-        message: cut(
-            &message(inner).or_else(|| message(outer)).unwrap_or_default(),
-            MESSAGE_BYTES_MAX,
-        )
-        .to_owned(),
+        message: google::with_delay(
+            cut(
+                &message(inner).or_else(|| message(outer)).unwrap_or_default(),
+                MESSAGE_BYTES_MAX,
+            ),
+            google.delay.as_deref(),
+        ),
         param: part(&["param"]),
         code,
     }
+}
+
+/// Whether `kind` names an event of a stream, not an error.
+fn is_event(kind: &str) -> bool {
+    kind == "error" || kind.starts_with("response.")
+}
+
+/// The name of an exception of Bedrock's, such as `ThrottlingException`, without where it comes from.
+fn bedrock_name(name: &str) -> String {
+    name.rsplit('#').next().unwrap_or(name).to_owned()
 }
 
 /// The text of an error, wherever it is.
@@ -173,7 +199,7 @@ fn message(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Array(list) => list.iter().find_map(message),
-        Value::Object(_) => ["message", "detail", "msg", "error"]
+        Value::Object(_) => ["message", "Message", "detail", "msg", "error"]
             .iter()
             .find_map(|name| message(value.get(name)?)),
         _ => None,

@@ -49,3 +49,5 @@ pub(crate) fn path(model: &str, stream: bool) -> String {
 
 #[cfg(test)]
 mod tests;
+
+pub(super) mod frame;

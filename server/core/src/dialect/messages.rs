@@ -22,3 +22,5 @@ pub(crate) use decode_stream::Decoder;
 pub(crate) use encode_reply::encode_reply;
 pub(crate) use encode_request::encode_request;
 pub(crate) use encode_stream::Encoder;
+
+pub(super) mod frame;

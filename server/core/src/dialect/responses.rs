@@ -11,6 +11,7 @@ mod encode_reply;
 mod encode_request;
 mod encode_stream;
 mod fields;
+pub(super) mod frame;
 mod incoming;
 mod media;
 mod outgoing;

@@ -4,11 +4,13 @@
 //! did ask for and never the upstream's own, without errors and what follows them (an error carries an upstream's words and is rendered anew), and without what
 //! follows the mark of the end; how the network cut the bytes changes nothing. Pure.
 
-use super::Operation;
 use super::chat::frame::Frame;
 use super::cost::event_with_cost;
+use super::counts;
 use super::error::{UpstreamError, read_frame};
+use super::glimpse::{Glimpse, Parts};
 use super::sse::{self, Events, LineTooLong};
+use super::{Dialect, Operation, generate, messages, responses};
 use crate::money::Nano;
 use crate::pricing::{PriceSheet, charge};
 use crate::usage::Usage;
@@ -59,6 +61,7 @@ pub struct Tally {
     reasoning_excluded: bool,
     sheet: Option<Arc<PriceSheet>>,
     observed: Observed,
+    parts: Parts,
     reply: Reply,
 }
 
@@ -127,6 +130,7 @@ impl Tally {
             reasoning_excluded: false,
             sheet: None,
             observed: Observed::default(),
+            parts: Parts::default(),
             reply,
         }
     }
@@ -177,6 +181,9 @@ impl Tally {
             self.observed.saw_done = true;
             return Fate::Keep;
         }
+        if self.operation.dialect() != Dialect::Chat {
+            return self.glimpse(event, &data, step);
+        }
         let Some(frame) = Frame::read(&data) else {
             return Fate::Keep;
         };
@@ -195,6 +202,48 @@ impl Tally {
             .usage
             .and_then(|usage| event_with_cost(event, &data, usage, self.price()))
             .map_or(Fate::Keep, Fate::Replace)
+    }
+
+    /// Reads one event of another dialect than chat.
+    fn glimpse(&mut self, event: &[u8], data: &[u8], step: &mut Step) -> Fate {
+        let Some(glimpse) = self.read_glimpse(data, false) else {
+            return Fate::Keep;
+        };
+        if self.observed.glimpse(&glimpse, data) {
+            step.error = step.error.take().or_else(|| self.observed.error.clone());
+            return Fate::LeaveOut;
+        }
+        step.content_seen |= glimpse.content.is_any();
+        step.done |= glimpse.is_done;
+        self.observed.saw_done |= glimpse.is_done;
+        let usage = glimpse.usage;
+        let priced = usage.and_then(|usage| event_with_cost(event, data, usage, self.price()));
+        priced.map_or(Fate::Keep, Fate::Replace)
+    }
+
+    /// What `data`, an event or a whole reply, says; its usage is taken in as far as it is complete.
+    fn read_glimpse<'de>(&mut self, data: &'de [u8], is_whole: bool) -> Option<Glimpse<'de>> {
+        let parts = &mut self.parts;
+        let glimpse = match (self.operation.dialect(), is_whole) {
+            (Dialect::Chat, _) => return None,
+            (Dialect::Responses, false) => responses::frame::read_event(data),
+            (Dialect::Responses, true) => responses::frame::read_whole(data),
+            (Dialect::Messages, false) => messages::frame::read_event(data, parts),
+            (Dialect::Messages, true) => messages::frame::read_whole(data, parts),
+            (Dialect::Generate, _) => generate::frame::read(self.operation, data, parts),
+        }?;
+        match self.operation.dialect() {
+            Dialect::Responses => {
+                if let Some(usage) = glimpse.usage {
+                    self.observed.usage = counts::responses::read(usage);
+                }
+            }
+            Dialect::Messages => self.observed.usage = parts.latest,
+            // The counts of a stream that was cut are those of its start.
+            Dialect::Generate if is_whole || parts.is_whole() => self.observed.usage = parts.latest,
+            _ => {}
+        }
+        Some(glimpse)
     }
 
     /// What the usage that was reported last costs, where the client asked.
@@ -231,6 +280,7 @@ impl Tally {
                 }
             }
         }
+        self.observed.saw_done |= self.parts.is_whole() && self.observed.error.is_none();
         if self.observed.usage.as_ref().is_some_and(is_placeholder) {
             self.observed.usage = None;
         }
@@ -238,16 +288,38 @@ impl Tally {
     }
 
     fn finish_whole(&mut self, reply: &[u8], bytes: usize) {
-        if let Some(frame) = Frame::read(reply) {
+        if self.operation.dialect() != Dialect::Chat {
+            if let Some(glimpse) = self.read_glimpse(reply, true) {
+                self.observed.glimpse(&glimpse, reply);
+                self.observed.saw_done = true;
+                return;
+            }
+        } else if let Some(frame) = Frame::read(reply) {
             self.observed
                 .see(&frame, reply, self.operation, self.reasoning_excluded);
             self.observed.saw_done = true;
-        } else if bytes > reply.len() {
+            return;
+        }
+        if bytes > reply.len() {
             self.observed.output_bytes = bytes as u64;
-            let usage = memchr::memmem::rfind(reply, br#""usage""#).map(|at| &reply[at..]);
-            let object = usage.map(|usage| [b"{".as_slice(), usage].concat());
-            let frame = object.as_deref().and_then(Frame::read);
-            let read = frame.and_then(|frame| frame.read_usage(self.operation, self.reasoning_excluded));
+            self.finish_tail(reply);
+        }
+    }
+
+    /// The usage at the end of a reply that was too long to be kept.
+    fn finish_tail(&mut self, tail: &[u8]) {
+        let name = match self.operation.dialect() {
+            Dialect::Generate => br#""usageMetadata""#.as_slice(),
+            _ => br#""usage""#,
+        };
+        let Some(at) = memchr::memmem::rfind(tail, name) else {
+            return;
+        };
+        let object = [b"{".as_slice(), &tail[at..]].concat();
+        if self.operation.dialect() != Dialect::Chat {
+            self.observed.saw_done = self.read_glimpse(&object, true).is_some();
+        } else if let Some(frame) = Frame::read(&object) {
+            let read = frame.read_usage(self.operation, self.reasoning_excluded);
             self.observed.saw_done = read.is_some();
             self.observed.usage = read.flatten();
         }
@@ -272,6 +344,23 @@ impl Observed {
             return true;
         }
         self.saw_finish |= frame.content.is_finished;
+        false
+    }
+
+    /// Takes in what `glimpse`, read from `data`, says besides usage; whether it is an error.
+    fn glimpse(&mut self, glimpse: &Glimpse<'_>, data: &[u8]) -> bool {
+        if self.model.is_none() {
+            let model = glimpse
+                .model
+                .and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+            self.model = model.filter(|model| !model.is_empty());
+        }
+        self.output_bytes = self.output_bytes.saturating_add(glimpse.content.bytes);
+        if glimpse.is_error {
+            self.error.get_or_insert_with(|| read_frame(data));
+            return true;
+        }
+        self.saw_finish |= glimpse.content.is_finished;
         false
     }
 }

@@ -44,6 +44,15 @@ pub(in crate::dialect) struct Content {
 }
 
 impl Content {
+    /// Text of so many bytes, and whether there is a reason to finish.
+    pub(in crate::dialect) fn of(bytes: u64, is_finished: bool) -> Self {
+        Self {
+            bytes,
+            is_finished,
+            ..Self::default()
+        }
+    }
+
     /// Whether the client would have something to show.
     pub(in crate::dialect) const fn is_any(&self) -> bool {
         self.bytes > 0 || self.is_finished || self.is_other

@@ -1,0 +1,671 @@
+//! Peek and rewrite of every operation but chat and embeddings: what is understood, refused, left out and replaced.
+#![allow(clippy::unwrap_used)]
+
+use gateway_core::dialect::{
+    Asked, Body, Envelope, IMAGE_TOKENS_MAX, MaxOutputField, Operation, PeekError, Rewrite, peek,
+};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const GOOGLE: [Operation; 4] = [
+    Operation::Generate,
+    Operation::CountGenerate,
+    Operation::EmbedContent,
+    Operation::BatchEmbedContents,
+];
+
+fn read(operation: Operation, body: &str) -> Result<(Envelope, Body), PeekError> {
+    let model = GOOGLE.contains(&operation).then_some("m");
+    let asked = Asked {
+        operation,
+        model,
+        stream: false,
+    };
+    peek(asked, body.as_bytes())
+}
+
+fn envelope(operation: Operation, body: &str) -> Envelope {
+    read(operation, body)
+        .unwrap_or_else(|error| panic!("{error}: {body}"))
+        .0
+}
+
+/// The body for an upstream that calls the model `up`, with a limit where `limit` is one.
+fn sent(operation: Operation, body: &str, limit: Option<u64>) -> String {
+    let (_, fields) = read(operation, body).unwrap_or_else(|error| panic!("{error}: {body}"));
+    let rewrite = Rewrite {
+        model: "up",
+        max_output: limit,
+        max_output_field: MaxOutputField::MaxCompletionTokens,
+        include_usage: true,
+        keep_cost_option: false,
+    };
+    let sent = String::from_utf8(fields.rewrite(body.as_bytes(), &rewrite)).unwrap();
+    serde_json::from_str::<Value>(&sent).unwrap_or_else(|error| panic!("{error}: {sent}"));
+    sent
+}
+
+fn responses(fields: &str) -> String {
+    format!(r#"{{"model":"m",{fields}"input":"hi"}}"#)
+}
+
+fn messages(fields: &str) -> String {
+    format!(r#"{{"model":"m","max_tokens":9,{fields}"messages":[{{"role":"user","content":"hi"}}]}}"#)
+}
+
+fn generate(fields: &str) -> String {
+    format!(r#"{{{fields}"contents":[{{"role":"user","parts":[{{"text":"hi"}}]}}]}}"#)
+}
+
+#[test]
+fn every_operation_has_an_envelope() {
+    for (operation, body) in [
+        (Operation::Completions, r#"{"model":"m","prompt":"hi"}"#.to_owned()),
+        (Operation::Moderations, r#"{"model":"m","input":"hi"}"#.to_owned()),
+        (Operation::Responses, responses("")),
+        (Operation::Messages, messages("")),
+        (Operation::CountTokens, messages("")),
+        (Operation::Generate, generate("")),
+        (Operation::CountGenerate, generate("")),
+        (
+            Operation::EmbedContent,
+            r#"{"content":{"parts":[{"text":"hi"}]}}"#.to_owned(),
+        ),
+        (
+            Operation::BatchEmbedContents,
+            r#"{"requests":[{"model":"models/m","content":{"parts":[{"text":"hi"}]}}]}"#.to_owned(),
+        ),
+    ] {
+        let envelope = envelope(operation, &body);
+        assert_eq!((envelope.model.as_str(), envelope.choices), ("m", 1), "{operation:?}");
+        assert!(operation.is_free() || envelope.input_bound >= 2, "{operation:?}");
+        assert!(
+            !envelope.is_unsized && !envelope.needs_state && envelope.notes.is_empty(),
+            "{operation:?}"
+        );
+    }
+}
+
+#[test]
+fn the_path_names_the_model_and_the_stream_of_google() {
+    let body = generate("");
+    let asked = Asked::of_method("gemini-x:streamGenerateContent").unwrap();
+    let (envelope, _) = peek(asked, body.as_bytes()).unwrap();
+    assert_eq!((envelope.model.as_str(), envelope.stream), ("gemini-x", true));
+    assert_eq!(
+        peek(Operation::Generate, body.as_bytes()).unwrap_err(),
+        PeekError::Missing { field: "model" }
+    );
+    let other = read(Operation::Generate, &generate(r#""model":"models/other","#));
+    assert_eq!(other.unwrap_err().field(), Some("model"));
+}
+
+#[test]
+fn limits_and_choices_in_every_spelling() {
+    for (operation, body, limit, choices) in [
+        (Operation::Responses, responses(r#""max_output_tokens":7,"#), Some(7), 1),
+        (Operation::Responses, responses(r#""max_output_tokens":null,"#), None, 1),
+        (Operation::Messages, messages(""), Some(9), 1),
+        (
+            Operation::Generate,
+            generate(r#""generationConfig":{"maxOutputTokens":7,"candidateCount":3},"#),
+            Some(7),
+            3,
+        ),
+        (
+            Operation::Generate,
+            generate(r#""generation_config":{"max_output_tokens":7,"candidate_count":3},"#),
+            Some(7),
+            3,
+        ),
+        (
+            Operation::Completions,
+            r#"{"model":"m","prompt":["a","b"],"n":3,"max_tokens":7}"#.to_owned(),
+            Some(7),
+            6,
+        ),
+        (
+            Operation::Completions,
+            r#"{"model":"m","prompt":[1,2],"n":3}"#.to_owned(),
+            None,
+            3,
+        ),
+        (
+            Operation::Completions,
+            r#"{"model":"m","prompt":[[1,2],[3]]}"#.to_owned(),
+            None,
+            2,
+        ),
+    ] {
+        let envelope = envelope(operation, &body);
+        assert_eq!((envelope.max_output, envelope.choices), (limit, choices), "{body}");
+    }
+    let warm = envelope(
+        Operation::Messages,
+        r#"{"model":"m","max_tokens":0,"messages":[{"role":"user","content":"x"}]}"#,
+    );
+    assert_eq!(warm.max_output, Some(0));
+    let old = envelope(
+        Operation::Messages,
+        &messages(r#""thinking":{"type":"enabled","budget_tokens":2000},"#),
+    );
+    assert_eq!(old.prediction_bound, 2000);
+}
+
+#[test]
+fn what_has_no_price_or_two_meanings_is_refused_by_name() {
+    for (operation, body, field) in [
+        (Operation::Responses, responses(r#""background":true,"#), "background"),
+        (
+            Operation::Responses,
+            responses(r#""service_tier":"priority","#),
+            "service_tier",
+        ),
+        (Operation::Responses, responses(r#""prompt":{"id":"p"},"#), "prompt"),
+        (
+            Operation::Responses,
+            responses(r#""prompt_cache_options":{"ttl":"12h"},"#),
+            "prompt_cache_options.ttl",
+        ),
+        (
+            Operation::Responses,
+            responses(r#""context_management":[{"type":"compaction"}],"#),
+            "context_management",
+        ),
+        (
+            Operation::Responses,
+            responses(r#""reasoning":{"mode":"pro"},"#),
+            "reasoning.mode",
+        ),
+        (Operation::Responses, responses(r#""stream":1,"#), "stream"),
+        (Operation::Responses, responses(r#""Model":"x","#), "Model"),
+        (
+            Operation::Responses,
+            responses(r#""max_output_tokens":0,"#),
+            "max_output_tokens",
+        ),
+        (Operation::Responses, r#"{"model":"m"}"#.to_owned(), "input"),
+        (Operation::Responses, r#"{"model":"m","input":7}"#.to_owned(), "input"),
+        (Operation::Messages, messages(r#""speed":"fast","#), "speed"),
+        (
+            Operation::Messages,
+            messages(r#""inference_geo":"us","#),
+            "inference_geo",
+        ),
+        (Operation::Messages, messages(r#""container":"c","#), "container"),
+        (Operation::Messages, messages(r#""mcp_servers":[{}],"#), "mcp_servers"),
+        (Operation::Messages, messages(r#""fallbacks":[{}],"#), "fallbacks"),
+        (
+            Operation::Messages,
+            messages(r#""cache_control":{"ttl":"2h"},"#),
+            "cache_control.ttl",
+        ),
+        (
+            Operation::Messages,
+            messages(r#""system":[{"type":"text","text":"x","cache_control":{"ttl":"2h"}}],"#),
+            "cache_control.ttl",
+        ),
+        (
+            Operation::Messages,
+            messages(r#""context_management":{"edits":[{"type":"compact_20260112"}]},"#),
+            "context_management",
+        ),
+        (Operation::Messages, messages(r#""max_tokens":9,"#), "max_tokens"),
+        (
+            Operation::Messages,
+            r#"{"model":"m","messages":[{"role":"user","content":"x"}]}"#.to_owned(),
+            "max_tokens",
+        ),
+        (
+            Operation::Messages,
+            r#"{"model":"m","max_tokens":9,"messages":[]}"#.to_owned(),
+            "messages",
+        ),
+        (
+            Operation::Generate,
+            generate(r#""serviceTier":"priority","#),
+            "service_tier",
+        ),
+        (
+            Operation::Generate,
+            generate(r#""cachedContent":"c","#),
+            "cachedContent",
+        ),
+        (
+            Operation::Generate,
+            generate(r#""cached_content":"c","#),
+            "cachedContent",
+        ),
+        (
+            Operation::Generate,
+            generate(r#""generationConfig":{"responseModalities":["IMAGE"]},"#),
+            "generationConfig.responseModalities",
+        ),
+        (
+            Operation::Generate,
+            generate(r#""generationConfig":{},"generation_config":{},"#),
+            "generationConfig",
+        ),
+        (
+            Operation::Generate,
+            generate(r#""generationConfig":{"maxOutputTokens":1,"max_output_tokens":2},"#),
+            "maxOutputTokens",
+        ),
+        (Operation::Generate, r#"{"contents":[]}"#.to_owned(), "contents"),
+        (Operation::Generate, r#"{"contents":"x"}"#.to_owned(), "contents"),
+        (
+            Operation::Completions,
+            r#"{"model":"m","prompt":"x","best_of":2}"#.to_owned(),
+            "best_of",
+        ),
+        (
+            Operation::Completions,
+            r#"{"model":"m","prompt":{}}"#.to_owned(),
+            "prompt",
+        ),
+    ] {
+        let refused = read(operation, &body).map(|_| ()).unwrap_err();
+        assert_eq!(refused.field(), Some(field), "{body}");
+    }
+}
+
+#[test]
+fn what_agents_send_passes() {
+    for (operation, body) in [
+        (
+            Operation::Messages,
+            messages(r#""context_management":{"edits":[{"type":"clear_thinking_20251015","keep":"all"}]},"#),
+        ),
+        (
+            Operation::Messages,
+            messages(r#""cache_control":{"type":"ephemeral","ttl":"1h"},"#),
+        ),
+        (
+            Operation::Messages,
+            messages(r#""system":[{"type":"text","text":"x","cache_control":{"type":"ephemeral","ttl":"1h"}}],"#),
+        ),
+        (
+            Operation::Messages,
+            messages(r#""thinking":{"type":"adaptive"},"output_config":{"effort":"high"},"metadata":{"user_id":"u"},"#),
+        ),
+        (
+            Operation::Responses,
+            responses(
+                r#""store":false,"include":["reasoning.encrypted_content"],"reasoning":{"effort":"low"},"background":false,"#,
+            ),
+        ),
+        (
+            Operation::Generate,
+            generate(r#""generationConfig":{"thinkingConfig":{"thinkingBudget":8192},"responseModalities":["TEXT"]},"#),
+        ),
+    ] {
+        let envelope = envelope(operation, &body);
+        assert!(!envelope.is_unsized && envelope.notes.is_empty(), "{body}");
+    }
+}
+
+#[test]
+fn tools_of_the_provider_are_left_out_whole() {
+    let function = r#"{"type":"function","name":"f","parameters":{}}"#;
+    let search = r#"{"type":"web_search","external_web_access":false}"#;
+    let namespace = r#"{"type":"namespace","name":"n","tools":[{"type":"function","name":"f"}]}"#;
+    for (operation, before, after) in [
+        (Operation::Responses, format!(r#""tools":[{function}, {search}],"tool_choice":"auto","#), Some(format!(r#""tools":[{function}],"tool_choice":"auto","#))),
+        (Operation::Responses, format!(r#""tools":[{search}, {namespace}],"#), Some(format!(r#""tools":[ {namespace}],"#))),
+        (Operation::Responses, format!(r#""tools":[{search},{search}],"tool_choice":"auto","#), Some(String::new())),
+        (Operation::Responses, format!(r#""tools":[{search}],"tool_choice":"required","#), None),
+        (Operation::Responses, format!(r#""tools":[{function},{search}],"tool_choice":{{"type":"web_search"}},"#), None),
+        (Operation::Responses, format!(r#""tools":[{function},{search}],"tool_choice":{{"type":"allowed_tools","tools":[{{"type":"web_search"}}]}},"#), None),
+        (Operation::Responses, r#""tools":[{"type":"function","type":"web_search"}],"#.to_owned(), Some(String::new())),
+        (Operation::Responses, r#""tools":[{"type":"shell","environment":{"type":"local"}}],"#.to_owned(), Some(r#""tools":[{"type":"shell","environment":{"type":"local"}}],"#.to_owned())),
+        (Operation::Responses, r#""tools":[{"type":"shell"}],"#.to_owned(), Some(String::new())),
+        (Operation::Messages, r#""tools":[{"name":"f","input_schema":{}},{"type":"web_search_20250305","name":"web_search"}],"#.to_owned(), Some(r#""tools":[{"name":"f","input_schema":{}}],"#.to_owned())),
+        (Operation::Messages, r#""tools":[{"name":"f","input_schema":{}},{"type":"web_search_20250305","name":"s"}],"tool_choice":{"type":"tool","name":"s"},"#.to_owned(), None),
+        (Operation::Messages, r#""tools":[{"type":"bash_20250124","name":"bash"}],"#.to_owned(), Some(r#""tools":[{"type":"bash_20250124","name":"bash"}],"#.to_owned())),
+        (Operation::Generate, r#""tools":[{"functionDeclarations":[{"name":"f"}],"googleSearch":{}},{"url_context":{}}],"#.to_owned(), Some(r#""tools":[{"functionDeclarations":[{"name":"f"}]}],"#.to_owned())),
+        (Operation::Generate, r#""tools":[{"codeExecution":{}}],"toolConfig":{},"#.to_owned(), Some(String::new())),
+        (Operation::Generate, r#""tools":{"google_search":{}},"#.to_owned(), Some(String::new())),
+    ] {
+        let build = |fields: &str| match operation {
+            Operation::Responses => responses(fields),
+            Operation::Messages => messages(fields),
+            _ => generate(fields),
+        };
+        let body = build(&before);
+        let Some(after) = after else {
+            assert_eq!(read(operation, &body).map(|_| ()).unwrap_err().field(), Some("tool_choice"), "{body}");
+            continue;
+        };
+        let expected = build(&after).replace(r#""model":"m""#, r#""model":"up""#);
+        assert_eq!(sent(operation, &body, None), expected);
+        let notes = envelope(operation, &body).notes;
+        assert_eq!(notes.is_empty(), before == after, "{notes:?}");
+    }
+    let notes = envelope(Operation::Responses, &responses(&format!(r#""tools":[{search}],"#))).notes;
+    assert_eq!(
+        notes,
+        ["dropped web_search: it runs at the provider and has no price here"]
+    );
+}
+
+#[test]
+fn the_limit_goes_where_each_dialect_has_it() {
+    for (operation, body, expected) in [
+        (
+            Operation::Responses,
+            responses(""),
+            r#"{"model":"up","input":"hi","max_output_tokens":5}"#,
+        ),
+        (
+            Operation::Responses,
+            responses(r#""max_output_tokens": null ,"#),
+            r#"{"model":"up","max_output_tokens": 5 ,"input":"hi"}"#,
+        ),
+        (
+            Operation::Completions,
+            r#"{"model":"m","prompt":"x"}"#.to_owned(),
+            r#"{"model":"up","prompt":"x","max_tokens":5}"#,
+        ),
+        (
+            Operation::Generate,
+            r#"{"contents":{"parts":{"text":"x"}}}"#.to_owned(),
+            r#"{"contents":{"parts":{"text":"x"}},"generationConfig":{"maxOutputTokens":5}}"#,
+        ),
+        (
+            Operation::Generate,
+            r#"{"contents":{},"generationConfig":null}"#.to_owned(),
+            r#"{"contents":{},"generationConfig":{"maxOutputTokens":5}}"#,
+        ),
+        (
+            Operation::Generate,
+            r#"{"contents":{},"generation_config":{}}"#.to_owned(),
+            r#"{"contents":{},"generation_config":{"maxOutputTokens":5}}"#,
+        ),
+        (
+            Operation::Generate,
+            r#"{"contents":{},"generationConfig":{"topK":1}}"#.to_owned(),
+            r#"{"contents":{},"generationConfig":{"maxOutputTokens":5,"topK":1}}"#,
+        ),
+        (
+            Operation::Generate,
+            r#"{"contents":{},"generationConfig":{"max_output_tokens":77}}"#.to_owned(),
+            r#"{"contents":{},"generationConfig":{"max_output_tokens":5}}"#,
+        ),
+        (
+            Operation::EmbedContent,
+            r#"{"content":{},"model":"models/m"}"#.to_owned(),
+            r#"{"content":{},"model":"models/up"}"#,
+        ),
+        (
+            Operation::BatchEmbedContents,
+            r#"{"requests":[{"model":"models/m"},{"model":"m"}]}"#.to_owned(),
+            r#"{"requests":[{"model":"models/up"},{"model":"up"}]}"#,
+        ),
+        (
+            Operation::CountGenerate,
+            r#"{"generateContentRequest":{"model":"models/m","contents":[]}}"#.to_owned(),
+            r#"{"generateContentRequest":{"model":"models/up","contents":[]}}"#,
+        ),
+        (
+            Operation::Moderations,
+            r#"{"input":"x"}"#.to_owned(),
+            r#"{"input":"x","model":"up"}"#,
+        ),
+        (
+            Operation::CountTokens,
+            r#"{"model":"m","tools":[{"type":"web_search_20250305"}]}"#.to_owned(),
+            r#"{"model":"up","tools":[{"type":"web_search_20250305"}]}"#,
+        ),
+    ] {
+        assert_eq!(sent(operation, &body, Some(5)), expected);
+    }
+    let clamped = sent(Operation::Messages, &messages(""), Some(5));
+    assert!(
+        clamped.contains(r#""max_tokens":5"#) && !clamped.contains("stream_options"),
+        "{clamped}"
+    );
+    let streamed = sent(Operation::Responses, &responses(r#""stream":true,"#), None);
+    assert!(!streamed.contains("include_usage"), "{streamed}");
+    let streamed = sent(
+        Operation::Completions,
+        r#"{"model":"m","prompt":"x","stream":true}"#,
+        None,
+    );
+    assert!(streamed.contains("include_usage"), "{streamed}");
+}
+
+#[test]
+fn media_count_by_family_and_what_has_no_size_says_so() {
+    let data = "A".repeat(100_000);
+    let item = |part: &str| format!(r#"{{"model":"m","input":[{{"role":"user","content":[{part}]}}]}}"#);
+    let turn =
+        |block: &str| format!(r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":[{block}]}}]}}"#);
+    let content = |part: &str| format!(r#"{{"contents":[{{"parts":[{part}]}}]}}"#);
+    let source = format!(r#""source":{{"type":"base64","media_type":"image/png","data":"{data}"}}"#);
+    for (operation, body, images, is_unsized) in [
+        (
+            Operation::Responses,
+            item(&format!(
+                r#"{{"type":"input_image","image_url":"data:image/png;base64,{data}"}}"#
+            )),
+            1,
+            false,
+        ),
+        (
+            Operation::Responses,
+            item(r#"{"type":"input_image","file_id":"f"}"#),
+            0,
+            true,
+        ),
+        (
+            Operation::Responses,
+            item(&format!(r#"{{"type":"input_file","file_data":"{}"}}"#, "A")),
+            0,
+            true,
+        ),
+        (
+            Operation::Responses,
+            r#"{"model":"m","input":[{"type":"item_reference","id":"x"}]}"#.to_owned(),
+            0,
+            true,
+        ),
+        (
+            Operation::Responses,
+            responses(r#""previous_response_id":"r","#),
+            0,
+            true,
+        ),
+        (
+            Operation::Messages,
+            turn(&format!(r#"{{"type":"image",{source}}}"#)),
+            1,
+            false,
+        ),
+        (
+            Operation::Messages,
+            turn(&format!(
+                r#"{{"type":"tool_result","content":[{{"type":"image",{source}}}]}}"#
+            )),
+            1,
+            false,
+        ),
+        (
+            Operation::Messages,
+            turn(&format!(r#"{{"type":"document",{source}}}"#)),
+            1,
+            true,
+        ),
+        (
+            Operation::Generate,
+            content(&format!(
+                r#"{{"inlineData":{{"data":"{data}","mimeType":"image/png"}}}}"#
+            )),
+            1,
+            false,
+        ),
+        (
+            Operation::Generate,
+            content(&format!(
+                r#"{{"inline_data":{{"mime_type":"image/png","data":"{data}"}}}}"#
+            )),
+            1,
+            false,
+        ),
+        (
+            Operation::Generate,
+            content(r#"{"inlineData":{"mimeType":"application/pdf","data":"AA"}}"#),
+            0,
+            true,
+        ),
+        (Operation::Generate, content(r#"{"fileData":{"fileUri":"u"}}"#), 0, true),
+        (
+            Operation::Generate,
+            content(
+                r#"{"functionResponse":{"name":"f","response":{"x":1},"parts":[{"inlineData":{"mimeType":"image/png","data":"AA"}}]}}"#,
+            ),
+            1,
+            false,
+        ),
+    ] {
+        let envelope = envelope(operation, &body);
+        let start: String = body.chars().take(200).collect();
+        assert_eq!((envelope.images, envelope.is_unsized), (images, is_unsized), "{start}");
+        let most = images * IMAGE_TOKENS_MAX + 1_000;
+        assert!(
+            (images * IMAGE_TOKENS_MAX..most).contains(&envelope.input_bound),
+            "{start}"
+        );
+    }
+    let sound = envelope(
+        Operation::Generate,
+        &content(&format!(
+            r#"{{"inlineData":{{"mimeType":"audio/mp3","data":"{data}"}}}}"#
+        )),
+    );
+    assert!(!sound.is_unsized && sound.input_bound >= 6_250 && sound.input_bound < 7_000);
+    let referred = envelope(
+        Operation::Responses,
+        r#"{"model":"m","input":[{"type":"item_reference","id":"x"}]}"#,
+    );
+    assert!(referred.needs_state);
+    assert!(
+        envelope(
+            Operation::Responses,
+            &responses(r#""previous_response_id":"r","store":true,"#)
+        )
+        .stores
+    );
+}
+
+#[test]
+fn a_conversation_keeps_its_number_in_every_dialect() {
+    let pairs = [
+        (
+            Operation::Responses,
+            r#"{"model":"m","input":[{"role":"user","content":"a"}]}"#,
+            r#"{"model":"m","input":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}"#,
+        ),
+        (
+            Operation::Messages,
+            r#"{"model":"m","max_tokens":1,"system":[{"type":"text","text":"x-anthropic-billing-header: 1"}],"messages":[{"role":"user","content":"a"}]}"#,
+            r#"{"model":"m","max_tokens":1,"system":[{"type":"text","text":"x-anthropic-billing-header: 2"}],"messages":[{"role":"user","content":"a"},{"role":"user","content":"b"}]}"#,
+        ),
+        (
+            Operation::Generate,
+            r#"{"contents":[{"role":"user","parts":[{"text":"a"}]}]}"#,
+            r#"{"contents":[{"role":"user","parts":[{"text":"a"}]},{"role":"model","parts":[{"text":"b"}]}]}"#,
+        ),
+    ];
+    for (operation, first, second) in pairs {
+        let number = |body: &str| envelope(operation, body).conversation;
+        assert_eq!(number(first), number(second), "{operation:?}");
+        assert_ne!(number(first), number(&first.replace("\"a\"", "\"c\"")), "{operation:?}");
+    }
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "[ -~é世]{0,12}".prop_map(Value::from),
+    ];
+    let names = prop::sample::select(vec![
+        "type",
+        "text",
+        "role",
+        "content",
+        "parts",
+        "source",
+        "data",
+        "inlineData",
+        "tools",
+        "name",
+        "input",
+        "output",
+        "image_url",
+        "functionDeclarations",
+        "web_search",
+        "model",
+        "maxOutputTokens",
+        "ttl",
+        "cache_control",
+        "x",
+    ]);
+    leaf.prop_recursive(4, 48, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::Array),
+            prop::collection::vec((names.clone(), inner), 0..5).prop_map(|members| members
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect()),
+        ]
+    })
+}
+
+/// The bytes of all texts, values that count as media and kinds apart.
+fn text_bytes(value: &Value) -> u64 {
+    match value {
+        Value::String(text) => text.len() as u64,
+        Value::Array(list) => list.iter().map(text_bytes).sum(),
+        Value::Object(members) => members
+            .iter()
+            .filter(|(name, _)| !["source", "inlineData", "image_url"].contains(&name.as_str()))
+            .map(|(_, value)| text_bytes(value))
+            .sum(),
+        _ => 0,
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_json_makes_it_panic(content in any_json(), tools in any_json(), settings in any_json()) {
+        let body = json!({
+            "model": "m", "max_tokens": 5, "messages": content, "input": content, "contents": content, "content": content,
+            "requests": content, "prompt": content, "tools": tools, "tool_choice": settings, "generationConfig": settings,
+            "thinking": settings, "context_management": settings, "generateContentRequest": settings,
+        }).to_string();
+        for operation in Operation::ALL {
+            if let Ok((_, fields)) = read(operation, &body) {
+                let rewrite = Rewrite {
+                    model: "up", max_output: Some(3), max_output_field: MaxOutputField::MaxTokens, include_usage: true, keep_cost_option: false,
+                };
+                let sent = fields.rewrite(body.as_bytes(), &rewrite);
+                prop_assert!(serde_json::from_slice::<Value>(&sent).is_ok(), "{operation:?} {body}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_bound_is_never_below_the_text(content in any_json()) {
+        for (operation, body) in [
+            (Operation::Responses, json!({"model": "m", "input": [{"role": "user", "content": content}]})),
+            (Operation::Messages, json!({"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": content}]})),
+            (Operation::Generate, json!({"contents": [{"role": "user", "parts": content}]})),
+        ] {
+            if let Ok((envelope, _)) = read(operation, &body.to_string()) {
+                prop_assert!(envelope.is_unsized || envelope.input_bound >= text_bytes(&content), "{operation:?} {content}");
+            }
+        }
+    }
+}
