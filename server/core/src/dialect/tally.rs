@@ -225,7 +225,8 @@ impl Tally {
     fn read_glimpse<'de>(&mut self, data: &'de [u8], is_whole: bool) -> Option<Glimpse<'de>> {
         let parts = &mut self.parts;
         let glimpse = match (self.operation.dialect(), is_whole) {
-            (Dialect::Chat, _) => return None,
+            // Nobody asks in the dialect of Bedrock.
+            (Dialect::Chat | Dialect::Converse, _) => return None,
             (Dialect::Responses, false) => responses::frame::read_event(data),
             (Dialect::Responses, true) => responses::frame::read_whole(data),
             (Dialect::Messages, false) => messages::frame::read_event(data, parts),
