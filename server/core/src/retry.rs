@@ -232,7 +232,8 @@ fn verdict(meaning: Meaning, headers: &RetryHints, error: &ErrorText<'_>, billed
         Meaning::Client(fault) => (Action::ReturnToClient, Mark::None, fault),
         Meaning::TooMuchForThisAccount(fault) => (Action::NextAccount, Mark::None, fault),
         Meaning::RateLimited => {
-            let until_ms = stated_ms.or_else(|| headers.exhausted_until_ms());
+            let daily_ms = (error.code == words::DAILY_QUOTA).then(|| hints::pacific_midnight_ms(now_ms));
+            let until_ms = daily_ms.or(stated_ms).or_else(|| headers.exhausted_until_ms());
             (Action::NextAccount, cool_or_guess(until_ms), Fault::RateLimited)
         }
         Meaning::Overloaded => (Action::NextAccount, cool_or_guess(stated_ms), Fault::Overloaded),

@@ -120,3 +120,11 @@ pub(super) fn stated_in(message: &str, now_ms: i64) -> Option<i64> {
         .find_map(|phrase| lower.split_once(phrase))?;
     leading_ms(after).map(|wait_ms| now_ms.saturating_add(wait_ms))
 }
+
+/// When the day of Google's quotas is over: the next midnight of the Pacific coast's winter, an hour after that of its summer.
+pub(super) fn pacific_midnight_ms(now_ms: i64) -> i64 {
+    const DAY_MS: i64 = 86_400_000;
+    const MIDNIGHT_MS: i64 = 8 * 3_600_000;
+    let into_the_day = (now_ms - MIDNIGHT_MS).rem_euclid(DAY_MS);
+    now_ms.saturating_add(DAY_MS - into_the_day)
+}

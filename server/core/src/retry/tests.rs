@@ -118,6 +118,19 @@ const ANSWERS: &[Row<'static>] = &[
     (503, "server_is_overloaded", "server_error", "Overloaded", GUESS, Fault::Overloaded),
     (529, "", "overloaded_error", "Overloaded", GUESS, Fault::Overloaded),
     (503, "", "", "<html>busy</html>", GUESS, Fault::Overloaded),
+    (429, "RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED", "Quota exceeded. Please retry in 38s.", cool(38_000), Fault::RateLimited),
+    (429, "429", "RESOURCE_EXHAUSTED", "Quota exceeded for metric: x, limit: 0, model: y", MISSING, Fault::ModelMissing),
+    (429, "429", "RESOURCE_EXHAUSTED", "Quota exceeded for metric: x, limit: 0.5", GUESS, Fault::RateLimited),
+    (429, "MODEL_CAPACITY_EXHAUSTED", "RESOURCE_EXHAUSTED", "No capacity", GUESS, Fault::Overloaded),
+    (400, "API_KEY_INVALID", "INVALID_ARGUMENT", "API key not valid", BAD_KEY, Fault::BadKey),
+    (402, "402", "RESOURCE_EXHAUSTED", "Prepayment credits are depleted", NO_MONEY, Fault::NoMoney),
+    (403, "SERVICE_DISABLED", "PERMISSION_DENIED", "Not enabled", FORBIDDEN, Fault::Forbidden),
+    (429, "ThrottlingException", "", "Too many tokens", GUESS, Fault::RateLimited),
+    (400, "ServiceQuotaExceededException", "", "Quota", GUESS, Fault::RateLimited),
+    (403, "ExpiredTokenException", "", "Expired", BAD_KEY, Fault::BadKey),
+    (403, "AccessDeniedException", "", "No access to the model", MISSING, Fault::ModelMissing),
+    (400, "ValidationException", "", "Input is too long", CLIENT, Fault::BadRequest),
+    (424, "ModelErrorException", "", "It failed", GUESS, Fault::Upstream),
     // It failed
     (408, "", "", "", GUESS, Fault::Upstream),
     (409, "", "conflict_error", "", GUESS, Fault::Upstream),
@@ -146,6 +159,26 @@ fn every_known_answer_means_what_its_provider_says() {
             fault: *fault,
         };
         assert_eq!(classify(&failure, NOW), expected, "{status} {code} {kind} {message}");
+    }
+}
+
+#[test]
+fn a_daily_quota_of_googles_ends_at_midnight_of_the_pacific() {
+    const DAY_MS: i64 = 86_400_000;
+    let error = ErrorText {
+        code: "daily_quota_exceeded",
+        kind: "RESOURCE_EXHAUSTED",
+        message: "Please retry in 3s.",
+    };
+    let failure = Failure::Status {
+        status: 429,
+        headers: RetryHints::default(),
+        error,
+    };
+    for (hour, hours_left) in [(0, 8), (7, 1), (8, 24), (23, 9)] {
+        let now_ms = 20_000 * DAY_MS + hour * 3_600_000;
+        let until_ms = now_ms + hours_left * 3_600_000;
+        assert_eq!(classify(&failure, now_ms).mark, Mark::Cool { until_ms }, "{hour}");
     }
 }
 

@@ -52,6 +52,9 @@ const BAD_KEY: &[&str] = &[
     "invalid_authentication",
     "unauthenticated",
     "token_expired",
+    "expiredtokenexception",
+    "invalidsignatureexception",
+    "unrecognizedclientexception",
     "mismatched_organization",
     "ip_not_authorized",
 ];
@@ -64,6 +67,7 @@ const FORBIDDEN: &[&str] = &[
     "permission_denied",
     "service_disabled",
     "failed_precondition",
+    "consumer_suspended",
 ];
 const CONTENT_POLICY: &[&str] = &[
     "content_policy_violation",
@@ -83,6 +87,9 @@ const MODEL_MISSING: &[&str] = &[
     "deploymentnotfound",
     "region_unavailable",
     "not_found_error",
+    "not_found",
+    "resourcenotfoundexception",
+    "accessdeniedexception",
 ];
 const RATE_LIMITED: &[&str] = &[
     "rate_limit_exceeded",
@@ -93,8 +100,15 @@ const RATE_LIMITED: &[&str] = &[
     "too_many_requests",
     "resource_exhausted",
     "in_flight_budget_exhausted",
+    "throttlingexception",
+    "modelnotreadyexception",
+    "servicequotaexceededexception",
+    "rate_limit_exceeded_error",
+    DAILY_QUOTA,
 ];
 const OVERLOADED: &[&str] = &[
+    "model_capacity_exhausted",
+    "serviceunavailableexception",
     "server_is_overloaded",
     "overloaded_error",
     "engine_overloaded",
@@ -104,6 +118,9 @@ const OVERLOADED: &[&str] = &[
     "unavailable",
 ];
 const BAD_REQUEST: &[&str] = &["invalid_request_error", "invalid_argument", "bad_request"];
+
+/// How an error of Google's whose quota for the day is used up is read.
+pub(super) const DAILY_QUOTA: &str = "daily_quota_exceeded";
 
 /// Messages that begin so, from providers that have no code for it.
 const NO_MONEY_STARTS: &[&str] = &[
@@ -133,8 +150,12 @@ pub(super) fn meaning(status: u16, error: &ErrorText<'_>) -> Meaning {
         Meaning::Parked(Reason::Forbidden)
     } else if status == 413 && is(RATE_LIMITED) {
         Meaning::TooMuchForThisAccount(Fault::TooLarge)
+    } else if status == 429 && is_zero_quota(error.message) {
+        Meaning::ModelMissing
     } else if status != 402 && one_of(error.code, RATE_LIMITED) {
         Meaning::RateLimited
+    } else if one_of(error.code, OVERLOADED) {
+        Meaning::Overloaded
     } else {
         by_status(status, error)
     }
@@ -180,6 +201,11 @@ fn by_status(status: u16, error: &ErrorText<'_>) -> Meaning {
         400 | 405 | 406 | 411..=422 | 428 | 431 | 451 => Meaning::Client(Fault::BadRequest),
         _ => Meaning::Fails,
     }
+}
+
+/// Whether a quota of Google's that is used up is none at all: the account does not serve the model.
+fn is_zero_quota(message: &str) -> bool {
+    contains(message, "limit: 0,") || message.trim_end().trim_end_matches('.').ends_with("limit: 0")
 }
 
 /// What a 403 without a telling code means: an account that lacks something, seldom a client at fault.
