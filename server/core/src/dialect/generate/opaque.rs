@@ -4,14 +4,23 @@
 //! Wire facts: protobuf's JSON reads and writes bytes in base64, of either alphabet; Google's SDKs refuse anything else there.
 
 use super::super::exchange::unpack;
+use base64::alphabet;
+use base64::engine::general_purpose::STANDARD;
+use base64::engine::{DecodePaddingMode, Engine, GeneralPurpose, GeneralPurposeConfig};
 use std::borrow::Cow;
 
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/// Padded or not, and whatever the bits are that stand for nothing.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// `blob` as a client is to keep it: what we packed is no base64 and becomes some.
 pub(super) fn seal(blob: &str) -> String {
     if unpack(blob).is_some() {
-        encode(blob.as_bytes())
+        STANDARD.encode(blob)
     } else {
         blob.to_owned()
     }
@@ -37,43 +46,9 @@ pub(super) fn usual(base64: String) -> String {
     text
 }
 
-fn encode(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let bits = (0..3).fold(0, |bits, at| bits << 8 | u32::from(chunk.get(at).copied().unwrap_or(0)));
-        for at in 0..4 {
-            let place = (bits >> (18 - 6 * at) & 63) as usize;
-            text.push(if at <= chunk.len() {
-                char::from(ALPHABET[place])
-            } else {
-                '='
-            });
-        }
-    }
-    text
-}
-
 fn decode(text: &str) -> Option<Vec<u8>> {
-    let text = text.trim_end_matches('=');
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
-    let (mut bits, mut held) = (0_u32, 0);
-    for byte in text.bytes() {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6 | u32::from(value)) & 0x3fff;
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push((bits >> held & 0xff) as u8);
-        }
-    }
-    Some(bytes)
+    let text = text.replace('-', "+").replace('_', "/");
+    LENIENT.decode(text).ok()
 }
 
 /// Whether `signature` stands for none, as it is or in base64 once more.
@@ -130,7 +105,7 @@ mod tests {
     #[test]
     fn a_signature_that_stands_for_none() {
         assert!(is_none(super::super::NO_SIGNATURE));
-        assert!(is_none(&encode(super::super::NO_SIGNATURE.as_bytes())));
+        assert!(is_none(&STANDARD.encode(super::super::NO_SIGNATURE)));
         assert!(!is_none("CvYDAY89a1+x"));
     }
 }
