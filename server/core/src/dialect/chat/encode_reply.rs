@@ -24,7 +24,7 @@ pub(crate) fn encode_reply(reply: &Reply, ask: &Ask) -> Vec<u8> {
                 .as_ref()
                 .map(|usage| ("usage".to_owned(), spoken::usage(usage))),
         );
-        let tier = reply.service_tier.as_deref();
+        let tier = reply.service_tier.as_deref().and_then(spoken::tier);
         members.extend(tier.map(|tier| ("service_tier".to_owned(), tier.into())));
     }
     body.to_string().into_bytes()

@@ -19,7 +19,7 @@ pub(crate) struct Encoder {
     ask: Ask,
     id: String,
     model: String,
-    service_tier: Option<String>,
+    service_tier: Option<&'static str>,
     usage: Option<Usage>,
     answers: Vec<Answer>,
 }
@@ -73,7 +73,7 @@ impl Encoder {
             Event::Delta { choice, block, delta } => self.delta(*choice, *block, delta, out),
             Event::Close { choice, block } => self.close(*choice, *block, out),
             Event::Finish { choice, reason } => self.finish(*choice, reason, out),
-            Event::ServiceTier(tier) => self.service_tier = Some(tier.clone()),
+            Event::ServiceTier(tier) => self.service_tier = spoken::tier(tier),
             Event::Usage(usage) => self.usage = Some(*usage),
             Event::Error(error) => out.extend_from_slice(rendered(error).as_bytes()),
             Event::Done => self.done(out),
@@ -263,8 +263,8 @@ impl Encoder {
             "choices": choices,
         });
         if let Some(members) = chunk.as_object_mut() {
-            if let Some(tier) = &self.service_tier {
-                members.insert("service_tier".to_owned(), tier.as_str().into());
+            if let Some(tier) = self.service_tier {
+                members.insert("service_tier".to_owned(), tier.into());
             }
             if self.ask.request.include_usage {
                 members.insert("usage".to_owned(), usage);

@@ -21,6 +21,15 @@ pub(super) fn model<'a>(upstream: &'a str, ask: &'a Ask) -> &'a str {
     }
 }
 
+/// The class of service in OpenAI's words, outside of which its SDK's types know none; `None` where there is no word for it.
+pub(super) fn tier(tier: &str) -> Option<&'static str> {
+    const KNOWN: [&str; 6] = ["auto", "default", "flex", "scale", "priority", "fast"];
+    match tier {
+        "standard" | "on_demand" => Some("default"),
+        _ => KNOWN.into_iter().find(|known| *known == tier),
+    }
+}
+
 /// The word for why an answer ended.
 pub(super) const fn finish_word(finish: &Finish) -> &'static str {
     match finish {

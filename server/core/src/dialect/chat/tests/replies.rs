@@ -246,6 +246,23 @@ fn usage_of_every_kind_comes_back() {
 }
 
 #[test]
+fn a_class_of_service_is_told_in_words_that_sdks_know() {
+    for (tier, expected) in [
+        ("flex", json!("flex")),
+        ("on_demand", json!("default")),
+        ("standard", json!("default")),
+        ("provisioned", Value::Null),
+    ] {
+        let reply = Reply {
+            service_tier: Some(tier.into()),
+            ..Reply::default()
+        };
+        let body: Value = serde_json::from_slice(&encode_reply(&reply, &Ask::default())).unwrap();
+        assert_eq!(body["service_tier"], expected, "{tier}");
+    }
+}
+
+#[test]
 fn a_reply_has_the_official_shape() {
     let reply = Reply {
         choices: vec![Choice {
