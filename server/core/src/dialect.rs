@@ -1,11 +1,12 @@
-//! Dialects: the wire protocols that clients speak to us, read and rewritten without being taken apart.
+//! Dialects: the wire protocols that clients and upstreams speak: read and rewritten without being taken apart where both sides speak the
+//! same, otherwise decoded into the hub and encoded from it.
 //!
 //! Invariant: what is not ours to change passes byte for byte; whatever changes a price is understood or refused by name. Pure.
 //! Wire facts: OpenAI's API reference and SDK types (Chat Completions, Embeddings), the documented deviations of compatible services.
 
 mod bound;
-mod chat;
-mod converse;
+pub(crate) mod chat;
+pub(crate) mod converse;
 mod cost;
 mod counts;
 mod envelope;
@@ -13,22 +14,23 @@ mod error;
 pub mod exchange;
 mod fields;
 pub mod frames;
-mod generate;
+pub(crate) mod generate;
 mod glimpse;
 mod json;
-mod messages;
+pub(crate) mod messages;
 mod operation;
 mod peek;
 mod place;
-mod responses;
+pub(crate) mod responses;
 mod rewrite;
 mod scrub;
-mod sse;
+pub(crate) mod sse;
 mod tally;
 
 pub use bound::{IMAGE_TOKENS_MAX, MESSAGE_TOKENS, TOOL_TOKENS};
 pub use cost::with_cost;
 pub use envelope::{CHOICES_MAX, Envelope, FIELDS_MAX, MAX_OUTPUT_MAX, MODEL_BYTES_MAX, PeekError};
+pub(crate) use error::read_frame as read_error_frame;
 pub use error::{ErrorBody, UpstreamError, read_error, render_error, render_stream_error};
 pub use operation::{Asked, Operation};
 pub use peek::peek;

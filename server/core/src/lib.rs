@@ -14,5 +14,6 @@ pub mod money;
 pub mod pricing;
 pub mod retry;
 pub mod routing;
+pub mod translate;
 pub mod turns;
 pub mod usage;

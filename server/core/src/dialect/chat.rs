@@ -2,7 +2,6 @@
 //!
 //! Invariant: what an upstream adds, leaves out or writes in another type does no harm. Pure.
 //! Wire facts: OpenAI's API reference and SDK types, and the documented deviations of compatible services.
-#![allow(dead_code, unused_imports, reason = "called by translate")]
 
 mod chunk;
 mod decode_message;

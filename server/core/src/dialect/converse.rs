@@ -3,14 +3,10 @@
 //! Invariant: what an upstream adds, leaves out or writes in another type does no harm. Pure.
 //! Wire facts: the AWS SDKs' model of the Bedrock runtime.
 
-#[allow(dead_code, reason = "called by translate")]
 mod decode_reply;
-#[allow(dead_code, reason = "called by translate")]
 mod decode_stream;
-#[allow(dead_code, reason = "called by translate")]
 mod encode_request;
 
-#[allow(unused_imports, reason = "called by translate")]
 pub(crate) use {decode_reply::decode_reply, decode_stream::Decoder, encode_request::encode_request};
 
 use super::exchange::Finish;

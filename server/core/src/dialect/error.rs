@@ -138,7 +138,7 @@ pub fn read_error(status: u16, body: &[u8]) -> UpstreamError {
 }
 
 /// The error in `data`, a frame of a stream or a reply with status 200.
-pub(super) fn read_frame(data: &[u8]) -> UpstreamError {
+pub(crate) fn read_frame(data: &[u8]) -> UpstreamError {
     read_value(&serde_json::from_slice(data).unwrap_or_default())
 }
 

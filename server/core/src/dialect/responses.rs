@@ -2,7 +2,6 @@
 //!
 //! Invariant: what an upstream adds, leaves out or writes in another type does no harm. Pure.
 //! Wire facts: OpenAI's API reference and SDK types.
-#![allow(dead_code, unused_imports, reason = "called by translate")]
 
 mod decode_reply;
 mod decode_request;

@@ -19,7 +19,7 @@ pub struct LineTooLong;
 
 /// The events of a stream that is still arriving.
 #[derive(Debug, Default)]
-pub(super) struct Events {
+pub(crate) struct Events {
     /// What came after the last whole event.
     pending: BytesMut,
     /// How far `pending` was searched.
@@ -33,7 +33,7 @@ impl Events {
     ///
     /// # Errors
     /// [`LineTooLong`] where what is held back exceeds the limits; the stream cannot go on.
-    pub(super) fn push(&mut self, chunk: Bytes) -> Result<Bytes, LineTooLong> {
+    pub(crate) fn push(&mut self, chunk: Bytes) -> Result<Bytes, LineTooLong> {
         if self.pending.is_empty() {
             let whole = self.search(&chunk)?;
             self.pending.extend_from_slice(&chunk[whole..]);
@@ -47,7 +47,7 @@ impl Events {
     }
 
     /// What was held back when the stream ended.
-    pub(super) fn rest(self) -> Bytes {
+    pub(crate) fn rest(self) -> Bytes {
         self.pending.freeze()
     }
 
@@ -79,7 +79,7 @@ fn is_blank(line: &[u8]) -> bool {
 }
 
 /// The events of `block`, each with the blank line that ends it.
-pub(super) fn split(block: &Bytes) -> impl Iterator<Item = Bytes> {
+pub(crate) fn split(block: &Bytes) -> impl Iterator<Item = Bytes> {
     let mut rest = block.clone();
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -97,7 +97,7 @@ pub(super) fn split(block: &Bytes) -> impl Iterator<Item = Bytes> {
 }
 
 /// The data of `event`, its lines joined; `None` where there is none, as in a comment that keeps the connection alive.
-pub(super) fn data(event: &[u8]) -> Option<Cow<'_, [u8]>> {
+pub(crate) fn data(event: &[u8]) -> Option<Cow<'_, [u8]>> {
     let mut found: Option<Cow<'_, [u8]>> = None;
     for place in data_lines(event) {
         let value = &event[place];
@@ -107,6 +107,13 @@ pub(super) fn data(event: &[u8]) -> Option<Cow<'_, [u8]>> {
         });
     }
     found
+}
+
+/// The name of `event`, where it has one.
+pub(crate) fn name(event: &[u8]) -> Option<&str> {
+    let mut lines = event.split(|byte| *byte == b'\n');
+    let value = lines.find_map(|line| line.strip_prefix(b"event:"))?;
+    std::str::from_utf8(value.trim_ascii()).ok()
 }
 
 /// Where in `event` byte `at` of its data stands.

@@ -88,15 +88,15 @@ fn frames_become_events() {
         (event_frame("chunk", b"{}"), "event: chunk\ndata: {}\n\n"),
         (
             framed(exception("throttlingException"), br#"{"message":"slow down"}"#),
-            "event: error\ndata: {\"error\":{\"message\":\"slow down\",\"status_code\":429,\"type\":\"throttlingException\"}}\n\n",
+            "event: error\ndata: {\"error\":{\"type\":\"throttlingException\",\"status_code\":429,\"message\":\"slow down\"}}\n\n",
         ),
         (
             framed(exception("modelStreamErrorException"), br#"{"originalMessage":"o"}"#),
-            "event: error\ndata: {\"error\":{\"message\":\"o\",\"status_code\":424,\"type\":\"modelStreamErrorException\"}}\n\n",
+            "event: error\ndata: {\"error\":{\"type\":\"modelStreamErrorException\",\"status_code\":424,\"message\":\"o\"}}\n\n",
         ),
         (
             frame(&error_headers, b""),
-            "event: error\ndata: {\"error\":{\"message\":\"broke\",\"status_code\":500,\"type\":\"InternalError\"}}\n\n",
+            "event: error\ndata: {\"error\":{\"type\":\"InternalError\",\"status_code\":500,\"message\":\"broke\"}}\n\n",
         ),
     ] {
         assert_eq!(read(&bytes).as_deref(), Ok(expected));

@@ -579,17 +579,6 @@ fn words_of_ends_for_a_client() {
 }
 
 #[test]
-fn paths_name_model_and_manner() {
-    for (model, stream, expected) in [
-        ("gemini-2.5-flash", false, "/models/gemini-2.5-flash:generateContent"),
-        ("models/m", true, "/models/m:streamGenerateContent?alt=sse"),
-        ("a/b c@1", false, "/models/a%2Fb%20c@1:generateContent"),
-    ] {
-        assert_eq!(path(model, stream), expected);
-    }
-}
-
-#[test]
 fn a_reply_need_not_say_why_it_ended() {
     let body = br#"{"candidates":[{"content":{"parts":[{"text":"a"}]}}]}"#;
     let choice = Choice {

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// What was understood of the stream so far.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Decoder {
     counts: Cumulative,
     has_started: bool,
@@ -25,6 +25,7 @@ pub(crate) struct Decoder {
 }
 
 /// A block that was opened and not yet closed.
+#[derive(Debug)]
 struct Open {
     /// Its number at the upstream.
     index: u64,

@@ -19,6 +19,7 @@ use serde_json::json;
 use std::collections::VecDeque;
 
 /// What was sent so far, and what waits.
+#[derive(Debug)]
 pub(crate) struct Encoder {
     ask: Ask,
     has_started: bool,
@@ -34,6 +35,7 @@ pub(crate) struct Encoder {
 }
 
 /// The block that is being sent.
+#[derive(Debug)]
 struct Current {
     block: u32,
     kind: Kind,
@@ -47,6 +49,7 @@ struct Current {
 }
 
 /// A block that was opened while another one was open.
+#[derive(Debug)]
 struct Waiting {
     block: u32,
     kind: Kind,

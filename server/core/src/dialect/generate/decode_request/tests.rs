@@ -115,7 +115,7 @@ fn outcomes_find_their_calls() {
                 brought("b", "f", r#"{"k":1}"#, false),
                 brought("a", "f", "1", false),
                 called("a", "f", "{}"),
-                brought("a", "f", r#"{"more":1,"output":"2"}"#, false),
+                brought("a", "f", r#"{"output":"2","more":1}"#, false),
             ],
         ),
         (
