@@ -47,6 +47,8 @@ pub struct Model {
     pub output: i64,
     /// Tokens, part of output.
     pub reasoning: i64,
+    /// JSON of the tokens of rarer kinds by name, such as `{"audio_input":7}`; none where there are none.
+    pub details: Option<String>,
     /// 0 unknown yet, 1 ok, 2 client error, 3 upstream failed, 4 client hung up, 5 cut after content, 6 refused, 7 recovered after a crash.
     pub outcome: i16,
     /// HTTP status sent to the client; 0 unknown.

@@ -28,13 +28,13 @@ pub struct Model {
     pub failed: i64,
     /// Attempts beyond the first: refusals the client never saw.
     pub failovers: i64,
-    /// Tokens.
+    /// Tokens, sound and images among them.
     pub input: i64,
-    /// Tokens.
+    /// Tokens, sound among them.
     pub cache_read: i64,
-    /// Tokens.
+    /// Tokens, however long they are kept.
     pub cache_write: i64,
-    /// Tokens.
+    /// Tokens, sound and images among them.
     pub output: i64,
     /// Nano-USD charged.
     pub posted: i64,

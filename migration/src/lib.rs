@@ -8,6 +8,7 @@ use sea_orm_migration::{MigrationTrait, async_trait};
 mod m0001_start;
 mod m0002_rate;
 mod m0003_cooldown;
+mod m0004_details;
 
 /// Every schema change, oldest first.
 pub struct Migrator;
@@ -19,6 +20,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_start::Migration),
             Box::new(m0002_rate::Migration),
             Box::new(m0003_cooldown::Migration),
+            Box::new(m0004_details::Migration),
         ]
     }
 }

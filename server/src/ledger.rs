@@ -30,6 +30,7 @@ mod snapshot;
 mod spill;
 mod sqlite;
 mod store;
+mod tokens;
 mod verify;
 mod wallet;
 
@@ -43,6 +44,7 @@ pub use lock::{Guard, LockError, lock};
 pub use node::{DB_NOW_MS, Node};
 pub use peers::Peers;
 pub use retention::prune;
+pub use tokens::usage_of;
 pub use verify::{Report, VerifyError, verify, verify_beside};
 pub use wallet::{Balance, Grant};
 

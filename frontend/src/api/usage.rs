@@ -71,7 +71,7 @@ pub struct AttemptView {
 /// One line of a charge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChargeLine {
-    /// input, cache_read, cache_write or output.
+    /// The name of a kind of token, such as cache_read.
     pub kind: String,
     /// Tokens.
     pub tokens: u64,

@@ -330,7 +330,7 @@ fn request(clock: &Clock, row: RequestRow, path: &'static str) -> AnyView {
                 <Pips attempts=row.attempts answered=row.outcome == "ok" />
             </td>
             <td class="r p2">{count(row.usage.prompt())}</td>
-            <td class="r p2">{count(row.usage.output)}</td>
+            <td class="r p2">{count(row.usage.answer())}</td>
             <td class="r p3">{row.total_ms.map_or_else(|| "running".to_owned(), duration)}</td>
             <td class="r">{estimate} <Amount of=row.charged decimals=6 /></td>
         </tr>

@@ -2,6 +2,8 @@
 //!
 //! Invariant: no token is in two kinds; `reasoning` is no kind of its own but a part of `output`. Pure.
 
+mod details;
+
 use serde::{Deserialize, Serialize};
 
 /// Token counts of one request.

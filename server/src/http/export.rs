@@ -9,12 +9,14 @@ use frontend::api::{
     CURRENT_TEAM, PageQuery,
     usage::{RequestFilter, RequestRow, UsageReads},
 };
+use gateway_core::usage::Kind;
 use std::sync::Arc;
 
 /// The most rows of one file.
 const ROWS_MAX: usize = 50_000;
 /// Rows read at a time.
 const PAGE: u32 = 200;
+/// The first columns; the kinds of tokens that few requests have follow.
 const HEADER: &str = "time,request,key,member,model,operation,outcome,status,attempts,input,cache_read,cache_write,output,\
                       held_usd,charged_usd,is_estimate,ttft_ms,total_ms";
 
@@ -31,7 +33,12 @@ pub async fn requests(
 }
 
 async fn write(principal: &Principal, filter: RequestFilter) -> Result<String, Failure> {
-    let mut file = format!("{HEADER}\r\n");
+    let mut file = HEADER.to_owned();
+    for (kind, _) in Kind::RARE {
+        file.push(',');
+        file.push_str(kind.as_str());
+    }
+    file.push_str("\r\n");
     let (mut rows, mut after) = (0, None);
     loop {
         let page = PageQuery {
@@ -72,7 +79,8 @@ fn push(file: &mut String, row: &RequestRow) {
         number(row.ttft_ms),
         number(row.total_ms),
     ];
-    let cells: Vec<String> = cells.iter().map(|cell| csv::cell(cell)).collect();
+    let rare = Kind::RARE.map(|(kind, _)| row.usage.count(kind).to_string());
+    let cells: Vec<String> = cells.iter().chain(&rare).map(|cell| csv::cell(cell)).collect();
     file.push_str(&cells.join(","));
     file.push_str("\r\n");
 }

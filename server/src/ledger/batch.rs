@@ -6,11 +6,12 @@
 use super::{
     Closing,
     chain::{self, Hash, Link, Print},
+    tokens::{MAX_COUNT, Tokens},
 };
 use gateway_core::{
     ledger::{Bucket, Change, Legs, Posted},
     money::Nano,
-    usage::Usage,
+    usage::{Kind, Usage},
 };
 use std::{
     borrow::Cow,
@@ -21,8 +22,6 @@ use std::{
 
 /// Milliseconds of the period that `usage_hour` sums over.
 pub(super) const HOUR_MS: i64 = 3_600_000;
-/// The most tokens or milliseconds a row tells, so that no sum over rows overflows.
-const MAX_COUNT: i64 = 1_000_000_000_000;
 /// Stands behind a bucket in which a hold is under a lease.
 pub(super) const LEASED: char = '*';
 /// The longest name of a model, bytes: it is part of a key.
@@ -95,6 +94,10 @@ pub(super) struct Closed {
 
 /// One change of the ledger.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "every other one is an end, and a box would cost each an allocation"
+)]
 pub(super) enum Op {
     /// A right in a bucket is given back.
     Back(Arc<Bucket>, Nano),
@@ -125,29 +128,6 @@ pub(super) struct HoldRow {
     pub ttft_ms: Option<i64>,
     pub total_ms: Option<i64>,
     pub finished_at: Option<i64>,
-}
-
-/// Token counts as stored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tokens {
-    pub input: i64,
-    pub cache_read: i64,
-    pub cache_write: i64,
-    pub output: i64,
-    pub reasoning: i64,
-}
-
-impl From<Usage> for Tokens {
-    fn from(usage: Usage) -> Self {
-        let count = |tokens| i64::try_from(tokens).unwrap_or(MAX_COUNT).min(MAX_COUNT);
-        Self {
-            input: count(usage.input),
-            cache_read: count(usage.cache_read),
-            cache_write: count(usage.cache_write),
-            output: count(usage.output),
-            reasoning: count(usage.reasoning),
-        }
-    }
 }
 
 /// A bucket, and what to add to its row.
@@ -313,17 +293,18 @@ impl HoldRow {
             opened.amount.0,
             self.posted,
             self.overrun,
-            tokens.input,
-            tokens.cache_read,
-            tokens.cache_write,
-            tokens.output,
-            tokens.reasoning,
+            tokens.count(Kind::Input),
+            tokens.count(Kind::CacheRead),
+            tokens.count(Kind::CacheWrite),
+            tokens.count(Kind::Output),
+            tokens.reasoning(),
             i64::from(self.outcome),
             i64::from(self.status),
             opened.started_at_ms,
             self.finished_at.unwrap_or_default(),
         ];
-        chain::print(&numbers, &[&self.model, &opened.operation, &self.buckets])
+        let texts = [&*self.model, &opened.operation, &self.buckets];
+        chain::print_hold(&numbers, texts, tokens.details.as_deref())
     }
 
     /// The group that ends it, if that is the one numbered `number`; 0 if it stays open.
@@ -352,13 +333,19 @@ impl HourSums {
         self.requests += i64::from(row.opened.request_id == row.opened.id);
         self.failed += i64::from(outcome.is_failure(status));
         self.failovers += row.failovers;
-        self.input += row.tokens.input;
-        self.cache_read += row.tokens.cache_read;
-        self.cache_write += row.tokens.cache_write;
-        self.output += row.tokens.output;
+        self.count(row.tokens.usage);
         self.posted += row.posted;
         self.ttft_ms_sum += row.ttft_ms.unwrap_or_default();
         self.ttft_count += i64::from(row.ttft_ms.is_some());
+    }
+
+    /// Adds the tokens of `usage`, each rarer kind to the one it is closest to.
+    pub fn count(&mut self, usage: Usage) {
+        let usage = usage.without_rare();
+        self.input += usage.input.cast_signed();
+        self.cache_read += usage.cache_read.cast_signed();
+        self.cache_write += usage.cache_write.cast_signed();
+        self.output += usage.output.cast_signed();
     }
 }
 
@@ -514,6 +501,6 @@ mod tests {
             input: u64::MAX,
             ..Usage::default()
         };
-        assert_eq!(Tokens::from(usage).input, MAX_COUNT);
+        assert_eq!(Tokens::from(usage).count(gateway_core::usage::Kind::Input), MAX_COUNT);
     }
 }

@@ -152,7 +152,16 @@ pub(super) fn of_hold(hold: &hold::Model) -> Print {
         hold.started_at,
         hold.finished_at.unwrap_or_default(),
     ];
-    print(&numbers, &[&hold.model, &hold.operation, &hold.buckets])
+    let texts = [hold.model.as_str(), &hold.operation, &hold.buckets];
+    print_hold(&numbers, texts, hold.details.as_deref())
+}
+
+/// The print of a hold that tells `details` of its tokens; one without any has the print of the time before there were some.
+pub(super) fn print_hold(numbers: &[i64], [model, operation, buckets]: [&str; 3], details: Option<&str>) -> Print {
+    match details {
+        Some(details) => print(numbers, &[model, operation, buckets, details]),
+        None => print(numbers, &[model, operation, buckets]),
+    }
 }
 
 /// The print of an entry: the whole row.

@@ -3,12 +3,13 @@
 //! Invariant: one snapshot; the amounts of a team's lines add up to its balance, to the nano-dollar; memory does not grow
 //! with the number of lines. Columns keep their order; new ones come last. Reads `hold` and `entry`.
 
-use super::{batch::State, snapshot::snapshot};
+use super::{batch::State, snapshot::snapshot, tokens::usage_of};
 use crate::csv;
 use entity::{entry, hold};
 use gateway_core::{
     id::{self, Kind},
     money::Nano,
+    usage,
 };
 use sea_orm::{
     ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -103,8 +104,13 @@ struct Line {
 
 impl Line {
     /// Every column's name and value.
-    fn cells(&self) -> [(&'static str, Cell); 23] {
+    fn cells(&self) -> [(&'static str, Cell); 29] {
         let of = |pick: fn(&hold::Model) -> Cell| self.charge.as_ref().map_or(Cell::None, pick);
+        let usage = self.charge.as_ref().and_then(usage_of);
+        let rare = |kind: usage::Kind| {
+            let tokens = usage.map(|usage| Cell::Count(usage.count(kind).cast_signed()));
+            (kind.as_str(), tokens.unwrap_or(Cell::None))
+        };
         [
             ("at", time(self.at_ms)),
             ("id", Cell::Text(self.id.clone())),
@@ -129,6 +135,12 @@ impl Line {
             ("cache_write", of(|hold| Cell::Count(hold.cache_write))),
             ("output", of(|hold| Cell::Count(hold.output))),
             ("reasoning", of(|hold| Cell::Count(hold.reasoning))),
+            rare(usage::Kind::CacheReadAudio),
+            rare(usage::Kind::CacheWriteLong),
+            rare(usage::Kind::AudioInput),
+            rare(usage::Kind::ImageInput),
+            rare(usage::Kind::AudioOutput),
+            rare(usage::Kind::ImageOutput),
             ("ended_at", of(|hold| hold.finished_at.map_or(Cell::None, time))),
             ("actor", maybe(Kind::User, self.actor_id)),
             ("reason", self.reason.clone().map_or(Cell::None, Cell::Text)),

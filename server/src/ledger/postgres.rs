@@ -9,6 +9,7 @@ use super::{
     chain::Link,
     store::Marker,
 };
+use gateway_core::usage::Kind;
 use sea_orm::sqlx::{self, PgConnection, Postgres, postgres::PgArguments, query::Query};
 
 /// The marker fits only on its predecessor: the column takes no NULL, and the statement fails. It is moved before all else,
@@ -20,17 +21,18 @@ WITH marker AS (
 ), holds AS (
   INSERT INTO hold (id, request_id, team_id, key_id, member_id, model, operation, is_stream, price_id, buckets, state,
     held, posted, overrun, input, cache_read, cache_write, output, reasoning, outcome, status, attempts, notes,
-    failovers, ttft_ms, total_ms, started_at, finished_at, batch, node_id)
+    failovers, ttft_ms, total_ms, started_at, finished_at, batch, details, node_id)
   SELECT new.*, $1::int8 FROM unnest($5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::int8[], $10::text[], $11::text[],
     $12::bool[], $13::int8[], $14::text[], $15::int2[], $16::int8[], $17::int8[], $18::int8[], $19::int8[], $20::int8[],
     $21::int8[], $22::int8[], $23::int8[], $24::int2[], $25::int2[], $26::text[], $27::text[], $28::int8[], $29::int8[],
-    $30::int8[], $31::int8[], $32::int8[], $62::int8[]) AS new
+    $30::int8[], $31::int8[], $32::int8[], $62::int8[], $68::text[]) AS new
   WHERE (SELECT 1 / count(*) FROM marker) = 1
   ON CONFLICT (id) DO UPDATE SET state = excluded.state, posted = excluded.posted, overrun = excluded.overrun,
     input = excluded.input, cache_read = excluded.cache_read, cache_write = excluded.cache_write,
     output = excluded.output, reasoning = excluded.reasoning, outcome = excluded.outcome, status = excluded.status,
     attempts = excluded.attempts, notes = excluded.notes, failovers = excluded.failovers, ttft_ms = excluded.ttft_ms,
-    total_ms = excluded.total_ms, finished_at = excluded.finished_at, batch = excluded.batch
+    total_ms = excluded.total_ms, finished_at = excluded.finished_at, batch = excluded.batch,
+    details = excluded.details
   WHERE hold.state = 0
 ), link AS (
   INSERT INTO journal (node_id, batch, rows, last, digest, hash, content)
@@ -79,6 +81,7 @@ pub(super) async fn write(connection: &mut PgConnection, batch: &Batch, marker: 
     let number = marker.next().batch;
     let query = query.bind(column(&batch.holds, |row| row.batch(number)));
     let query = bind_link(query, batch.link.as_ref());
+    let query = query.bind(column(&batch.holds, |row| row.tokens.details.as_deref()));
     query.execute(connection).await?;
     Ok(())
 }
@@ -104,11 +107,11 @@ fn bind_holds<'a>(query: Write<'a>, rows: &'a [HoldRow]) -> Write<'a> {
         .bind(column(rows, |row| row.opened.amount.0))
         .bind(column(rows, |row| row.posted))
         .bind(column(rows, |row| row.overrun))
-        .bind(column(rows, |row| row.tokens.input))
-        .bind(column(rows, |row| row.tokens.cache_read))
-        .bind(column(rows, |row| row.tokens.cache_write))
-        .bind(column(rows, |row| row.tokens.output))
-        .bind(column(rows, |row| row.tokens.reasoning))
+        .bind(column(rows, |row| row.tokens.count(Kind::Input)))
+        .bind(column(rows, |row| row.tokens.count(Kind::CacheRead)))
+        .bind(column(rows, |row| row.tokens.count(Kind::CacheWrite)))
+        .bind(column(rows, |row| row.tokens.count(Kind::Output)))
+        .bind(column(rows, |row| row.tokens.reasoning()))
         .bind(column(rows, |row| row.outcome))
         .bind(column(rows, |row| row.status))
         .bind(column(rows, |row| row.attempts.as_str()))

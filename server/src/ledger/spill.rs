@@ -30,11 +30,8 @@ struct Line {
     state: i16,
     posted: i64,
     overrun: i64,
-    input: u64,
-    cache_read: u64,
-    cache_write: u64,
-    output: u64,
-    reasoning: u64,
+    #[serde(flatten)]
+    usage: Usage,
     outcome: i16,
     status: u16,
     attempts: String,
@@ -47,17 +44,12 @@ struct Line {
 
 impl Line {
     fn of(row: &HoldRow) -> Self {
-        let count = |tokens: i64| u64::try_from(tokens).unwrap_or_default();
         Self {
             hold: row.opened.id,
             state: row.state.code(),
             posted: row.posted,
             overrun: row.overrun,
-            input: count(row.tokens.input),
-            cache_read: count(row.tokens.cache_read),
-            cache_write: count(row.tokens.cache_write),
-            output: count(row.tokens.output),
-            reasoning: count(row.tokens.reasoning),
+            usage: row.tokens.usage,
             outcome: row.outcome,
             status: u16::try_from(row.status).unwrap_or_default(),
             attempts: row.attempts.clone(),
@@ -84,14 +76,7 @@ impl Line {
                 overrun: Nano(self.overrun),
             },
             closing: Closing {
-                usage: Usage {
-                    input: self.input,
-                    cache_read: self.cache_read,
-                    cache_write: self.cache_write,
-                    output: self.output,
-                    reasoning: self.reasoning,
-                    ..Usage::default()
-                },
+                usage: self.usage,
                 charge: Nano(self.posted),
                 estimated: state == State::Estimated,
                 outcome: Outcome::from_code(self.outcome),

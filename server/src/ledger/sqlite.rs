@@ -9,6 +9,7 @@ use super::{
     chain::Link,
     store::{FIND, HASH, Marker},
 };
+use gateway_core::usage::Kind;
 use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::{path::Path, time::Duration};
 
@@ -26,19 +27,19 @@ const MARK: &str = "UPDATE node SET batch = CASE WHEN batch = ?2 AND (fenced_at 
 const END: &str =
     "UPDATE hold SET state = ?2, posted = ?3, overrun = ?4, input = ?5, cache_read = ?6, cache_write = ?7,
   output = ?8, reasoning = ?9, outcome = ?10, status = ?11, attempts = ?12, notes = ?13, failovers = ?14, ttft_ms = ?15,
-  total_ms = ?16, finished_at = ?17, batch = ?18
+  total_ms = ?16, finished_at = ?17, batch = ?18, details = ?19
 WHERE id = ?1 AND state = 0";
 
 const INSERT: &str = "INSERT INTO hold (id, state, posted, overrun, input, cache_read, cache_write, output, reasoning, outcome,
   status, attempts, notes, failovers, ttft_ms, total_ms, finished_at, batch, request_id, team_id, key_id, member_id, model,
-  operation, is_stream, price_id, buckets, held, started_at, node_id)
+  operation, is_stream, price_id, buckets, held, started_at, node_id, details)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,
-  ?26, ?27, ?28, ?29, ?30)
+  ?26, ?27, ?28, ?29, ?30, ?31)
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, posted = excluded.posted, overrun = excluded.overrun,
   input = excluded.input, cache_read = excluded.cache_read, cache_write = excluded.cache_write, output = excluded.output,
   reasoning = excluded.reasoning, outcome = excluded.outcome, status = excluded.status, attempts = excluded.attempts,
   notes = excluded.notes, failovers = excluded.failovers, ttft_ms = excluded.ttft_ms, total_ms = excluded.total_ms,
-  finished_at = excluded.finished_at, batch = excluded.batch
+  finished_at = excluded.finished_at, batch = excluded.batch, details = excluded.details
 WHERE hold.state = 0";
 
 const BUCKET: &str =
@@ -132,11 +133,11 @@ fn end_hold(end: &mut CachedStatement<'_>, row: &HoldRow, marker: Marker) -> rus
         row.state.code(),
         row.posted,
         row.overrun,
-        tokens.input,
-        tokens.cache_read,
-        tokens.cache_write,
-        tokens.output,
-        tokens.reasoning,
+        tokens.count(Kind::Input),
+        tokens.count(Kind::CacheRead),
+        tokens.count(Kind::CacheWrite),
+        tokens.count(Kind::Output),
+        tokens.reasoning(),
         row.outcome,
         row.status,
         row.attempts,
@@ -146,6 +147,7 @@ fn end_hold(end: &mut CachedStatement<'_>, row: &HoldRow, marker: Marker) -> rus
         row.total_ms,
         row.finished_at,
         row.batch(marker.next().batch),
+        tokens.details,
     ])?;
     Ok(ended > 0)
 }
@@ -157,11 +159,11 @@ fn insert_hold(insert: &mut CachedStatement<'_>, row: &HoldRow, marker: Marker) 
         row.state.code(),
         row.posted,
         row.overrun,
-        tokens.input,
-        tokens.cache_read,
-        tokens.cache_write,
-        tokens.output,
-        tokens.reasoning,
+        tokens.count(Kind::Input),
+        tokens.count(Kind::CacheRead),
+        tokens.count(Kind::CacheWrite),
+        tokens.count(Kind::Output),
+        tokens.reasoning(),
         row.outcome,
         row.status,
         row.attempts,
@@ -183,6 +185,7 @@ fn insert_hold(insert: &mut CachedStatement<'_>, row: &HoldRow, marker: Marker) 
         opened.amount.0,
         opened.started_at_ms,
         marker.node,
+        tokens.details,
     ])?;
     Ok(())
 }

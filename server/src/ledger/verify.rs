@@ -16,13 +16,13 @@ use super::{
     recover::path,
     retention::Mark,
     snapshot::snapshot,
+    tokens::usage_of,
 };
 use chains::Chains;
 use entity::{bucket, carried, entry, hold, lease, node, price, usage_hour};
 use gateway_core::{
     ledger::{Kind, Series},
     pricing::{PriceSheet, charge},
-    usage::Usage,
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait,
@@ -351,10 +351,12 @@ impl Books {
         sums.requests += i64::from(hold.request_id == hold.id);
         sums.failed += i64::from(is_failure);
         sums.failovers += hold.failovers;
-        sums.input += hold.input;
-        sums.cache_read += hold.cache_read;
-        sums.cache_write += hold.cache_write;
-        sums.output += hold.output;
+        match usage_of(hold) {
+            Some(usage) => sums.count(usage),
+            None => self
+                .report
+                .differ(format!("hold {}: its tokens cannot be read", hold.id)),
+        }
         sums.posted += hold.posted;
         sums.ttft_ms_sum += hold.ttft_ms.unwrap_or_default();
         sums.ttft_count += i64::from(hold.ttft_ms.is_some());
@@ -525,15 +527,4 @@ impl Books {
             ));
         }
     }
-}
-
-fn usage_of(hold: &hold::Model) -> Option<Usage> {
-    Some(Usage {
-        input: u64::try_from(hold.input).ok()?,
-        cache_read: u64::try_from(hold.cache_read).ok()?,
-        cache_write: u64::try_from(hold.cache_write).ok()?,
-        output: u64::try_from(hold.output).ok()?,
-        reasoning: u64::try_from(hold.reasoning).ok()?,
-        ..Usage::default()
-    })
 }

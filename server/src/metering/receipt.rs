@@ -3,11 +3,12 @@
 //! Invariant: lines are shown only where they add up to the charge; an estimate has none. Reads `price` and `bucket`.
 
 use super::Request;
+use crate::ledger::usage_of;
 use entity::{bucket, hold, price};
 use gateway_core::{
     money::Nano,
     pricing::{PriceSheet, charge},
-    usage::{Kind, Usage},
+    usage::Kind,
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use std::collections::HashMap;
@@ -15,7 +16,7 @@ use std::collections::HashMap;
 /// One line of a charge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChargeLine {
-    /// `input`, `cache_read`, `cache_write` or `output`.
+    /// The name of a [`Kind`], such as `cache_read`.
     pub kind: &'static str,
     /// Tokens.
     pub tokens: u64,
@@ -92,35 +93,19 @@ fn lines(hold: &hold::Model, sheet: &str) -> Vec<ChargeLine> {
     let Ok(sheet) = serde_json::from_str::<PriceSheet>(sheet) else {
         return Vec::new();
     };
-    let count = |tokens: i64| u64::try_from(tokens).unwrap_or(0);
-    let usage = Usage {
-        input: count(hold.input),
-        cache_read: count(hold.cache_read),
-        cache_write: count(hold.cache_write),
-        output: count(hold.output),
-        reasoning: count(hold.reasoning),
-        ..Usage::default()
+    let Some(usage) = usage_of(hold) else {
+        return Vec::new();
     };
     if hold.posted == 0 || charge(&sheet, &usage) != Some(Nano(hold.posted)) {
         return Vec::new();
     }
     let rates = sheet.rates_for(usage.prompt());
-    let lines = [
-        ("input", usage.input, rates.input),
-        ("cache_read", usage.cache_read, rates.of(Kind::CacheRead)),
-        ("cache_write", usage.cache_write, rates.of(Kind::CacheWrite)),
-        ("output", usage.output, rates.output),
-    ];
-    let line = |(kind, tokens, pusd_per_token)| ChargeLine {
-        kind,
-        tokens,
-        pusd_per_token,
+    let line = |kind: Kind| ChargeLine {
+        kind: kind.as_str(),
+        tokens: usage.count(kind),
+        pusd_per_token: rates.of(kind),
     };
-    lines
-        .into_iter()
-        .filter(|(_, tokens, _)| *tokens > 0)
-        .map(line)
-        .collect()
+    Kind::all().map(line).filter(|line| line.tokens > 0).collect()
 }
 
 impl ChargeLine {

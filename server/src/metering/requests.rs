@@ -3,6 +3,7 @@
 //! Invariant: a request is the holds that carry its id; its first hold is the row whose id it is. Reads `hold`.
 
 use super::{Attempt, HOUR_MS, Whose, hours};
+use crate::ledger::usage_of;
 use entity::hold::{Column, Entity, Model};
 use gateway_core::{id, ledger::Outcome, money::Nano, usage::Usage};
 use sea_orm::sea_query::{self, Expr};
@@ -85,18 +86,8 @@ impl Request {
     /// Tokens of all holds.
     #[must_use]
     pub fn usage(&self) -> Usage {
-        let sum = |pick: fn(&Model) -> i64| {
-            let counts = self.holds().map(|hold| u64::try_from(pick(hold)).unwrap_or(0));
-            counts.fold(0_u64, u64::saturating_add)
-        };
-        Usage {
-            input: sum(|hold| hold.input),
-            cache_read: sum(|hold| hold.cache_read),
-            cache_write: sum(|hold| hold.cache_write),
-            output: sum(|hold| hold.output),
-            reasoning: sum(|hold| hold.reasoning),
-            ..Usage::default()
-        }
+        let counts = self.holds().filter_map(usage_of);
+        counts.fold(Usage::default(), |sum, usage| sum.plus(&usage))
     }
 
     /// Set aside, of all holds.

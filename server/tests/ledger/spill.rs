@@ -375,8 +375,8 @@ async fn a_full_disk_is_told_and_what_it_took_is_an_estimate() {
 /// A line of a spill file: `hold` came to 70.
 fn line(hold: i64) -> String {
     format!(
-        "{{\"hold\":{hold},\"state\":1,\"posted\":70,\"overrun\":0,\"input\":70,\"cache_read\":0,\"cache_write\":0,\
-         \"output\":0,\"reasoning\":0,\"outcome\":1,\"status\":200,\"attempts\":\"\",\"notes\":\"\",\"failovers\":0,\
+        "{{\"hold\":{hold},\"state\":1,\"posted\":70,\"overrun\":0,\"input\":30,\"cache_read\":0,\"cache_write\":0,\
+         \"audio_input\":40,\"output\":0,\"reasoning\":0,\"outcome\":1,\"status\":200,\"attempts\":\"\",\"notes\":\"\",\"failovers\":0,\
          \"ttft_ms\":null,\"total_ms\":7,\"finished_at\":7}}\n"
     )
 }

@@ -1,8 +1,9 @@
 //! A verification finds what was tampered with.
 
 use crate::harness::{ask, assert_books_balance, charged, open, payer, places};
-use sea_orm::{ConnectionTrait, DatabaseConnection};
-use server::ledger::verify;
+use gateway_core::usage::Usage;
+use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait};
+use server::ledger::{Closing, verify};
 
 async fn books(db: &DatabaseConnection) {
     let ledger = open(db).await;
@@ -77,6 +78,64 @@ async fn every_kind_of_tampering_shows() {
                     .await
                     .unwrap();
             }
+            assert_books_balance(&db).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn rarer_kinds_of_tokens_stand_in_the_row_are_summed_by_the_hour_and_proved_by_the_chain() {
+    for place in places().await {
+        let db = place.connect().await;
+        let ledger = open(&db).await;
+        // One that is inserted as it ends, and one whose row is there already.
+        for is_written in [false, true] {
+            let hold = ledger.admit(ask(&payer(1, 2), 50)).await.unwrap();
+            if is_written {
+                hold.durable().await.unwrap();
+            }
+            let usage = Usage {
+                input: 4,
+                cache_write_long: 2,
+                audio_input: 3,
+                output: 1,
+                ..Usage::default()
+            };
+            hold.post(Closing { usage, ..charged(11) });
+        }
+        ledger.admit(ask(&payer(1, 2), 50)).await.unwrap().post(charged(20));
+        ledger.close().await;
+        assert_books_balance(&db).await;
+        let rows = entity::hold::Entity::find().all(&db).await.unwrap();
+        let told = |posted| rows.iter().filter(move |row| row.posted == posted);
+        let details = r#"{"cache_write_long":2,"audio_input":3}"#;
+        assert!(told(11).all(|row| (row.input, row.details.as_deref()) == (4, Some(details))));
+        assert_eq!((told(11).count(), told(20).count()), (2, 1));
+        assert!(told(20).all(|row| row.details.is_none()));
+        let hours = entity::usage_hour::Entity::find().all(&db).await.unwrap();
+        let sums: Vec<_> = hours
+            .iter()
+            .map(|row| (row.input, row.cache_write, row.output))
+            .collect();
+        assert_eq!(sums, [(34, 4, 2)]);
+
+        let id = told(11).map(|row| row.id).max().unwrap();
+        for (tamper, sign) in [
+            // Costs as much, by whatever tokens.
+            (
+                r#"'{"cache_write_long":3,"audio_input":2}'"#,
+                "is not as it was written",
+            ),
+            (r#"'{"audio_input":4}'"#, "charge"),
+            ("NULL", "charge"),
+            ("'nothing'", "cannot be read"),
+        ] {
+            let set = |value: &str| format!("UPDATE hold SET details = {value} WHERE id = {id}");
+            db.execute_unprepared(&set(tamper)).await.unwrap();
+            let report = verify(&db).await.unwrap();
+            let is_named = report.differences.iter().any(|line| line.contains(sign));
+            assert!(is_named, "{tamper}: {:?}", report.differences);
+            db.execute_unprepared(&set(&format!("'{}'", details))).await.unwrap();
             assert_books_balance(&db).await;
         }
     }

@@ -122,8 +122,8 @@ fn stats(row: &RequestRow, holds: &[HoldLine]) -> AnyView {
     let (charged, tokens) = (Nano(sum), count(row.usage.total()));
     let took = row.total_ms.map_or_else(|| "running".to_owned(), duration);
     let first = row.ttft_ms.map(|ms| format!("first token after {}", duration(ms)));
-    let cached = (row.usage.cache_read > 0).then(|| {
-        let share = u128::from(row.usage.cache_read) * 100 / u128::from(row.usage.prompt().max(1));
+    let cached = (row.usage.without_rare().cache_read > 0).then(|| {
+        let share = u128::from(row.usage.without_rare().cache_read) * 100 / u128::from(row.usage.prompt().max(1));
         format!("{share}% of the input came from cache")
     });
     let streaming = row
@@ -133,7 +133,7 @@ fn stats(row: &RequestRow, holds: &[HoldLine]) -> AnyView {
         .filter(|ms| *ms > 0);
     let speed = streaming
         .and_then(|ms| u128::try_from(ms).ok())
-        .map(|ms| u128::from(row.usage.output) * 1000 / ms);
+        .map(|ms| u128::from(row.usage.answer()) * 1000 / ms);
     let speed = speed.map_or_else(|| "not known".to_owned(), |speed| speed.to_string());
     let note = if charged != row.charged {
         format!("corrected, {} before", usd(row.charged))
@@ -299,8 +299,14 @@ fn kind(of: &str) -> String {
     let words = match of {
         "input" => "Input",
         "cache_read" => "Cache read",
+        "cache_read_audio" => "Cache read, sound",
         "cache_write" => "Cache write",
+        "cache_write_long" => "Cache write, kept for hours",
+        "audio_input" => "Input, sound",
+        "image_input" => "Input, images",
         "output" => "Output",
+        "audio_output" => "Output, sound",
+        "image_output" => "Output, images",
         other => other,
     };
     words.to_owned()

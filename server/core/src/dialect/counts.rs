@@ -153,4 +153,6 @@ impl<'de> Counts<'de> {
 }
 
 #[cfg(test)]
+mod bills;
+#[cfg(test)]
 mod tests;

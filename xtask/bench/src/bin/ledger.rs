@@ -354,6 +354,7 @@ fn record(id: i64, bucket_id: i64, price_id: i64) -> entity::hold::ActiveModel {
         cache_write: Set(0),
         output: Set(12),
         reasoning: Set(0),
+        details: Set(None),
         outcome: Set(1),
         status: Set(200),
         attempts: Set("[]".to_owned()),
