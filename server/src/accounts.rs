@@ -1,20 +1,25 @@
 //! Upstream accounts: our credentials at providers, their rows, and the fleet of those that take traffic.
 //!
-//! Invariant: a secret goes in and comes out only as a header to the origin it was given for; another origin or proxy demands it
-//! anew. Reads and writes `account`, `deployment`, `cooldown`, the stamp `accounts` and alerts; calls providers.
+//! Invariant: a secret goes in and comes out only as a header to the origin it was given for, or as what it signed; another origin or
+//! proxy demands it anew. Reads and writes `account`, `deployment`, `cooldown`, the stamp `accounts` and alerts; calls providers.
 
 mod check;
 mod client;
 mod cooldowns;
+mod endpoint;
 mod fleet;
+mod google;
 mod guard;
 mod rows;
+mod sign;
 mod state;
 mod trial;
 mod upstream;
 
 pub use client::Client;
+pub use endpoint::Framing;
 pub use fleet::{Config, Fleet, Routes};
+pub use google::Unsendable;
 pub use guard::UrlRefusal;
 pub use state::Permit;
 pub use trial::TestOutcome;
@@ -107,7 +112,7 @@ pub struct NewAccount {
     pub base_url: Option<String>,
     /// The key at the provider; empty where it needs none.
     pub secret: Secret,
-    /// How the key is sent: `bearer`, which it is where absent, or the header that carries it alone.
+    /// How the key is sent: `bearer`, the header that carries it alone, or a word of [`gateway_core::catalog::auth`]; the preset's where absent.
     pub auth_scheme: Option<String>,
     /// http, https, socks5 or socks5h, with its user name and password if it needs them.
     pub proxy_url: Option<Secret>,

@@ -5,7 +5,7 @@
 
 mod preset;
 
-pub use preset::{Preset, preset, presets};
+pub use preset::{Preset, auth, preset, presets};
 
 use crate::pricing::PriceSheet;
 use serde::{Deserialize, Serialize};

@@ -31,7 +31,7 @@ pub enum UrlRefusal {
     #[error("The URL begins with “{0}”, which cannot be used here.")]
     Scheme(String),
     /// User name, password, query or fragment in a base URL.
-    #[error("A base URL has no user name, password, query or fragment.")]
+    #[error("A base URL has no user name, password, fragment, and no query but Azure's api-version.")]
     Extra,
     /// An address that is neither public nor allowed by the operator.
     #[error("The address {0} is not public, and the operator's allow list does not name it.")]
@@ -67,7 +67,7 @@ impl Guard {
             return Err(UrlRefusal::Scheme(url.scheme().to_owned()));
         }
         let extra = !url.username().is_empty() || url.password().is_some();
-        if extra || url.query().is_some() || url.fragment().is_some() {
+        if extra || !is_version(url.query()) || url.fragment().is_some() {
             return Err(UrlRefusal::Extra);
         }
         self.check_host(&url)?;
@@ -122,6 +122,12 @@ impl Resolve for Guard {
             Ok(Box::new(permitted.into_iter()) as Addrs)
         })
     }
+}
+
+/// Whether `query` says nothing but which version of Azure's API is meant.
+fn is_version(query: Option<&str>) -> bool {
+    let is_word = |version: &str| version.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    query.is_none_or(|query| query.strip_prefix("api-version=").is_some_and(is_word))
 }
 
 fn is_public(address: IpAddr) -> bool {
@@ -262,6 +268,7 @@ mod tests {
             "https://user@api.example.com",
             "https://:pw@api.example.com",
             "https://api.example.com/v1?key=x",
+            "https://api.example.com/v1?api-version=1&key=x",
             "https://api.example.com/v1#x",
         ] {
             assert!(guard.base_url(text).is_err(), "{text}");

@@ -73,7 +73,7 @@ impl Fleet {
     pub async fn create(&self, new: &NewAccount) -> Result<Account, AccountsError> {
         let mut errors = FieldErrors::default();
         check::check_label(&new.label, &mut errors);
-        check::check_models(&new.models, &mut errors);
+        check::check_models(&new.models, preset(&new.provider), &mut errors);
         check::check_numbers(&new.standing, &new.grants, &mut errors);
         let reach = check::reach(new, self.inner.clients.guard(), &mut errors);
         errors.finish().map_err(AccountsError::Invalid)?;
@@ -105,7 +105,7 @@ impl Fleet {
             Patch::Set(models) => Some(models),
         };
         if let Some(models) = &models {
-            check::check_models(models, &mut errors);
+            check::check_models(models, preset(&old.provider), &mut errors);
             row.every_model = *models == Models::All;
         }
         apply_plain(&mut row, &change, &mut errors);
@@ -224,8 +224,9 @@ impl Fleet {
             _ => None,
         };
         check::check_proxy(new_proxy.as_ref(), guard, errors);
-        if let Some(secret) = &change.secret {
-            check::check_secret(secret, preset(&old.provider), errors);
+        let mut typed = change.secret.clone();
+        if let Some(secret) = &mut typed {
+            *secret = check::secret(secret, preset(&old.provider), &row.auth_scheme, guard, errors);
         }
         let old_url = Url::parse(&old.base_url).ok();
         let base_url = match typed_url {
@@ -233,12 +234,13 @@ impl Fleet {
             None => old_url.clone(),
         };
         let Some(base_url) = base_url else { return Ok(()) };
+        check::check_place(&base_url, preset(&old.provider), errors);
         let is_elsewhere = old_url.as_ref().map(check::origin) != Some(check::origin(&base_url)) || !keeps_proxy;
         if is_elsewhere && !old.secret.is_empty() && change.secret.is_none() {
             errors.refuse("secret", NEEDS_SECRET);
             return Ok(());
         }
-        let (secret, proxy) = self.reached_before(old, old_url.as_ref(), change, keeps_proxy)?;
+        let (secret, proxy) = self.reached_before(old, old_url.as_ref(), typed, keeps_proxy)?;
         let proxy = if keeps_proxy { proxy } else { new_proxy };
         row.base_url = check::stored(&base_url);
         let sealed = self.seal(row.id, &base_url, &secret, proxy.as_ref())?;
@@ -252,11 +254,11 @@ impl Fleet {
         &self,
         old: &account::Model,
         old_url: Option<&Url>,
-        change: &Change,
+        typed: Option<Secret>,
         keeps_proxy: bool,
     ) -> Result<(Secret, Option<Secret>), SecretsError> {
         let mut needed = old.clone();
-        if change.secret.is_some() {
+        if typed.is_some() {
             needed.secret = Vec::new();
         }
         if !keeps_proxy {
@@ -264,7 +266,7 @@ impl Fleet {
         }
         let old_url = old_url.ok_or(SecretsError::DoesNotOpen)?;
         let (secret, proxy) = open_secrets(&needed, old_url, &self.inner.master)?;
-        Ok((change.secret.clone().unwrap_or(secret), proxy))
+        Ok((typed.unwrap_or(secret), proxy))
     }
 
     fn seal(&self, id: i64, base_url: &Url, secret: &Secret, proxy: Option<&Secret>) -> Result<Sealed, SecretsError> {
@@ -341,8 +343,8 @@ fn apply_plain(row: &mut account::Model, change: &Change, errors: &mut FieldErro
     }
     match &change.auth_scheme {
         Patch::Keep => {}
-        Patch::Clear => check::BEARER.clone_into(&mut row.auth_scheme),
-        Patch::Set(scheme) => row.auth_scheme = check::auth_scheme(scheme, errors),
+        Patch::Clear => check::scheme_of(preset(&row.provider)).clone_into(&mut row.auth_scheme),
+        Patch::Set(scheme) => row.auth_scheme = check::auth_scheme(scheme, preset(&row.provider), errors),
     }
     let standing = Standing {
         priority: change.priority.clone().or(row.priority, PRIORITY),

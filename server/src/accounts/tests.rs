@@ -5,7 +5,7 @@
 use super::*;
 use crate::{alerts, clock, secrets::MasterKey, temp_db::TempDb};
 use gateway_core::{
-    dialect::Operation,
+    dialect::{Dialect, Operation},
     health::Event,
     retry::{Action, Billed, Fault, Mark, Reason, Verdict},
     routing::{RouteRequest, WhyEmpty},
@@ -99,7 +99,10 @@ async fn a_preset_fills_in_the_address_and_the_key_never_shows() {
     assert_eq!((account.dialect.as_str(), account.last_four.as_str()), ("chat", "9876"));
     let routes = fleet.plan("gpt-4o", &request(clock::now_ms()));
     let deployment = &routes.ordered[0];
-    let post = deployment.post(Operation::Chat, b"{}".to_vec());
+    let post = deployment
+        .post(Dialect::Chat, Operation::Chat, false, b"{}".to_vec())
+        .await
+        .unwrap();
     assert_eq!(post.url().as_str(), "https://api.openai.com/v1/chat/completions");
     assert_eq!(
         post.headers()["authorization"].to_str().unwrap(),

@@ -1,23 +1,26 @@
 //! Tests and probes: whether a provider accepts an account, asked without spending anything.
 //!
 //! Invariant: a test obeys the guard as every call does, follows no redirect, and what it says carries no secret.
-//! Calls `GET {base}/models` (and OpenRouter's `/key`, as its list of models is public).
+//! Calls `GET {base}/models` (and OpenRouter's `/key`, as its list of models is public); where nothing lists models, what costs
+//! nothing: Vertex AI counts the tokens of a word, Bedrock is sent an empty conversation, which it refuses once it knows who asks.
 
 use super::{
     AccountsError, Fleet, NewAccount, check,
     client::Client,
+    endpoint::{Ask, Place, Reached, Way},
+    google::Unsendable,
     guard::NotAllowed,
     state::{ACCOUNT, State},
-    upstream::{self, Upstream},
+    upstream::Upstream,
 };
 use crate::{clock, fields::FieldErrors, secrets::Secret};
 use futures_util::StreamExt as _;
 use gateway_core::{
-    dialect::{read_error, scrub},
+    dialect::{Dialect, Operation, read_error, scrub},
     health::Event,
     retry::{Fault, Reason},
 };
-use reqwest::{Method, Request};
+use reqwest::Request;
 use serde_json::Value;
 use std::{error::Error, sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::Instant};
@@ -26,7 +29,22 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const BODY_MAX: usize = 4 << 20;
 const MODELS_MAX: usize = 5_000;
 /// Providers that list their models only to a key they accept.
-const TELLING: [&str; 6] = ["openai", "mistral", "groq", "deepseek", "xai", "openrouter"];
+const TELLING: [&str; 11] = [
+    "openai",
+    "anthropic",
+    "gemini",
+    "azure",
+    "vertex",
+    "bedrock",
+    "mistral",
+    "groq",
+    "deepseek",
+    "xai",
+    "openrouter",
+];
+/// A model that is asked for where one must be named.
+const AT_VERTEX: &str = "gemini-2.5-flash";
+const AT_BEDROCK: &str = "amazon.nova-micro-v1:0";
 
 /// How a test went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +75,7 @@ impl Fleet {
             Some(upstream) => upstream,
             None => self.look_again(id).await?,
         };
-        let (outcome, _) = ask(&upstream.client, &requests_of(&upstream), &upstream.secret).await;
+        let (outcome, _) = ask(&upstream.way, &upstream.row.provider, &upstream.secret).await;
         if outcome.ok && is_parked(&upstream.state) {
             succeed(&upstream.state, outcome.latency_ms);
             upstream.announce();
@@ -83,18 +101,18 @@ impl Fleet {
         errors.finish().map_err(AccountsError::Invalid)?;
         let reach = reach.ok_or_else(|| AccountsError::Invalid(FieldErrors::default()))?;
         let client = clients.get(reach.proxy.as_ref())?;
-        let authorization = upstream::authorization(&reach.secret, &reach.auth_scheme)
-            .ok()
-            .flatten();
-        let request = |suffix: &&str| {
-            let mut request = Request::new(Method::GET, upstream::join(&reach.base_url, suffix));
-            if let Some((name, value)) = &authorization {
-                request.headers_mut().insert(name, value.clone());
-            }
-            request
+        let reached = Reached {
+            provider: &new.provider,
+            auth_scheme: &reach.auth_scheme,
+            base_url: &reach.base_url,
+            secret: &reach.secret,
         };
-        let requests: Vec<_> = suffixes(&new.provider).iter().map(request).collect();
-        let (outcome, _) = ask(&client, &requests, &reach.secret).await;
+        let way = Way::new(reached, client, clients.guard()).map_err(|reason| {
+            let mut errors = FieldErrors::default();
+            errors.refuse("secret", reason.to_string());
+            AccountsError::Invalid(errors)
+        })?;
+        let (outcome, _) = ask(&way, &new.provider, &reach.secret).await;
         Ok(outcome)
     }
 }
@@ -106,7 +124,7 @@ pub(super) fn tells_about_key(provider: &str) -> bool {
 
 /// Asks a parked account whether it is back; lack of money shows only when something is paid for, so requests find that out.
 pub(super) async fn probe(upstream: Arc<Upstream>, reason: Reason, freed: Arc<Notify>) {
-    let (outcome, is_answered) = ask(&upstream.client, &requests_of(&upstream), &upstream.secret).await;
+    let (outcome, is_answered) = ask(&upstream.way, &upstream.row.provider, &upstream.secret).await;
     let now_ms = clock::now_ms();
     if outcome.ok {
         succeed(&upstream.state, outcome.latency_ms);
@@ -129,23 +147,33 @@ fn is_parked(state: &State) -> bool {
     state.snapshot(clock::now_ms()).reason.is_some()
 }
 
-fn requests_of(upstream: &Upstream) -> Vec<Request> {
-    suffixes(&upstream.row.provider)
-        .iter()
-        .map(|suffix| upstream.get(suffix))
-        .collect()
-}
-
 /// What to ask, the list of models last.
-fn suffixes(provider: &str) -> &'static [&'static str] {
-    match provider {
-        "openrouter" => &["/key", "/models"],
-        _ => &["/models"],
-    }
+async fn requests_of(way: &Way, provider: &str) -> Result<Vec<Request>, Unsendable> {
+    let post = |dialect, operation, model, body: &[u8]| {
+        let ask = Ask {
+            dialect,
+            operation,
+            model,
+            is_stream: false,
+        };
+        way.post(ask, body.to_vec())
+    };
+    Ok(match (way.place(), provider) {
+        (Place::Bedrock, _) => {
+            let body = br#"{"messages":[]}"#;
+            vec![post(Dialect::Converse, Operation::Chat, AT_BEDROCK, body).await?]
+        }
+        (Place::Vertex, _) => {
+            let body = br#"{"contents":[{"role":"user","parts":[{"text":"hello"}]}]}"#;
+            vec![post(Dialect::Generate, Operation::CountGenerate, AT_VERTEX, body).await?]
+        }
+        (_, "openrouter") => vec![way.get("/key", false).await?, way.get("/models", false).await?],
+        _ => vec![way.get("/models", provider == "anthropic").await?],
+    })
 }
 
-/// Sends `requests` one after the other as long as they succeed; how that went, and whether the last was answered.
-async fn ask(client: &Client, requests: &[Request], secret: &Secret) -> (TestOutcome, bool) {
+/// Asks one question after the other as long as that succeeds; how that went, and whether the last was answered.
+async fn ask(way: &Way, provider: &str, secret: &Secret) -> (TestOutcome, bool) {
     let started = Instant::now();
     let mut outcome = TestOutcome {
         ok: false,
@@ -154,8 +182,16 @@ async fn ask(client: &Client, requests: &[Request], secret: &Secret) -> (TestOut
         models: Vec::new(),
     };
     let mut is_answered = false;
-    for request in requests.iter().filter_map(Request::try_clone) {
-        let answer = tokio::time::timeout(PATIENCE, fetch(client, request)).await;
+    let requests = match requests_of(way, provider).await {
+        Ok(requests) => requests,
+        Err(reason) => {
+            outcome.latency_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+            outcome.message = scrub(&reason.to_string(), &[secret.expose()]);
+            return (outcome, reason.fault() == Fault::BadKey);
+        }
+    };
+    for request in requests {
+        let answer = tokio::time::timeout(PATIENCE, fetch(&way.client, request)).await;
         is_answered = matches!(answer, Ok(Ok(_)));
         outcome.latency_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
         let (ok, message, models) = match answer {
@@ -165,7 +201,7 @@ async fn ask(client: &Client, requests: &[Request], secret: &Secret) -> (TestOut
                 Vec::new(),
             ),
             Ok(Err(error)) => (false, explain_error(&error), Vec::new()),
-            Ok(Ok(answer)) => judge(&answer, secret),
+            Ok(Ok(answer)) => accepted(way.place(), &answer).unwrap_or_else(|| judge(&answer, secret)),
         };
         (outcome.ok, outcome.message, outcome.models) = (ok, message, models);
         if !ok {
@@ -187,6 +223,28 @@ async fn fetch(client: &Client, request: Request) -> Result<Answer, reqwest::Err
         }
     }
     Ok(Answer { status, body })
+}
+
+/// What `answer` says where nothing lists models, if it says that the key is good.
+fn accepted(place: Place, answer: &Answer) -> Option<(bool, String, Vec<String>)> {
+    let body: Value = serde_json::from_slice(&answer.body).ok()?;
+    let works = match (place, answer.status) {
+        (Place::Vertex, 200) => true,
+        // The location may lack the model that was asked for; who asks was known by then.
+        (Place::Vertex, 404) => body.pointer("/error/status").is_some(),
+        (Place::Bedrock, 400) => {
+            let message = body.get("message").and_then(Value::as_str)?;
+            !message.to_ascii_lowercase().contains("signature")
+        }
+        _ => false,
+    };
+    works.then(|| {
+        (
+            true,
+            "The key works. Nothing lists models there.".to_owned(),
+            Vec::new(),
+        )
+    })
 }
 
 fn judge(answer: &Answer, secret: &Secret) -> (bool, String, Vec<String>) {
@@ -218,6 +276,12 @@ fn judge(answer: &Answer, secret: &Secret) -> (bool, String, Vec<String>) {
             };
         }
         300..=399 => "The address sends us elsewhere, which is not followed. Enter the final base URL.".to_owned(),
+        400 if said().contains("API key not valid") => {
+            format!(
+                "The provider refuses the key. Check that all of it was pasted.{}",
+                said()
+            )
+        }
         401 => format!(
             "The provider refuses the key. Check that all of it was pasted.{}",
             said()
@@ -231,11 +295,15 @@ fn judge(answer: &Answer, secret: &Secret) -> (bool, String, Vec<String>) {
     (false, message, Vec::new())
 }
 
-/// The names in a list of models: `{"data": [{"id"}]}`, or the list alone.
+/// The names in a list of models: `{"data": [{"id"}]}`, Google's `{"models": [{"name": "models/…"}]}`, or the list alone.
 fn models_in(body: &Value) -> Vec<String> {
-    let list = body.get("data").unwrap_or(body).as_array();
-    let names = list.into_iter().flatten().filter_map(|model| model.get("id")?.as_str());
-    names.take(MODELS_MAX).map(str::to_owned).collect()
+    let list = body.get("data").or_else(|| body.get("models")).unwrap_or(body);
+    let name = |model: &Value| {
+        let name = model.get("id").or_else(|| model.get("name"))?.as_str()?;
+        Some(name.strip_prefix("models/").unwrap_or(name).to_owned())
+    };
+    let names = list.as_array().into_iter().flatten().filter_map(name);
+    names.take(MODELS_MAX).collect()
 }
 
 fn explain_error(error: &reqwest::Error) -> String {

@@ -1,11 +1,13 @@
 //! An account as it is called: opened, with its client, its addresses and its state; and the models it serves.
 //!
-//! Invariant: the secret leaves in one header only, marked sensitive, to the base URL it was sealed for.
+//! Invariant: the secret leaves in one header only, marked sensitive, to the base URL it was sealed for, or signs.
 //! Changes the state it shares.
 
 use super::{
     TABLE, check,
     client::{Client, Clients},
+    endpoint::{self, Ask, Framing, Reached, Way},
+    google::Unsendable,
     guard::UrlRefusal,
     state::{Most, State},
 };
@@ -22,10 +24,9 @@ use gateway_core::{
     retry::{Fault, Mark, RetryHints, Verdict},
     routing::Candidate,
 };
-use reqwest::{
-    Method, Request, Url,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue},
-};
+use hmac::{Hmac, Mac as _};
+use reqwest::{Request, Url};
+use sha2::Sha256;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -38,13 +39,12 @@ pub(super) struct Upstream {
     pub(super) state: Arc<State>,
     most: Most,
     peers: Peers,
-    pub(super) client: Client,
+    pub(super) way: Way,
     pub(super) secret: Secret,
     only_made_by: Option<&'static str>,
-    base_url: Url,
-    /// Where each of [`Operation::ALL`] is asked for.
-    endpoints: [Url; Operation::ALL.len()],
-    authorization: Option<(HeaderName, HeaderValue)>,
+    spoken: &'static [Dialect],
+    /// The key that hides which account reasoning is from.
+    origin_key: [u8; 32],
     freed: Arc<Notify>,
     learnt: Arc<Notify>,
 }
@@ -68,6 +68,8 @@ pub struct Deployment {
     pub takes_cost_option: bool,
     /// The client to call it with.
     pub client: Client,
+    dialects: &'static [Dialect],
+    origin: u64,
     /// The only maker whose models are asked of it by their own names.
     pub(super) only_made_by: Option<&'static str>,
     pub(super) upstream: Arc<Upstream>,
@@ -82,6 +84,8 @@ pub(super) enum Unusable {
     Secret(#[from] SecretsError),
     #[error("Its key cannot be sent in a header. Enter it again.")]
     Header,
+    #[error("Its key is no service account's key file. Enter it again.")]
+    Key,
     #[error("Its dialect is not known.")]
     Dialect,
     #[error("No HTTP client can be made: {0}")]
@@ -102,23 +106,28 @@ impl Upstream {
     pub(super) fn open(row: account::Model, state: Arc<State>, shared: &Shared<'_>) -> Result<Self, Unusable> {
         let guard = shared.clients.guard();
         let base_url = guard.base_url(&row.base_url)?;
-        Dialect::parse(&row.dialect).ok_or(Unusable::Dialect)?;
+        let dialect = Dialect::parse(&row.dialect).ok_or(Unusable::Dialect)?;
         let (secret, proxy) = open_secrets(&row, &base_url, shared.master)?;
         if let Some(proxy) = &proxy {
             guard.proxy_url(proxy.expose())?;
         }
+        let reached = Reached {
+            provider: &row.provider,
+            auth_scheme: &row.auth_scheme,
+            base_url: &base_url,
+            secret: &secret,
+        };
         Ok(Self {
             most: most(&row),
             peers: shared.peers.clone(),
-            client: shared.clients.get(proxy.as_ref())?,
-            authorization: authorization(&secret, &row.auth_scheme)?,
+            way: Way::new(reached, shared.clients.get(proxy.as_ref())?, guard)?,
             freed: Arc::clone(shared.freed),
-            endpoints: Operation::ALL.map(|operation| join(&base_url, operation.path_suffix())),
             only_made_by: only_made_by(&row, &base_url),
+            spoken: endpoint::spoken(&row.provider, dialect),
+            origin_key: shared.master.derive("accounts/origin"),
             learnt: Arc::clone(shared.learnt),
             row,
             state,
-            base_url,
             secret,
         })
     }
@@ -138,17 +147,18 @@ impl Upstream {
         self.most.among(self.peers.count())
     }
 
-    /// A request without a body to its base URL followed by `suffix`.
-    pub(super) fn get(&self, suffix: &str) -> Request {
-        self.request(Method::GET, join(&self.base_url, suffix))
-    }
-
-    fn request(&self, method: Method, url: Url) -> Request {
-        let mut request = Request::new(method, url);
-        if let Some((name, value)) = &self.authorization {
-            request.headers_mut().insert(name, value.clone());
-        }
-        request
+    /// A number of this account and `model` that is the same in every process and tells nothing about either.
+    fn origin(&self, model: &str) -> u64 {
+        // A key of any length will do.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.origin_key) else {
+            return 0;
+        };
+        mac.update(&self.row.id.to_be_bytes());
+        mac.update(model.as_bytes());
+        let hash = mac.finalize().into_bytes();
+        hash.iter()
+            .take(8)
+            .fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 }
 
@@ -170,21 +180,51 @@ impl Deployment {
             },
             reasoning_excluded: preset.is_some_and(|preset| preset.reasoning_excluded),
             takes_cost_option: preset.is_some_and(|preset| preset.takes_cost_option),
-            client: upstream.client.clone(),
+            client: upstream.way.client.clone(),
+            dialects: upstream.way.place().dialects(upstream_model, upstream.spoken),
+            origin: upstream.origin(upstream_model),
             only_made_by: upstream.only_made_by,
             upstream: Arc::clone(upstream),
         }
     }
 
-    /// A POST of the JSON in `body` that asks for `operation`.
+    /// The dialects in which the model is asked for, the preferred one first.
     #[must_use]
-    pub fn post(&self, operation: Operation, body: Vec<u8>) -> Request {
-        let url = self.upstream.endpoints[operation as usize].clone();
-        let mut request = self.upstream.request(Method::POST, url);
-        let json = HeaderValue::from_static("application/json");
-        request.headers_mut().insert(CONTENT_TYPE, json);
-        *request.body_mut() = Some(body.into());
-        request
+    pub const fn dialects(&self) -> &'static [Dialect] {
+        self.dialects
+    }
+
+    /// How a streamed answer comes.
+    #[must_use]
+    pub fn framing(&self) -> Framing {
+        self.upstream.way.place().framing()
+    }
+
+    /// A number of the account and the model, for what only these can read; it tells nothing about either.
+    #[must_use]
+    pub const fn origin(&self) -> u64 {
+        self.origin
+    }
+
+    /// A POST of the JSON in `body`, written in `dialect`, that asks for `operation`; it may be signed, so that neither body nor
+    /// address may change.
+    ///
+    /// # Errors
+    /// [`Unsendable`] where there is no token.
+    pub async fn post(
+        &self,
+        dialect: Dialect,
+        operation: Operation,
+        is_stream: bool,
+        body: Vec<u8>,
+    ) -> Result<Request, Unsendable> {
+        let ask = Ask {
+            dialect,
+            operation,
+            model: &self.upstream_model,
+            is_stream,
+        };
+        self.upstream.way.post(ask, body).await
     }
 
     /// What must be scrubbed from whatever the account says.
@@ -284,24 +324,6 @@ pub(super) fn join(base: &Url, suffix: &str) -> Url {
 /// What decides how a row's provider is reached: another key, address or proxy, or another way to send the key, is a new start.
 pub(super) fn reach(row: &account::Model) -> (&[u8], &str, Option<&str>, &str) {
     (&row.secret, &row.base_url, row.proxy_url.as_deref(), &row.auth_scheme)
-}
-
-/// The header that carries `secret` by `auth_scheme`, marked sensitive; `None` for an empty secret.
-pub(super) fn authorization(secret: &Secret, auth_scheme: &str) -> Result<Option<(HeaderName, HeaderValue)>, Unusable> {
-    if secret.is_empty() {
-        return Ok(None);
-    }
-    let bearer = format!("Bearer {}", secret.expose());
-    let (name, text) = match auth_scheme {
-        check::BEARER => (AUTHORIZATION, bearer.as_str()),
-        name => (
-            HeaderName::from_bytes(name.as_bytes()).map_err(|_| Unusable::Header)?,
-            secret.expose(),
-        ),
-    };
-    let mut value = HeaderValue::from_str(text).map_err(|_| Unusable::Header)?;
-    value.set_sensitive(true);
-    Ok(Some((name, value)))
 }
 
 /// What `column` of account `row` is sealed for.

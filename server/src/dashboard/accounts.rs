@@ -172,7 +172,11 @@ fn preset_view(preset: &catalog::Preset) -> PresetView {
     PresetView {
         id: preset.id.to_owned(),
         name: preset.name.to_owned(),
-        dialect: preset.dialect.to_owned(),
+        dialect: preset
+            .dialects
+            .first()
+            .map_or("chat", |dialect| dialect.as_str())
+            .to_owned(),
         base_url: preset.base_url.to_owned(),
         needs_key: preset.needs_key,
     }

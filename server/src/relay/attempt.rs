@@ -214,7 +214,11 @@ impl Journey {
         };
         let left = config.total.saturating_sub(self.started.elapsed());
         let until = tokio::time::Instant::now() + patience.min(left);
-        let request = account.post(self.job.operation, outbound);
+        let dialect = self.job.operation.dialect();
+        let request = account
+            .post(dialect, self.job.operation, self.job.envelope.stream, outbound)
+            .await
+            .map_err(|_| Failed::broken(Broken::NoConnection))?;
         let inbound = call::send(account, request, until).await.map_err(Failed::broken)?;
         account.seen(&inbound.hints);
         if !(200..300).contains(&inbound.status) {

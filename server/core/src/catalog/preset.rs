@@ -1,7 +1,19 @@
 //! Presets: what to fill in for a well-known provider.
 //!
-//! Invariant: a base URL ends before `/chat/completions` and has no trailing slash. Pure.
+//! Invariant: a base URL ends before what an operation appends to it, such as `/chat/completions`, and has no trailing slash. Pure.
 //! Wire facts: the providers' API references.
+
+use crate::dialect::Dialect;
+
+/// How a key is sent, where that is more than the name of a header.
+pub mod auth {
+    /// `Authorization: Bearer …`.
+    pub const BEARER: &str = "bearer";
+    /// A Google service account's key file, exchanged for a token.
+    pub const SERVICE_ACCOUNT: &str = "service_account";
+    /// AWS's Signature Version 4; a key without a colon is one of Bedrock's own and sent as bearer.
+    pub const SIGV4: &str = "sigv4";
+}
 
 /// A provider as the form for a new account knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,10 +22,18 @@ pub struct Preset {
     pub id: &'static str,
     /// Its name for people.
     pub name: &'static str,
-    /// The dialect it speaks.
-    pub dialect: &'static str,
-    /// What `/chat/completions` is appended to; empty where only the operator knows.
+    /// The dialects it speaks, the preferred one first.
+    pub dialects: &'static [Dialect],
+    /// What an operation's path is appended to; empty where only the operator knows.
     pub base_url: &'static str,
+    /// What a base URL looks like where only the operator knows it.
+    pub base_url_example: &'static str,
+    /// How its keys are sent: a word of [`auth`], or the header that carries it alone.
+    pub auth: &'static str,
+    /// What its key looks like, where that needs saying.
+    pub key_hint: &'static str,
+    /// Whether its models must be named one by one, since their names there are its own or the operator's.
+    pub names_models: bool,
     /// Whether it answers nobody without a key.
     pub needs_key: bool,
     /// Where its keys are made, or its manual; empty where there is no such page.
@@ -31,8 +51,12 @@ pub struct Preset {
 const HOSTED: Preset = Preset {
     id: "",
     name: "",
-    dialect: "chat",
+    dialects: &[Dialect::Chat],
     base_url: "",
+    base_url_example: "",
+    auth: auth::BEARER,
+    key_hint: "",
+    names_models: false,
     needs_key: true,
     docs: "",
     serves_own_only: false,
@@ -41,14 +65,77 @@ const HOSTED: Preset = Preset {
     max_output_field: "max_tokens",
 };
 
-static PRESETS: [Preset; 11] = [
+static PRESETS: [Preset; 17] = [
     Preset {
         id: "openai",
         name: "OpenAI",
+        dialects: &[Dialect::Chat, Dialect::Responses],
         base_url: "https://api.openai.com/v1",
         docs: "https://platform.openai.com/api-keys",
         serves_own_only: true,
         max_output_field: "max_completion_tokens",
+        ..HOSTED
+    },
+    Preset {
+        id: "anthropic",
+        name: "Anthropic",
+        dialects: &[Dialect::Messages],
+        base_url: "https://api.anthropic.com/v1",
+        auth: "x-api-key",
+        docs: "https://console.anthropic.com/settings/keys",
+        serves_own_only: true,
+        ..HOSTED
+    },
+    Preset {
+        id: "gemini",
+        name: "Google Gemini",
+        dialects: &[Dialect::Generate],
+        base_url: "https://generativelanguage.googleapis.com/v1beta",
+        auth: "x-goog-api-key",
+        docs: "https://aistudio.google.com/apikey",
+        serves_own_only: true,
+        ..HOSTED
+    },
+    Preset {
+        id: "azure",
+        name: "Azure OpenAI",
+        dialects: &[Dialect::Chat, Dialect::Responses],
+        base_url_example: "https://my-resource.openai.azure.com/openai/v1",
+        auth: "api-key",
+        key_hint: "A key of the resource. Another address that works: https://my-resource.openai.azure.com/openai/deployments?api-version=2024-10-21.",
+        names_models: true,
+        docs: "https://portal.azure.com",
+        max_output_field: "max_completion_tokens",
+        ..HOSTED
+    },
+    Preset {
+        id: "vertex",
+        name: "Google Vertex AI",
+        dialects: &[Dialect::Generate, Dialect::Messages],
+        base_url_example: "https://europe-west4-aiplatform.googleapis.com/v1/projects/my-project/locations/europe-west4",
+        auth: auth::SERVICE_ACCOUNT,
+        key_hint: "The whole JSON file of a service account's key, from { to }.",
+        names_models: true,
+        docs: "https://console.cloud.google.com/iam-admin/serviceaccounts",
+        ..HOSTED
+    },
+    Preset {
+        id: "bedrock",
+        name: "Amazon Bedrock",
+        dialects: &[Dialect::Converse, Dialect::Messages],
+        base_url_example: "https://bedrock-runtime.eu-central-1.amazonaws.com",
+        auth: auth::SIGV4,
+        key_hint: "A Bedrock API key, or ACCESS_KEY_ID:SECRET_ACCESS_KEY, with :SESSION_TOKEN behind where they are temporary.",
+        names_models: true,
+        docs: "https://console.aws.amazon.com/bedrock",
+        ..HOSTED
+    },
+    Preset {
+        id: "cohere",
+        name: "Cohere",
+        base_url: "https://api.cohere.ai/compatibility/v1",
+        docs: "https://dashboard.cohere.com/api-keys",
+        serves_own_only: true,
         ..HOSTED
     },
     Preset {
@@ -125,6 +212,7 @@ static PRESETS: [Preset; 11] = [
     Preset {
         id: "custom",
         name: "Other, OpenAI-compatible",
+        dialects: &[Dialect::Chat, Dialect::Responses, Dialect::Messages, Dialect::Generate],
         needs_key: false,
         ..HOSTED
     },

@@ -119,13 +119,18 @@ fn abilities_are_read() {
 fn presets_can_be_appended_to() {
     for preset in presets() {
         assert!(!preset.base_url.ends_with('/'), "{}", preset.id);
-        assert_eq!(preset.base_url.is_empty(), preset.id == "custom", "{}", preset.id);
+        let is_known = preset.id != "custom" && preset.base_url_example.is_empty();
+        assert_eq!(preset.base_url.is_empty(), !is_known, "{}", preset.id);
+        assert!(!preset.dialects.is_empty() && !preset.auth.is_empty(), "{}", preset.id);
         assert_eq!(preset.id, preset.id.to_lowercase());
     }
     assert!(preset("xai").unwrap().reasoning_excluded);
     let makers = presets().iter().filter(|preset| preset.serves_own_only);
     let makers: Vec<_> = makers.map(|preset| preset.id).collect();
-    assert_eq!(makers, ["openai", "mistral", "deepseek", "xai"]);
+    assert_eq!(
+        makers,
+        ["openai", "anthropic", "gemini", "cohere", "mistral", "deepseek", "xai"]
+    );
     let known = builtin().unwrap();
     for maker in makers {
         assert!(known.iter().any(|model| model.provider == maker), "{maker}");
