@@ -4,7 +4,6 @@
 //! prompt overlap in an unknown way, the dearer of what can be is assumed. Pure.
 
 pub(crate) mod chat;
-#[allow(dead_code, reason = "called by translate")]
 pub(crate) mod converse;
 pub(crate) mod generate;
 pub(crate) mod messages;

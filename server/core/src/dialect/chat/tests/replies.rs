@@ -1,4 +1,6 @@
 //! Whole replies, both ways.
+//!
+//! Invariant: what one side says the other reads. Pure.
 
 use super::super::super::exchange::*;
 use super::super::{decode_reply, encode_reply};

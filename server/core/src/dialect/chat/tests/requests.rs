@@ -1,4 +1,6 @@
 //! What clients send, as requests in no dialect.
+//!
+//! Invariant: every field is carried, noted or refused. Pure.
 
 use super::super::super::exchange::*;
 use super::super::decode_request;

@@ -1,4 +1,6 @@
 //! What upstreams are sent.
+//!
+//! Invariant: each provider gets the fields it knows and no others. Pure.
 
 use super::super::super::MaxOutputField;
 use super::super::super::exchange::*;
