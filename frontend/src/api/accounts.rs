@@ -193,10 +193,14 @@ pub struct PresetView {
     pub name: String,
     /// The wire protocol it speaks.
     pub dialect: String,
-    /// Where it is; empty for custom.
+    /// Where it is; empty where only the operator knows.
     pub base_url: String,
+    /// What its address looks like, where only the operator knows it.
+    pub base_url_example: String,
     /// Whether it needs a key.
     pub needs_key: bool,
+    /// What its key looks like, where that needs saying.
+    pub key_hint: String,
 }
 
 /// What the server offers about accounts.

@@ -178,6 +178,8 @@ fn preset_view(preset: &catalog::Preset) -> PresetView {
             .map_or("chat", |dialect| dialect.as_str())
             .to_owned(),
         base_url: preset.base_url.to_owned(),
+        base_url_example: preset.base_url_example.to_owned(),
         needs_key: preset.needs_key,
+        key_hint: preset.key_hint.to_owned(),
     }
 }

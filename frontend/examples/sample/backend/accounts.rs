@@ -66,6 +66,8 @@ fn preset(id: &str, name: &str, base_url: &str, needs_key: bool) -> PresetView {
         name: name.to_owned(),
         dialect: "chat".to_owned(),
         base_url: base_url.to_owned(),
+        base_url_example: String::new(),
+        key_hint: String::new(),
         needs_key,
     }
 }

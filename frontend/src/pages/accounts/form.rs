@@ -71,6 +71,8 @@ fn new_page(visit: &Visit, preset: PresetView) -> AnyView {
         base_url: preset.base_url.clone(),
         needs_key: preset.needs_key,
         needs_url: preset.base_url.is_empty(),
+        key_hint: preset.key_hint.clone(),
+        base_url_example: preset.base_url_example.clone(),
         auth_scheme: (preset.id == OWN).then(|| BEARER.to_owned()),
         ..Values::default()
     };
@@ -172,6 +174,10 @@ struct Values {
     last_four: String,
     needs_key: bool,
     needs_url: bool,
+    /// What the key looks like, where that needs saying.
+    key_hint: String,
+    /// What the address looks like, where only the operator knows it.
+    base_url_example: String,
     /// Where the preset does not know it.
     auth_scheme: Option<String>,
     priority: String,
@@ -204,6 +210,8 @@ impl Values {
             last_four: account.last_four.clone(),
             needs_key: false,
             needs_url: false,
+            key_hint: String::new(),
+            base_url_example: String::new(),
             auth_scheme: (account.provider == OWN || account.auth_scheme != BEARER)
                 .then(|| account.auth_scheme.clone()),
             priority: account.priority.to_string(),
@@ -253,7 +261,12 @@ fn credential(flash: &Flash, start: &Values) -> AnyView {
     let hint = if !kept.is_empty() {
         "The key you typed is kept, sealed, for 15 minutes. Leave this empty to use it.".to_owned()
     } else if start.last_four.is_empty() {
-        "Stored encrypted. Nobody sees it again, not even you.".to_owned()
+        format!(
+            "{} Stored encrypted. Nobody sees it again, not even you.",
+            start.key_hint
+        )
+        .trim_start()
+        .to_owned()
     } else {
         format!(
             "The one stored ends in {}. Leave this empty to keep it.",
@@ -335,6 +348,11 @@ fn models(flash: &Flash, start: &Values) -> AnyView {
 }
 
 fn place(flash: &Flash, start: &Values) -> AnyView {
+    const ANEW: &str = "Another host needs the API key again.";
+    let hint = match start.base_url_example.as_str() {
+        "" => ANEW.to_owned(),
+        example => format!("For example {example}. {ANEW}"),
+    };
     view! {
         <TextField
             name="base_url"
@@ -342,7 +360,7 @@ fn place(flash: &Flash, start: &Values) -> AnyView {
             value=flash.value("base_url", &start.base_url)
             mono=true
             required=start.needs_url
-            hint="Another host needs the API key again."
+            hint=hint
             nostrip:error=flash.error_of("base_url")
         />
         <div class="cols">
