@@ -1,3 +1,5 @@
+//! Every pair of dialects, whole and cut; signatures, names of tools, errors and broken streams on their way through the hub.
+
 #![allow(clippy::unwrap_used)]
 use super::codecs::{Decoder, Encoder};
 use super::*;
