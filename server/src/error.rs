@@ -5,6 +5,7 @@
 
 use crate::keys::KeyRefusal;
 use crate::limits::{LimitRefusal, Which};
+use gateway_core::dialect::exchange::Untranslatable;
 use gateway_core::dialect::{Dialect, ErrorBody, PeekError, render_error, render_stream_error};
 use gateway_core::id::{Kind, render};
 use gateway_core::ledger::{Kind as BucketKind, Scope, Short};
@@ -22,6 +23,8 @@ pub enum RelayError {
         /// The one it takes.
         allowed: &'static str,
     },
+    /// A WebSocket was asked for, which is not spoken here.
+    WebSocket,
     /// No key was sent.
     NoKey,
     /// The key opens nothing.
@@ -51,6 +54,15 @@ pub enum RelayError {
     },
     /// The model cannot do what the path asks for.
     WrongOperation {
+        /// The name asked for.
+        model: String,
+    },
+    /// The request cannot be said in the dialect of any account that serves its model.
+    Untranslatable(Untranslatable),
+    /// The request refers to what a provider keeps, and no account for its model keeps anything.
+    NothingKept,
+    /// No account for the model speaks the one dialect in which this can be asked.
+    NotSpoken {
         /// The name asked for.
         model: String,
     },
@@ -145,23 +157,33 @@ impl Told {
         self
     }
 
+    /// The HTTP status in `dialect`: Anthropic's has its own for what nobody can answer at this moment, and for money.
+    #[must_use]
+    pub fn status_in(&self, dialect: Dialect) -> u16 {
+        match (dialect, self.status) {
+            (Dialect::Messages, 503) => 529,
+            (Dialect::Messages, 429) if self.kind == "insufficient_quota" => 402,
+            (_, status) => status,
+        }
+    }
+
     /// The body of an error answer in `dialect`.
     #[must_use]
     pub fn render(&self, dialect: Dialect, request_id: i64) -> String {
         let request_id = render(Kind::Request, request_id);
-        render_error(dialect, &self.body(&request_id))
+        render_error(dialect, &self.body(dialect, &request_id))
     }
 
     /// The event that ends a stream in `dialect`.
     #[must_use]
     pub fn render_event(&self, dialect: Dialect, request_id: i64) -> String {
         let request_id = render(Kind::Request, request_id);
-        render_stream_error(dialect, &self.body(&request_id))
+        render_stream_error(dialect, &self.body(dialect, &request_id))
     }
 
-    fn body<'a>(&'a self, request_id: &'a str) -> ErrorBody<'a> {
+    fn body<'a>(&'a self, dialect: Dialect, request_id: &'a str) -> ErrorBody<'a> {
         ErrorBody {
-            status: self.status,
+            status: self.status_in(dialect),
             kind: &self.kind,
             code: self.code.as_deref(),
             message: &self.message,
@@ -178,9 +200,10 @@ impl RelayError {
     #[must_use]
     pub fn told(&self, now_ms: i64) -> Told {
         match self {
-            Self::UnknownPath => Told::new(404, INVALID, "unknown_url", "There is no such path. The API is under /v1, for example /v1/chat/completions."),
+            Self::UnknownPath => Told::new(404, INVALID, "unknown_url", "There is no such path. The API is under /v1 and /v1beta, for example /v1/chat/completions."),
             Self::WrongMethod { allowed } => Told::new(405, INVALID, "method_not_allowed", format!("This path takes {allowed}.")),
-            Self::NoKey => Told::new(401, INVALID, "invalid_api_key", "No key was sent. Send one of your OurHub keys as “Authorization: Bearer sk-oh-…”."),
+            Self::WebSocket => Told::new(426, INVALID, "websocket_not_supported", "WebSockets are not spoken here. Send the request by POST and ask for a stream.").final_answer(),
+            Self::NoKey => Told::new(401, INVALID, "invalid_api_key", "No key was sent. Send one of your OurHub keys as “Authorization: Bearer sk-oh-…”, or in the header that your SDK has for it."),
             Self::Key(refusal) => key(*refusal),
             Self::AddressNotAllowed => Told::new(403, "permission_error", "ip_not_allowed", "This key may not be used from your address. An owner of the team can change its allowed IPs."),
             Self::Body(error) => body(error),
@@ -190,6 +213,9 @@ impl RelayError {
             Self::ModelNotAllowed { model } => Told::new(403, "permission_error", "model_not_allowed", format!("This key may not use the model “{model}”. Its allowed models can be changed under Keys.")).about("model"),
             Self::ModelNotFound { model } => Told::new(404, INVALID, "model_not_found", format!("The model “{model}” does not exist here. GET /v1/models lists what this key may use.")).about("model"),
             Self::WrongOperation { model } => Told::new(400, INVALID, "unsupported_operation", format!("The model “{model}” does not do this. Ask it on the path for its kind.")).about("model"),
+            Self::Untranslatable(reason) => untranslatable(reason),
+            Self::NothingKept => Told::new(400, INVALID, "unsupported_parameter", "This request refers to an earlier one that its provider would have to keep (previous_response_id, conversation or item_reference), and that is not so for this model. Send the whole conversation with each request."),
+            Self::NotSpoken { model } => Told::new(404, INVALID, "unsupported_operation", format!("No upstream account for the model “{model}” does this. Ask a model whose provider has it.")).about("model"),
             Self::PriceUnknown { model } => Told::new(503, "api_error", "price_unknown", format!("The model “{model}” has no price, so it is not called. The platform's admin has been told; nothing was charged.")).final_answer(),
             Self::Limit(refusal) => limit(refusal),
             Self::OutOfMoney(short) => money(short, now_ms),
@@ -280,6 +306,20 @@ fn body(error: &PeekError) -> Told {
     let mut told = Told::new(400, INVALID, code, format!("This request cannot be read: {error}."));
     told.param = error.field().map(str::to_owned);
     told
+}
+
+fn untranslatable(reason: &Untranslatable) -> Told {
+    let code = match reason {
+        Untranslatable::Wrong { .. } => "invalid_value",
+        Untranslatable::NoCounterpart { .. } => "unsupported_parameter",
+    };
+    Told::new(
+        400,
+        INVALID,
+        code,
+        format!("This request cannot be answered: {reason}."),
+    )
+    .about(reason.field())
 }
 
 fn limit(refusal: &LimitRefusal) -> Told {

@@ -5,22 +5,31 @@
 //! Reads snapshots of keys, catalogue and accounts; writes through the ledger alone.
 
 mod admit;
+mod ask;
 mod attempt;
 mod call;
+mod count_tokens;
 mod counts;
 mod early;
+mod form;
+mod hand_on;
+mod judge;
 mod listing;
 mod outlive;
 mod peek;
 mod route;
 mod settle;
+mod shapes;
 mod stream;
 mod trail;
 mod waiting_room;
+mod wish;
+mod wording;
 
 pub use crate::error::{RelayError, Told};
 pub use counts::Counts;
 pub use early::Events;
+pub use form::Shape;
 
 use crate::app::App;
 use crate::clock::now_ms;
@@ -32,6 +41,7 @@ use attempt::Next;
 use bytes::Bytes;
 use early::Held;
 use gateway_core::dialect::Operation;
+use gateway_core::dialect::exchange::{self, Untranslatable};
 use gateway_core::retry::Summary;
 use outlive::Outlive;
 use peek::Job;
@@ -111,12 +121,27 @@ pub struct Request {
     pub address: Option<IpAddr>,
     /// What the path asks for.
     pub operation: Operation,
+    /// The model, where the path names it.
+    pub model: Option<String>,
+    /// What a stream is made of, where the path asks for one.
+    pub stream: Option<Shape>,
+    /// What the client wants of Anthropic's API beyond its body.
+    pub betas: Betas,
     /// The body.
     pub body: Bytes,
     /// Whether a header asks for a cost in the usage.
     pub include_cost: bool,
     /// Unix milliseconds.
     pub arrived_ms: i64,
+}
+
+/// The headers of Anthropic's API that change what it does, as the client sent them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Betas {
+    /// `anthropic-version`.
+    pub version: Option<String>,
+    /// `anthropic-beta`, a list.
+    pub beta: Option<String>,
 }
 
 /// What the headers of an answer say.
@@ -151,6 +176,8 @@ pub enum Reply {
     Stream {
         /// For the headers.
         heading: Heading,
+        /// What its pieces make up.
+        content_type: &'static str,
         /// The events.
         body: Events,
     },
@@ -254,7 +281,16 @@ impl Relay {
         let (caller, recognised) = (Arc::clone(&request.caller), request.recognised);
         let peeked = self.peek(&caller, request).await;
         let job = peeked.map_err(|error| self.refuse_early(&caller, error))?;
+        if count_tokens::is_asked(&job) {
+            return self.count_tokens(&caller, job, recognised).await;
+        }
+        self.set_out(caller, job, recognised).await
+    }
+
+    /// The journey of `job`.
+    async fn set_out(&self, caller: Arc<Caller>, job: Job, recognised: Instant) -> Result<Reply, Refused> {
         let is_stream = job.envelope.stream;
+        let form = job.form;
         let standing = || self.standing(&caller);
         let hung_up = Arc::new(AtomicBool::new(false));
         let held = Held::default();
@@ -264,7 +300,7 @@ impl Relay {
         let config = &self.0.config;
         let journey = Outlive::new(Box::pin(journey.run()), &self.0.app.runtime, config.drain, hung_up);
         if is_stream {
-            early::race(journey, &held, standing, config.heartbeat).await
+            early::race(journey, &held, form, standing, config.heartbeat).await
         } else {
             journey.await
         }
@@ -305,6 +341,10 @@ struct Journey {
     summary: Summary,
     /// The last refusal of an upstream that is for the client.
     refusal: Option<RelayError>,
+    /// Why an account could not be asked it in any dialect it speaks.
+    unsaid: Option<Untranslatable>,
+    /// The request in no dialect, once it was needed.
+    decoded: Option<Arc<exchange::Request>>,
     /// Rounds over accounts that only failed, which are limited.
     repeats: u32,
 }
@@ -327,6 +367,8 @@ impl Journey {
             trail: Trail::new(counts),
             summary: Summary::default(),
             refusal: None,
+            unsaid: None,
+            decoded: None,
             repeats: 0,
         }
     }

@@ -116,9 +116,16 @@ impl Fleet {
     /// The accounts to ask for `model`, in order; its maker is in the request.
     #[must_use]
     pub fn plan(&self, model: &str, request: &RouteRequest<'_>) -> Routes {
+        self.plan_among(model, request, &|_| true)
+    }
+
+    /// The same among the accounts that `fits` takes.
+    #[must_use]
+    pub fn plan_among(&self, model: &str, request: &RouteRequest<'_>, fits: &dyn Fn(&Deployment) -> bool) -> Routes {
         let deployments = self.snapshot().deployments(model);
         let candidates: Vec<_> = deployments
             .iter()
+            .filter(|deployment| fits(deployment))
             .map(|deployment| deployment.candidate(request.now_ms))
             .collect();
         let plan = routing::plan(&candidates, request);
@@ -133,9 +140,16 @@ impl Fleet {
     /// Whether an enabled account serves `model`, made by `maker`, as far as it has not said otherwise.
     #[must_use]
     pub fn serves(&self, model: &str, maker: &str) -> bool {
+        self.is_served(model, maker, &|_| true)
+    }
+
+    /// The same for one of the accounts that `fits` takes.
+    #[must_use]
+    pub fn is_served(&self, model: &str, maker: &str, fits: &dyn Fn(&Deployment) -> bool) -> bool {
         let now_ms = clock::now_ms();
         let deployments = self.snapshot().deployments(model);
-        let serves = |deployment: &Deployment| routing::serves_made_by(deployment.only_made_by, maker);
+        let serves =
+            |deployment: &Deployment| routing::serves_made_by(deployment.only_made_by, maker) && fits(deployment);
         let mut serving = deployments.iter().filter(|deployment| serves(deployment));
         serving.any(|deployment| !deployment.lacks_model(now_ms))
     }

@@ -101,7 +101,7 @@ pub async fn forgery<B: MessageBody>(
 fn is_harmless(request: &ServiceRequest) -> bool {
     let is_read = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
     is_read
-        || ["/v1/", "/api/"]
+        || ["/v1/", "/v1beta/", "/api/"]
             .iter()
             .any(|prefix| request.path().starts_with(prefix))
 }

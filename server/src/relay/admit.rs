@@ -8,7 +8,6 @@ use crate::clock::now_ms;
 use crate::keys::Caller;
 use crate::ledger::{Ask, Hold, Opening, Refusal, Short};
 use crate::limits::{Limited, NotAdmitted, PerMinute, RatePermit};
-use gateway_core::dialect::Operation;
 use gateway_core::money::Nano;
 use gateway_core::pricing::{CeilingInput, ceiling, output_that_fits};
 use std::time::{Duration, Instant};
@@ -54,7 +53,7 @@ impl Journey {
             hold,
             rates,
             max_output,
-            notes,
+            notes: [self.job.envelope.notes.as_slice(), &notes].concat(),
         });
         Ok(())
     }
@@ -121,15 +120,19 @@ impl Journey {
 
     async fn take_rates(&self, bound: CeilingInput) -> Result<RatePermit, NotAdmitted> {
         let limits = &self.relay.0.app.limits;
-        limits.admit(&limited(&self.caller), tokens(bound), now_ms()).await
+        let tokens = if self.job.operation.is_free() { 0 } else { tokens(bound) };
+        limits.admit(&limited(&self.caller), tokens, now_ms()).await
     }
 
     fn may_clamp(&self) -> bool {
-        self.caller.clamp && self.job.operation == Operation::Chat
+        self.caller.clamp && self.job.operation.has_output()
     }
 
     fn ceiling(&self, bound: CeilingInput) -> Result<Nano, RelayError> {
-        ceiling(&self.job.sheet, &bound).ok_or(RelayError::PriceUnknown {
+        let Some(sheet) = self.job.sheet() else {
+            return Ok(Nano::ZERO);
+        };
+        ceiling(sheet, &bound).ok_or(RelayError::PriceUnknown {
             model: self.job.model_name.to_string(),
         })
     }
@@ -138,7 +141,7 @@ impl Journey {
         if !self.may_clamp() {
             return None;
         }
-        let fits = output_that_fits(&self.job.sheet, bound.input_bound, bound.choices, short.fits)?;
+        let fits = output_that_fits(self.job.sheet()?, bound.input_bound, bound.choices, short.fits)?;
         (self.least_output()..bound.output_bound)
             .contains(&fits)
             .then_some(fits)
@@ -150,7 +153,7 @@ impl Journey {
             model: std::sync::Arc::clone(&self.job.model_name),
             operation: self.job.operation.as_str(),
             is_stream: self.job.envelope.stream,
-            price_id: self.job.price_id,
+            price_id: self.job.price.as_ref().map_or(0, |(id, _)| *id),
         };
         let payer = self.caller.payer.clone();
         let ledger = &self.relay.0.app.ledger;

@@ -1,13 +1,18 @@
 //! Call: one HTTP request to one account.
 //!
-//! Invariant: the only place of the pipeline that knows the HTTP client; only headers we name are sent, and none of the client's;
+//! Invariant: the only place of the pipeline that knows the HTTP client; only headers we name are sent, and of the client's those of
+//! Anthropic's API that change what it does;
 //! a connection is driven by the thread that made the call, which is why the web server's workers live until every hold has ended.
 
-use crate::accounts::Deployment;
+use super::Betas;
+use crate::accounts::{Deployment, Framing};
 use bytes::Bytes;
+use futures_util::future::ready;
+use futures_util::stream::once;
 use futures_util::{Stream, StreamExt};
+use gateway_core::dialect::frames::Frames;
 use gateway_core::retry::{Phase, RetryHints};
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -17,8 +22,22 @@ const ERROR_BYTES_MAX: usize = 256 << 10;
 /// The most that is read of an answer in one piece, in bytes.
 const WHOLE_BYTES_MAX: usize = 256 << 20;
 
+/// The betas that Vertex knows; it refuses a request for any other. Bedrock has no such header at all.
+const VERTEX_BETAS: [&str; 6] = [
+    "claude-code-20250219",
+    "context-1m-2025-08-07",
+    "interleaved-thinking-2025-05-14",
+    "fine-grained-tool-streaming-2025-05-14",
+    "context-management-2025-06-27",
+    "token-efficient-tools-2025-02-19",
+];
+
 /// Pieces of an answer's body.
-pub(super) type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, reqwest::Error>> + Send>>;
+pub(super) type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, Lost>> + Send>>;
+
+/// The connection broke, or what came cannot be told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lost;
 
 /// An answer whose head has arrived.
 pub(super) struct Inbound {
@@ -26,6 +45,13 @@ pub(super) struct Inbound {
     pub hints: RetryHints,
     pub content_type: String,
     pub pieces: Pieces,
+}
+
+/// What belongs to a request besides its head and body.
+pub(super) struct Sending<'a> {
+    pub is_stream: bool,
+    /// Where both sides speak Anthropic's dialect.
+    pub betas: Option<&'a Betas>,
 }
 
 /// Why there is no answer.
@@ -38,7 +64,15 @@ pub(super) enum Broken {
 }
 
 /// Sends `request` to `account` and waits for the head of the answer.
-pub(super) async fn send(account: &Deployment, request: reqwest::Request, until: Instant) -> Result<Inbound, Broken> {
+pub(super) async fn send(
+    account: &Deployment,
+    mut request: reqwest::Request,
+    sending: Sending<'_>,
+    until: Instant,
+) -> Result<Inbound, Broken> {
+    if let Some(betas) = sending.betas {
+        add(&mut request, betas, account);
+    }
     let Ok(client) = account.client.here() else {
         return Err(Broken::NoConnection);
     };
@@ -50,6 +84,7 @@ pub(super) async fn send(account: &Deployment, request: reqwest::Request, until:
         Ok(Err(_)) => return Err(Broken::Reset),
         Ok(Ok(response)) => response,
     };
+    let is_framed = response.status().is_success() && sending.is_stream && account.framing() == Framing::EventStream;
     let headers = response.headers();
     let texts = headers
         .iter()
@@ -59,8 +94,47 @@ pub(super) async fn send(account: &Deployment, request: reqwest::Request, until:
         status: response.status().as_u16(),
         hints: RetryHints::read(texts, crate::clock::now_ms()),
         content_type: content_type.unwrap_or("application/json").to_owned(),
-        pieces: Box::pin(response.bytes_stream()),
+        pieces: if is_framed {
+            unframed(response)
+        } else {
+            Box::pin(response.bytes_stream().map(|piece| piece.map_err(|_| Lost)))
+        },
     })
+}
+
+/// A stream in frames of Amazon's making, as events.
+fn unframed(response: reqwest::Response) -> Pieces {
+    let mut frames = Frames::default();
+    let pieces = response.bytes_stream().map(Some).chain(once(ready(None)));
+    Box::pin(pieces.map(move |piece| match piece {
+        Some(piece) => {
+            let mut events = Vec::new();
+            frames.push(&piece.map_err(|_| Lost)?, &mut events).map_err(|_| Lost)?;
+            Ok(Bytes::from(events))
+        }
+        None if frames.is_whole() => Ok(Bytes::new()),
+        None => Err(Lost),
+    }))
+}
+
+/// Passes on what a client of Anthropic's dialect wants of its API beyond the body, as far as the account's provider knows it.
+fn add(request: &mut reqwest::Request, betas: &Betas, account: &Deployment) {
+    let known = |beta: &&str| account.provider != "vertex" || VERTEX_BETAS.contains(beta);
+    let wanted = betas.beta.as_deref().unwrap_or_default().split(',').map(str::trim);
+    let wanted: Vec<&str> = wanted.filter(|beta| !beta.is_empty()).filter(known).collect();
+    let version = betas.version.as_deref().filter(|_| account.provider != "vertex");
+    let headers = request.headers_mut();
+    for (name, value) in [
+        ("anthropic-version", version),
+        ("anthropic-beta", Some(&*wanted.join(","))),
+    ] {
+        if let Some(value) = value.filter(|value| !value.is_empty())
+            && account.provider != "bedrock"
+            && let Ok(value) = HeaderValue::from_str(value)
+        {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
 }
 
 /// The next piece of an answer; none at its end.

@@ -8,8 +8,8 @@ use gateway_core::dialect::Operation;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Names of operations, as labels.
-const OPERATIONS: [&str; 2] = ["chat", "embeddings"];
+/// Every operation, whose names are labels.
+const OPERATIONS: [Operation; Operation::ALL.len()] = Operation::ALL;
 /// Names of status classes, as labels.
 const CLASSES: [&str; 3] = ["2xx", "4xx", "5xx"];
 /// Upper bounds of the buckets of a histogram, in milliseconds, and as Prometheus writes them, in seconds.
@@ -60,13 +60,12 @@ struct Histogram {
 impl Counts {
     /// A request got an answer with `status`.
     pub fn request(&self, operation: Operation, status: u16) {
-        let operation = usize::from(operation != Operation::Chat);
         let class = match status {
             ..400 => 0,
             400..500 => 1,
             500.. => 2,
         };
-        self.requests[operation][class].fetch_add(1, Ordering::Relaxed);
+        self.requests[operation as usize][class].fetch_add(1, Ordering::Relaxed);
     }
 
     /// An account was asked.
@@ -89,6 +88,7 @@ impl Counts {
         head(&mut text, "requests_total", "counter", "Requests answered.");
         for (operation, classes) in OPERATIONS.iter().zip(&self.requests) {
             for (class, count) in CLASSES.iter().zip(classes) {
+                let operation = operation.as_str();
                 let labels = format!("{{operation=\"{operation}\",status=\"{class}\"}}");
                 line(&mut text, "requests_total", &labels, count.load(Ordering::Relaxed));
             }

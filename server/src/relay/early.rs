@@ -3,6 +3,7 @@
 //! Invariant: a comment commits the status to 200, so none is sent before 10 s of silence and before the first hold is durable; what
 //! fails afterwards is told inside the stream.
 
+use super::form::Form;
 use super::outlive::Outlive;
 use super::stream::Streaming;
 use super::{Heading, Refused, Reply};
@@ -11,7 +12,6 @@ use crate::ledger::{Down, Hold};
 use crate::limits::Standing;
 use bytes::Bytes;
 use futures_util::Stream;
-use gateway_core::dialect::Dialect;
 use parking_lot::Mutex;
 use std::future::Future;
 use std::pin::Pin;
@@ -19,9 +19,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
-
-/// What a stream sends while it waits.
-pub(super) const COMMENT: &[u8] = b": waiting for the upstream\n\n";
 
 type Journey = Outlive<Result<Reply, Refused>>;
 type Durability = Pin<Box<dyn Future<Output = Result<(), Down>> + Send>>;
@@ -56,6 +53,7 @@ pub struct Early {
     journey: Journey,
     timer: Pin<Box<Sleep>>,
     every: Duration,
+    form: Form,
     request_id: i64,
     is_over: bool,
 }
@@ -64,6 +62,7 @@ pub struct Early {
 pub(super) async fn race(
     mut journey: Journey,
     held: &Held,
+    form: Form,
     standing: impl Fn() -> Standing,
     silence: Duration,
 ) -> Result<Reply, Refused> {
@@ -87,11 +86,13 @@ pub(super) async fn race(
             journey,
             timer,
             every: silence,
+            form,
             request_id,
             is_over: false,
         };
         return Ok(Reply::Stream {
             heading,
+            content_type: form.content_type(),
             body: Events::Early(Box::new(early)),
         });
     }
@@ -111,10 +112,8 @@ impl Early {
             }
             Poll::Ready(Err(refused)) => {
                 self.is_over = true;
-                let event = refused
-                    .error
-                    .told(now_ms())
-                    .render_event(Dialect::Chat, self.request_id);
+                let told = refused.error.told(now_ms());
+                let event = self.form.failed(&told, self.request_id, false);
                 return Poll::Ready(Some(Ok(Bytes::from(event))));
             }
             Poll::Pending => {}
@@ -125,7 +124,7 @@ impl Early {
         self.timer.as_mut().reset(Instant::now() + self.every);
         // Registers the waker for the next comment; it is not due yet.
         let _ = self.timer.as_mut().poll(context);
-        Poll::Ready(Some(Ok(Bytes::from_static(COMMENT))))
+        Poll::Ready(Some(Ok(Bytes::from_static(self.form.sign_of_life()))))
     }
 }
 

@@ -3,35 +3,32 @@
 //! Invariant: only models the key may ask for, that have a price and an enabled account, are listed. Reads snapshots.
 
 use super::admit::limited;
-use super::{Relay, RelayError};
+use super::{Relay, RelayError, shapes};
 use crate::catalog::ModelInfo;
 use crate::clock::now_ms;
 use crate::keys::Caller;
 use crate::ledger::{Kind, Series, Spent};
 use crate::limits::Left;
+use gateway_core::dialect::Dialect;
 use gateway_core::id::{Kind as IdKind, render};
 use gateway_core::money::Nano;
 use serde_json::{Value, json};
 
 impl Relay {
-    /// The models `caller` may use, in OpenAI's shape with price and context added.
+    /// The models `caller` may use, in the shape of `dialect`; OpenAI's has price and context added.
     #[must_use]
-    pub fn models(&self, caller: &Caller) -> Value {
+    pub fn models(&self, caller: &Caller, dialect: Dialect) -> Value {
         let now = now_ms();
-        let all = self.0.app.catalog.list();
-        let data: Vec<Value> = all
-            .iter()
-            .filter(|model| self.is_usable(caller, model, now))
-            .map(|model| shape(model, now))
-            .collect();
-        json!({ "object": "list", "data": data })
+        let mut models = self.0.app.catalog.list();
+        models.retain(|model| self.is_usable(caller, model, now));
+        shapes::list(dialect, &models, now)
     }
 
     /// One model.
     ///
     /// # Errors
     /// [`RelayError::ModelNotFound`], also where the key may not use it.
-    pub fn model(&self, caller: &Caller, id: &str) -> Result<Value, RelayError> {
+    pub fn model(&self, caller: &Caller, dialect: Dialect, id: &str) -> Result<Value, RelayError> {
         let now = now_ms();
         let model = self
             .0
@@ -40,7 +37,7 @@ impl Relay {
             .model(id)
             .filter(|model| self.is_usable(caller, model, now));
         model
-            .map(|model| shape(&model, now))
+            .map(|model| shapes::one(dialect, &model, now))
             .ok_or_else(|| RelayError::ModelNotFound { model: id.to_owned() })
     }
 
@@ -108,19 +105,6 @@ impl Relay {
     }
 }
 
-fn shape(model: &ModelInfo, now: i64) -> Value {
-    let prices = model.price_at(now).map(|row| row.sheet.per_million());
-    json!({
-        "id": model.id,
-        "object": "model",
-        "created": model.price_at(now).map_or(0, |row| row.effective_at_ms / 1_000),
-        "owned_by": if model.provider.is_empty() { "custom" } else { &model.provider },
-        "context_window": model.context,
-        "max_output_tokens": model.max_output,
-        "prices_usd_per_million_tokens": prices,
-    })
-}
-
 fn cap_shape(scope: &str, series: Series, cap: Option<Nano>, spent: &Spent) -> Value {
     let used = spent.posted.checked_add(spent.held).unwrap_or(Nano::MAX);
     json!({
@@ -138,7 +122,7 @@ fn left_shape(left: Left) -> Value {
     json!({ "limit": left.limit, "remaining": left.remaining, "reset_s": left.reset_ms.saturating_add(999) / 1_000 })
 }
 
-fn rfc3339(ms: i64) -> String {
+pub(super) fn rfc3339(ms: i64) -> String {
     jiff::Timestamp::from_millisecond(ms)
         .map(|at| at.to_string())
         .unwrap_or_default()

@@ -2,13 +2,15 @@
 //!
 //! Invariant: nothing is held and no upstream is asked for a request that is refused here. Reads the catalogue's snapshot.
 
-use super::{Relay, RelayError, Request};
+use super::form::Form;
+use super::wish::Wish;
+use super::{Betas, Relay, RelayError, Request};
 use crate::alerts;
 use crate::catalog::ModelInfo;
 use crate::keys::Caller;
 use crate::secrets::Secret;
 use bytes::Bytes;
-use gateway_core::dialect::{Body, Envelope, Operation, peek};
+use gateway_core::dialect::{Asked, Body, Envelope, Operation, peek};
 use gateway_core::pricing::{CeilingInput, PriceSheet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -28,54 +30,95 @@ pub(super) struct Job {
     pub credential: Secret,
     pub address: Option<IpAddr>,
     pub operation: Operation,
+    /// How its client is spoken to.
+    pub form: Form,
+    /// The model, where the path names it.
+    pub asked_model: Option<String>,
+    pub betas: Betas,
+    pub arrived_ms: i64,
     pub envelope: Envelope,
     pub body: Body,
     pub original: Bytes,
     pub model_name: Arc<str>,
     /// Who makes the model; empty where nobody knows.
     pub maker: Arc<str>,
-    pub price_id: i64,
-    pub sheet: Arc<PriceSheet>,
+    /// The row of its price, and the price; `None` for what costs nothing.
+    pub price: Option<(i64, Arc<PriceSheet>)>,
     pub bound: CeilingInput,
+    /// The most the model can answer, in tokens, where that is known.
+    pub max_output: Option<u64>,
     /// Whether the model may think, which nobody sees but which is billed.
     pub is_reasoning: bool,
     /// What it is likely to use: what an account's own limit is asked for. A wrong guess costs a failover, not money.
     pub expected_tokens: u64,
 }
 
+impl Job {
+    /// What an account must be able to do.
+    pub const fn wish(&self) -> Wish {
+        Wish {
+            operation: self.operation,
+            needs_state: self.envelope.needs_state,
+        }
+    }
+
+    /// What it is charged by.
+    pub fn sheet(&self) -> Option<&Arc<PriceSheet>> {
+        self.price.as_ref().map(|(_, sheet)| sheet)
+    }
+}
+
 impl Relay {
     pub(super) async fn peek(&self, caller: &Caller, request: Request) -> Result<Job, RelayError> {
-        let (mut envelope, body) = peek(request.operation, &request.body).map_err(RelayError::Body)?;
+        let asked = Asked {
+            operation: request.operation,
+            model: request.model.as_deref(),
+            stream: request.stream.is_some(),
+        };
+        let (mut envelope, body) = peek(asked, &request.body).map_err(RelayError::Body)?;
         envelope.include_cost |= request.include_cost;
         let name = envelope.model.clone();
         if !caller.allows_model(&name) {
             return Err(RelayError::ModelNotAllowed { model: name });
         }
+        let operation = request.operation;
         let catalog = &self.0.app.catalog;
-        let model = catalog
-            .model(&name)
-            .ok_or_else(|| RelayError::ModelNotFound { model: name.clone() })?;
-        if !serves(&model, request.operation) {
+        let model = match catalog.model(&name) {
+            Some(model) => model,
+            // What costs nothing need not be in the catalogue.
+            None if operation == Operation::Moderations => Arc::default(),
+            None => return Err(RelayError::ModelNotFound { model: name }),
+        };
+        if !serves(&model, operation) {
             return Err(RelayError::WrongOperation { model: name });
         }
-        let Some((price_id, sheet)) = catalog.price_at(&name, request.arrived_ms) else {
+        let price = catalog.price_at(&name, request.arrived_ms);
+        if price.is_none() && !operation.is_free() {
             Box::pin(self.alert_price_unknown(&name)).await;
             return Err(RelayError::PriceUnknown { model: name });
-        };
-        let bound = bounds(request.operation, &envelope, &model);
+        }
+        let price = price.filter(|_| !operation.is_free());
+        let bound = bounds(operation, &envelope, &model);
         let output = envelope.max_output.unwrap_or(OUTPUT_EXPECTED).min(bound.output_bound);
         Ok(Job {
             expected_tokens: (bound.input_bound / BYTES_PER_TOKEN).saturating_add(output),
             is_reasoning: model.capabilities.iter().any(|ability| ability == "reasoning"),
             credential: request.credential,
             address: request.address,
-            operation: request.operation,
+            operation,
+            form: Form {
+                dialect: operation.dialect(),
+                shape: request.stream.unwrap_or_default(),
+            },
+            asked_model: request.model,
+            betas: request.betas,
+            arrived_ms: request.arrived_ms,
+            max_output: model.max_output,
             body,
             original: request.body,
             model_name: Arc::from(name),
             maker: Arc::from(model.provider.as_str()),
-            price_id,
-            sheet,
+            price,
             bound,
             envelope,
         })
@@ -94,9 +137,9 @@ impl Relay {
 fn serves(model: &ModelInfo, operation: Operation) -> bool {
     match model.mode.as_str() {
         _ if !model.is_builtin => true,
-        "chat" => operation == Operation::Chat,
-        "embedding" => operation == Operation::Embeddings,
-        _ => false,
+        "chat" => !operation.is_embedding() && operation != Operation::Moderations,
+        "embedding" => operation.is_embedding(),
+        _ => operation == Operation::Moderations,
     }
 }
 
@@ -108,16 +151,12 @@ fn bounds(operation: Operation, envelope: &Envelope, model: &ModelInfo) -> Ceili
         Some(context) => counted.min(context.max(model.input_constant)),
         None => counted,
     };
-    let output_bound = match (
-        operation.has_output(),
-        envelope.max_output,
-        model.max_output.or(model.context),
-    ) {
-        (false, _, _) => 0,
-        (true, Some(asked), Some(most)) => asked.min(most),
-        (true, Some(asked), None) => asked,
-        (true, None, Some(most)) => most,
-        (true, None, None) => OUTPUT_UNKNOWN,
+    let output_bound = match (envelope.max_output, model.max_output.or(model.context)) {
+        _ if !operation.has_output() => 0,
+        (Some(asked), Some(most)) => asked.min(most),
+        (Some(asked), None) => asked,
+        (None, Some(most)) => most,
+        (None, None) => OUTPUT_UNKNOWN,
     };
     let output_bound = output_bound.saturating_add(envelope.prediction_bound);
     CeilingInput {

@@ -3,9 +3,10 @@
 //! Invariant: waiting holds neither money nor permit; each untried account is asked once, and an account is asked again only after
 //! its pause, within the deadline.
 
+use super::peek::Job;
 use super::waiting_room::{Chosen, Place, Wanted};
 use super::{Journey, RelayError};
-use crate::accounts::Routes;
+use crate::accounts::{Deployment, Routes};
 use crate::clock::{new_id, now_ms};
 use gateway_core::retry::Answer;
 use gateway_core::routing::{RouteRequest, WhyEmpty};
@@ -43,11 +44,7 @@ impl Journey {
                     continue;
                 }
                 Some(WhyEmpty::NoneHasModel) => return Err(self.model_not_found()),
-                _ => {
-                    return Err(RelayError::NoAccount {
-                        model: self.job.model_name.to_string(),
-                    });
-                }
+                _ => return Err(self.no_account()),
             }
             let pause = self.pause(next_free_ms)?;
             let place = match &mut place {
@@ -85,7 +82,22 @@ impl Journey {
             now_ms: now_ms(),
             seed: new_id().cast_unsigned(),
         };
-        self.relay.0.app.fleet.plan(&self.job.model_name, &request)
+        let wish = self.job.wish();
+        let fits = |account: &Deployment| wish.fits(account);
+        self.relay.0.app.fleet.plan_among(&self.job.model_name, &request, &fits)
+    }
+
+    /// No account fits: because none serves the model, or none of those that do speaks the one dialect that can say it.
+    fn no_account(&self) -> RelayError {
+        let Job { model_name, maker, .. } = &*self.job;
+        let model = model_name.to_string();
+        if !self.relay.0.app.fleet.serves(model_name, maker) {
+            RelayError::NoAccount { model }
+        } else if self.job.envelope.needs_state {
+            RelayError::NothingKept
+        } else {
+            RelayError::NotSpoken { model }
+        }
     }
 
     fn model_not_found(&self) -> RelayError {
@@ -104,6 +116,7 @@ impl Journey {
             tried: self.tried.clone(),
             conversation: self.job.envelope.conversation,
             tokens: self.job.expected_tokens,
+            wish: self.job.wish(),
             hung_up: Arc::clone(&self.hung_up),
         };
         self.relay
@@ -128,6 +141,11 @@ impl Journey {
 
     /// After a whole round: whether another one makes sense. Only accounts that said they were busy are worth a wait.
     fn may_repeat(&mut self, next_free_ms: Option<i64>) -> Result<(), RelayError> {
+        if self.summary.attempts() == 0
+            && let Some(reason) = self.unsaid.take()
+        {
+            return Err(RelayError::Untranslatable(reason));
+        }
         match self.summary.answer() {
             Answer::Busy { .. } => {
                 // Those that failed have had their turn; those that were busy get another.

@@ -92,9 +92,10 @@ impl Settlement {
     /// Charges what was observed. Returns the charge.
     pub fn post(&self, mut admission: Admission, permit: &Permit, observed: &Observed, ending: Ending<'_>) -> Nano {
         let mut notes = admission.notes.clone();
-        let reported = observed
-            .usage
-            .and_then(|usage| charge(&self.job.sheet, &usage).map(|charge| (usage, charge)));
+        let reported = match self.job.sheet() {
+            Some(sheet) => observed.usage.and_then(|usage| Some((usage, charge(sheet, &usage)?))),
+            None => Some((observed.usage.unwrap_or_default(), Nano::ZERO)),
+        };
         let is_estimate = reported.is_none();
         let hold = admission.hold.amount();
         let (usage, charge) = reported.unwrap_or_else(|| {
@@ -127,7 +128,9 @@ impl Settlement {
             ..self.job.bound
         };
         let (usage, _) = self.estimate(0, admission.hold.amount());
-        let most = ceiling(&self.job.sheet, &bound)
+        let sheet = self.job.sheet();
+        let most = sheet
+            .and_then(|sheet| ceiling(sheet, &bound))
             .unwrap_or(admission.hold.amount())
             .min(admission.hold.amount());
         let ending = Ending {
@@ -138,7 +141,7 @@ impl Settlement {
         };
         let mut closing = self.closing(ending, &notes);
         closing.usage = usage;
-        closing.charge = charge(&self.job.sheet, &usage).unwrap_or(most).min(most);
+        closing.charge = self.priced(&usage).unwrap_or(most).min(most);
         closing.estimated = true;
         admission.rates.settle(usage.total(), now_ms());
         permit.settle(usage.total());
@@ -165,8 +168,12 @@ impl Settlement {
             output: output_bytes.div_ceil(BYTES_PER_TOKEN),
             ..Usage::default()
         };
-        let charge = charge(&self.job.sheet, &usage).unwrap_or(hold).min(hold);
+        let charge = self.priced(&usage).unwrap_or(hold).min(hold);
         (usage, charge)
+    }
+
+    fn priced(&self, usage: &Usage) -> Option<Nano> {
+        charge(self.job.sheet()?, usage)
     }
 
     fn closing(&self, ending: Ending<'_>, notes: &[String]) -> Closing {

@@ -4,8 +4,11 @@
 //! on for a bounded time to learn the usage.
 
 use super::admit::Admission;
-use super::attempt::{Begun, Try, broken_off};
+use super::ask::Begun;
+use super::attempt::Try;
 use super::call::Pieces;
+use super::form::Form;
+use super::judge::broken_off;
 use super::settle::{Ending, Settlement};
 use super::trail::Trail;
 use super::{Config, Relay, RelayError};
@@ -14,7 +17,7 @@ use crate::ledger::Outcome;
 use crate::metering::AttemptOutcome;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
-use gateway_core::dialect::{Dialect, Tally};
+use gateway_core::translate::Translator;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -34,8 +37,8 @@ pub(super) struct Source {
 
 impl Source {
     /// Settles. An end without the upstream's own mark of an end is a cut.
-    fn settle(mut self, tally: Tally, outcome: Outcome) -> Settled {
-        let mut observed = tally.finish();
+    fn settle(mut self, reader: Translator, outcome: Outcome) -> Settled {
+        let mut observed = reader.finish();
         let rest = std::mem::take(&mut observed.rest);
         let is_whole = observed.error.is_none() && (observed.saw_done || observed.saw_finish);
         let outcome = if outcome == Outcome::Ok && !is_whole {
@@ -77,7 +80,7 @@ struct Settled {
 
 struct Open {
     source: Source,
-    tally: Tally,
+    reader: Translator,
     pieces: Pieces,
     /// An error stood behind the content that has been handed on: nothing more is.
     is_broken: bool,
@@ -94,6 +97,7 @@ pub struct Streaming {
     began: Instant,
     config: Config,
     runtime: Handle,
+    form: Form,
     request_id: i64,
 }
 
@@ -101,7 +105,7 @@ impl Streaming {
     pub(super) fn new(source: Source, begun: Begun, relay: &Relay) -> Self {
         let Begun {
             prefix,
-            tally,
+            reader,
             pieces,
             is_broken,
             is_done,
@@ -111,9 +115,10 @@ impl Streaming {
         let now = Instant::now();
         Self {
             request_id: source.admission.hold.request_id(),
+            form: source.settlement.job.form,
             open: Some(Open {
                 source,
-                tally,
+                reader,
                 pieces,
                 is_broken,
                 is_done,
@@ -130,14 +135,14 @@ impl Streaming {
     /// Ends the stream: `forward`, what was held back, and if it was cut, an event that says so.
     fn close(&mut self, outcome: Outcome, mut forward: BytesMut) -> Option<Bytes> {
         let open = self.open.take()?;
-        let settled = open.source.settle(open.tally, outcome);
+        let settled = open.source.settle(open.reader, outcome);
         forward.extend_from_slice(&settled.rest);
         if let Some(error) = settled.cut {
             if !settled.rest.is_empty() {
                 forward.extend_from_slice(b"\n\n");
             }
-            let told = error.told(now_ms());
-            forward.extend_from_slice(told.render_event(Dialect::Chat, self.request_id).as_bytes());
+            let failed = self.form.failed(&error.told(now_ms()), self.request_id, true);
+            forward.extend_from_slice(failed.as_bytes());
         }
         Some(forward.freeze()).filter(|bytes| !bytes.is_empty())
     }
@@ -156,7 +161,7 @@ impl Streaming {
         }
         self.timer.as_mut().reset(now + self.config.heartbeat);
         let _ = self.timer.as_mut().poll(context);
-        Poll::Ready(Some(Bytes::from_static(super::early::COMMENT)))
+        Poll::Ready(Some(Bytes::from_static(self.form.sign_of_life())))
     }
 }
 
@@ -181,7 +186,7 @@ impl Stream for Streaming {
                 Poll::Ready(Some(Err(_))) => return self.cut(),
                 Poll::Ready(Some(Ok(piece))) => piece,
             };
-            let step = match open.tally.push(piece) {
+            let step = match open.reader.push(piece) {
                 Ok(step) => step,
                 Err(_) => return self.cut(),
             };
@@ -215,9 +220,9 @@ impl Drop for Streaming {
 async fn drain(mut open: Open, grace: Duration) {
     let until = Instant::now() + grace;
     while let Ok(Some(Ok(piece))) = tokio::time::timeout_at(until, open.pieces.next()).await {
-        if open.tally.push(piece).is_err() {
+        if open.reader.push(piece).is_err() {
             break;
         }
     }
-    open.source.settle(open.tally, Outcome::HungUp);
+    open.source.settle(open.reader, Outcome::HungUp);
 }

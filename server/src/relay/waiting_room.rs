@@ -4,6 +4,7 @@
 //! a permit for somebody who has left goes to the next. In memory; takes permits of the fleet.
 
 use super::Config;
+use super::wish::Wish;
 use crate::accounts::{Deployment, Fleet, Permit};
 use crate::app::App;
 use crate::clock::{new_id, now_ms};
@@ -31,8 +32,12 @@ pub(super) struct Wanted {
     pub tried: Vec<i64>,
     pub conversation: u64,
     pub tokens: u64,
+    pub wish: Wish,
     pub hung_up: Arc<AtomicBool>,
 }
+
+/// What nobody can get at this moment: a model, what an account must do, and how many tokens.
+type Hopeless = (Arc<str>, Wish, u64);
 
 struct Waiting {
     wanted: Wanted,
@@ -130,7 +135,7 @@ impl WaitingRoom {
         }
         let mut turns = self.0.turns.lock();
         // What one who has tried nothing cannot get, nobody can who wants the same model and no fewer tokens.
-        let mut hopeless: Vec<(Arc<str>, u64)> = Vec::new();
+        let mut hopeless: Vec<Hopeless> = Vec::new();
         while let Some((waiting, chosen)) = turns.next(|waiting| self.choose(&waiting.wanted, &mut hopeless)) {
             // Where nobody takes it, the permit goes back with it, and is there for the next.
             let _ = waiting.grant.send(chosen);
@@ -138,8 +143,10 @@ impl WaitingRoom {
         self.0.count.store(turns.len(), Ordering::Relaxed);
     }
 
-    fn choose(&self, wanted: &Wanted, hopeless: &mut Vec<(Arc<str>, u64)>) -> Option<Chosen> {
-        let is_hopeless = |(model, tokens): &(Arc<str>, u64)| *model == wanted.model && *tokens <= wanted.tokens;
+    fn choose(&self, wanted: &Wanted, hopeless: &mut Vec<Hopeless>) -> Option<Chosen> {
+        let is_hopeless = |(model, wish, tokens): &Hopeless| {
+            *model == wanted.model && *wish == wanted.wish && *tokens <= wanted.tokens
+        };
         if wanted.hung_up.load(Ordering::Relaxed) || hopeless.iter().any(is_hopeless) {
             return None;
         }
@@ -152,7 +159,8 @@ impl WaitingRoom {
             now_ms: now_ms(),
             seed: new_id().cast_unsigned(),
         };
-        let routes = self.0.fleet.plan(&wanted.model, &request);
+        let fits = |account: &Deployment| wanted.wish.fits(account);
+        let routes = self.0.fleet.plan_among(&wanted.model, &request, &fits);
         let chosen = routes.ordered.into_iter().find_map(|account| {
             let permit = self.0.fleet.begin(&account, wanted.tokens)?;
             Some(Chosen {
@@ -161,7 +169,7 @@ impl WaitingRoom {
             })
         });
         if chosen.is_none() && wanted.tried.is_empty() {
-            hopeless.push((Arc::clone(&wanted.model), wanted.tokens));
+            hopeless.push((Arc::clone(&wanted.model), wanted.wish, wanted.tokens));
         }
         chosen
     }

@@ -1,16 +1,18 @@
 //! The server as its clients see it: over HTTP, with a database of its own and an upstream that does as it is told.
 //!
 //! Invariant: nothing here needs the network or a provider's key. Each module proves one promise; `harness` starts the server,
-//! `upstream` is the provider.
+//! `upstream` is the provider, `spoken` what is said to both in each dialect.
 
 #![allow(clippy::unwrap_used)]
 
 mod harness;
+mod spoken;
 mod upstream;
 
 mod bad_input;
 mod cluster;
 mod cost;
+mod dialects;
 mod failover;
 mod floods;
 mod hang_up;

@@ -1,0 +1,178 @@
+//! Ask: one account is called, and its answer read as far as another could still take over.
+//!
+//! Invariant: an answer counts as good only once it holds content, or is whole; nothing of it has reached the client until then.
+
+use super::Journey;
+use super::attempt::Try;
+use super::call::{self, Inbound, Pieces, Sending};
+use super::judge::Failed;
+use super::wording::Worded;
+use bytes::{Bytes, BytesMut};
+use gateway_core::dialect::{Dialect, Observed, read_error};
+use gateway_core::retry::Phase;
+use gateway_core::translate::Translator;
+use tokio::time::Instant;
+
+/// An answer worth handing on.
+pub(super) enum Good {
+    Whole(Whole),
+    Stream(Box<Begun>),
+}
+
+/// An answer in one piece.
+pub(super) struct Whole {
+    pub status: u16,
+    pub content_type: String,
+    pub body: Bytes,
+    pub observed: Box<Observed>,
+    pub notes: Vec<String>,
+}
+
+/// A stream read as far as its first content.
+pub(super) struct Begun {
+    pub status: u16,
+    pub prefix: Bytes,
+    pub reader: Translator,
+    pub pieces: Pieces,
+    pub notes: Vec<String>,
+    /// Whether an error stood behind the content.
+    pub is_broken: bool,
+    /// Whether the upstream has said that it is over.
+    pub is_done: bool,
+}
+
+/// What is left of a request's wording once it was sent.
+struct Reading {
+    reader: Translator,
+    notes: Vec<String>,
+    is_translated: bool,
+    until: Instant,
+}
+
+impl Journey {
+    /// The answer, judged good, or why there is none.
+    pub(super) async fn ask(&mut self, attempt: &Try, worded: Worded) -> Result<Good, Failed> {
+        let account = &attempt.account;
+        let Worded {
+            dialect,
+            operation,
+            body,
+            notes,
+            reader,
+            is_translated,
+        } = worded;
+        let is_stream = self.job.envelope.stream;
+        let config = &self.relay.0.config;
+        let patience = if is_stream { config.first_content } else { config.whole };
+        let left = config.total.saturating_sub(self.started.elapsed());
+        let reading = Reading {
+            reader,
+            notes,
+            is_translated,
+            until: Instant::now() + patience.min(left),
+        };
+        let request = account
+            .post(dialect, operation, is_stream, body)
+            .await
+            .map_err(|reason| Failed::unsent(&reason))?;
+        if let Some(admission) = &mut self.admission {
+            admission.hold.mark_sent();
+        }
+        attempt.permit.mark_sent();
+        let betas = (operation.dialect() == Dialect::Messages && self.job.operation.dialect() == Dialect::Messages)
+            .then_some(&self.job.betas);
+        let inbound = call::send(account, request, Sending { is_stream, betas }, reading.until)
+            .await
+            .map_err(Failed::broken)?;
+        account.seen(&inbound.hints);
+        if !(200..300).contains(&inbound.status) {
+            let Inbound {
+                status, hints, pieces, ..
+            } = inbound;
+            let body = call::read_error_body(pieces).await;
+            return Err(Failed::status(status, hints, read_error(status, &body)));
+        }
+        if is_stream {
+            read_to_content(inbound, reading).await
+        } else {
+            read_whole(inbound, reading).await
+        }
+    }
+}
+
+async fn read_whole(mut inbound: Inbound, reading: Reading) -> Result<Good, Failed> {
+    let Reading {
+        mut reader,
+        notes,
+        is_translated,
+        until,
+    } = reading;
+    let pieces = call::read_whole(&mut inbound.pieces, until)
+        .await
+        .map_err(Failed::broken)?;
+    let mut body = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
+    for piece in pieces {
+        let step = reader.push(piece).map_err(|_| Failed::unreadable(inbound.status))?;
+        body.extend_from_slice(&step.forward);
+    }
+    let mut observed = reader.finish();
+    if let Some(error) = observed.error {
+        return Err(Failed::frame(inbound.status, inbound.hints, error));
+    }
+    if !observed.saw_done {
+        return Err(Failed::unreadable(inbound.status));
+    }
+    body.extend_from_slice(&std::mem::take(&mut observed.rest));
+    let content_type = if is_translated {
+        "application/json".to_owned()
+    } else {
+        inbound.content_type
+    };
+    Ok(Good::Whole(Whole {
+        status: inbound.status,
+        content_type,
+        body: body.freeze(),
+        observed: Box::new(observed),
+        notes,
+    }))
+}
+
+/// Reads a stream up to its first content: until then another account can still take over.
+async fn read_to_content(mut inbound: Inbound, reading: Reading) -> Result<Good, Failed> {
+    let Reading {
+        mut reader,
+        notes,
+        until,
+        ..
+    } = reading;
+    let mut prefix = BytesMut::new();
+    while let Some(piece) = call::next(&mut inbound.pieces, until, Phase::FirstContent)
+        .await
+        .map_err(Failed::broken)?
+    {
+        let step = reader.push(piece).map_err(|_| Failed::unreadable(inbound.status))?;
+        prefix.extend_from_slice(&step.forward);
+        match &step.error {
+            Some(error) if !step.content_seen => {
+                return Err(Failed::frame(inbound.status, inbound.hints, error.clone()));
+            }
+            _ if step.content_seen || step.done => {
+                return Ok(Good::Stream(Box::new(Begun {
+                    status: inbound.status,
+                    prefix: prefix.freeze(),
+                    reader,
+                    pieces: inbound.pieces,
+                    notes,
+                    is_broken: step.error.is_some(),
+                    is_done: step.done,
+                })));
+            }
+            _ => {}
+        }
+    }
+    let observed = reader.finish();
+    Err(match observed.error {
+        Some(error) => Failed::frame(inbound.status, inbound.hints, error),
+        None => Failed::unreadable(inbound.status),
+    })
+}

@@ -1,0 +1,67 @@
+//! Counting a prompt's tokens: by an account whose provider counts, otherwise by an estimate.
+//!
+//! Invariant: it costs nothing and is on no books where it is estimated; whoever asks is known, and it counts as a request. Reads
+//! snapshots.
+
+use super::admit::limited;
+use super::peek::Job;
+use super::{Heading, Refused, Relay, RelayError, Reply};
+use crate::clock::{new_id, now_ms};
+use crate::keys::Caller;
+use crate::limits::NotAdmitted;
+use bytes::Bytes;
+use gateway_core::dialect::{Dialect, Operation};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Bytes of a prompt that make a token, roughly.
+const BYTES_PER_TOKEN: u64 = 4;
+const NOTE: &str = "estimate: no account for this model counts tokens";
+
+/// Whether `job` asks for a count.
+pub(super) const fn is_asked(job: &Job) -> bool {
+    matches!(job.operation, Operation::CountTokens | Operation::CountGenerate)
+}
+
+impl Relay {
+    /// The count that `job` asks for.
+    pub(super) async fn count_tokens(
+        &self,
+        caller: &Arc<Caller>,
+        job: Job,
+        recognised: Instant,
+    ) -> Result<Reply, Refused> {
+        let fits = |account: &crate::accounts::Deployment| job.wish().fits(account);
+        let fleet = &self.0.app.fleet;
+        if !fleet.is_served(&job.model_name, &job.maker, &fits) {
+            return self.estimate(caller, &job).await;
+        }
+        self.set_out(Arc::clone(caller), job, recognised).await
+    }
+
+    async fn estimate(&self, caller: &Caller, job: &Job) -> Result<Reply, Refused> {
+        let now_ms = now_ms();
+        let mut rates = match self.0.app.limits.admit(&limited(caller), 0, now_ms).await {
+            Ok(rates) => rates,
+            Err(NotAdmitted::Limit(refusal)) => return Err(self.refuse_early(caller, RelayError::Limit(refusal))),
+            Err(NotAdmitted::Down) => return Err(self.refuse_early(caller, RelayError::LedgerDown)),
+        };
+        rates.settle(0, now_ms);
+        let tokens = (job.original.len() as u64).div_ceil(BYTES_PER_TOKEN);
+        let body = match job.operation.dialect() {
+            Dialect::Generate => json!({ "totalTokens": tokens }),
+            _ => json!({ "input_tokens": tokens }),
+        };
+        Ok(Reply::Whole {
+            heading: Heading {
+                request_id: new_id(),
+                notes: vec![NOTE.to_owned()],
+                standing: self.standing(caller),
+                ..Heading::default()
+            },
+            content_type: "application/json".to_owned(),
+            body: Bytes::from(body.to_string()),
+        })
+    }
+}

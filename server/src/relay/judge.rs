@@ -1,0 +1,151 @@
+//! Judge: why an attempt brought no answer, and what follows from it for the account, the hold and the client.
+//!
+//! Invariant: an upstream's words reach a client only where they are about the client's own input, scrubbed.
+
+use super::attempt::{Next, Try};
+use super::call::Broken;
+use super::{Journey, RelayError};
+use crate::accounts::{Deployment, Unsendable};
+use crate::clock::now_ms;
+use gateway_core::dialect::{UpstreamError, scrub};
+use gateway_core::retry::{Action, Billed, ErrorText, Failure, Fault, RetryHints, Verdict, classify};
+
+/// Why an attempt brought no answer.
+pub(super) struct Failed {
+    verdict: Verdict,
+    status: Option<u16>,
+    error: Option<UpstreamError>,
+}
+
+impl Failed {
+    pub fn broken(broken: Broken) -> Self {
+        let failure = match broken {
+            Broken::NoConnection => Failure::ConnectFailed,
+            Broken::TimedOut(phase) => Failure::TimedOut { sent: true, phase },
+            Broken::Reset => Failure::Reset { sent: true },
+            Broken::TooLarge => Failure::Unreadable,
+        };
+        Self {
+            verdict: classify(&failure, now_ms()),
+            status: None,
+            error: None,
+        }
+    }
+
+    /// Nothing was sent, because the account's credentials could not be had.
+    pub fn unsent(reason: &Unsendable) -> Self {
+        tracing::warn!(%reason, "an account cannot be asked");
+        let failure = match reason.fault() {
+            Fault::BadKey => Failure::Status {
+                status: 401,
+                headers: RetryHints::default(),
+                error: ErrorText::default(),
+            },
+            _ => Failure::ConnectFailed,
+        };
+        Self {
+            verdict: classify(&failure, now_ms()),
+            status: None,
+            error: None,
+        }
+    }
+
+    pub fn unreadable(status: u16) -> Self {
+        Self {
+            verdict: classify(&Failure::Unreadable, now_ms()),
+            status: Some(status),
+            error: None,
+        }
+    }
+
+    pub fn status(status: u16, headers: RetryHints, error: UpstreamError) -> Self {
+        let failure = Failure::Status {
+            status,
+            headers,
+            error: text(&error),
+        };
+        Self {
+            verdict: classify(&failure, now_ms()),
+            status: Some(status),
+            error: Some(error),
+        }
+    }
+
+    pub fn frame(status: u16, headers: RetryHints, error: UpstreamError) -> Self {
+        let failure = Failure::ErrorFrame {
+            headers,
+            error: text(&error),
+        };
+        Self {
+            verdict: classify(&failure, now_ms()),
+            status: Some(status),
+            error: Some(error),
+        }
+    }
+}
+
+fn text(error: &UpstreamError) -> ErrorText<'_> {
+    ErrorText {
+        code: error.code.as_deref().unwrap_or_default(),
+        kind: error.kind.as_deref().unwrap_or_default(),
+        message: &error.message,
+    }
+}
+
+/// What an upstream says of the client's own input, with its words, scrubbed, as `message`; `None` where the fault is another.
+fn refusal(fault: Fault, status: Option<u16>, error: UpstreamError, message: String) -> Option<RelayError> {
+    matches!(
+        fault,
+        Fault::BadRequest | Fault::ContentPolicy | Fault::TooLong | Fault::TooLarge
+    )
+    .then(|| RelayError::Refused {
+        status: status.filter(|status| (400..500).contains(status)).unwrap_or(400),
+        kind: error.kind.unwrap_or_else(|| "invalid_request_error".to_owned()),
+        code: error.code,
+        message,
+        param: error.param,
+    })
+}
+
+/// What a client is told of `error`, with which a stream of `account` broke off after content.
+pub(super) fn broken_off(account: &Deployment, error: UpstreamError) -> RelayError {
+    let failure = Failure::ErrorFrame {
+        headers: RetryHints::default(),
+        error: text(&error),
+    };
+    let fault = classify(&failure, now_ms()).fault;
+    let message = scrub(&error.message, &account.secrets());
+    refusal(fault, None, error, message).unwrap_or(RelayError::Cut)
+}
+
+impl Journey {
+    /// Takes note of a failure: on the account, on the record, on the hold.
+    pub(super) fn fail(&mut self, attempt: &Try, failed: Failed) -> Result<Next, RelayError> {
+        let Failed { verdict, status, error } = failed;
+        let message = error
+            .as_ref()
+            .map(|error| scrub(&error.message, &attempt.account.secrets()))
+            .unwrap_or_default();
+        attempt.account.judge(&verdict, &message);
+        self.trail.failed(&attempt.account, &verdict, status, attempt.times());
+        self.summary.add(&verdict);
+        if matches!(verdict.fault, Fault::RateLimited | Fault::Overloaded) && verdict.billed == Billed::NotBilled {
+            self.busy.push(attempt.account.account_id);
+        }
+        if verdict.billed == Billed::Unknown
+            && let Some(admission) = self.admission.take()
+        {
+            self.settlement()
+                .post_input_share(admission, &attempt.permit, &self.trail);
+            self.trail.recorded();
+        }
+        if let Some(refusal) = error.and_then(|error| refusal(verdict.fault, status, error, message)) {
+            self.refusal = Some(refusal);
+        }
+        match verdict.action {
+            Action::NextAccount => Ok(Next::Again),
+            Action::ReturnToClient if verdict.fault == Fault::TimedOut => Err(RelayError::TimedOut),
+            Action::ReturnToClient => Err(self.refusal.take().unwrap_or(RelayError::UpstreamFailed)),
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! What an account must be able to do to be asked for a request.
+//!
+//! Invariant: what only its own dialect can say is asked of accounts that speak it; an answer is asked of any. Pure.
+
+use crate::accounts::Deployment;
+use gateway_core::dialect::{Dialect, Operation};
+
+/// See the module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wish {
+    pub operation: Operation,
+    /// Whether it refers to what only an account of its own dialect keeps.
+    pub needs_state: bool,
+}
+
+impl Wish {
+    /// Whether `account` can grant it.
+    pub fn fits(self, account: &Deployment) -> bool {
+        let own = self.operation.dialect();
+        match self.operation {
+            Operation::Chat | Operation::Responses | Operation::Messages | Operation::Generate if !self.needs_state => {
+                !account.dialects().is_empty()
+            }
+            _ => account.dialects().contains(&own),
+        }
+    }
+}
+
+/// The operation that asks for an answer in `dialect`.
+pub(super) const fn answering(dialect: Dialect) -> Operation {
+    match dialect {
+        Dialect::Chat | Dialect::Converse => Operation::Chat,
+        Dialect::Responses => Operation::Responses,
+        Dialect::Messages => Operation::Messages,
+        Dialect::Generate => Operation::Generate,
+    }
+}

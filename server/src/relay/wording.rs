@@ -1,0 +1,210 @@
+//! Translate: which dialect an account is asked in, the request as it reads it, and the reader of its answer.
+//!
+//! Invariant: an account that speaks the client's dialect gets the client's own bytes; whatever else is dropped or changed is in a note.
+//! Why Responses: some of OpenAI's models refuse tools in the chat dialect while they think.
+
+use super::Journey;
+use super::form::Shape;
+use super::wish::answering;
+use crate::accounts::Deployment;
+use gateway_core::catalog::builtin;
+use gateway_core::dialect::exchange::{Ask, Effort, Origin, Request, Rules, Target, Untranslatable};
+use gateway_core::dialect::{Dialect, Operation, Rewrite, Tally};
+use gateway_core::id::{Kind, render};
+use gateway_core::translate::{self, Encoded, Through, Translator};
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+/// What packed blobs begin with, inside a string.
+const PACKED: &[u8] = b"\"oh1.";
+/// Dialects for a client whose own is not spoken, the one that loses least first.
+const SECOND_BEST: [Dialect; 5] = [
+    Dialect::Messages,
+    Dialect::Responses,
+    Dialect::Chat,
+    Dialect::Generate,
+    Dialect::Converse,
+];
+
+/// A request as one account is asked it.
+pub(super) struct Worded {
+    pub dialect: Dialect,
+    pub operation: Operation,
+    pub body: Vec<u8>,
+    /// What was dropped or changed.
+    pub notes: Vec<String>,
+    pub reader: Translator,
+    /// Whether the answer is made anew, and not the upstream's bytes.
+    pub is_translated: bool,
+}
+
+impl Journey {
+    /// The request for `account`.
+    ///
+    /// # Errors
+    /// [`Untranslatable`] where the account speaks no dialect that can say it.
+    pub(super) fn word(&mut self, account: &Deployment) -> Result<Worded, Untranslatable> {
+        let own = self.job.operation;
+        let upstream = self.dialect_for(account)?;
+        let is_same = upstream == own.dialect();
+        let operation = if is_same { own } else { answering(upstream) };
+        // An account's own thoughts come back packed where they went through another dialect once.
+        let is_packed = answering(upstream) == operation && memchr::memmem::find(&self.job.original, PACKED).is_some();
+        let encoded = if is_same && !is_packed {
+            Encoded {
+                body: self.rewritten(account),
+                notes: Vec::new(),
+            }
+        } else {
+            self.encoded(account, upstream)?
+        };
+        let is_translated = !is_same || self.job.form.shape == Shape::Array;
+        let reader = if is_translated {
+            Translator::Through(Box::new(self.through(account, upstream)?))
+        } else {
+            Translator::PassThrough(self.tally(account))
+        };
+        Ok(Worded {
+            dialect: upstream,
+            operation,
+            body: encoded.body,
+            notes: encoded.notes,
+            reader,
+            is_translated,
+        })
+    }
+
+    /// The dialect to ask `account` in.
+    fn dialect_for(&mut self, account: &Deployment) -> Result<Dialect, Untranslatable> {
+        let own = self.job.operation.dialect();
+        let offered = account.dialects();
+        if own == Dialect::Chat
+            && self.job.operation == Operation::Chat
+            && offered.contains(&Dialect::Responses)
+            && self.needs_responses(account)?
+        {
+            return Ok(Dialect::Responses);
+        }
+        if offered.contains(&own) {
+            return Ok(own);
+        }
+        let second = SECOND_BEST.into_iter().find(|dialect| offered.contains(dialect));
+        second
+            .ok_or_else(|| Untranslatable::no_counterpart("model", "its account speaks no dialect that is spoken here"))
+    }
+
+    /// Whether the model refuses in the chat dialect what it does in the responses dialect.
+    fn needs_responses(&mut self, account: &Deployment) -> Result<bool, Untranslatable> {
+        let rules = self.rules(account);
+        if !rules.tools_need_responses && !rules.tools_need_effort_none {
+            return Ok(false);
+        }
+        let request = self.decoded()?;
+        let effort = request.reasoning.as_ref().and_then(|reasoning| reasoning.effort);
+        let is_unthinking = effort == Some(Effort::None);
+        Ok(!request.tools.is_empty() && (rules.tools_need_responses || !is_unthinking))
+    }
+
+    /// The client's bytes, with what is ours replaced.
+    fn rewritten(&self, account: &Deployment) -> Vec<u8> {
+        self.job.body.rewrite(
+            &self.job.original,
+            &Rewrite {
+                model: &account.upstream_model,
+                max_output: self.max_output(),
+                max_output_field: account.max_output_field,
+                include_usage: self.job.envelope.stream,
+                keep_cost_option: account.takes_cost_option,
+            },
+        )
+    }
+
+    fn encoded(&mut self, account: &Deployment, upstream: Dialect) -> Result<Encoded, Untranslatable> {
+        let request = self.decoded()?;
+        let rules = self.rules(account);
+        let target = Target {
+            model: &account.upstream_model,
+            max_output: self.max_output(),
+            max_output_field: account.max_output_field,
+            rules: &rules,
+            provider: &account.provider,
+        };
+        translate::encode(&request, origin(account, upstream), &target)
+    }
+
+    /// The output limit to send, where it is ours.
+    fn max_output(&self) -> Option<u64> {
+        self.admission.as_ref().and_then(|admission| admission.max_output)
+    }
+
+    /// The request in no dialect.
+    fn decoded(&mut self) -> Result<Arc<Request>, Untranslatable> {
+        if let Some(decoded) = &self.decoded {
+            return Ok(Arc::clone(decoded));
+        }
+        let job = &self.job;
+        let path = job.asked_model.as_deref().map(|model| (model, job.envelope.stream));
+        let decoded = Arc::new(translate::decode(job.operation.dialect(), &job.original, path)?);
+        self.decoded = Some(Arc::clone(&decoded));
+        Ok(decoded)
+    }
+
+    fn through(&mut self, account: &Deployment, upstream: Dialect) -> Result<Through, Untranslatable> {
+        let ask = Ask {
+            request: self.decoded()?,
+            id: render(Kind::Request, self.request_id.unwrap_or_default()),
+            created_s: self.job.arrived_ms / 1_000,
+            is_array: self.job.form.shape == Shape::Array,
+        };
+        let (client, origin) = (self.job.operation.dialect(), origin(account, upstream));
+        let envelope = &self.job.envelope;
+        if !envelope.stream {
+            return Ok(Through::whole(client, origin, ask));
+        }
+        let pricing = envelope
+            .include_cost
+            .then(|| Tally::stream(self.job.operation, false).priced(self.job.sheet().cloned()));
+        Ok(Through::stream(client, origin, ask, pricing))
+    }
+
+    fn tally(&self, account: &Deployment) -> Tally {
+        let envelope = &self.job.envelope;
+        let tally = if envelope.stream {
+            let withhold = !envelope.include_usage && !envelope.include_cost;
+            let sheet = self.job.sheet().filter(|_| envelope.include_cost);
+            Tally::stream(self.job.operation, withhold).priced(sheet.cloned())
+        } else {
+            Tally::whole(self.job.operation)
+        };
+        tally.reasoning_excluded(account.reasoning_excluded)
+    }
+
+    /// What the model takes and refuses, as far as the list of models that is shipped knows it by either of its names.
+    fn rules(&self, account: &Deployment) -> Rules {
+        static KNOWN: LazyLock<HashMap<String, Rules>> = LazyLock::new(|| {
+            let all = builtin().unwrap_or_default();
+            let named = |model: &gateway_core::catalog::ModelSpec| {
+                let names = std::iter::once(&model.id).chain(&model.aliases).cloned();
+                let rules = Rules::of(model);
+                names.map(|name| (name, rules.clone())).collect::<Vec<_>>()
+            };
+            all.iter().flat_map(named).collect()
+        });
+        let known = KNOWN
+            .get(&account.upstream_model)
+            .or_else(|| KNOWN.get(&*self.job.model_name));
+        let rules = known.cloned().unwrap_or_default();
+        Rules {
+            max_output: self.job.max_output.or(rules.max_output),
+            ..rules
+        }
+    }
+}
+
+/// Where what `account` thinks is from.
+fn origin(account: &Deployment, dialect: Dialect) -> Origin {
+    Origin {
+        dialect,
+        account: account.origin(),
+    }
+}
