@@ -26,7 +26,7 @@ pub struct PriceRow {
 }
 
 /// A model as this instance knows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelInfo {
     /// The name a customer asks for.
     pub id: String,

@@ -88,7 +88,7 @@ fn dialect(request: &HttpRequest) -> Dialect {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     let has = |name: &str| request.headers().contains_key(name);
-    let is_call = is_below("/v1/models") && request.method() == Method::POST;
+    let is_call = path.starts_with("/v1/models/") && request.method() == Method::POST;
     if is_below("/v1beta") || is_call {
         Dialect::Generate
     } else if is_below("/v1/messages") {

@@ -129,7 +129,7 @@ impl Journey {
     }
 
     fn ceiling(&self, bound: CeilingInput) -> Result<Nano, RelayError> {
-        let Some(sheet) = self.job.sheet() else {
+        let Some(sheet) = &self.job.sheet else {
             return Ok(Nano::ZERO);
         };
         ceiling(sheet, &bound).ok_or(RelayError::PriceUnknown {
@@ -141,7 +141,7 @@ impl Journey {
         if !self.may_clamp() {
             return None;
         }
-        let fits = output_that_fits(self.job.sheet()?, bound.input_bound, bound.choices, short.fits)?;
+        let fits = output_that_fits(self.job.sheet.as_ref()?, bound.input_bound, bound.choices, short.fits)?;
         (self.least_output()..bound.output_bound)
             .contains(&fits)
             .then_some(fits)
@@ -153,7 +153,7 @@ impl Journey {
             model: std::sync::Arc::clone(&self.job.model_name),
             operation: self.job.operation.as_str(),
             is_stream: self.job.envelope.stream,
-            price_id: self.job.price.as_ref().map_or(0, |(id, _)| *id),
+            price_id: self.job.price_id,
         };
         let payer = self.caller.payer.clone();
         let ledger = &self.relay.0.app.ledger;

@@ -42,8 +42,9 @@ pub(super) struct Job {
     pub model_name: Arc<str>,
     /// Who makes the model; empty where nobody knows.
     pub maker: Arc<str>,
-    /// The row of its price, and the price; `None` for what costs nothing.
-    pub price: Option<(i64, Arc<PriceSheet>)>,
+    pub price_id: i64,
+    /// What it is charged by; `None` for what costs nothing.
+    pub sheet: Option<Arc<PriceSheet>>,
     pub bound: CeilingInput,
     /// The most the model can answer, in tokens, where that is known.
     pub max_output: Option<u64>,
@@ -60,11 +61,6 @@ impl Job {
             operation: self.operation,
             needs_state: self.envelope.needs_state,
         }
-    }
-
-    /// What it is charged by.
-    pub fn sheet(&self) -> Option<&Arc<PriceSheet>> {
-        self.price.as_ref().map(|(_, sheet)| sheet)
     }
 }
 
@@ -83,21 +79,16 @@ impl Relay {
         }
         let operation = request.operation;
         let catalog = &self.0.app.catalog;
-        let model = match catalog.model(&name) {
-            Some(model) => model,
-            // What costs nothing need not be in the catalogue.
-            None if operation == Operation::Moderations => Arc::default(),
-            None => return Err(RelayError::ModelNotFound { model: name }),
-        };
+        let model = catalog
+            .model(&name)
+            .ok_or_else(|| RelayError::ModelNotFound { model: name.clone() })?;
         if !serves(&model, operation) {
             return Err(RelayError::WrongOperation { model: name });
         }
-        let price = catalog.price_at(&name, request.arrived_ms);
-        if price.is_none() && !operation.is_free() {
+        let Some((price_id, sheet)) = catalog.price_at(&name, request.arrived_ms) else {
             Box::pin(self.alert_price_unknown(&name)).await;
             return Err(RelayError::PriceUnknown { model: name });
-        }
-        let price = price.filter(|_| !operation.is_free());
+        };
         let bound = bounds(operation, &envelope, &model);
         let output = envelope.max_output.unwrap_or(OUTPUT_EXPECTED).min(bound.output_bound);
         Ok(Job {
@@ -118,7 +109,8 @@ impl Relay {
             original: request.body,
             model_name: Arc::from(name),
             maker: Arc::from(model.provider.as_str()),
-            price,
+            price_id,
+            sheet: Some(sheet).filter(|_| !operation.is_free()),
             bound,
             envelope,
         })

@@ -92,9 +92,9 @@ impl Settlement {
     /// Charges what was observed. Returns the charge.
     pub fn post(&self, mut admission: Admission, permit: &Permit, observed: &Observed, ending: Ending<'_>) -> Nano {
         let mut notes = admission.notes.clone();
-        let reported = match self.job.sheet() {
+        let reported = match &self.job.sheet {
             Some(sheet) => observed.usage.and_then(|usage| Some((usage, charge(sheet, &usage)?))),
-            None => Some((observed.usage.unwrap_or_default(), Nano::ZERO)),
+            None => Some((Usage::default(), Nano::ZERO)),
         };
         let is_estimate = reported.is_none();
         let hold = admission.hold.amount();
@@ -128,7 +128,7 @@ impl Settlement {
             ..self.job.bound
         };
         let (usage, _) = self.estimate(0, admission.hold.amount());
-        let sheet = self.job.sheet();
+        let sheet = self.job.sheet.as_ref();
         let most = sheet
             .and_then(|sheet| ceiling(sheet, &bound))
             .unwrap_or(admission.hold.amount())
@@ -173,7 +173,7 @@ impl Settlement {
     }
 
     fn priced(&self, usage: &Usage) -> Option<Nano> {
-        charge(self.job.sheet()?, usage)
+        charge(self.job.sheet.as_ref()?, usage)
     }
 
     fn closing(&self, ending: Ending<'_>, notes: &[String]) -> Closing {

@@ -163,7 +163,7 @@ impl Journey {
         }
         let pricing = envelope
             .include_cost
-            .then(|| Tally::stream(self.job.operation, false).priced(self.job.sheet().cloned()));
+            .then(|| Tally::stream(self.job.operation, false).priced(self.job.sheet.clone()));
         Ok(Through::stream(client, origin, ask, pricing))
     }
 
@@ -171,7 +171,7 @@ impl Journey {
         let envelope = &self.job.envelope;
         let tally = if envelope.stream {
             let withhold = !envelope.include_usage && !envelope.include_cost;
-            let sheet = self.job.sheet().filter(|_| envelope.include_cost);
+            let sheet = self.job.sheet.as_ref().filter(|_| envelope.include_cost);
             Tally::stream(self.job.operation, withhold).priced(sheet.cloned())
         } else {
             Tally::whole(self.job.operation)
