@@ -115,6 +115,14 @@ impl Place {
         }
     }
 
+    /// Whether a prompt's tokens are counted here; where they are not, the path that a count would take answers, for money.
+    pub(super) const fn counts_tokens(self) -> bool {
+        match self {
+            Self::Bedrock | Self::Deployments => false,
+            Self::Plain | Self::Vertex => true,
+        }
+    }
+
     /// How streams come here.
     pub(super) const fn framing(self) -> Framing {
         match self {

@@ -194,6 +194,12 @@ impl Deployment {
         self.dialects
     }
 
+    /// Whether it counts a prompt's tokens, which costs nothing.
+    #[must_use]
+    pub fn counts_tokens(&self) -> bool {
+        self.upstream.way.place().counts_tokens()
+    }
+
     /// How a streamed answer comes.
     #[must_use]
     pub fn framing(&self) -> Framing {

@@ -1,4 +1,4 @@
-//! Counting a prompt's tokens: by an account whose provider counts, otherwise by an estimate.
+//! Counting a prompt's tokens: by an account whose provider counts, otherwise by an estimate, also where that account fails.
 //!
 //! Invariant: it costs nothing and is on no books where it is estimated; whoever asks is known, and it counts as a request. Reads
 //! snapshots.
@@ -18,6 +18,7 @@ use std::time::Instant;
 /// Bytes of a prompt that make a token, roughly.
 const BYTES_PER_TOKEN: u64 = 4;
 const NOTE: &str = "estimate: no account for this model counts tokens";
+const FAILED: &str = "estimate: no account for this model counted the tokens";
 
 /// Whether `job` asks for a count.
 pub(super) const fn is_asked(job: &Job) -> bool {
@@ -37,7 +38,19 @@ impl Relay {
         if !fleet.is_served(&job.model_name, &job.maker, &fits) {
             return self.estimate(caller, &job).await;
         }
-        self.set_out(Arc::clone(caller), job, recognised).await
+        let (dialect, bytes) = (job.operation.dialect(), job.original.len());
+        match self.set_out(Arc::clone(caller), job, recognised).await {
+            Err(refused) if is_upstreams(&refused.error) => {
+                let heading = Heading {
+                    request_id: refused.request_id,
+                    attempts: refused.attempts,
+                    standing: self.standing(caller),
+                    ..Heading::default()
+                };
+                Ok(estimated(dialect, bytes, heading, FAILED))
+            }
+            counted => counted,
+        }
     }
 
     async fn estimate(&self, caller: &Caller, job: &Job) -> Result<Reply, Refused> {
@@ -48,20 +61,43 @@ impl Relay {
             Err(NotAdmitted::Down) => return Err(self.refuse_early(caller, RelayError::LedgerDown)),
         };
         rates.settle(0, now_ms);
-        let tokens = (job.original.len() as u64).div_ceil(BYTES_PER_TOKEN);
-        let body = match job.operation.dialect() {
-            Dialect::Generate => json!({ "totalTokens": tokens }),
-            _ => json!({ "input_tokens": tokens }),
+        let heading = Heading {
+            request_id: new_id(),
+            standing: self.standing(caller),
+            ..Heading::default()
         };
-        Ok(Reply::Whole {
-            heading: Heading {
-                request_id: new_id(),
-                notes: vec![NOTE.to_owned()],
-                standing: self.standing(caller),
-                ..Heading::default()
-            },
-            content_type: "application/json".to_owned(),
-            body: Bytes::from(body.to_string()),
-        })
+        let (dialect, bytes) = (job.operation.dialect(), job.original.len());
+        Ok(estimated(dialect, bytes, heading, NOTE))
+    }
+}
+
+/// Whether `error` is that of who was asked to count, and not of who asks.
+const fn is_upstreams(error: &RelayError) -> bool {
+    matches!(
+        error,
+        RelayError::NoAccount { .. }
+            | RelayError::NotSpoken { .. }
+            | RelayError::ModelNotFound { .. }
+            | RelayError::AllBusy { .. }
+            | RelayError::Refused { .. }
+            | RelayError::UpstreamFailed
+            | RelayError::TimedOut
+    )
+}
+
+/// A guess at the tokens of a body of `bytes`, with `note` for why it is one.
+fn estimated(dialect: Dialect, bytes: usize, heading: Heading, note: &str) -> Reply {
+    let tokens = (bytes as u64).div_ceil(BYTES_PER_TOKEN);
+    let body = match dialect {
+        Dialect::Generate => json!({ "totalTokens": tokens }),
+        _ => json!({ "input_tokens": tokens }),
+    };
+    Reply::Whole {
+        heading: Heading {
+            notes: vec![note.to_owned()],
+            ..heading
+        },
+        content_type: "application/json".to_owned(),
+        body: Bytes::from(body.to_string()),
     }
 }

@@ -4,11 +4,11 @@
 
 use super::attempt::{Next, Try};
 use super::call::Broken;
-use super::{Journey, RelayError};
+use super::{Journey, RelayError, count_tokens};
 use crate::accounts::{Deployment, Unsendable};
 use crate::clock::now_ms;
 use gateway_core::dialect::{UpstreamError, scrub};
-use gateway_core::retry::{Action, Billed, ErrorText, Failure, Fault, RetryHints, Verdict, classify};
+use gateway_core::retry::{Action, Billed, ErrorText, Failure, Fault, Mark, RetryHints, Verdict, classify};
 
 /// Why an attempt brought no answer.
 pub(super) struct Failed {
@@ -121,7 +121,15 @@ pub(super) fn broken_off(account: &Deployment, error: UpstreamError) -> RelayErr
 impl Journey {
     /// Takes note of a failure: on the account, on the record, on the hold.
     pub(super) fn fail(&mut self, attempt: &Try, failed: Failed) -> Result<Next, RelayError> {
-        let Failed { verdict, status, error } = failed;
+        let Failed {
+            mut verdict,
+            status,
+            error,
+        } = failed;
+        if count_tokens::is_asked(&self.job) && matches!(verdict.mark, Mark::ModelMissing { .. }) {
+            // It may well have the model, and only not count.
+            verdict.mark = Mark::None;
+        }
         let message = error
             .as_ref()
             .map(|error| scrub(&error.message, &attempt.account.secrets()))

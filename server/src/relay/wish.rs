@@ -1,6 +1,7 @@
 //! What an account must be able to do to be asked for a request.
 //!
-//! Invariant: what only its own dialect can say is asked of accounts that speak it; an answer is asked of any. Pure.
+//! Invariant: what only its own dialect can say is asked of accounts that speak it; an answer is asked of any; a count of none that would
+//! answer instead, for money. Pure.
 
 use crate::accounts::Deployment;
 use gateway_core::dialect::{Dialect, Operation};
@@ -20,6 +21,9 @@ impl Wish {
         match self.operation {
             Operation::Chat | Operation::Responses | Operation::Messages | Operation::Generate if !self.needs_state => {
                 !account.dialects().is_empty()
+            }
+            Operation::CountTokens | Operation::CountGenerate => {
+                account.counts_tokens() && account.dialects().contains(&own)
             }
             _ => account.dialects().contains(&own),
         }

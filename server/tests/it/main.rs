@@ -12,6 +12,7 @@ mod upstream;
 mod bad_input;
 mod cluster;
 mod cost;
+mod counting;
 mod dialects;
 mod failover;
 mod floods;
