@@ -71,6 +71,12 @@ impl Journey {
             is_translated,
             until: Instant::now() + patience.min(left),
         };
+        let betas = (operation.dialect() == Dialect::Messages && self.job.operation.dialect() == Dialect::Messages)
+            .then_some(&self.job.betas);
+        let body = match betas {
+            Some(betas) if account.provider == "bedrock" => call::with_betas(body, betas),
+            _ => body,
+        };
         let request = account
             .post(dialect, operation, is_stream, body)
             .await
@@ -79,8 +85,6 @@ impl Journey {
             admission.hold.mark_sent();
         }
         attempt.permit.mark_sent();
-        let betas = (operation.dialect() == Dialect::Messages && self.job.operation.dialect() == Dialect::Messages)
-            .then_some(&self.job.betas);
         let inbound = call::send(account, request, Sending { is_stream, betas }, reading.until)
             .await
             .map_err(Failed::broken)?;

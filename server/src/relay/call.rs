@@ -13,6 +13,9 @@ use futures_util::{Stream, StreamExt};
 use gateway_core::dialect::frames::Frames;
 use gateway_core::retry::{Phase, RetryHints};
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -22,12 +25,20 @@ const ERROR_BYTES_MAX: usize = 256 << 10;
 /// The most that is read of an answer in one piece, in bytes.
 const WHOLE_BYTES_MAX: usize = 256 << 20;
 
-/// The betas that Vertex knows; it refuses a request for any other. Bedrock has no such header at all.
+/// The betas that Vertex knows; it refuses a request for any other.
 const VERTEX_BETAS: [&str; 6] = [
     "claude-code-20250219",
     "context-1m-2025-08-07",
     "interleaved-thinking-2025-05-14",
     "fine-grained-tool-streaming-2025-05-14",
+    "context-management-2025-06-27",
+    "token-efficient-tools-2025-02-19",
+];
+
+/// Those that Bedrock knows, which takes them in the body and refuses any other too.
+const BEDROCK_BETAS: [&str; 4] = [
+    "context-1m-2025-08-07",
+    "interleaved-thinking-2025-05-14",
     "context-management-2025-06-27",
     "token-efficient-tools-2025-02-19",
 ];
@@ -117,11 +128,30 @@ fn unframed(response: reqwest::Response) -> Pieces {
     }))
 }
 
+/// The betas of a list.
+fn listed(betas: &Betas) -> impl Iterator<Item = &str> {
+    let wanted = betas.beta.as_deref().unwrap_or_default().split(',').map(str::trim);
+    wanted.filter(|beta| !beta.is_empty())
+}
+
+/// `body` with those of `betas` that Bedrock knows, unless it names some itself.
+pub(super) fn with_betas(body: Vec<u8>, betas: &Betas) -> Vec<u8> {
+    let known: Vec<&str> = listed(betas).filter(|beta| BEDROCK_BETAS.contains(beta)).collect();
+    if known.is_empty() {
+        return body;
+    }
+    let members = serde_json::from_slice::<BTreeMap<Cow<'_, str>, &RawValue>>(&body);
+    let (Ok(mut members), Ok(list)) = (members, serde_json::value::to_raw_value(&known)) else {
+        return body;
+    };
+    members.entry(Cow::Borrowed("anthropic_beta")).or_insert(&list);
+    serde_json::to_vec(&members).unwrap_or_else(|_| body.clone())
+}
+
 /// Passes on what a client of Anthropic's dialect wants of its API beyond the body, as far as the account's provider knows it.
 fn add(request: &mut reqwest::Request, betas: &Betas, account: &Deployment) {
     let known = |beta: &&str| account.provider != "vertex" || VERTEX_BETAS.contains(beta);
-    let wanted = betas.beta.as_deref().unwrap_or_default().split(',').map(str::trim);
-    let wanted: Vec<&str> = wanted.filter(|beta| !beta.is_empty()).filter(known).collect();
+    let wanted: Vec<&str> = listed(betas).filter(known).collect();
     let version = betas.version.as_deref().filter(|_| account.provider != "vertex");
     let headers = request.headers_mut();
     for (name, value) in [

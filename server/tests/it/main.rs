@@ -10,6 +10,7 @@ mod spoken;
 mod upstream;
 
 mod bad_input;
+mod bedrock;
 mod cluster;
 mod cost;
 mod counting;

@@ -224,7 +224,7 @@ fn responses_events() -> Vec<(&'static str, Value)> {
     events
 }
 
-fn message() -> Value {
+pub fn message() -> Value {
     json!({
         "id": "msg_1", "type": "message", "role": "assistant", "model": "small-2026-01-01",
         "content": [
@@ -236,7 +236,7 @@ fn message() -> Value {
     })
 }
 
-fn messages_events() -> Vec<(&'static str, Value)> {
+pub fn messages_events() -> Vec<(&'static str, Value)> {
     let mut start = message();
     start["content"] = json!([]);
     start["stop_reason"] = Value::Null;
