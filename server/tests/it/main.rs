@@ -15,6 +15,7 @@ mod cluster;
 mod cost;
 mod counting;
 mod dialects;
+mod ends;
 mod failover;
 mod floods;
 mod hang_up;

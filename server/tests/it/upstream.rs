@@ -185,7 +185,8 @@ pub fn completion_of(text: &str, usage: Option<Value>) -> Value {
     body
 }
 
-fn chunk(choices: &Value, usage: &Value) -> String {
+/// The data of a chunk.
+pub fn chunk(choices: &Value, usage: &Value) -> String {
     json!({
         "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_790_000_000, "model": "small-2026-01-01",
         "choices": choices, "usage": usage,

@@ -65,6 +65,10 @@ const ANSWERS: &[Row<'static>] = &[
     (403, "", "", "Content violates usage guidelines", CLIENT, Fault::ContentPolicy),
     (403, "", "", "Input exceeds the maximum context of the model", CLIENT, Fault::TooLong),
     (404, "previous_response_not_found", "invalid_request_error", "Unknown response", CLIENT, Fault::BadRequest),
+    (400, "previous_response_not_found", "invalid_request_error", "Unknown response", CLIENT, Fault::BadRequest),
+    (404, "", "invalid_request_error", "Previous response with id 'resp_1' not found.", CLIENT, Fault::BadRequest),
+    (404, "not_found", "invalid_request_error", "Conversation with id 'conv_1' not found.", CLIENT, Fault::BadRequest),
+    (404, "", "invalid_request_error", "Item with id 'rs_1' not found.", CLIENT, Fault::BadRequest),
     (405, "", "", "", CLIENT, Fault::BadRequest),
     // The key
     (401, "invalid_api_key", "invalid_request_error", "Incorrect API key provided", BAD_KEY, Fault::BadKey),

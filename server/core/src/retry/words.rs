@@ -119,6 +119,11 @@ const OVERLOADED: &[&str] = &[
 ];
 const BAD_REQUEST: &[&str] = &["invalid_request_error", "invalid_argument", "bad_request"];
 
+/// What the client refers to is not kept, or is no longer: an answer, a conversation, or a part of one.
+const NOT_KEPT: &[&str] = &["previous_response_not_found", "conversation_not_found"];
+/// The same where there is no code for it.
+const NOT_KEPT_STARTS: &[&str] = &["previous response with id", "conversation with id", "item with id"];
+
 /// How an error of Google's whose quota for the day is used up is read.
 pub(super) const DAILY_QUOTA: &str = "daily_quota_exceeded";
 
@@ -144,6 +149,8 @@ pub(super) fn meaning(status: u16, error: &ErrorText<'_>) -> Meaning {
         Meaning::Client(Fault::ContentPolicy)
     } else if is(TOO_LONG) {
         Meaning::Client(Fault::TooLong)
+    } else if one_of(error.code, NOT_KEPT) || (matches!(status, 400 | 404) && starts(NOT_KEPT_STARTS)) {
+        Meaning::Client(Fault::BadRequest)
     } else if one_of(error.code, MODEL_MISSING) {
         Meaning::ModelMissing
     } else if is(FORBIDDEN) {
@@ -192,7 +199,6 @@ fn by_status(status: u16, error: &ErrorText<'_>) -> Meaning {
         402 if one_of(error.code, &["weight_exceeds_budget"]) => Meaning::TooMuchForThisAccount(Fault::NoMoney),
         402 => Meaning::Parked(Reason::NoMoney),
         403 => forbidden(error),
-        404 if one_of(error.code, &["previous_response_not_found"]) => Meaning::Client(Fault::BadRequest),
         404 | 410 => Meaning::ModelMissing,
         413 => Meaning::Client(Fault::TooLarge),
         429 => Meaning::RateLimited,
