@@ -5,7 +5,7 @@
 use leptos::prelude::*;
 
 use super::frame::public;
-use super::snippets::{example_model, public_url, snippets_for};
+use super::snippets::{agents_for, example_model, public_url, snippets_for};
 use crate::api::ApiError;
 use crate::api::models::list_models;
 use crate::ui::*;
@@ -22,6 +22,7 @@ pub fn Docs() -> impl IntoView {
 fn page(model: &str) -> AnyView {
     let key = "sk-oh-…".to_owned();
     let snippets = snippets_for(&key, model);
+    let agents = agents_for(&key, model);
     let mark = vec![public_url(), key];
     view! {
         <div class="narrow stack stack--8 page__pad">
@@ -40,17 +41,50 @@ fn page(model: &str) -> AnyView {
             </section>
             <section class="stack">
                 <h2 class="u-t16">"2. Change one line"</h2>
-                <Snippets name="docs" of=snippets mark=mark />
+                <Snippets name="docs" of=snippets mark=mark.clone() />
+                <p>"Or in a coding agent:"</p>
+                <Snippets name="docs-agents" of=agents mark=mark />
                 <p class="hint">
-                    "Any client that lets you set an OpenAI base URL works. Names of models are on the "
+                    "Any client works that lets you set its base URL, and with any model, whoever made it. Names of models are on the "
                     <a class="link" href="/models">
                         "model page"
                     </a> "."
                 </p>
             </section>
             {headers()}
+            {dialects()}
             {errors()}
         </div>
+    }
+    .into_any()
+}
+
+fn dialects() -> AnyView {
+    let facts = vec![
+        Fact::new(
+            "OpenAI",
+            "/v1/chat/completions, /v1/responses, /v1/embeddings, /v1/completions, /v1/moderations",
+        ),
+        Fact::new("Anthropic", "/v1/messages, /v1/messages/count_tokens"),
+        Fact::new(
+            "Google",
+            "/v1beta/models/{model}: generateContent, streamGenerateContent, countTokens, embedContent, batchEmbedContents",
+        ),
+        Fact::new(
+            "every dialect",
+            "/v1/models: what the key may use; /v1/key: what is left of its caps and limits",
+        ),
+    ];
+    view! {
+        <section class="stack">
+            <h2 class="u-t16">"What can be called"</h2>
+            <p>
+                "A model answers in the dialect in which it was asked. What its own has no word for is left out and named in "
+                <code>"x-ourhub-notes"</code>
+                ", or refused with the field’s name where the answer would be another one. Embeddings and moderations are not translated."
+            </p>
+            <Facts of=facts />
+        </section>
     }
     .into_any()
 }
@@ -62,7 +96,7 @@ fn headers() -> AnyView {
         Fact::new("x-ourhub-model", "the model that answered"),
         Fact::new(
             "x-ourhub-notes",
-            "what was changed on the way, such as a shorter answer that a cap affords",
+            "what was left out or changed on the way, such as a shorter answer that a cap affords",
         ),
         Fact::new("x-ourhub-cost-usd", "the charge, on answers that are not streamed"),
         Fact::new(
@@ -95,7 +129,7 @@ fn errors() -> AnyView {
     let facts = vec![
         Fact::new(
             "400",
-            "the request cannot be read or has no price; param names the field",
+            "the request cannot be read, has no price, or asks for what the model cannot be told; the text names the field",
         ),
         Fact::new("401", "the key is not known, was revoked, or has a typo"),
         Fact::new("403", "the key may not use this model or come from this address"),

@@ -47,7 +47,7 @@ fn hero(is_signed_in: bool) -> AnyView {
             <div>
                 <h1>"One endpoint in front of every LLM account you own."</h1>
                 <p class="lead">
-                    "Point any OpenAI client at OurHub. When one account is rate limited, another answers. Keys have caps that hold, and every request comes with a receipt."
+                    "Point any OpenAI, Anthropic or Google client at OurHub and ask for any model. When one account is rate limited, another answers. Keys have caps that hold, and every request comes with a receipt."
                 </p>
                 <div class="row row--wrap cta">
                     <LinkButton href=href text=act kind=Kind::Primary size=Size::Large />
@@ -130,7 +130,7 @@ fn one_line() -> AnyView {
             <div class="pair">
                 <div>
                     <h2>"Change one line"</h2>
-                    <p>"Your SDK stays, and so does the rest of your code: streams, tools and structured output included."</p>
+                    <p>"Your SDK stays, and so does the rest of your code: streams, tools and structured output included. Claude Code, Codex, Gemini CLI and opencode work with any model, too."</p>
                 </div>
                 <CodeBlock title="app.py" code=code mark=vec![url, "sk-oh-".to_owned()] />
             </div>

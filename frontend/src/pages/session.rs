@@ -101,7 +101,7 @@ fn what_follows() -> AnyView {
     };
     let steps = vec![
         step("You get a key", "Shown once, with snippets for the client you use."),
-        step("You change one line", "The base URL in any OpenAI client."),
+        step("You change one line", "The base URL, in whatever client you use."),
         step(
             "Your first receipt appears",
             "Tokens, price, time and which account answered.",

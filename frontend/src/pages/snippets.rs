@@ -44,7 +44,7 @@ pub fn example_model(models: &[ModelView], patterns: &[String]) -> String {
     best.map_or_else(|| WELL_KNOWN[0].to_owned(), |model| model.id.clone())
 }
 
-/// One snippet per client, with `key` and `model` filled in.
+/// One snippet per way to call from a program, with `key` and `model` filled in.
 pub fn snippets_for(key: &str, model: &str) -> Vec<Snippet> {
     let url = public_url();
     vec![
@@ -59,6 +59,37 @@ pub fn snippets_for(key: &str, model: &str) -> Vec<Snippet> {
         Snippet {
             client: "Node",
             code: node(&url, key, model),
+        },
+        Snippet {
+            client: "Anthropic SDK",
+            code: anthropic(&url, key, model),
+        },
+        Snippet {
+            client: "Google SDK",
+            code: google(&url, key, model),
+        },
+    ]
+}
+
+/// One snippet per coding agent, with `key` and `model` filled in.
+pub fn agents_for(key: &str, model: &str) -> Vec<Snippet> {
+    let url = public_url();
+    vec![
+        Snippet {
+            client: "Claude Code",
+            code: claude_code(&url, key, model),
+        },
+        Snippet {
+            client: "Codex",
+            code: codex(&url, key, model),
+        },
+        Snippet {
+            client: "Gemini CLI",
+            code: gemini_cli(&url, key, model),
+        },
+        Snippet {
+            client: "opencode",
+            code: opencode(&url, key, model),
         },
     ]
 }
@@ -101,6 +132,93 @@ const answer = await client.chat.completions.create({{
   messages: [{{ role: "user", content: "Say hello" }}],
 }});
 console.log(answer.choices[0].message.content);"#
+    )
+}
+
+fn anthropic(url: &str, key: &str, model: &str) -> String {
+    format!(
+        r#"from anthropic import Anthropic
+
+client = Anthropic(
+    base_url="{url}",
+    api_key="{key}",
+)
+answer = client.messages.create(
+    model="{model}",
+    max_tokens=1024,
+    messages=[{{"role": "user", "content": "Say hello"}}],
+)
+print(answer.content[-1].text)"#
+    )
+}
+
+fn google(url: &str, key: &str, model: &str) -> String {
+    format!(
+        r#"from google import genai
+
+client = genai.Client(
+    http_options={{"base_url": "{url}"}},
+    api_key="{key}",
+)
+answer = client.models.generate_content(
+    model="{model}",
+    contents="Say hello",
+)
+print(answer.text)"#
+    )
+}
+
+fn claude_code(url: &str, key: &str, model: &str) -> String {
+    format!(
+        r#"export ANTHROPIC_BASE_URL="{url}"
+export ANTHROPIC_API_KEY="{key}"
+claude --model {model}"#
+    )
+}
+
+fn codex(url: &str, key: &str, model: &str) -> String {
+    format!(
+        r#"# ~/.codex/config.toml
+model = "{model}"
+model_provider = "ourhub"
+
+[model_providers.ourhub]
+name = "OurHub"
+base_url = "{url}/v1"
+wire_api = "responses"
+env_key = "OURHUB_API_KEY"
+
+# in the shell
+export OURHUB_API_KEY="{key}"
+codex"#
+    )
+}
+
+fn gemini_cli(url: &str, key: &str, model: &str) -> String {
+    format!(
+        r#"export GOOGLE_GEMINI_BASE_URL="{url}"
+export GEMINI_API_KEY="{key}"
+gemini --model {model}"#
+    )
+}
+
+fn opencode(url: &str, key: &str, model: &str) -> String {
+    format!(
+        r#"// opencode.json; then: opencode --model ourhub/{model}
+{{
+  "$schema": "https://opencode.ai/config.json",
+  "provider": {{
+    "ourhub": {{
+      "npm": "@ai-sdk/openai-compatible",
+      "name": "OurHub",
+      "options": {{
+        "baseURL": "{url}/v1",
+        "apiKey": "{key}"
+      }},
+      "models": {{ "{model}": {{}} }}
+    }}
+  }}
+}}"#
     )
 }
 
@@ -153,9 +271,26 @@ mod tests {
     }
 
     #[test]
-    fn every_snippet_carries_the_key() {
-        for snippet in snippets_for("sk-oh-test", "gpt-b") {
-            assert!(snippet.code.contains("sk-oh-test"), "{}", snippet.client);
+    fn every_snippet_carries_the_key_and_the_model() {
+        for snippet in snippets_for("sk-oh-test", "gpt-b")
+            .iter()
+            .chain(&agents_for("sk-oh-test", "gpt-b"))
+        {
+            for part in ["sk-oh-test", "gpt-b"] {
+                assert!(snippet.code.contains(part), "{}: {part}", snippet.client);
+            }
         }
+    }
+
+    #[test]
+    fn what_opencode_reads_is_json_behind_its_comment() {
+        let code = opencode("http://127.0.0.1:3000", "sk-oh-test", "gpt-b");
+        let (comment, json) = code.split_once('\n').unwrap_or_default();
+        assert!(comment.starts_with("//"));
+        let read: Result<serde_json::Value, _> = serde_json::from_str(json);
+        let url = read
+            .ok()
+            .and_then(|value| value.pointer("/provider/ourhub/options/baseURL").cloned());
+        assert_eq!(url, Some("http://127.0.0.1:3000/v1".into()));
     }
 }

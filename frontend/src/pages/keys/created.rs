@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
 use super::super::frame::{Spot, copy, signed_in};
-use super::super::snippets::{example_model, public_url, snippets_for};
+use super::super::snippets::{agents_for, example_model, public_url, snippets_for};
 use crate::api::keys::{KeyView, key};
 use crate::api::models::list_models;
 use crate::api::usage::{RequestRow, latest_of_key};
@@ -34,8 +34,7 @@ pub fn KeyCreated() -> impl IntoView {
 }
 
 fn fresh(secret: String, key: &KeyView, model: &str, first: Option<&RequestRow>) -> AnyView {
-    let snippets = snippets_for(&secret, model);
-    let mark = vec![public_url(), secret.clone()];
+    let snippets = how_to(&secret, model);
     let done = if first.is_some() { 3 } else { 1 };
     let live = live_row(key, first);
     view! {
@@ -54,10 +53,7 @@ fn fresh(secret: String, key: &KeyView, model: &str, first: Option<&RequestRow>)
                     "Keep it somewhere safe now: we store only a fingerprint and cannot show it again. Lost it? Rotate it under Keys."
                 </p>
             </section>
-            <section class="stack stack--2">
-                <h2>"Use it"</h2>
-                <Snippets name="use" of=snippets mark=mark />
-            </section>
+            {snippets}
             {live}
             {may(key)}
         </div>
@@ -71,8 +67,7 @@ fn again(key: &KeyView, model: &str, first: Option<&RequestRow>) -> AnyView {
         "sk-oh-…{}",
         key.last_four.first().map(String::as_str).unwrap_or_default()
     );
-    let snippets = snippets_for(&placeholder, model);
-    let mark = vec![public_url(), placeholder];
+    let snippets = how_to(&placeholder, model);
     let title = if first.is_some() {
         "Your first call worked"
     } else {
@@ -85,12 +80,23 @@ fn again(key: &KeyView, model: &str, first: Option<&RequestRow>) -> AnyView {
                 <LinkButton href="/overview" text="Go to overview" kind=Kind::Primary />
             </PageHead>
             {live}
-            <section class="stack stack--2">
-                <h2>"Use it"</h2>
-                <Snippets name="use" of=snippets mark=mark />
-            </section>
+            {snippets}
             {may(key)}
         </div>
+    }
+    .into_any()
+}
+
+/// How to use `secret`, in a program and in a coding agent.
+fn how_to(secret: &str, model: &str) -> AnyView {
+    let mark = vec![public_url(), secret.to_owned()];
+    view! {
+        <section class="stack stack--2">
+            <h2>"Use it"</h2>
+            <Snippets name="use" of=snippets_for(secret, model) mark=mark.clone() />
+            <p class="hint">"Or in a coding agent:"</p>
+            <Snippets name="use-agents" of=agents_for(secret, model) mark=mark />
+        </section>
     }
     .into_any()
 }
