@@ -77,11 +77,19 @@ pub(super) fn place_in(outer: &str, inner: &str) -> Range<usize> {
     start..start + inner.len()
 }
 
-/// Where the member with the value `value` stands in `text`, without a comma; its name has no quotes within.
+/// Where the member with the value `value` stands in `text`, without a comma.
 pub(super) fn member_in(text: &str, value: &str) -> Range<usize> {
     let Range { start, end } = place_in(text, value);
     let name_end = text[..start].rfind('"').unwrap_or(start);
-    let name = text[..name_end].rfind('"').unwrap_or(name_end);
+    let mut name = name_end;
+    while let Some(quote) = text[..name].rfind('"') {
+        name = quote;
+        let before = &text[..quote];
+        let escapes = before.len() - before.trim_end_matches('\\').len();
+        if escapes.is_multiple_of(2) {
+            break;
+        }
+    }
     name..end
 }
 
@@ -155,6 +163,16 @@ mod tests {
                 left.replace_range(cut, "");
             }
             assert_eq!(left, rest);
+        }
+    }
+
+    #[test]
+    fn a_name_with_quotes_within_goes_whole() {
+        for name in [r#"\""#, r#"a\"b"#, r#"a\\"#, r#"a\\\"b\\"#, r#"\"\":1,"#] {
+            let text = format!(r#"{{"b":2, "{name}" : {{"x":1}}}}"#);
+            let Members(members) = serde_json::from_str(&text).unwrap();
+            let place = member_in(&text, members[1].1.get());
+            assert_eq!(&text[place], format!(r#""{name}" : {{"x":1}}"#));
         }
     }
 
