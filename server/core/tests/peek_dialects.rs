@@ -251,6 +251,36 @@ fn what_has_no_price_or_two_meanings_is_refused_by_name() {
             generate(r#""generationConfig":{"maxOutputTokens":1,"max_output_tokens":2},"#),
             "maxOutputTokens",
         ),
+        (
+            Operation::Generate,
+            generate(r#""generationConfig":{"responseFormat":{"text":{},"image":{"aspectRatio":"1:1"}}},"#),
+            "generationConfig.responseFormat",
+        ),
+        (
+            Operation::Generate,
+            generate(r#""generation_config":{"routing_config":{"manualMode":{"modelName":"x"}}},"#),
+            "generationConfig.routingConfig",
+        ),
+        (
+            Operation::EmbedContent,
+            r#"{"content":{"parts":[{"inlineData":{"mimeType":"image/png","data":"AA"}}]}}"#.to_owned(),
+            "content",
+        ),
+        (
+            Operation::EmbedContent,
+            r#"{"content":{"parts":[{"inlineData":{"mimeType":"audio/mp3","data":"AA"}}]}}"#.to_owned(),
+            "content",
+        ),
+        (
+            Operation::BatchEmbedContents,
+            r#"{"requests":[{"content":{"parts":[{"text":"x"},{"fileData":{"fileUri":"u"}}]}}]}"#.to_owned(),
+            "content",
+        ),
+        (
+            Operation::Messages,
+            messages(r#""anthropic_beta":["context-1m-2025-08-07"],"#),
+            "anthropic_beta",
+        ),
         (Operation::Generate, r#"{"contents":[]}"#.to_owned(), "contents"),
         (Operation::Generate, r#"{"contents":"x"}"#.to_owned(), "contents"),
         (
@@ -555,6 +585,120 @@ fn media_count_by_family_and_what_has_no_size_says_so() {
         )
         .stores
     );
+}
+
+#[test]
+fn sound_has_a_size_only_in_formats_that_are_never_thinner() {
+    let google = |kind: &str| format!(r#"{{"contents":[{{"parts":[{{"inlineData":{{{kind}"data":"AAAA"}}}}]}}]}}"#);
+    let openai = |format: &str| {
+        let part = format!(r#"{{"type":"input_audio","input_audio":{{"data":"AAAA"{format}}}}}"#);
+        format!(r#"{{"model":"m","messages":[{{"role":"user","content":[{part}]}}]}}"#)
+    };
+    for (operation, body, is_unsized) in [
+        (Operation::Generate, google(r#""mimeType":"audio/wav","#), false),
+        (Operation::Generate, google(r#""mimeType":"audio/x-wav","#), false),
+        (Operation::Generate, google(r#""mime_type":"audio/mpeg","#), false),
+        (Operation::Generate, google(r#""mimeType":"audio/flac","#), true),
+        (Operation::Generate, google(r#""mimeType":"audio/ogg","#), true),
+        (
+            Operation::Generate,
+            google(r#""mimeType":"audio/mp3;codecs=opus","#),
+            true,
+        ),
+        (
+            Operation::Generate,
+            google(r#""mimeType":"audio/mp3","mime_type":"video/mp4","#),
+            true,
+        ),
+        (
+            Operation::Generate,
+            google(r#""mimeType":"video/mp4","mime_type":"image/png","#),
+            true,
+        ),
+        (Operation::Chat, openai(r#","format":"wav""#), false),
+        (Operation::Chat, openai(r#","format":"mp3""#), false),
+        (Operation::Chat, openai(r#","format":"flac""#), true),
+        (Operation::Chat, openai(r#","format":"mp3","format":null"#), true),
+        (Operation::Chat, openai(""), true),
+    ] {
+        assert_eq!(envelope(operation, &body).is_unsized, is_unsized, "{body}");
+    }
+}
+
+#[test]
+fn an_item_without_kind_and_role_refers_to_an_earlier_one() {
+    for (item, is_reference) in [
+        (r#"{"id":"msg_1"}"#, true),
+        (r#"{"id":"msg_1","type":null}"#, true),
+        (r#"{"id":"msg_1","type":"message","type":null}"#, true),
+        (r#"{"id":"msg_1","role":null}"#, true),
+        (r#"{"role":"user","content":"x"},{"id":"msg_1"}"#, true),
+        (r#"{"role":"user","content":"x"}"#, false),
+        (r#"{"id":"msg_1","role":"assistant","type":null,"content":"x"}"#, false),
+        (
+            r#"{"type":"function_call_output","call_id":"c","output":[{"type":"input_text","text":"x"}]}"#,
+            false,
+        ),
+    ] {
+        let envelope = envelope(Operation::Responses, &format!(r#"{{"model":"m","input":[{item}]}}"#));
+        assert_eq!(
+            (envelope.needs_state, envelope.is_unsized),
+            (is_reference, is_reference),
+            "{item}"
+        );
+    }
+}
+
+#[test]
+fn tools_that_an_item_brings_run_at_the_client() {
+    let brought = |kind: &str, tools: &str| {
+        let body = format!(r#"{{"model":"m","input":[{{"type":"{kind}","tools":[{tools}]}}]}}"#);
+        read(Operation::Responses, &body)
+    };
+    for kind in ["additional_tools", "tool_search_output"] {
+        for tool in [
+            r#"{"type":"web_search"}"#,
+            r#"{"type":"function","name":"f"},{"type":"image_generation"}"#,
+            r#"{"type":"namespace","name":"n","tools":[{"type":"mcp","server_url":"u"}]}"#,
+        ] {
+            let refused = brought(kind, tool).map(|_| ()).unwrap_err();
+            assert_eq!(refused.field(), Some("input.tools.type"), "{tool}");
+        }
+        let function = r#"{"type":"function","name":"f","parameters":{"properties":{"type":{"type":"web_search"}}}}"#;
+        let namespace =
+            r#"{"type":"namespace","name":"n","tools":[{"type":"custom","name":"c"},{"type":"function","name":"g"}]}"#;
+        let (one, _) = brought(kind, function).unwrap();
+        let (all, _) = brought(kind, &format!("{function},{namespace}")).unwrap();
+        assert!(
+            all.input_bound >= one.input_bound + 3 * 64 + namespace.len() as u64,
+            "{kind}"
+        );
+    }
+}
+
+#[test]
+fn a_setting_that_is_not_known_counts_as_text() {
+    let schema = format!(r#"{{"type":"OBJECT","description":"{}"}}"#, "x".repeat(5_000));
+    for setting in [
+        "_responseJsonSchema",
+        "responseJsonSchema",
+        "response_schema",
+        "something_new",
+    ] {
+        let body = generate(&format!(r#""generationConfig":{{"{setting}":{schema}}},"#));
+        assert!(
+            envelope(Operation::Generate, &body).input_bound >= schema.len() as u64,
+            "{setting}"
+        );
+    }
+    let format = generate(&format!(
+        r#""generationConfig":{{"responseFormat":{{"text":{{"schema":{schema}}}}}}},"#
+    ));
+    assert!(envelope(Operation::Generate, &format).input_bound >= schema.len() as u64);
+    let plain =
+        generate(r#""generationConfig":{"temperature":1,"topP":1,"topK":1,"thinkingConfig":{"thinkingBudget":1}},"#);
+    let none = envelope(Operation::Generate, &generate("")).input_bound;
+    assert_eq!(envelope(Operation::Generate, &plain).input_bound, none);
 }
 
 #[test]

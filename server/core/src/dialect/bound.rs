@@ -5,7 +5,7 @@
 //! Wire facts: OpenAI's and Google's image and audio token tables.
 
 use super::envelope::PeekError;
-use super::fields::{FREE_TOOLS, FREE_TTLS, LONG_TTLS};
+use super::fields::{FREE_ITEM_TOOLS, FREE_TOOLS, FREE_TTLS, LONG_TTLS};
 use super::json::{DEPTH_MAX, Name, cut};
 use super::place::Place;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -19,6 +19,9 @@ pub const MESSAGE_TOKENS: u64 = 16;
 pub const TOOL_TOKENS: u64 = 64;
 /// Bytes of sound that make a token, at least: 8 kbit/s is the thinnest MP3, 32 tokens a second the dearest model, and a margin of two.
 const AUDIO_BYTES_PER_TOKEN: u64 = 16;
+/// Kinds of sound that are never thinner, as OpenAI and as Google call them.
+const SIZED_SOUNDS: &[&str] = &["wav", "mp3"];
+const SIZED_SOUND_TYPES: &[&str] = &["audio/wav", "audio/x-wav", "audio/mp3", "audio/mpeg"];
 /// What a number can be as text.
 const NUMBER_BYTES: u64 = 24;
 /// Quotes, colon, comma and space around a name or value where a provider renders JSON into the prompt.
@@ -96,9 +99,26 @@ pub(super) struct Count {
     pub conversation: u64,
     /// Why the request is refused.
     pub refusal: Option<PeekError>,
+    /// Sound of which the size is known.
+    pub has_sound: bool,
     is_user_seen: bool,
     is_opening_over: bool,
+    around: Around,
+}
+
+/// What was read of the item or medium that is being walked through: what decides may follow.
+#[derive(Clone, Copy, Debug, Default)]
+struct Around {
+    item: Item,
+    has_audio_kind: bool,
     blob: Blob,
+}
+
+/// An item of Responses.
+#[derive(Clone, Copy, Debug, Default)]
+struct Item {
+    has_kind: bool,
+    has_role: bool,
 }
 
 /// Media of Google's, of which the kind may follow the data.
@@ -106,6 +126,7 @@ pub(super) struct Count {
 struct Blob {
     is_image: bool,
     is_sound: bool,
+    kinds: u32,
     bytes: u64,
 }
 
@@ -218,14 +239,22 @@ impl Walk<'_> {
             Place::ItemPartKind => self.count.is_unsized |= !TEXT_ITEM_PARTS.contains(&text),
             Place::BlockKind => self.count.is_unsized |= !TEXT_BLOCKS.contains(&text),
             Place::ItemKind => {
+                self.count.around.item.has_kind = true;
                 self.count.is_unsized |= !TEXT_ITEMS.contains(&text);
                 self.count.needs_state |= text == "item_reference";
             }
-            Place::BlobKind => {
-                self.count.blob.is_image = text.starts_with("image/");
-                self.count.blob.is_sound = text.starts_with("audio/");
+            Place::AudioKind => {
+                self.count.around.has_audio_kind = true;
+                self.count.is_unsized |= !SIZED_SOUNDS.contains(&text);
             }
-            Place::Role => self.count.is_user_seen |= text == "user",
+            Place::BlobKind => {
+                self.count.around.blob.is_image = text.starts_with("image/");
+                self.count.around.blob.is_sound = SIZED_SOUND_TYPES.contains(&text);
+            }
+            Place::Role => {
+                self.count.around.item.has_role = true;
+                self.count.is_user_seen |= text == "user";
+            }
             Place::Input | Place::InputItem => {
                 self.count.inputs += 1;
                 self.count.add(MESSAGE_TOKENS);
@@ -240,12 +269,17 @@ impl Walk<'_> {
         let Blob {
             is_image,
             is_sound,
+            kinds,
             bytes,
-        } = std::mem::take(&mut self.count.blob);
-        if is_image {
+        } = std::mem::take(&mut self.count.around.blob);
+        if kinds > 1 {
+            // Which of them counts is the provider's choice.
+            self.count.is_unsized = true;
+        } else if is_image {
             self.count.images += 1;
             self.count.add(IMAGE_TOKENS_MAX);
         } else if is_sound {
+            self.count.has_sound = true;
             self.count.add(bytes.div_ceil(AUDIO_BYTES_PER_TOKEN));
         } else {
             self.count.is_unsized = true;
@@ -264,7 +298,43 @@ impl Walk<'_> {
             return self.place;
         }
         self.count.add(name.len() as u64 + self.punctuation());
-        self.place.member(name)
+        let place = self.place.member(name);
+        // Of a name that stands twice, the last value counts.
+        let around = &mut self.count.around;
+        match place {
+            Place::ItemKind => around.item.has_kind = false,
+            Place::Role => around.item.has_role = false,
+            Place::AudioKind => around.has_audio_kind = false,
+            Place::BlobKind => around.blob.kinds += 1,
+            _ => {}
+        }
+        place
+    }
+
+    /// An object begins of which more than one member decides what it counts.
+    fn begin(&mut self) {
+        let around = &mut self.count.around;
+        match self.place {
+            Place::Item => around.item = Item::default(),
+            Place::Audio => around.has_audio_kind = false,
+            Place::Blob => around.blob = Blob::default(),
+            _ => {}
+        }
+    }
+
+    /// Such an object is over.
+    fn end(&mut self) {
+        match self.place {
+            // Without a kind and a role, an item only names an earlier one.
+            Place::Item if !self.count.around.item.has_kind && !self.count.around.item.has_role => {
+                self.count.needs_state = true;
+                self.count.is_unsized = true;
+            }
+            Place::Audio => self.count.is_unsized |= !self.count.around.has_audio_kind,
+            Place::Blob => self.blob(),
+            Place::GoogleContents => self.message(),
+            _ => {}
+        }
     }
 
     const fn is_json(&self) -> bool {
@@ -275,6 +345,9 @@ impl Walk<'_> {
                 | Place::Tool
                 | Place::ToolType
                 | Place::Tools
+                | Place::ItemTools
+                | Place::ItemTool
+                | Place::ItemToolType
                 | Place::Uncounted
                 | Place::BlobData
         )
@@ -282,7 +355,13 @@ impl Walk<'_> {
 
     const fn punctuation(&self) -> u64 {
         match self.place {
-            Place::Json | Place::Tool | Place::ToolType | Place::Tools => PUNCTUATION_BYTES,
+            Place::Json
+            | Place::Tool
+            | Place::ToolType
+            | Place::Tools
+            | Place::ItemTools
+            | Place::ItemTool
+            | Place::ItemToolType => PUNCTUATION_BYTES,
             _ => 0,
         }
     }
@@ -350,6 +429,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
                 return self.unexpected();
             }
             Place::ToolType => self.one_of(FREE_TOOLS, "tools.type", text)?,
+            Place::ItemToolType => self.one_of(FREE_ITEM_TOOLS, "input.tools.type", text)?,
             Place::Ttl => self.one_of(FREE_TTLS, "ttl", text)?,
             Place::LongTtl => self.one_of(LONG_TTLS, "cache_control.ttl", text)?,
             Place::Image | Place::ImageUrl => {
@@ -357,11 +437,13 @@ impl<'de> Visitor<'de> for Walk<'_> {
                 return Ok(());
             }
             Place::AudioData => {
+                self.count.has_sound = true;
                 self.count.add((text.len() as u64).div_ceil(AUDIO_BYTES_PER_TOKEN));
                 return Ok(());
             }
             Place::BlobData => {
-                self.count.blob.bytes = self.count.blob.bytes.saturating_add(text.len() as u64);
+                let blob = &mut self.count.around.blob;
+                blob.bytes = blob.bytes.saturating_add(text.len() as u64);
                 return Ok(());
             }
             _ => self.kind(text),
@@ -396,7 +478,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
             elements += 1;
             match place {
                 place if place.is_message() => self.message(),
-                Place::Tool => self.count.add(TOOL_TOKENS),
+                Place::Tool | Place::ItemTool => self.count.add(TOOL_TOKENS),
                 _ => self.count.add(punctuation),
             }
         }
@@ -411,22 +493,14 @@ impl<'de> Visitor<'de> for Walk<'_> {
         if !self.place.is_message() && !matches!(self.place, Place::Tool | Place::GoogleContents) {
             self.unexpected()?;
         }
-        let is_blob = self.place == Place::Blob;
-        if is_blob {
-            self.count.blob = Blob::default();
-        }
+        self.begin();
         let punctuation = self.punctuation();
         self.count.add(punctuation);
         while let Some(Name(name)) = map.next_key()? {
             let place = self.name(&name);
             map.next_value_seed(self.inner(place))?;
         }
-        if is_blob {
-            self.blob();
-        }
-        if self.place == Place::GoogleContents {
-            self.message();
-        }
+        self.end();
         Ok(())
     }
 }

@@ -89,6 +89,8 @@ pub(super) const FREE_TTLS: &[&str] = &["5m", "30m"];
 pub(super) const LONG_TTLS: &[&str] = &["5m", "1h"];
 /// The kinds of tool that run at the client, and so cost nothing but their tokens.
 pub(super) const FREE_TOOLS: &[&str] = &["function", "custom"];
+/// Those that items of Responses bring along.
+pub(super) const FREE_ITEM_TOOLS: &[&str] = &["function", "custom", "namespace", "local_shell", "apply_patch"];
 
 /// What is known of the fields of an operation.
 pub(super) struct Table {

@@ -259,6 +259,14 @@ impl<'a, 'de> Reader<'a, 'de> {
         if self.asked.operation == Operation::Completions {
             self.envelope.choices = value::choices_of(self.envelope.choices, self.count.inputs)?;
         }
+        let is_googles_vectors = matches!(
+            self.asked.operation,
+            Operation::EmbedContent | Operation::BatchEmbedContents
+        );
+        if is_googles_vectors && (self.count.images > 0 || self.count.has_sound || self.count.is_unsized) {
+            // Pictures and sound have their own rates.
+            return Err(unpriced("content", "media"));
+        }
         self.envelope.input_bound = self.count.tokens;
         self.envelope.images = self.count.images;
         self.envelope.is_unsized = self.count.is_unsized;

@@ -28,6 +28,7 @@ pub(super) enum Place {
     ImageUrl,
     Audio,
     AudioData,
+    AudioKind,
     File,
     FileData,
     /// What is elsewhere or has no size: a file by its id, a video, earlier sound.
@@ -39,13 +40,16 @@ pub(super) enum Place {
     Input,
     InputItem,
     InputToken,
-    /// Responses: the list of items, an item, its kind, a content, a part of it and its kind.
+    /// Responses: the list of items, an item, its kind, a content, a part of it and its kind, tools within an item.
     Items,
     Item,
     ItemKind,
     ItemContent,
     ItemPart,
     ItemPartKind,
+    ItemTools,
+    ItemTool,
+    ItemToolType,
     /// Messages: the list of turns, a turn, its blocks, a block and its kind, where media come from, their data.
     Turns,
     Turn,
@@ -82,6 +86,7 @@ impl Place {
             (Self::Part, name) if name.ends_with("_url") => Self::Unsized,
             (Self::Image, "url") => Self::ImageUrl,
             (Self::Audio, "data") => Self::AudioData,
+            (Self::Audio, "format") => Self::AudioKind,
             (Self::File, "file_data") => Self::FileData,
             (Self::File, "filename") => Self::Text,
             (Self::File, _) => Self::Unsized,
@@ -98,6 +103,9 @@ impl Place {
         match (self, name) {
             (Self::Item | Self::Turn | Self::GoogleContents | Self::GoogleContent, "role") => Self::Role,
             (Self::Item, "type") => Self::ItemKind,
+            (Self::Item | Self::ItemTool, "tools") => Self::ItemTools,
+            (Self::ItemTool | Self::ItemTools, "type") => Self::ItemToolType,
+            (Self::ItemTool | Self::ItemTools | Self::ItemToolType, _) => Self::Json,
             (Self::Item, "content" | "output" | "summary") => Self::ItemContent,
             (Self::ItemPart | Self::ItemContent, "type") => Self::ItemPartKind,
             (Self::ItemPart | Self::ItemContent, "image_url") => Self::Image,
@@ -129,7 +137,8 @@ impl Place {
             Self::Content => Self::Part,
             Self::Input => Self::InputItem,
             Self::InputItem => Self::InputToken,
-            Self::Tool | Self::ToolType => Self::Json,
+            Self::Tool | Self::ToolType | Self::ItemTool | Self::ItemToolType => Self::Json,
+            Self::ItemTools => Self::ItemTool,
             Self::Items => Self::Item,
             Self::ItemContent => Self::ItemPart,
             Self::Turns => Self::Turn,

@@ -35,6 +35,8 @@ pub(super) const MESSAGES: Table = Table {
         // Summaries, billed apart.
         priced("compaction", &[]),
         priced("billing_policy", &[]),
+        // The header of this name, as Bedrock has it in the body: a longer context at another price may be among them.
+        priced("anthropic_beta", &["[]"]),
         // Text at the provider that nobody here has seen.
         priced("thread", &[]),
     ],

@@ -17,6 +17,22 @@ use std::borrow::Cow;
 /// How a model stands in the body.
 const RESOURCE: &str = "models/";
 
+/// Settings that no model reads.
+const ASIDE: &[&str] = &[
+    "temperature",
+    "topP",
+    "topK",
+    "seed",
+    "presencePenalty",
+    "frequencyPenalty",
+    "responseLogprobs",
+    "logprobs",
+    "responseMimeType",
+    "mediaResolution",
+    "thinkingConfig",
+    "audioTimestamp",
+];
+
 /// `name` in lower camel case.
 pub(super) fn camel(name: Cow<'_, str>) -> Cow<'_, str> {
     if !name.contains('_') {
@@ -102,11 +118,25 @@ impl<'de> Reader<'_, 'de> {
                         return Err(unpriced(field, value.get()));
                     }
                 }
-                "responseSchema" | "responseJsonSchema" | "stopSequences" => self.walk(value, Place::Json, 2)?,
-                _ => self.walk(value, Place::Aside, 2)?,
+                "responseFormat" => self.response_format(value)?,
+                // Another model than the one that was priced.
+                "routingConfig" => return Err(unpriced("generationConfig.routingConfig", value.get())),
+                name if ASIDE.contains(&name) => self.walk(value, Place::Aside, 2)?,
+                _ => self.walk(value, Place::Json, 2)?,
             }
         }
         Ok(())
+    }
+
+    /// The format of the answer, which may be text only.
+    fn response_format(&mut self, raw: &'de RawValue) -> Result<(), PeekError> {
+        let field = "generationConfig.responseFormat";
+        for (name, value) in camel_members(raw, field)? {
+            if name != "text" && !is_null(value) {
+                return Err(unpriced(field, raw.get()));
+            }
+        }
+        self.walk(raw, Place::Json, 2)
     }
 
     /// Requests for vectors, each with the model and a content.
