@@ -16,6 +16,7 @@ mod encode_stream;
 mod encode_tools;
 pub(super) mod frame;
 mod object;
+mod order;
 mod provider;
 mod spoken;
 #[cfg(test)]

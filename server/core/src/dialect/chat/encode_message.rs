@@ -1,13 +1,14 @@
 //! Items as the messages of a chat request.
 //!
 //! Invariant: what an assistant thought, said and called in a row is one message; outcomes follow their calls at once, and what of them
-//! is no text comes after them in a message of the user. Pure.
+//! is no text comes after them in a message of the user; services other than OpenAI's get one system message, at the head. Pure.
 //! Wire facts: OpenAI's SDK types; `tool` messages take text only; DeepSeek wants `reasoning_content` on each earlier message while it
 //! thinks; Mistral wants `prefix` on an answer that is begun.
 
 use super::super::exchange::{
     Call, CallKind, Item, Message, Notes, Outcome, Part, PartKind, Role, Source, Thought, Untranslatable,
 };
+use super::order::in_order;
 use super::provider::{Manner, Thoughts, nine_letters};
 use serde_json::{Map, Value, json};
 
@@ -46,36 +47,12 @@ impl<'a> Messages<'a> {
 
     /// Every message of `items`.
     pub(super) fn write(mut self, items: &'a [Item]) -> Result<Vec<Value>, Untranslatable> {
-        for item in items {
-            match item {
-                Item::Thought(thought) => {
-                    self.end_outcomes();
-                    self.turn.thoughts.push(thought);
-                }
-                Item::Message(message) if message.role == Role::Assistant => {
-                    self.end_outcomes();
-                    if !self.turn.parts.is_empty() && self.turn.calls.is_empty() {
-                        self.end_turn()?;
-                    }
-                    self.turn.parts.extend(&message.parts);
-                    self.turn.name = message.name.as_deref();
-                }
-                Item::Call(call) => {
-                    self.end_outcomes();
-                    let call = self.call(call);
-                    self.turn.calls.push(call);
-                }
-                Item::Outcome(outcome) => {
-                    self.end_turn()?;
-                    self.outcome(outcome)?;
-                }
-                Item::Message(message) => {
-                    self.end_turn()?;
-                    self.end_outcomes();
-                    let message = self.message(message)?;
-                    self.written.push(message);
-                }
-            }
+        let is_openai = self.manner.is_openai;
+        let is_head = |item: &&Item| matches!(item, Item::Message(message) if !is_openai && instructs(message));
+        let head = items.iter().take_while(is_head).count();
+        self.head(items.iter().take(head))?;
+        for item in in_order(items.get(head..).unwrap_or_default()) {
+            self.item(item)?;
         }
         self.end_turn()?;
         self.end_outcomes();
@@ -87,6 +64,77 @@ impl<'a> Messages<'a> {
             last.insert("prefix".to_owned(), Value::Bool(true));
         }
         Ok(self.written)
+    }
+
+    /// What the conversation begins with, as one message: many services take no second one.
+    fn head(&mut self, items: impl Iterator<Item = &'a Item>) -> Result<(), Untranslatable> {
+        let messages: Vec<&Message> = items
+            .filter_map(|item| match item {
+                Item::Message(message) => Some(message),
+                _ => None,
+            })
+            .collect();
+        let Some(first) = messages.first() else { return Ok(()) };
+        let parts: Vec<Part> = messages.iter().flat_map(|message| message.parts.clone()).collect();
+        let mut value = Map::new();
+        value.insert("role".to_owned(), "system".into());
+        value.insert("content".to_owned(), as_one_text(self.content(&parts)?));
+        self.name(&mut value, first.name.as_deref().filter(|_| messages.len() == 1));
+        self.written.push(Value::Object(value));
+        Ok(())
+    }
+
+    fn item(&mut self, item: &'a Item) -> Result<(), Untranslatable> {
+        match item {
+            Item::Thought(thought) => {
+                self.end_outcomes();
+                self.turn.thoughts.push(thought);
+            }
+            Item::Message(message) if message.role == Role::Assistant => {
+                self.end_outcomes();
+                if !self.turn.parts.is_empty() && self.turn.calls.is_empty() {
+                    self.end_turn()?;
+                }
+                self.turn.parts.extend(&message.parts);
+                self.turn.name = message.name.as_deref();
+            }
+            Item::Call(call) => {
+                self.end_outcomes();
+                let call = self.call(call);
+                self.turn.calls.push(call);
+            }
+            Item::Outcome(outcome) => {
+                self.end_turn()?;
+                self.outcome(outcome)?;
+            }
+            Item::Message(message) => {
+                self.end_turn()?;
+                self.end_outcomes();
+                if instructs(message) && !self.manner.is_openai {
+                    self.remind(message);
+                } else {
+                    let message = self.message(message)?;
+                    self.written.push(message);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Instructions in the middle: most services take none there.
+    fn remind(&mut self, message: &Message) {
+        let texts: Vec<&str> = message.parts.iter().filter_map(Part::as_text).collect();
+        if texts.len() < message.parts.len() {
+            self.notes
+                .dropped("media of the system", "only users may send them there");
+        }
+        let text = texts.join("\n\n");
+        if !text.is_empty() {
+            self.notes
+                .changed("a later system message", "the user's text, within <system-reminder>");
+            let text = format!("<system-reminder>\n{text}\n</system-reminder>");
+            self.written.push(json!({"role": "user", "content": text}));
+        }
     }
 
     /// Where the message stands that is written next.
@@ -285,6 +333,20 @@ impl<'a> Messages<'a> {
             _ => {}
         }
     }
+}
+
+const fn instructs(message: &Message) -> bool {
+    matches!(message.role, Role::System | Role::Developer)
+}
+
+/// Parts that are text without a mark as one text.
+fn as_one_text(content: Value) -> Value {
+    let read = |part: &Value| {
+        let text = part.get("text")?.as_str()?.to_owned();
+        part.get("cache_control").is_none().then_some(text)
+    };
+    let texts: Option<Vec<String>> = content.as_array().and_then(|parts| parts.iter().map(read).collect());
+    texts.map_or(content, |texts| texts.join("\n\n").into())
 }
 
 /// The mark of a cache in Anthropic's words.

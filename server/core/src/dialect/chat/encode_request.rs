@@ -178,12 +178,8 @@ fn format(
         Format::JsonSchema { schema, .. } if !target.rules.takes_json_schema => {
             notes.changed("response_format", "any JSON object, and the schema in words");
             put(body, "response_format", json!({"type": "json_object"}));
-            let head = messages
-                .iter()
-                .take_while(|message| matches!(message["role"].as_str(), Some("system" | "developer")))
-                .count();
             let text = format!("Answer with a JSON object that follows this JSON schema: {schema}");
-            messages.insert(head, json!({"role": "system", "content": text}));
+            instruct(messages, text, target);
         }
         Format::JsonSchema {
             name,
@@ -207,6 +203,21 @@ fn format(
                 json!({"type": "json_schema", "json_schema": inner}),
             );
         }
+    }
+}
+
+/// Adds `text` to what the system says at the head.
+fn instruct(messages: &mut Vec<Value>, text: String, target: &Target<'_>) {
+    let is_system = |message: &Value| matches!(message["role"].as_str(), Some("system" | "developer"));
+    let head = messages.iter().take_while(|message| is_system(message)).count();
+    let is_joined = !Manner::of(target.provider).is_openai;
+    match messages.first_mut().and_then(|first| first.get_mut("content")) {
+        Some(Value::String(said)) if is_joined && head > 0 => {
+            said.push_str("\n\n");
+            said.push_str(&text);
+        }
+        Some(Value::Array(parts)) if is_joined && head > 0 => parts.push(json!({"type": "text", "text": text})),
+        _ => messages.insert(head, json!({"role": "system", "content": text})),
     }
 }
 
