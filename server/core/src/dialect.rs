@@ -18,6 +18,7 @@ pub(crate) mod generate;
 mod glimpse;
 mod json;
 pub(crate) mod messages;
+mod openai;
 mod operation;
 mod peek;
 mod place;

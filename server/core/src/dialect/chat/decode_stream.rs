@@ -189,6 +189,8 @@ struct OpenCall {
     block: Option<u32>,
     /// Arguments that came before the name.
     early: String,
+    /// Whether any came; a function that is called without is called with an empty object.
+    has_arguments: bool,
 }
 
 impl Answer {
@@ -237,6 +239,9 @@ impl Answer {
         self.close_thought(out);
         self.close_words(out);
         for call in std::mem::take(&mut self.calls) {
+            if let (Some(block), CallKind::Function, false) = (call.block, call.kind, call.has_arguments) {
+                self.add(block, Delta::Arguments("{}".to_owned()), out);
+            }
             self.close(call.block, out);
         }
     }
@@ -362,6 +367,7 @@ impl Answer {
         };
         let Some(call) = self.calls.get_mut(at) else { return };
         call.early.push_str(&arguments.unwrap_or_default());
+        call.has_arguments |= !call.early.trim_ascii().is_empty();
         let (known, kind) = (call.block, call.kind);
         let opened = match (known, name) {
             (Some(block), _) => block,
@@ -417,6 +423,7 @@ impl Answer {
             },
             block: None,
             early: String::new(),
+            has_arguments: false,
         });
         at
     }

@@ -8,9 +8,13 @@
 use super::super::exchange::{
     Call, CallKind, Item, Message, Notes, Outcome, Part, PartKind, Role, Source, Thought, Untranslatable,
 };
+use super::super::openai::call_id;
 use super::order::in_order;
 use super::provider::{Manner, Thoughts, nine_letters};
 use serde_json::{Map, Value, json};
+
+/// The longest id of a call, in bytes.
+const CALL_ID_BYTES_MAX: usize = 40;
 
 /// The messages that are being written.
 pub(super) struct Messages<'a> {
@@ -207,7 +211,7 @@ impl<'a> Messages<'a> {
         if self.manner.is_mistral {
             nine_letters(id)
         } else {
-            id.to_owned()
+            call_id(id, CALL_ID_BYTES_MAX).into_owned()
         }
     }
 

@@ -6,6 +6,7 @@
 use super::super::exchange::{
     Effort, Format, Item, Notes, Reasoning, Request, Role, Target, Thinking, ThinkingRule, Tool, Untranslatable,
 };
+use super::super::openai;
 use super::encode_message::Messages;
 use super::encode_tools;
 use super::provider::{Asking, Manner};
@@ -73,6 +74,7 @@ fn thinking(
     notes: &mut Notes,
 ) -> Result<Option<Effort>, Untranslatable> {
     let reasoning = request.reasoning.clone().unwrap_or_default();
+    let manner = Manner::of(target.provider);
     let mut effort = wanted(&reasoning);
     let has_functions = request.tools.iter().any(|tool| matches!(tool, Tool::Function { .. }));
     if has_functions && target.rules.tools_need_effort_none && effort != Some(Effort::None) {
@@ -102,9 +104,18 @@ fn thinking(
             notes.dropped("reasoning", "the model always thinks");
             return Ok(None);
         }
+        ThinkingRule::Unknown if !manner.is_known => {
+            if is_asked {
+                notes.dropped("reasoning", "nobody knows whether the model takes it");
+            }
+            return Ok(effort);
+        }
         _ => {}
     }
-    ask(body, &reasoning, effort, (Manner::of(target.provider).asking, notes));
+    if manner.asking == Asking::Effort {
+        effort = effort.map(|wanted| openai::effort(wanted, target.model, false, notes));
+    }
+    ask(body, &reasoning, effort, (manner.asking, notes));
     Ok(effort)
 }
 
@@ -284,11 +295,11 @@ fn stop(body: &mut Map<String, Value>, request: &Request, target: &Target<'_>, n
 fn labels(body: &mut Map<String, Value>, request: &Request, target: &Target<'_>, notes: &mut Notes) {
     let manner = Manner::of(target.provider);
     let lacks = |notes: &mut Notes, name: &str| notes.dropped(name, "the provider has nothing like it");
-    if let Some(user) = &request.user {
+    if let Some(user) = openai::end_user(request, notes) {
         match target.provider {
-            "openai" => put(body, "safety_identifier", user.as_str()),
+            "openai" => put(body, "safety_identifier", user),
             "mistral" | "deepseek" => lacks(notes, "user"),
-            _ => put(body, "user", user.as_str()),
+            _ => put(body, "user", user),
         }
     }
     if let Some(key) = &request.cache_key {

@@ -52,6 +52,8 @@ pub(super) struct Manner {
     pub takes_cache_marks: bool,
     /// Whether it is Mistral, which knows no names, few fields, and ids of nine characters.
     pub is_mistral: bool,
+    /// Whether it is one whose ways are known here.
+    pub is_known: bool,
 }
 
 const COMPATIBLE: Manner = Manner {
@@ -64,6 +66,7 @@ const COMPATIBLE: Manner = Manner {
     wants_texts: false,
     takes_cache_marks: false,
     is_mistral: false,
+    is_known: true,
 };
 
 impl Manner {
@@ -116,7 +119,10 @@ impl Manner {
                 takes_cache_marks: true,
                 ..COMPATIBLE
             },
-            _ => COMPATIBLE,
+            _ => Self {
+                is_known: false,
+                ..COMPATIBLE
+            },
         }
     }
 }

@@ -304,6 +304,10 @@ impl Answer {
     /// Its last piece.
     fn end(&mut self) -> Candidate<'_> {
         let mut parts: Vec<Part<'_>> = self.held.take().into_iter().collect();
+        if !parts.is_empty() {
+            // Its upstream did not say why it ended; SDKs take an answer without a reason for a broken one.
+            self.finish.get_or_insert(Finish::Stop);
+        }
         end(&mut parts, self.signature.take());
         let (finish_reason, finish_message) = self.finish.as_ref().map(outgoing::finish).unzip();
         Candidate {

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 use super::super::exchange::{
-    Ask, Assembler, Call, CallKind, Choice, Citation, Event, Finish, Kind, Logprob, Origin, Output, Reasoning, Reply,
-    Request, Start, Thought, pack,
+    Ask, Assembler, Call, CallKind, Choice, Citation, Delta, Event, Finish, Kind, Logprob, Origin, Output, Reasoning,
+    Reply, Request, Start, Thought, pack,
 };
 use super::super::{Dialect, UpstreamError, sse};
 use super::*;
@@ -589,4 +589,17 @@ fn a_reply_need_not_say_why_it_ended() {
     for without in [&br#"{"candidates":[]}"#[..], br#"{"error":{"code":500}}"#] {
         assert!(decode_reply(without).is_err());
     }
+}
+
+#[test]
+fn an_answer_that_nobody_ended_ends_as_usual() {
+    let events = [
+        Event::Start(Start::default()),
+        open(0, Kind::Text),
+        delta(0, Delta::Text("a".to_owned())),
+        close(0),
+        Event::Done,
+    ];
+    let chunks = chunks(&encoded(&events, ask(false, false)));
+    assert_eq!(chunks.last().unwrap()["candidates"][0]["finishReason"], "STOP");
 }

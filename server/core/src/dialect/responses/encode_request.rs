@@ -10,10 +10,9 @@ mod tools;
 use super::super::exchange::{
     Effort, Format, Item, Notes, Reasoning, Request, Role, Target, Thinking, ThinkingRule, ToolChoice, Untranslatable,
 };
+use super::super::openai;
 use serde_json::{Map, Value, json};
 
-/// The longest name of an end user that the provider takes, in bytes.
-const USER_BYTES_MAX: usize = 64;
 /// The classes of service that have a name in this dialect.
 const TIERS: [&str; 7] = ["auto", "default", "flex", "scale", "priority", "fast", "ultrafast"];
 
@@ -58,17 +57,24 @@ pub(crate) fn encode_request(
     set("text", text(request, target, notes));
     set("reasoning", reasoning(request.reasoning.as_ref(), target, notes));
     set("prompt_cache_key", request.cache_key.clone().map(Value::String));
-    set("safety_identifier", user(request, notes));
+    set("safety_identifier", openai::end_user(request, notes).map(Value::from));
     set("service_tier", tier(request, notes));
     set("metadata", request.metadata.clone().map(Value::Object));
     sampling(request, target, notes, &mut body);
     serde_json::to_vec(&body).map_err(|_| Untranslatable::wrong("body", "writable as JSON"))
 }
 
-/// Models that do not think refuse to be asked for encrypted thoughts.
+/// Models that do not think refuse to be asked for encrypted thoughts; of one that nobody knows, the request must be about them.
 fn include(request: &Request, target: &Target<'_>) -> Option<Value> {
     let mut wanted = Vec::new();
-    if target.rules.thinking != ThinkingRule::Never {
+    let is_about_thoughts =
+        || request.reasoning.is_some() || request.items.iter().any(|item| matches!(item, Item::Thought(_)));
+    let thinks = match target.rules.thinking {
+        ThinkingRule::Never => false,
+        ThinkingRule::Unknown => is_about_thoughts(),
+        ThinkingRule::Budget | ThinkingRule::Effort | ThinkingRule::Always => true,
+    };
+    if thinks {
         wanted.push("reasoning.encrypted_content");
     }
     if request.logprobs.is_some() && target.rules.takes_sampling {
@@ -154,7 +160,7 @@ fn reasoning(asked: Option<&Reasoning>, target: &Target<'_>, notes: &mut Notes) 
             notes.changed("the effort", "low, the model always thinks");
             Some(Effort::Low)
         }
-        (_, effort) => effort,
+        (_, effort) => effort.map(|wanted| openai::effort(wanted, target.model, true, notes)),
     };
     let summary = match asked.summary.as_deref() {
         Some(word @ ("auto" | "concise" | "detailed")) => Some(word),
@@ -169,15 +175,6 @@ fn reasoning(asked: Option<&Reasoning>, target: &Target<'_>, notes: &mut Notes) 
         reasoning.insert("summary".to_owned(), json!(summary));
     }
     (!reasoning.is_empty()).then_some(Value::Object(reasoning))
-}
-
-fn user(request: &Request, notes: &mut Notes) -> Option<Value> {
-    let user = request.user.as_ref()?;
-    if user.len() > USER_BYTES_MAX {
-        notes.dropped("the end user", "the name is too long for the provider");
-        return None;
-    }
-    Some(json!(user))
 }
 
 fn tier(request: &Request, notes: &mut Notes) -> Option<Value> {

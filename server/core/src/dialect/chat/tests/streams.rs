@@ -179,6 +179,15 @@ fn calls_come_together_however_they_are_numbered() {
             ],
             vec![("call_r_0_0", "f", "{}")],
         ),
+        // Without arguments; a custom tool may be given nothing.
+        (
+            vec![
+                call(json!({"index": 0, "id": "a", "function": {"name": "f", "arguments": ""}})),
+                call(json!({"index": 1, "id": "b", "function": {"name": "g"}})),
+                call(json!({"index": 2, "id": "c", "type": "custom", "custom": {"name": "h", "input": ""}})),
+            ],
+            vec![("a", "f", "{}"), ("b", "g", "{}"), ("c", "h", "")],
+        ),
     ] {
         let reply = assembled(chunks(&deltas)).unwrap();
         let found: Vec<(String, String, String)> = reply.choices[0]

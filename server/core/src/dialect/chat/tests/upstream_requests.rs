@@ -558,3 +558,54 @@ fn outcomes_stand_right_after_their_calls() {
         assert_eq!(outcomes(items), (roles.to_owned(), ids.to_owned()));
     }
 }
+
+#[test]
+fn an_end_user_is_told_by_name_only() {
+    let long = "u".repeat(65);
+    let machine = r#"{"device_id":"d","account_uuid":"a"}"#;
+    for (provider, field) in [("openai", "safety_identifier"), ("azure", "user"), ("vllm", "user")] {
+        assert_eq!(sent(provider, json!({"user": "u"}))[field], "u");
+        for user in [long.as_str(), machine] {
+            let (body, notes) = encoded(provider, &Rules::default(), &request(json!({"user": user}))).unwrap();
+            assert_eq!((body.get(field), notes.len()), (None, 1), "{provider} {user}");
+        }
+    }
+}
+
+#[test]
+fn long_ids_of_calls_are_shortened_in_calls_and_outcomes_alike() {
+    let id = "c".repeat(41);
+    let body = sent(
+        "openai",
+        json!({"messages": [
+            {"role": "assistant", "tool_calls": [{"id": id, "type": "function", "function": {"name": "f", "arguments": ""}}]},
+            {"role": "tool", "tool_call_id": id, "content": "o"}]}),
+    );
+    let short = body["messages"][0]["tool_calls"][0]["id"].as_str().unwrap();
+    assert_eq!(short.len(), 40);
+    assert_eq!(body["messages"][1]["tool_call_id"], short);
+}
+
+#[test]
+fn a_model_nobody_knows_at_a_service_nobody_knows_is_not_told_how_much_to_think() {
+    let asked = request(json!({"reasoning_effort": "high"}));
+    let (body, notes) = encoded("vllm", &Rules::default(), &asked).unwrap();
+    assert_eq!((body.get("reasoning_effort"), notes.len()), (None, 1));
+    let thinks = Rules {
+        thinking: ThinkingRule::Effort,
+        ..Rules::default()
+    };
+    let (body, notes) = encoded("vllm", &thinks, &asked).unwrap();
+    assert_eq!((&body["reasoning_effort"], notes.len()), (&json!("high"), 0));
+    let target = Target {
+        model: "gpt-5.6-sol",
+        max_output: None,
+        max_output_field: MaxOutputField::default(),
+        rules: &thinks,
+        provider: "openai",
+    };
+    let most = request(json!({"reasoning_effort": "max"}));
+    let body = encode_request(&most, &target, &mut Notes::default()).unwrap();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["reasoning_effort"], "xhigh");
+}

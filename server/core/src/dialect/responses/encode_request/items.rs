@@ -6,8 +6,12 @@
 use super::super::super::exchange::{
     Call, CallKind, Item, Message, Notes, Outcome, Part, PartKind, Request, Role, Source, Thought, Untranslatable,
 };
+use super::super::super::openai::call_id;
 use super::super::media;
 use serde_json::{Value, json};
+
+/// The longest id of a call, in bytes.
+const CALL_ID_BYTES_MAX: usize = 64;
 
 /// The items of `request`.
 pub(super) fn encode(request: &Request, notes: &mut Notes) -> Result<Value, Untranslatable> {
@@ -38,23 +42,25 @@ fn said(message: &Message, place: &str, notes: &mut Notes) -> Result<Option<Valu
         Role::Assistant => "assistant",
     };
     let content = if message.role == Role::Assistant {
-        let read = |(at, part)| answered(part, place, at);
-        let parts: Result<Vec<Value>, _> = message.parts.iter().enumerate().map(read).collect();
-        parts?
+        let parts: Vec<Value> = message.parts.iter().filter_map(|part| answered(part, notes)).collect();
+        if parts.is_empty() {
+            return Ok(None);
+        }
+        parts
     } else {
         parts(&message.parts, place, notes)?
     };
     Ok(Some(json!({"type": "message", "role": role, "content": content})))
 }
 
-fn answered(part: &Part, place: &str, at: usize) -> Result<Value, Untranslatable> {
+fn answered(part: &Part, notes: &mut Notes) -> Option<Value> {
     match &part.kind {
-        PartKind::Text(text) => Ok(json!({"type": "output_text", "text": text, "annotations": []})),
-        PartKind::Refusal(text) => Ok(json!({"type": "refusal", "refusal": text})),
-        _ => Err(Untranslatable::no_counterpart(
-            format!("{place}.content[{at}]"),
-            "what the model said before can only be text",
-        )),
+        PartKind::Text(text) => Some(json!({"type": "output_text", "text": text, "annotations": []})),
+        PartKind::Refusal(text) => Some(json!({"type": "refusal", "refusal": text})),
+        PartKind::Image { .. } | PartKind::Audio(_) | PartKind::File { .. } => {
+            notes.dropped("media of the model", "what it said before can only be text");
+            None
+        }
     }
 }
 
@@ -113,7 +119,7 @@ fn call_of(call: &Call) -> Value {
         }
         CallKind::Custom => json!({"type": "custom_tool_call", "input": call.arguments}),
     };
-    item["call_id"] = json!(call.id);
+    item["call_id"] = json!(call_id(&call.id, CALL_ID_BYTES_MAX));
     item["name"] = json!(call.name);
     if let Some(namespace) = &call.namespace {
         item["namespace"] = json!(namespace);
@@ -134,5 +140,5 @@ fn outcome_of(outcome: &Outcome, place: &str, notes: &mut Notes) -> Result<Value
         [only] if only.as_text().is_some() => json!(only.as_text()),
         several => Value::Array(parts(several, place, notes)?),
     };
-    Ok(json!({"type": kind, "call_id": outcome.call_id, "output": output}))
+    Ok(json!({"type": kind, "call_id": call_id(&outcome.call_id, CALL_ID_BYTES_MAX), "output": output}))
 }

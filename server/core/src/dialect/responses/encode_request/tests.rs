@@ -44,7 +44,12 @@ fn message(role: Role, parts: Vec<Part>) -> Item {
 
 #[test]
 fn nothing_is_kept_and_thoughts_come_back() {
-    let (body, notes) = encode(&of(vec![message(Role::User, vec![Part::text("hi")])]));
+    let thinks = Rules {
+        thinking: ThinkingRule::Effort,
+        ..Rules::default()
+    };
+    let hi = of(vec![message(Role::User, vec![Part::text("hi")])]);
+    let (body, notes) = encode_by(&thinks, &hi).unwrap();
     let expected = json!({
         "model": "gpt", "store": false, "stream": false, "include": ["reasoning.encrypted_content"],
         "input": [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}],
@@ -288,16 +293,6 @@ fn what_would_change_what_was_asked_is_refused() {
             Role::User,
             vec![PartKind::Audio(Source::Url("u".to_owned())).into()],
         )]),
-        of(vec![message(
-            Role::Assistant,
-            vec![
-                PartKind::Image {
-                    source: id(),
-                    detail: None,
-                }
-                .into(),
-            ],
-        )]),
         Request {
             choices: Some(2),
             ..Request::default()
@@ -332,4 +327,85 @@ fn a_call_without_arguments_has_an_empty_object() {
         body["input"],
         json!([{"type": "function_call", "call_id": "c", "name": "f", "namespace": "n", "arguments": "{}"}])
     );
+}
+
+#[test]
+fn a_model_nobody_knows_is_asked_for_thoughts_only_where_the_request_is_about_them() {
+    let plain = of(vec![message(Role::User, vec![Part::text("hi")])]);
+    let reasoning = Request {
+        reasoning: Some(Reasoning::default()),
+        ..Request::default()
+    };
+    let thought = of(vec![Item::Thought(Thought::default())]);
+    for (request, is_asked) in [(plain, false), (reasoning, true), (thought, true)] {
+        let (body, _) = encode(&request);
+        let expected = if is_asked {
+            json!(["reasoning.encrypted_content"])
+        } else {
+            Value::Null
+        };
+        assert_eq!(body["include"], expected, "{request:?}");
+    }
+}
+
+#[test]
+fn long_ids_of_calls_are_shortened_in_calls_and_outcomes_alike() {
+    let id = "c".repeat(65);
+    let call = Item::Call(Call {
+        id: id.clone(),
+        name: "f".to_owned(),
+        ..Call::default()
+    });
+    let outcome = Item::Outcome(Outcome {
+        call_id: id,
+        ..Outcome::default()
+    });
+    let (body, _) = encode(&of(vec![call, outcome]));
+    let short = body["input"][0]["call_id"].as_str().unwrap();
+    assert_eq!(short.len(), 64);
+    assert_eq!(body["input"][1]["call_id"], short);
+}
+
+#[test]
+fn pictures_a_model_made_are_left_out_of_what_it_said() {
+    let picture = || {
+        PartKind::Image {
+            source: Source::Id("i".to_owned()),
+            detail: None,
+        }
+        .into()
+    };
+    let (body, notes) = encode(&of(vec![
+        message(Role::Assistant, vec![Part::text("a"), picture()]),
+        message(Role::Assistant, vec![picture()]),
+    ]));
+    let said = json!([{"type": "output_text", "text": "a", "annotations": []}]);
+    assert_eq!(
+        body["input"],
+        json!([{"type": "message", "role": "assistant", "content": said}])
+    );
+    assert_eq!(notes.len(), 1, "{notes:?}");
+}
+
+#[test]
+fn effort_is_put_in_a_word_that_the_model_knows() {
+    let request = Request {
+        reasoning: Some(Reasoning {
+            effort: Some(Effort::Max),
+            ..Reasoning::default()
+        }),
+        ..Request::default()
+    };
+    for (model, expected) in [("gpt-5.1", "high"), ("gpt-5.2", "xhigh"), ("gpt-6", "max")] {
+        let target = Target {
+            model,
+            max_output: None,
+            max_output_field: MaxOutputField::default(),
+            rules: &Rules::default(),
+            provider: "openai",
+        };
+        let body = encode_request(&request, &target, &mut Notes::default()).unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["reasoning"]["effort"], expected, "{model}");
+    }
 }
