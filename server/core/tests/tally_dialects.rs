@@ -110,6 +110,63 @@ fn a_stream_that_was_cut_has_no_usage() {
 }
 
 #[test]
+fn what_was_counted_before_a_cut_is_kept_as_a_part() {
+    for (operation, stream, output) in [(Operation::Messages, MESSAGES, 1), (Operation::Generate, GENERATE, 1)] {
+        let mut pieces = events(stream);
+        pieces.truncate(pieces.len() - if operation == Operation::Messages { 2 } else { 1 });
+        let (_, _, observed) = run(Tally::stream(operation, false), pieces);
+        let partial = observed.partial.unwrap();
+        assert_eq!(
+            (observed.usage, partial.input, partial.output),
+            (None, 10, output),
+            "{operation:?}"
+        );
+        let (_, _, whole) = run(Tally::stream(operation, false), events(stream));
+        assert_eq!((whole.usage.unwrap().output, whole.partial), (5, None), "{operation:?}");
+    }
+}
+
+#[test]
+fn the_end_of_a_message_without_a_count_of_its_output_leaves_it_uncounted() {
+    for usage in [
+        "",
+        r#","usage":{}"#,
+        r#","usage":{"input_tokens":10}"#,
+        r#","usage":{"output_tokens":null}"#,
+    ] {
+        let stream = MESSAGES.replace(r#","usage":{"output_tokens":5}"#, usage);
+        let (_, _, observed) = run(Tally::stream(Operation::Messages, false), events(&stream));
+        assert_eq!(observed.usage, None, "{usage}");
+        assert!(
+            observed.saw_done && observed.partial.is_some_and(|partial| partial.input == 10),
+            "{usage}"
+        );
+    }
+}
+
+#[test]
+fn an_answer_that_ends_before_another_begins_does_not_count_for_both() {
+    let chunk = |index: u32, finish: &str, output: u32| {
+        Bytes::from(format!(
+            "data: {{\"candidates\":[{{\"index\":{index},\"content\":{{\"parts\":[{{\"text\":\"a\"}}]}}{finish}}}],\
+             \"usageMetadata\":{{\"promptTokenCount\":10,\"candidatesTokenCount\":{output},\"totalTokenCount\":{}}}}}\n\n",
+            output + 10
+        ))
+    };
+    let stop = ",\"finishReason\":\"STOP\"";
+    let cut = [chunk(0, stop, 3), chunk(1, "", 4)];
+    let (_, _, observed) = run(Tally::stream(Operation::Generate, false), cut.clone());
+    assert_eq!(
+        (observed.usage, observed.partial.map(|part| part.output)),
+        (None, Some(4))
+    );
+    assert!(!observed.saw_done);
+    let whole = cut.into_iter().chain([chunk(1, stop, 9)]);
+    let (_, _, observed) = run(Tally::stream(Operation::Generate, false), whole);
+    assert_eq!(observed.usage.map(|usage| usage.output), Some(9));
+}
+
+#[test]
 fn tool_calls_thoughts_and_refusals_are_content() {
     for (operation, data) in [
         (

@@ -40,6 +40,8 @@ pub struct Step {
 pub struct Observed {
     /// The counts it reported; `None` where it reported none, or unusable ones.
     pub usage: Option<Usage>,
+    /// The last counts before a stream was cut: exact of the prompt, of the answer the least that it was.
+    pub partial: Option<Usage>,
     /// Bytes of text that were seen, for an estimate.
     pub output_bytes: u64,
     /// Whether a stream ended as it should.
@@ -239,9 +241,15 @@ impl Tally {
                     self.observed.usage = counts::responses::read(usage);
                 }
             }
-            Dialect::Messages => self.observed.usage = parts.latest,
-            // The counts of a stream that was cut are those of its start.
-            Dialect::Generate if is_whole || parts.is_whole() => self.observed.usage = parts.latest,
+            Dialect::Messages => {
+                self.observed.usage = parts.latest;
+                self.observed.partial = parts.cumulative.usage();
+            }
+            // Until every candidate has finished, those seen later too, counts are those of a part.
+            Dialect::Generate => {
+                self.observed.usage = parts.latest.filter(|_| is_whole || parts.is_whole());
+                self.observed.partial = parts.latest;
+            }
             _ => {}
         }
         Some(glimpse)
@@ -282,10 +290,7 @@ impl Tally {
             }
         }
         self.observed.saw_done |= self.parts.is_whole() && self.observed.error.is_none();
-        if self.observed.usage.as_ref().is_some_and(is_placeholder) {
-            self.observed.usage = None;
-        }
-        self.observed
+        self.observed.settled()
     }
 
     fn finish_whole(&mut self, reply: &[u8], bytes: usize) {
@@ -328,6 +333,15 @@ impl Tally {
 }
 
 impl Observed {
+    /// With counts that are some, and those of a part only where those of the whole are missing.
+    pub(crate) fn settled(self) -> Self {
+        let usage = self.usage.filter(|usage| !is_placeholder(usage));
+        let partial = self
+            .partial
+            .filter(|partial| usage.is_none() && !is_placeholder(partial));
+        Self { usage, partial, ..self }
+    }
+
     /// Takes in what `frame`, read from `data`, says; whether it is an error.
     fn see(&mut self, frame: &Frame<'_>, data: &[u8], operation: Operation, reasoning_excluded: bool) -> bool {
         if let Some(usage) = frame.read_usage(operation, reasoning_excluded) {

@@ -198,6 +198,37 @@ fn an_answer_says_the_same_in_every_dialect_wherever_the_network_cuts_it() {
 }
 
 #[test]
+fn a_translated_stream_that_was_cut_has_no_usage_but_that_of_a_part() {
+    const MESSAGES: &str = "data: {\"type\":\"message_start\",\"message\":{\"model\":\"m\",\"usage\":{\"input_tokens\":10,\"output_tokens\":1}}}\n\n\
+        data: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n\
+        data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"abc\"}}\n\n";
+    // An end that does not count the output leaves it uncounted.
+    const UNCOUNTED: &str = "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"input_tokens\":10}}\n\n\
+        data: {\"type\":\"message_stop\"}\n\n";
+    const GENERATE: &str = "data: {\"candidates\":[{\"index\":0,\"content\":{\"parts\":[{\"text\":\"abc\"}]}}],\
+        \"usageMetadata\":{\"promptTokenCount\":10,\"candidatesTokenCount\":1,\"thoughtsTokenCount\":50,\"totalTokenCount\":61}}\n\n";
+    // One of two answers has ended.
+    const HALF: &str = "data: {\"candidates\":[{\"index\":1,\"content\":{\"parts\":[{\"text\":\"d\"}]},\"finishReason\":\"STOP\"}],\
+        \"usageMetadata\":{\"promptTokenCount\":10,\"candidatesTokenCount\":2,\"thoughtsTokenCount\":50,\"totalTokenCount\":62}}\n\n";
+    for (upstream, stream, output) in [
+        (Dialect::Messages, MESSAGES.to_owned(), 1),
+        (Dialect::Messages, [MESSAGES, UNCOUNTED].concat(), 1),
+        (Dialect::Generate, GENERATE.to_owned(), 51),
+        (Dialect::Generate, [GENERATE, HALF].concat(), 52),
+    ] {
+        for client in CLIENTS {
+            let (_, observed) = through(client, upstream, request(), stream.as_bytes(), usize::MAX);
+            let partial = observed.partial.map(|part| (part.input, part.output));
+            assert_eq!(
+                (observed.usage, partial),
+                (None, Some((10, output))),
+                "{upstream:?} to {client:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn an_answer_in_one_piece_says_the_same_in_every_dialect() {
     let answer = reply(
         vec![text("Hi"), Output::Call(call("call_1", "add", r#"{"a":1}"#))],

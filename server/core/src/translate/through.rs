@@ -160,15 +160,13 @@ impl Through {
             Way::Whole(body) => self.finish_whole(&body),
             Way::Stream(stream) => self.finish_stream(stream),
         }
-        if self.observed.usage.is_some_and(|usage| usage.total() == 0) {
-            self.observed.usage = None;
-        }
-        self.observed
+        self.observed.settled()
     }
 
     fn finish_stream(&mut self, mut stream: Box<Stream>) {
         let rest = std::mem::take(&mut stream.events).rest();
         self.reply = Way::Stream(stream);
+        let is_google = self.origin.dialect == Dialect::Generate;
         let (mut out, mut step) = (Vec::new(), Step::default());
         self.read(&rest, &mut out, &mut step);
         if !self.observed.saw_done && self.observed.error.is_none() {
@@ -178,9 +176,13 @@ impl Through {
             }
             self.write(&mut ended, &mut out, &mut step);
             // Some upstreams just hang up when they have said why they finished.
-            if self.observed.saw_finish && !self.observed.saw_done && self.observed.error.is_none() {
+            if !is_google && self.observed.saw_finish && !self.observed.saw_done && self.observed.error.is_none() {
                 self.write(&mut vec![Event::Done], &mut out, &mut step);
             }
+        }
+        // Google counts in every chunk: before every answer has ended, a part.
+        if is_google && !self.observed.saw_done {
+            self.observed.partial = self.observed.usage.take();
         }
         self.observed.rest = self.priced(out).unwrap_or_default();
     }
@@ -233,7 +235,8 @@ impl Observed {
         match event {
             Event::Start(start) => {
                 self.model = Some(start.model.clone()).filter(|model| !model.is_empty());
-                self.usage = start.usage.or(self.usage);
+                // What it counts of the answer is a token or so.
+                self.partial = start.usage;
             }
             Event::Open {
                 kind: Kind::Call { name, .. },

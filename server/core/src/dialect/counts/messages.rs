@@ -26,9 +26,12 @@ pub(crate) struct Cumulative {
 }
 
 impl Cumulative {
-    /// Takes in `usage`: that of a whole reply, of `message_start` or of `message_delta`.
-    pub(crate) fn see(&mut self, usage: &RawValue) {
-        self.is_unusable |= self.add(&Counts::of(usage)).is_err();
+    /// Takes in `usage`: that of a whole reply, of `message_start` or of `message_delta`; whether it changes what the output is counted
+    /// as: it tells the output, or spoils the counts.
+    pub(crate) fn see(&mut self, usage: &RawValue) -> bool {
+        let usage = Counts::of(usage);
+        self.is_unusable |= self.add(&usage).is_err();
+        self.is_unusable || matches!(usage.count("output_tokens"), Ok(Some(_)))
     }
 
     /// The counts; `None` where input or output were not told, or a count was none.

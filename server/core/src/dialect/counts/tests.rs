@@ -14,7 +14,9 @@ fn chat(json: &str) -> Option<Usage> {
 
 fn messages(parts: &[&str]) -> Option<Usage> {
     let mut counts = messages::Cumulative::default();
-    parts.iter().for_each(|part| counts.see(raw(part)));
+    for part in parts {
+        counts.see(raw(part));
+    }
     counts.usage()
 }
 

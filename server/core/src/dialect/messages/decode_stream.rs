@@ -201,8 +201,7 @@ impl Decoder {
                 reason: stop::decode(&reason, sequence, message.stop_details),
             });
         }
-        if let Some(usage) = frame.usage {
-            self.counts.see(usage);
+        if frame.usage.is_some_and(|usage| self.counts.see(usage)) {
             out.extend(self.counts.usage().map(Event::Usage));
         }
     }

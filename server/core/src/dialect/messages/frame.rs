@@ -72,10 +72,9 @@ pub(in crate::dialect) fn read_event<'de>(data: &'de [u8], parts: &mut Parts) ->
         glimpse.usage = some(start.usage);
     }
     glimpse.usage = some(frame.usage).or(glimpse.usage);
-    if let Some(usage) = glimpse.usage {
-        parts.cumulative.see(usage);
-    }
-    if kind == "message_delta" {
+    // The output that the start counted is not the answer's.
+    let tells_output = glimpse.usage.is_some_and(|usage| parts.cumulative.see(usage));
+    if kind == "message_delta" && tells_output {
         parts.latest = parts.cumulative.usage();
     }
     if let Some(piece) = frame.content_block.or(frame.delta) {
