@@ -1,6 +1,7 @@
 //! Admit: the rate limits are taken and the ceiling is held, or nothing is.
 //!
-//! Invariant: a refused request changes nothing; the output is clamped only where the key allows it, and then the limit is sent.
+//! Invariant: a refused request changes nothing; the output is clamped only where the key allows it, or where more is asked for than the
+//! model can answer, and then the limit is sent.
 
 use super::peek::Job;
 use super::{Journey, RelayError};
@@ -47,8 +48,7 @@ impl Journey {
         };
         self.request_id.get_or_insert(hold.request_id());
         self.held.note(&hold);
-        let is_ours = bound.output_bound < self.job.bound.output_bound;
-        let max_output = is_ours.then(|| bound.output_bound.saturating_sub(self.job.envelope.prediction_bound));
+        let max_output = self.limit_to_send(bound, &mut notes);
         self.admission = Some(Admission {
             hold,
             rates,
@@ -56,6 +56,24 @@ impl Journey {
             notes: [self.job.envelope.notes.as_slice(), &notes].concat(),
         });
         Ok(())
+    }
+
+    /// The output limit to send: what was left after a clamp, or what the model can answer where more was asked for, since only that is held.
+    fn limit_to_send(&self, bound: CeilingInput, notes: &mut Vec<String>) -> Option<u64> {
+        let envelope = &self.job.envelope;
+        let most = bound.output_bound.saturating_sub(envelope.prediction_bound);
+        if bound.output_bound < self.job.bound.output_bound {
+            return Some(most);
+        }
+        let is_too_much = envelope.max_output.is_some_and(|asked| asked > most);
+        // A limit within the budget for thinking would be another request; the provider refuses the one that was made.
+        if !is_too_much || !self.job.operation.has_output() || most <= envelope.thinking_budget {
+            return None;
+        }
+        notes.push(format!(
+            "output limited to {most} tokens, the most that the model can answer"
+        ));
+        Some(most)
     }
 
     /// The caller as it is now: since it was recognised, the body arrived, or accounts were waited for.
@@ -113,9 +131,11 @@ impl Journey {
         }
     }
 
-    /// The least that an output may be clamped to: a prediction counts as output too.
+    /// The least that an output may be clamped to: a prediction counts as output too, and a limit must exceed a budget for thinking.
     fn least_output(&self) -> u64 {
-        CLAMP_MIN.saturating_add(self.job.envelope.prediction_bound)
+        let envelope = &self.job.envelope;
+        let least = CLAMP_MIN.saturating_add(envelope.prediction_bound);
+        least.max(envelope.thinking_budget.saturating_add(1))
     }
 
     async fn take_rates(&self, bound: CeilingInput) -> Result<RatePermit, NotAdmitted> {

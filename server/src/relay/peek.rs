@@ -135,11 +135,12 @@ fn serves(model: &ModelInfo, operation: Operation) -> bool {
     }
 }
 
-/// How much the request can use at most.
+/// How much the request can use at most. A context bounds one input; embeddings and completions take many.
 fn bounds(operation: Operation, envelope: &Envelope, model: &ModelInfo) -> CeilingInput {
     let counted = envelope.input_bound.saturating_add(model.input_constant);
     let input_bound = match model.context {
         _ if envelope.is_unsized => model.context.unwrap_or(CONTEXT_UNKNOWN).max(counted),
+        _ if operation.is_embedding() || operation == Operation::Completions => counted,
         Some(context) => counted.min(context.max(model.input_constant)),
         None => counted,
     };

@@ -88,6 +88,23 @@ pub(super) const fn outcome(error: &RelayError) -> Outcome {
     }
 }
 
+/// The tokens of a prompt of at most `input_bound` and of the answer that was `observed`: what was counted before it was cut is the least.
+fn estimated(input_bound: u64, observed: &Observed) -> Usage {
+    let told = observed.partial.unwrap_or_default();
+    let output = observed.output_bytes.div_ceil(BYTES_PER_TOKEN);
+    let missing = output.saturating_sub(told.answer());
+    let unknown = if told.prompt() == 0 {
+        input_bound.div_ceil(BYTES_PER_TOKEN)
+    } else {
+        0
+    };
+    Usage {
+        input: told.input.saturating_add(unknown),
+        output: told.output.saturating_add(missing),
+        ..told
+    }
+}
+
 impl Settlement {
     /// Charges what was observed. Returns the charge.
     pub fn post(&self, mut admission: Admission, permit: &Permit, observed: &Observed, ending: Ending<'_>) -> Nano {
@@ -100,7 +117,7 @@ impl Settlement {
         let hold = admission.hold.amount();
         let (usage, charge) = reported.unwrap_or_else(|| {
             notes.push("estimate: the upstream reported no usage".to_owned());
-            let (usage, charge) = self.estimate(observed.output_bytes, hold);
+            let (usage, charge) = self.estimate(observed, hold);
             // What a model thought before its client hung up was never seen, but is billed.
             let is_hidden = ending.outcome == Outcome::HungUp && self.job.is_reasoning;
             (usage, if is_hidden { hold } else { charge })
@@ -127,7 +144,7 @@ impl Settlement {
             output_bound: 0,
             ..self.job.bound
         };
-        let (usage, _) = self.estimate(0, admission.hold.amount());
+        let (usage, _) = self.estimate(&Observed::default(), admission.hold.amount());
         let sheet = self.job.sheet.as_ref();
         let most = sheet
             .and_then(|sheet| ceiling(sheet, &bound))
@@ -161,13 +178,9 @@ impl Settlement {
         });
     }
 
-    /// Tokens and charge of a prompt and `output_bytes` of text, at most `hold`.
-    fn estimate(&self, output_bytes: u64, hold: Nano) -> (Usage, Nano) {
-        let usage = Usage {
-            input: self.job.bound.input_bound.div_ceil(BYTES_PER_TOKEN),
-            output: output_bytes.div_ceil(BYTES_PER_TOKEN),
-            ..Usage::default()
-        };
+    /// Tokens and charge of a prompt and the text that was `observed`, at most `hold`.
+    fn estimate(&self, observed: &Observed, hold: Nano) -> (Usage, Nano) {
+        let usage = estimated(self.job.bound.input_bound, observed);
         let charge = self.priced(&usage).unwrap_or(hold).min(hold);
         (usage, charge)
     }

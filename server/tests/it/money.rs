@@ -125,6 +125,84 @@ async fn near_the_cap_the_output_is_clamped_to_what_fits_and_the_client_is_told(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_than_the_model_can_answer_is_asked_of_nobody() {
+    let hub = spawn().await;
+    hub.account("one").await;
+    use_all(&hub, "one");
+    let key = hub.key_with(|settings| settings.clamp = false).await;
+    let mut body = hello();
+    body["max_tokens"] = json!(64_000);
+    let answer = key.chat(&body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(
+        answer.header("x-ourhub-notes"),
+        Some("output limited to 4096 tokens, the most that the model can answer")
+    );
+    assert_eq!(hub.upstream.arrived("one")[0].json()["max_tokens"], 4_096);
+    let hold = hub.holds().await.pop().unwrap();
+    assert!(hold.posted <= hold.held, "{hold:?}");
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_is_not_clamped_below_what_it_may_think() {
+    let hub = spawn().await;
+    hub.account_with("one", |new| new.dialect = Some("messages".to_owned()))
+        .await;
+    hub.upstream.behave("one", crate::spoken::reply);
+    let ask = |budget: u64| {
+        let thinking = json!({ "type": "enabled", "budget_tokens": budget });
+        json!({ "model": "small", "max_tokens": 4_000, "thinking": thinking, "messages": [{ "role": "user", "content": "hi" }] })
+    };
+    let rich = hub.key().await;
+    assert_eq!(rich.send("/v1/messages", ask(2_000).to_string()).await.status, 200);
+    let held = hub.holds().await.pop().unwrap().held;
+    // 2,500 of the 4,000 tokens fit.
+    for (budget, status) in [(2_000, 200), (2_500, 429)] {
+        let key = capped(&hub, Nano(held - 1_500 * 2_000), true).await;
+        let answer = key.send("/v1/messages", ask(budget).to_string()).await;
+        assert_eq!(answer.status, status, "{budget}: {}", answer.text());
+    }
+    let arrived = hub.upstream.arrived("one");
+    assert_eq!((arrived.len(), &arrived[1].json()["max_tokens"]), (2, &json!(2_500)));
+    // A model that answers no more than the budget refuses the request as it was made.
+    let mut body = ask(5_000);
+    body["max_tokens"] = json!(6_000);
+    rich.send("/v1/messages", body.to_string()).await;
+    assert_eq!(hub.upstream.arrived("one")[2].json()["max_tokens"], 6_000);
+    drop(rich);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_context_bounds_one_input_of_many_and_not_their_sum() {
+    let hub = spawn().await;
+    hub.account("one").await;
+    let new = server::catalog::NewModel {
+        id: "narrow".to_owned(),
+        context: Some(100),
+        prices: server::catalog::Prices {
+            input: "1".to_owned(),
+            output: "2".to_owned(),
+            ..Default::default()
+        },
+        ..Default::default()
+    };
+    hub.app.catalog.add_model(&new, hub.admin.user_id).await.unwrap();
+    let inputs = vec!["ninety bytes ".repeat(7); 100];
+    let answer = json!({ "object": "list", "model": "narrow", "data": [], "usage": { "prompt_tokens": 9_000, "total_tokens": 9_000 } });
+    hub.upstream.answer("one", Reply::json(200, &answer));
+    let key = hub.key().await;
+    let body = json!({ "model": "narrow", "input": inputs });
+    assert_eq!(key.send("/v1/embeddings", body.to_string()).await.status, 200);
+    let hold = hub.holds().await.pop().unwrap();
+    assert!(hold.posted == 9_000 * 1_000 && hold.held >= hold.posted, "{hold:?}");
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_does_not_clamp_refuses_and_nothing_is_changed() {
     let hub = spawn().await;
     hub.account("one").await;
@@ -265,6 +343,37 @@ async fn usage_that_is_missing_or_unusable_is_estimated_within_the_hold_and_flag
         assert_eq!(hold.state, 3, "flagged");
         assert!(hold.notes.contains("estimate: the upstream reported no usage"));
         assert!(hold.posted > 0 && hold.posted <= hold.held && hold.input > 0 && hold.output > 0);
+    }
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_counted_before_a_stream_was_cut_is_the_least_that_is_charged() {
+    let hub = spawn().await;
+    hub.account_with("one", |new| new.dialect = Some("generate".to_owned()))
+        .await;
+    let chunk = json!({
+        "candidates": [{ "index": 0, "content": { "parts": [{ "text": "abcd" }] } }],
+        "usageMetadata": { "promptTokenCount": 10, "candidatesTokenCount": 1, "thoughtsTokenCount": 50, "totalTokenCount": 61 },
+    });
+    hub.upstream.answer("one", Reply::events(&[chunk.to_string()]));
+    let key = hub.key().await;
+    let body = json!({ "contents": [{ "role": "user", "parts": [{ "text": "hi" }] }] });
+    for path in [
+        "/v1beta/models/small:streamGenerateContent?alt=sse",
+        "/v1/chat/completions",
+    ] {
+        let body = if path.ends_with("sse") {
+            &body
+        } else {
+            &hello_streamed()
+        };
+        key.send(path, body.to_string()).await;
+        hub.quiet().await;
+        let hold = hub.holds().await.pop().unwrap();
+        assert_eq!((hold.state, hold.input, hold.output), (3, 10, 51), "{path}: {hold:?}");
+        assert_eq!(hold.posted, 10 * 1_000 + 51 * 2_000, "{path}");
     }
     drop(key);
     hub.close().await;

@@ -34,6 +34,8 @@ pub struct Envelope {
     pub is_unsized: bool,
     /// Tokens billed as output beyond the limit: those of a prediction where they are wrong, a thinking budget above the limit.
     pub prediction_bound: u64,
+    /// The tokens it may think for, which a limit on the output must exceed; 0 where it sets none.
+    pub thinking_budget: u64,
     /// The class of service the client named, one at the standard price.
     pub service_tier: Option<String>,
     /// The first messages as a number: the same throughout a conversation.

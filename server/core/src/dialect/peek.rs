@@ -273,6 +273,7 @@ impl<'a, 'de> Reader<'a, 'de> {
         self.envelope.conversation = self.count.conversation;
         self.envelope.needs_state |= self.count.needs_state;
         self.envelope.prediction_bound = self.prediction.tokens;
+        self.envelope.thinking_budget = self.kept.thinking_budget;
         if self.kept.thinking_budget > self.envelope.max_output.unwrap_or(0) {
             self.envelope.prediction_bound = self.kept.thinking_budget;
         }
