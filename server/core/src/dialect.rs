@@ -27,6 +27,7 @@ mod rewrite;
 mod scrub;
 pub(crate) mod sse;
 mod tally;
+mod unpack;
 
 pub use bound::{IMAGE_TOKENS_MAX, MESSAGE_TOKENS, TOOL_TOKENS};
 pub use cost::with_cost;
@@ -39,6 +40,7 @@ pub use rewrite::{Body, MaxOutputField, Rewrite};
 pub use scrub::scrub;
 pub use sse::{EVENT_BYTES_MAX, LINE_BYTES_MAX, LineTooLong};
 pub use tally::{Observed, Step, Tally};
+pub use unpack::opened_in_place;
 
 use serde::{Deserialize, Serialize};
 

@@ -9,14 +9,12 @@ use super::wish::answering;
 use crate::accounts::Deployment;
 use gateway_core::catalog::builtin;
 use gateway_core::dialect::exchange::{Ask, Effort, Origin, Request, Rules, Target, Untranslatable};
-use gateway_core::dialect::{Dialect, Operation, Rewrite, Tally};
+use gateway_core::dialect::{Dialect, Operation, Rewrite, Tally, opened_in_place};
 use gateway_core::id::{Kind, render};
 use gateway_core::translate::{self, Encoded, Through, Translator};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-/// What packed blobs begin with, inside a string.
-const PACKED: &[u8] = b"\"oh1.";
 /// Dialects for a client whose own is not spoken, the one that loses least first.
 const SECOND_BEST: [Dialect; 5] = [
     Dialect::Messages,
@@ -48,13 +46,11 @@ impl Journey {
         let upstream = self.dialect_for(account)?;
         let is_same = upstream == own.dialect();
         let operation = if is_same { own } else { answering(upstream) };
-        // An account's own thoughts come back packed where they went through another dialect once.
-        let is_packed = answering(upstream) == operation && memchr::memmem::find(&self.job.original, PACKED).is_some();
-        let encoded = if is_same && !is_packed {
-            Encoded {
-                body: self.rewritten(account),
-                notes: Vec::new(),
-            }
+        let encoded = if is_same {
+            let body = self.rewritten(account);
+            // What the client kept of thoughts may have gone through another dialect, or another account, before.
+            let (body, notes) = opened_in_place(&body, origin(account, upstream)).unwrap_or((body, Vec::new()));
+            Encoded { body, notes }
         } else {
             self.encoded(account, upstream)?
         };

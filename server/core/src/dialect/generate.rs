@@ -12,7 +12,7 @@ mod encode_stream;
 mod family;
 mod fields;
 mod incoming;
-mod opaque;
+pub(super) mod opaque;
 mod outgoing;
 mod places;
 mod schema;
@@ -23,7 +23,7 @@ pub(crate) use {
 };
 
 /// What stands in place of a signature that nobody has: Google takes it and looks no further.
-const NO_SIGNATURE: &str = "skip_thought_signature_validator";
+pub(super) const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
 #[cfg(test)]
 mod tests;

@@ -24,4 +24,4 @@ pub(crate) use encode_request::encode_request;
 pub(crate) use encode_stream::Encoder;
 
 /// What stands before the blob of a thought whose words are withheld, so that it is told from one without words.
-const REDACTED: &str = "redacted.";
+pub(super) const REDACTED: &str = "redacted.";

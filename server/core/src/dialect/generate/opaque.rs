@@ -18,7 +18,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// `blob` as a client is to keep it: what we packed is no base64 and becomes some.
-pub(super) fn seal(blob: &str) -> String {
+pub(in super::super) fn seal(blob: &str) -> String {
     if unpack(blob).is_some() {
         STANDARD.encode(blob)
     } else {
@@ -27,7 +27,7 @@ pub(super) fn seal(blob: &str) -> String {
 }
 
 /// What a client kept, as it was before [`seal`].
-pub(super) fn open(signature: String) -> String {
+pub(in super::super) fn open(signature: String) -> String {
     decode(&signature)
         .and_then(|bytes| String::from_utf8(bytes).ok())
         .filter(|text| unpack(text).is_some())
