@@ -6,10 +6,12 @@
 
 use crate::dialect::Dialect;
 use crate::dialect::exchange::{Event, Item, Kind, Output, Request, Tool, ToolChoice};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The longest name that every dialect takes, in bytes.
 const NAME_BYTES_MAX: usize = 64;
+/// The longest number behind a name, with what stands between.
+const NUMBER_BYTES_MAX: usize = 11;
 
 /// A tool as its client knows it.
 type Own = (Option<String>, String);
@@ -28,17 +30,16 @@ impl Names {
     pub(super) fn of(request: &Request, dialect: Dialect) -> Option<Self> {
         let mut names = Self::default();
         let keeps = |own: &Own| (own.0.is_none() || dialect == Dialect::Responses) && is_plain(&own.1, dialect);
-        let mut taken: Vec<String> = Vec::new();
+        let mut taken = Taken::default();
         let all: Vec<Own> = request.tools.iter().filter_map(own).chain(called(request)).collect();
         for own in all.iter().filter(|own| keeps(own)) {
-            taken.push(own.1.clone());
+            taken.names.insert(own.1.clone());
         }
         for own in all.into_iter().filter(|own| !keeps(own)) {
             if names.there.contains_key(&own) {
                 continue;
             }
-            let name = free(&plain(&own), &taken);
-            taken.push(name.clone());
+            let name = taken.take(plain(&own));
             names.back.insert(name.clone(), own.clone());
             names.there.insert(own, name);
         }
@@ -66,9 +67,15 @@ impl Names {
                 Item::Message(_) | Item::Thought(_) => {}
             }
         }
+        let chosen = by_name(&request.tools);
+        let choose = |name: &mut String| {
+            if let Some(there) = chosen.get(name.as_str()).and_then(|own| self.there.get(own)) {
+                name.clone_from(there);
+            }
+        };
         match &mut renamed.tool_choice {
-            ToolChoice::Tool(name) => self.choose(name),
-            ToolChoice::Allowed { names, .. } => names.iter_mut().for_each(|name| self.choose(name)),
+            ToolChoice::Tool(name) => choose(name),
+            ToolChoice::Allowed { names, .. } => names.iter_mut().for_each(choose),
             ToolChoice::Auto | ToolChoice::None | ToolChoice::Required => {}
         }
         renamed
@@ -103,14 +110,20 @@ impl Names {
             name.clone_from(there);
         }
     }
+}
 
-    /// A choice names a tool without its namespace.
-    fn choose(&self, name: &mut String) {
-        let found = self.there.iter().find(|((_, own), _)| own == name);
-        if let Some((_, there)) = found {
-            name.clone_from(there);
+/// The tool that a choice of each name means, which says no namespace: the one that has none, or else the first.
+fn by_name(tools: &[Tool]) -> HashMap<&str, Own> {
+    let mut chosen: HashMap<&str, Own> = HashMap::new();
+    for tool in tools {
+        let Some(own) = own(tool) else { continue };
+        if own.0.is_none() {
+            chosen.insert(tool.name(), own);
+        } else {
+            chosen.entry(tool.name()).or_insert(own);
         }
     }
+    chosen
 }
 
 fn own(tool: &Tool) -> Option<Own> {
@@ -155,15 +168,28 @@ fn plain((namespace, name): &Own) -> String {
     plain.split_off(over)
 }
 
-/// `name`, or one that starts like it, which nobody has.
-fn free(name: &str, taken: &[String]) -> String {
-    let mut candidate = name.to_owned();
-    let mut number = 2_u32;
-    while taken.contains(&candidate) {
-        let tail = format!("_{number}");
-        let kept = name.len().min(NAME_BYTES_MAX - tail.len());
-        candidate = format!("{}{tail}", &name[..kept]);
-        number += 1;
+/// Names that somebody has.
+#[derive(Debug, Default)]
+struct Taken {
+    names: HashSet<String>,
+    /// The last number that was put behind each start of a name.
+    numbers: HashMap<String, u32>,
+}
+
+impl Taken {
+    /// Takes `name`, or one that starts like it, which nobody has.
+    fn take(&mut self, name: String) -> String {
+        if self.names.insert(name.clone()) {
+            return name;
+        }
+        let start = name.get(..NAME_BYTES_MAX - NUMBER_BYTES_MAX).unwrap_or(&name);
+        let number = self.numbers.entry(start.to_owned()).or_insert(1);
+        loop {
+            *number += 1;
+            let candidate = format!("{start}_{number}");
+            if self.names.insert(candidate.clone()) {
+                return candidate;
+            }
+        }
     }
-    candidate
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::dialect::MaxOutputField;
 use crate::dialect::exchange::{
     Ask, Assembler, Call, CallKind, Choice, Event, Finish, Item, Message, Output, Part, Reply, Role, Rules, Thought,
-    Tool, pack,
+    Tool, ToolChoice, pack,
 };
 use crate::dialect::sse;
 use crate::usage::Usage;
@@ -356,6 +356,53 @@ fn a_tool_keeps_its_name_for_the_client_whatever_the_upstream_calls_it() {
             (None, "patch", "*** Begin", CallKind::Custom),
         ]
     );
+}
+
+#[test]
+fn a_choice_of_a_tool_means_the_one_without_a_namespace_or_else_the_first() {
+    let chosen = |tools: &[Tool]| {
+        let mut request = request();
+        request.tools = tools.to_vec();
+        request.tool_choice = ToolChoice::Tool("close".to_owned());
+        let names = Names::of(&request, Dialect::Messages).unwrap();
+        let allowed = Request {
+            tool_choice: ToolChoice::Allowed {
+                names: vec!["close".to_owned()],
+                is_required: true,
+            },
+            ..request.clone()
+        };
+        let one = names.rename(&request).tool_choice;
+        let ToolChoice::Tool(name) = one else { panic!("{one:?}") };
+        let several = names.rename(&allowed).tool_choice;
+        assert!(
+            matches!(&several, ToolChoice::Allowed { names, .. } if *names == [name.as_str()]),
+            "{several:?}"
+        );
+        name
+    };
+    let spaces = ["a", "b", "c", "d", "e", "f"];
+    let mut tools: Vec<Tool> = spaces.iter().map(|space| function("close", Some(space))).collect();
+    assert_eq!(chosen(&tools), "a__close");
+    tools.push(function("close", None));
+    assert_eq!(chosen(&tools), "close");
+}
+
+#[test]
+fn thousands_of_tools_that_would_share_a_name_get_one_each_in_no_time() {
+    let count = 20_000;
+    let mut request = request();
+    // All of these are the same in plain characters; the last ones differ in what a number takes the place of.
+    request.tools = (0..count)
+        .map(|number| function(&format!("{number:0>15b}").replace('0', ".").replace('1', ":"), None))
+        .chain((0..count).map(|number| function(&format!("{}.{number}", "x".repeat(80)), None)))
+        .collect();
+    let began = std::time::Instant::now();
+    let renamed = Names::of(&request, Dialect::Messages).unwrap().rename(&request);
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+    let names: std::collections::HashSet<&str> = renamed.tools.iter().map(Tool::name).collect();
+    assert_eq!(names.len(), 2 * count);
+    assert!(names.iter().all(|name| name.len() <= 64));
 }
 
 #[test]
