@@ -4,4 +4,5 @@
 mod replies;
 mod requests;
 mod streams;
+mod upstream_order;
 mod upstream_requests;
