@@ -21,7 +21,8 @@ export async function startStage(clients) {
   await hub.createAdmin();
   const aimock = new LLMock({ port: 0, strict: true }).loadFixtureFile(FIXTURES);
   await aimock.start();
-  const models = (...names) => ({ models: names.map((model) => ({ model })) });
+  // They speak OpenAI's chat alone: whoever speaks another dialect is translated for.
+  const models = (...names) => ({ provider: "custom", models: names.map((model) => ({ model })) });
   await hub.createAccount("first", 0, models("gpt-4o-mini", "text-embedding-3-small"));
   await hub.createAccount("second", 1, models("gpt-4o-mini", "text-embedding-3-small"));
   await hub.createAccount("aimock", 0, { ...models("gpt-4o", "text-embedding-3-large"), base_url: `${aimock.url}/v1` });
