@@ -18,6 +18,7 @@ pub(crate) mod generate;
 mod glimpse;
 mod json;
 pub(crate) mod messages;
+mod object;
 mod openai;
 mod operation;
 mod peek;
@@ -69,8 +70,6 @@ impl Dialect {
         Self::Generate,
         Self::Converse,
     ];
-    /// Those that clients speak to us.
-    pub const OF_CLIENTS: [Self; 4] = [Self::Chat, Self::Responses, Self::Messages, Self::Generate];
 
     /// Its name in rows, in the management API and in metrics.
     #[must_use]

@@ -15,7 +15,6 @@ mod encode_request;
 mod encode_stream;
 mod encode_tools;
 pub(super) mod frame;
-mod object;
 mod order;
 mod provider;
 mod spoken;

@@ -9,7 +9,6 @@ mod decode_stream;
 mod encode_reply;
 mod encode_request;
 mod encode_stream;
-mod fields;
 pub(super) mod frame;
 mod incoming;
 mod media;

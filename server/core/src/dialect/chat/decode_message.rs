@@ -7,7 +7,7 @@
 use super::super::exchange::{
     Call, CallKind, Item, Message, Outcome, Part, PartKind, Role, Source, Thought, Untranslatable,
 };
-use super::object::Object;
+use crate::dialect::object::Object;
 use serde_json::Value;
 
 /// The data URL `url`, taken apart; any other URL stays one.

@@ -8,7 +8,7 @@ use super::super::exchange::{
     Effort, Format, Reasoning, Request, Sampling, Thinking, Tool, ToolChoice, Untranslatable,
 };
 use super::decode_message::{self, cache_mark};
-use super::object::Object;
+use crate::dialect::object::Object;
 use serde_json::{Value, json};
 
 /// The request in `body`.

@@ -424,15 +424,6 @@ impl Tool {
 }
 
 impl Request {
-    /// The name of the tool that `call_id` called.
-    #[must_use]
-    pub fn tool_of(&self, call_id: &str) -> Option<&str> {
-        self.items.iter().find_map(|item| match item {
-            Item::Call(call) if call.id == call_id => Some(call.name.as_str()),
-            _ => None,
-        })
-    }
-
     /// Whether `name` takes free text.
     #[must_use]
     pub fn is_custom(&self, name: &str) -> bool {

@@ -7,7 +7,7 @@ mod items;
 mod tools;
 
 use super::super::exchange::{Effort, Format, Item, Message, Part, Reasoning, Request, Role, Sampling, Untranslatable};
-use super::fields::Fields;
+use crate::dialect::object::Object;
 use serde_json::Value;
 
 /// Why a state at the provider cannot be used.
@@ -16,17 +16,17 @@ const KEPT: &str = "it is kept at the provider that answered before; send the wh
 /// The request in `body`.
 pub(crate) fn decode_request(body: &[u8]) -> Result<Request, Untranslatable> {
     let value: Value = serde_json::from_slice(body).map_err(|_| Untranslatable::wrong("body", "valid JSON"))?;
-    let mut top = Fields::read("", value)?;
+    let mut top = Object::new(value, "")?;
     refuse_state(&mut top)?;
     let mut request = Request {
-        model: top.required("model")?,
+        model: top.needed_text("model")?,
         stream: top.flag("stream")?.unwrap_or_default(),
         ..Request::default()
     };
     if let Some(text) = top.text("instructions")?.filter(|text| !text.is_empty()) {
         request.items.push(said(Role::System, text));
     }
-    let offered = top.list("tools")?;
+    let offered = top.elements("tools")?;
     tools::tools(offered, &mut request.tools)?;
     match top.take("input") {
         Some(Value::String(text)) => request.items.push(said(Role::User, text)),
@@ -69,7 +69,7 @@ fn said(role: Role, text: String) -> Item {
     })
 }
 
-fn refuse_state(top: &mut Fields) -> Result<(), Untranslatable> {
+fn refuse_state(top: &mut Object) -> Result<(), Untranslatable> {
     for name in ["previous_response_id", "conversation"] {
         if top.has(name) {
             return Err(top.no_counterpart(name, KEPT));
@@ -86,11 +86,11 @@ fn refuse_state(top: &mut Fields) -> Result<(), Untranslatable> {
     Ok(())
 }
 
-fn format(text: &mut Fields) -> Result<Format, Untranslatable> {
+fn format(text: &mut Object) -> Result<Format, Untranslatable> {
     let Some(mut format) = text.object("format")? else {
         return Ok(Format::Text);
     };
-    match format.required("type")?.as_str() {
+    match format.needed_text("type")?.as_str() {
         "text" => Ok(Format::Text),
         "json_object" => Ok(Format::JsonObject),
         "json_schema" => Ok(Format::JsonSchema {
@@ -110,7 +110,7 @@ fn format(text: &mut Fields) -> Result<Format, Untranslatable> {
     }
 }
 
-fn reasoning(top: &mut Fields) -> Result<Option<Reasoning>, Untranslatable> {
+fn reasoning(top: &mut Object) -> Result<Option<Reasoning>, Untranslatable> {
     let Some(mut fields) = top.object("reasoning")? else {
         return Ok(None);
     };
@@ -131,9 +131,9 @@ fn reasoning(top: &mut Fields) -> Result<Option<Reasoning>, Untranslatable> {
 }
 
 /// Likelihoods are wanted where `include` names them or alternatives are asked for.
-fn logprobs(top: &mut Fields) -> Result<Option<u64>, Untranslatable> {
+fn logprobs(top: &mut Object) -> Result<Option<u64>, Untranslatable> {
     let alternatives = top.count("top_logprobs")?;
-    let wanted = top.list("include")?;
+    let wanted = top.elements("include")?;
     let is_named = wanted.iter().any(|(_, name)| name == "message.output_text.logprobs");
     Ok(if is_named {
         Some(alternatives.unwrap_or(0))

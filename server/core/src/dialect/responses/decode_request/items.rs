@@ -6,20 +6,20 @@
 use super::super::super::exchange::{
     Call, CallKind, Item, Message, Outcome, Part, PartKind, Request, Role, Source, Thought, Untranslatable,
 };
-use super::super::fields::{Fields, elements};
 use super::super::{REDACTED, media};
 use super::{KEPT, tools};
+use crate::dialect::object::{Object, elements};
 use serde_json::Value;
 
 /// Adds what `list`, an input, says to `request`.
 pub(super) fn items(list: Vec<Value>, request: &mut Request) -> Result<(), Untranslatable> {
     for (place, value) in elements("input", list) {
-        item(Fields::read(place, value)?, request)?;
+        item(Object::new(value, place)?, request)?;
     }
     Ok(())
 }
 
-fn item(mut item: Fields, request: &mut Request) -> Result<(), Untranslatable> {
+fn item(mut item: Object, request: &mut Request) -> Result<(), Untranslatable> {
     let kind = item.text("type")?;
     let read = match kind.as_deref() {
         Some("message") => message(&mut item)?,
@@ -35,7 +35,7 @@ fn item(mut item: Fields, request: &mut Request) -> Result<(), Untranslatable> {
             None => return Ok(()),
         },
         Some("additional_tools" | "tool_search_output") => {
-            let more = item.list("tools")?;
+            let more = item.elements("tools")?;
             return tools::tools(more, &mut request.tools);
         }
         // What they brought stands in the answer that follows them.
@@ -60,8 +60,8 @@ fn item(mut item: Fields, request: &mut Request) -> Result<(), Untranslatable> {
     Ok(())
 }
 
-fn message(item: &mut Fields) -> Result<Item, Untranslatable> {
-    let role = match item.required("role")?.as_str() {
+fn message(item: &mut Object) -> Result<Item, Untranslatable> {
+    let role = match item.needed_text("role")?.as_str() {
         "user" => Role::User,
         "assistant" => Role::Assistant,
         "system" => Role::System,
@@ -75,19 +75,19 @@ fn message(item: &mut Fields) -> Result<Item, Untranslatable> {
     }))
 }
 
-fn call(item: &mut Fields, input: &str, kind: CallKind) -> Result<Item, Untranslatable> {
+fn call(item: &mut Object, input: &str, kind: CallKind) -> Result<Item, Untranslatable> {
     Ok(Item::Call(Call {
-        id: item.required("call_id")?,
-        name: item.required("name")?,
+        id: item.needed_text("call_id")?,
+        name: item.needed_text("name")?,
         namespace: item.text("namespace")?.filter(|namespace| !namespace.is_empty()),
-        arguments: item.required(input)?,
+        arguments: item.needed_text(input)?,
         kind,
     }))
 }
 
-fn outcome(item: &mut Fields, kind: CallKind) -> Result<Item, Untranslatable> {
+fn outcome(item: &mut Object, kind: CallKind) -> Result<Item, Untranslatable> {
     Ok(Item::Outcome(Outcome {
-        call_id: item.required("call_id")?,
+        call_id: item.needed_text("call_id")?,
         name: item.text("name")?,
         parts: parts(item, "output")?,
         is_error: false,
@@ -95,7 +95,7 @@ fn outcome(item: &mut Fields, kind: CallKind) -> Result<Item, Untranslatable> {
     }))
 }
 
-fn thought(item: &mut Fields) -> Result<Thought, Untranslatable> {
+fn thought(item: &mut Object) -> Result<Thought, Untranslatable> {
     let summary = words(item, "summary")?;
     let content = words(item, "content")?;
     let is_summary = !summary.is_empty();
@@ -117,7 +117,7 @@ fn thought(item: &mut Fields) -> Result<Thought, Untranslatable> {
 }
 
 /// A picture that the model made; `None` where it came to nothing.
-fn picture(item: &mut Fields) -> Result<Option<Item>, Untranslatable> {
+fn picture(item: &mut Object) -> Result<Option<Item>, Untranslatable> {
     let Some(base64) = item.text("result")?.filter(|base64| !base64.is_empty()) else {
         return Ok(None);
     };
@@ -135,29 +135,29 @@ fn picture(item: &mut Fields) -> Result<Option<Item>, Untranslatable> {
 }
 
 /// The words of a thought's parts, with blank lines between.
-fn words(item: &mut Fields, name: &str) -> Result<String, Untranslatable> {
+fn words(item: &mut Object, name: &str) -> Result<String, Untranslatable> {
     let mut words = Vec::new();
-    for (place, value) in item.list(name)? {
-        words.extend(Fields::read(place, value)?.text("text")?);
+    for (place, value) in item.elements(name)? {
+        words.extend(Object::new(value, place)?.text("text")?);
     }
     Ok(words.join("\n\n"))
 }
 
 /// A text, or parts.
-fn parts(item: &mut Fields, name: &str) -> Result<Vec<Part>, Untranslatable> {
+fn parts(item: &mut Object, name: &str) -> Result<Vec<Part>, Untranslatable> {
     let list = match item.take(name) {
         Some(Value::String(text)) => return Ok(vec![Part::text(text)]),
-        Some(Value::Array(list)) => elements(&item.path(name), list),
+        Some(Value::Array(list)) => elements(&item.at(name), list),
         _ => return Err(item.wrong(name, "a string or a list")),
     };
-    let read = |(place, value)| part(Fields::read(place, value)?);
+    let read = |(place, value)| part(Object::new(value, place)?);
     list.into_iter().map(read).collect()
 }
 
-fn part(mut part: Fields) -> Result<Part, Untranslatable> {
-    let kind = match part.required("type")?.as_str() {
-        "input_text" | "output_text" | "text" => PartKind::Text(part.required("text")?),
-        "refusal" => PartKind::Refusal(part.required("refusal")?),
+fn part(mut part: Object) -> Result<Part, Untranslatable> {
+    let kind = match part.needed_text("type")?.as_str() {
+        "input_text" | "output_text" | "text" => PartKind::Text(part.needed_text("text")?),
+        "refusal" => PartKind::Refusal(part.needed_text("refusal")?),
         "input_image" => PartKind::Image {
             source: image(&mut part)?,
             detail: part.text("detail")?,
@@ -173,8 +173,8 @@ fn part(mut part: Fields) -> Result<Part, Untranslatable> {
             let Some(mut sound) = part.object("input_audio")? else {
                 return Err(part.wrong("input_audio", "an object"));
             };
-            let format = sound.required("format")?;
-            PartKind::Audio(media::audio(sound.required("data")?, &format))
+            let format = sound.needed_text("format")?;
+            PartKind::Audio(media::audio(sound.needed_text("data")?, &format))
         }
         _ => {
             let why = "nothing is known of parts of this type";
@@ -188,21 +188,21 @@ fn part(mut part: Fields) -> Result<Part, Untranslatable> {
     Ok(Part { kind, cache })
 }
 
-fn image(part: &mut Fields) -> Result<Source, Untranslatable> {
+fn image(part: &mut Object) -> Result<Source, Untranslatable> {
     if let Some(id) = part.text("file_id")? {
         return Ok(Source::Id(id));
     }
-    let url = part.required("image_url")?;
+    let url = part.needed_text("image_url")?;
     media::source(url).ok_or_else(|| part.wrong("image_url", "a URL or base64 in a data URL"))
 }
 
-fn file(part: &mut Fields, name: Option<&str>) -> Result<Source, Untranslatable> {
+fn file(part: &mut Object, name: Option<&str>) -> Result<Source, Untranslatable> {
     if let Some(id) = part.text("file_id")? {
         return Ok(Source::Id(id));
     }
     if let Some(data) = part.text("file_data")? {
         return media::file(data, name).ok_or_else(|| part.wrong("file_data", "base64"));
     }
-    let url = part.required("file_url")?;
+    let url = part.needed_text("file_url")?;
     media::source(url).ok_or_else(|| part.wrong("file_url", "a URL or base64 in a data URL"))
 }

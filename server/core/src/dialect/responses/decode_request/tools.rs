@@ -4,17 +4,17 @@
 //! Wire facts: OpenAI's API reference: functions are flat, Codex groups its own by namespaces.
 
 use super::super::super::exchange::{Tool, ToolChoice, Untranslatable};
-use super::super::fields::Fields;
+use crate::dialect::object::Object;
 use serde_json::Value;
 
 /// Adds the tools of `list` to `tools`.
 pub(super) fn tools(list: Vec<(String, Value)>, tools: &mut Vec<Tool>) -> Result<(), Untranslatable> {
     for (place, value) in list {
-        let mut fields = Fields::read(place, value)?;
+        let mut fields = Object::new(value, place)?;
         if fields.word("type") == Some("namespace") {
-            let namespace = fields.required("name")?;
-            for (place, value) in fields.list("tools")? {
-                add(tools, tool(Fields::read(place, value)?, Some(&namespace))?);
+            let namespace = fields.needed_text("name")?;
+            for (place, value) in fields.elements("tools")? {
+                add(tools, tool(Object::new(value, place)?, Some(&namespace))?);
             }
         } else {
             add(tools, tool(fields, None)?);
@@ -37,13 +37,13 @@ fn named(tool: &Tool) -> (Option<&str>, &str) {
     }
 }
 
-fn tool(mut fields: Fields, namespace: Option<&str>) -> Result<Tool, Untranslatable> {
+fn tool(mut fields: Object, namespace: Option<&str>) -> Result<Tool, Untranslatable> {
     let Some(kind) = fields.word("type").map(str::to_owned) else {
         return Err(fields.wrong("type", "a string"));
     };
     match kind.as_str() {
         "function" => Ok(Tool::Function {
-            name: fields.required("name")?,
+            name: fields.needed_text("name")?,
             namespace: namespace.filter(|name| !name.is_empty()).map(str::to_owned),
             description: fields.text("description")?,
             parameters: match fields.take("parameters") {
@@ -55,7 +55,7 @@ fn tool(mut fields: Fields, namespace: Option<&str>) -> Result<Tool, Untranslata
             cache: None,
         }),
         "custom" => Ok(Tool::Custom {
-            name: fields.required("name")?,
+            name: fields.needed_text("name")?,
             description: fields.text("description")?,
             format: fields.take("format"),
         }),
@@ -67,7 +67,7 @@ fn tool(mut fields: Fields, namespace: Option<&str>) -> Result<Tool, Untranslata
 }
 
 /// What must be called.
-pub(super) fn tool_choice(top: &mut Fields) -> Result<ToolChoice, Untranslatable> {
+pub(super) fn tool_choice(top: &mut Object) -> Result<ToolChoice, Untranslatable> {
     let expected = "“auto”, “none”, “required” or an object";
     let value = match top.take("tool_choice") {
         None => return Ok(ToolChoice::Auto),
@@ -82,9 +82,9 @@ pub(super) fn tool_choice(top: &mut Fields) -> Result<ToolChoice, Untranslatable
         Some(value) if value.is_object() => value,
         Some(_) => return Err(top.wrong("tool_choice", expected)),
     };
-    let mut choice = Fields::read(top.path("tool_choice"), value)?;
-    match choice.required("type")?.as_str() {
-        "function" | "custom" => Ok(ToolChoice::Tool(choice.required("name")?)),
+    let mut choice = Object::new(value, top.at("tool_choice"))?;
+    match choice.needed_text("type")?.as_str() {
+        "function" | "custom" => Ok(ToolChoice::Tool(choice.needed_text("name")?)),
         "allowed_tools" => {
             let is_required = match choice.text("mode")?.as_deref() {
                 None | Some("auto") => false,
@@ -92,10 +92,10 @@ pub(super) fn tool_choice(top: &mut Fields) -> Result<ToolChoice, Untranslatable
                 Some(_) => return Err(choice.wrong("mode", "“auto” or “required”")),
             };
             let mut names = Vec::new();
-            for (place, value) in choice.list("tools")? {
-                let mut tool = Fields::read(place, value)?;
+            for (place, value) in choice.elements("tools")? {
+                let mut tool = Object::new(value, place)?;
                 let name = tool.text("name")?;
-                names.push(name.map_or_else(|| tool.required("type"), Ok)?);
+                names.push(name.map_or_else(|| tool.needed_text("type"), Ok)?);
             }
             Ok(ToolChoice::Allowed { names, is_required })
         }

@@ -1,29 +1,29 @@
-//! The members of an object of a request, taken out one by one.
+//! A JSON object of a request, taken apart by name, with the place where it stands.
 //!
-//! Invariant: `null` is absent; an error names the member where it stands. Pure.
+//! Invariant: a member of the wrong type is refused with its whole path; `null` counts as left out. Pure.
 
-use super::super::exchange::Untranslatable;
+use super::exchange::Untranslatable;
 use serde_json::{Map, Number, Value};
 
-/// What is left of an object.
+/// An object and where it stands; the path of the request itself is empty.
 #[derive(Debug)]
-pub(super) struct Fields {
-    path: String,
+pub(super) struct Object {
     members: Map<String, Value>,
+    path: String,
 }
 
-impl Fields {
-    /// The members of `value`, which stands at `path`; the body itself stands at an empty one.
-    pub(super) fn read(path: impl Into<String>, value: Value) -> Result<Self, Untranslatable> {
+impl Object {
+    /// `value`, which stands at `path`.
+    pub(super) fn new(value: Value, path: impl Into<String>) -> Result<Self, Untranslatable> {
         let path = path.into();
         match value {
-            Value::Object(members) => Ok(Self { path, members }),
+            Value::Object(members) => Ok(Self { members, path }),
             _ => Err(Untranslatable::wrong(path, "an object")),
         }
     }
 
-    /// Where `name` stands.
-    pub(super) fn path(&self, name: &str) -> String {
+    /// The path of the member `name`.
+    pub(super) fn at(&self, name: &str) -> String {
         if self.path.is_empty() {
             name.to_owned()
         } else {
@@ -36,24 +36,19 @@ impl Fields {
         &self.path
     }
 
-    /// The whole object again, without what was taken.
-    pub(super) fn into_value(self) -> Value {
-        Value::Object(self.members)
-    }
-
     /// Whether `name` is there.
     pub(super) fn has(&self, name: &str) -> bool {
         self.members.get(name).is_some_and(|value| !value.is_null())
     }
 
-    /// The member `name`.
-    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
-        self.members.remove(name).filter(|value| !value.is_null())
-    }
-
-    /// The string at `name`, which stays.
+    /// The text at `name`, which stays.
     pub(super) fn word(&self, name: &str) -> Option<&str> {
         self.members.get(name)?.as_str()
+    }
+
+    /// The member `name`, of any type.
+    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
+        self.members.remove(name).filter(|value| !value.is_null())
     }
 
     /// A text.
@@ -66,7 +61,7 @@ impl Fields {
     }
 
     /// A text that must be there.
-    pub(super) fn required(&mut self, name: &str) -> Result<String, Untranslatable> {
+    pub(super) fn needed_text(&mut self, name: &str) -> Result<String, Untranslatable> {
         self.text(name)?.ok_or_else(|| self.wrong(name, "a string"))
     }
 
@@ -79,7 +74,7 @@ impl Fields {
         }
     }
 
-    /// A number.
+    /// A number, as it was written.
     pub(super) fn number(&mut self, name: &str) -> Result<Option<Number>, Untranslatable> {
         match self.take(name) {
             None => Ok(None),
@@ -88,40 +83,56 @@ impl Fields {
         }
     }
 
-    /// A count.
+    /// A whole number from 0.
     pub(super) fn count(&mut self, name: &str) -> Result<Option<u64>, Untranslatable> {
-        match self.number(name)? {
+        match self.take(name) {
             None => Ok(None),
-            Some(number) => number
+            Some(value) => value
                 .as_u64()
                 .map(Some)
                 .ok_or_else(|| self.wrong(name, "a whole number")),
         }
     }
 
-    /// An object.
-    pub(super) fn object(&mut self, name: &str) -> Result<Option<Self>, Untranslatable> {
-        let path = self.path(name);
-        self.take(name).map(|value| Self::read(path, value)).transpose()
-    }
-
-    /// The elements of a list; none where there is no list.
-    pub(super) fn list(&mut self, name: &str) -> Result<Vec<(String, Value)>, Untranslatable> {
+    /// A list; empty where it is left out.
+    pub(super) fn list(&mut self, name: &str) -> Result<Vec<Value>, Untranslatable> {
         match self.take(name) {
             None => Ok(Vec::new()),
-            Some(Value::Array(list)) => Ok(elements(&self.path(name), list)),
+            Some(Value::Array(list)) => Ok(list),
             Some(_) => Err(self.wrong(name, "a list")),
         }
     }
 
-    /// `name` is not `expected`.
-    pub(super) fn wrong(&self, name: &str, expected: &'static str) -> Untranslatable {
-        Untranslatable::wrong(self.path(name), expected)
+    /// The elements of a list, each with its place; none where it is left out.
+    pub(super) fn elements(&mut self, name: &str) -> Result<Vec<(String, Value)>, Untranslatable> {
+        let list = self.list(name)?;
+        Ok(elements(&self.at(name), list))
     }
 
-    /// `name` cannot be carried.
+    /// An object.
+    pub(super) fn object(&mut self, name: &str) -> Result<Option<Self>, Untranslatable> {
+        let path = self.at(name);
+        self.take(name).map(|value| Self::new(value, path)).transpose()
+    }
+
+    /// An object that must be there.
+    pub(super) fn needed_object(&mut self, name: &str) -> Result<Self, Untranslatable> {
+        self.object(name)?.ok_or_else(|| self.wrong(name, "an object"))
+    }
+
+    /// The member `name` is not `expected`.
+    pub(super) fn wrong(&self, name: &str, expected: &'static str) -> Untranslatable {
+        Untranslatable::wrong(self.at(name), expected)
+    }
+
+    /// `name` cannot be carried, because of `why`.
     pub(super) fn no_counterpart(&self, name: &str, why: &'static str) -> Untranslatable {
-        Untranslatable::no_counterpart(self.path(name), why)
+        Untranslatable::no_counterpart(self.at(name), why)
+    }
+
+    /// What is left of it.
+    pub(super) fn into_value(self) -> Value {
+        Value::Object(self.members)
     }
 }
 
