@@ -4,6 +4,7 @@
 //! ([`exchange`](crate::dialect::exchange)) once each way, and what cannot be carried is refused or noted, never silently lost. Pure.
 
 mod blobs;
+mod bounds;
 mod codecs;
 mod names;
 mod through;

@@ -47,6 +47,18 @@ pub struct UpstreamError {
     pub param: Option<String>,
 }
 
+impl UpstreamError {
+    /// What is made of a stream that has more of something than an answer can.
+    pub(crate) fn boundless() -> Self {
+        Self {
+            status: Some(502),
+            kind: Some("server_error".to_owned()),
+            message: "The provider's answer has more parts than an answer can.".to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
 /// `error` as the JSON body of a reply in `dialect`.
 #[must_use]
 pub fn render_error(dialect: Dialect, error: &ErrorBody<'_>) -> String {

@@ -14,6 +14,7 @@ mod rules;
 
 pub use assemble::Assembler;
 pub use blob::{Origin, pack, unpack};
+pub(crate) use event::OPEN_MAX;
 pub use event::{Delta, Event, Kind, Start};
 pub use notes::Notes;
 pub use reply::{Choice, Citation, Finish, Logprob, Output, Reply};

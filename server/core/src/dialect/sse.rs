@@ -98,15 +98,14 @@ pub(crate) fn split(block: &Bytes) -> impl Iterator<Item = Bytes> {
 
 /// The data of `event`, its lines joined; `None` where there is none, as in a comment that keeps the connection alive.
 pub(crate) fn data(event: &[u8]) -> Option<Cow<'_, [u8]>> {
-    let mut found: Option<Cow<'_, [u8]>> = None;
-    for place in data_lines(event) {
-        let value = &event[place];
-        found = Some(match found {
-            None => Cow::Borrowed(value),
-            Some(earlier) => Cow::Owned([&*earlier, b"\n", value].concat()),
-        });
+    let mut lines = data_lines(event);
+    let mut found = Cow::Borrowed(&event[lines.next()?]);
+    for place in lines {
+        let joined = found.to_mut();
+        joined.push(b'\n');
+        joined.extend_from_slice(&event[place]);
     }
-    found
+    Some(found)
 }
 
 /// The name of `event`, where it has one.
@@ -194,6 +193,13 @@ mod tests {
             let found = data(event.as_bytes()).map(|data| String::from_utf8(data.into_owned()).unwrap());
             assert_eq!(found.as_deref(), expected, "{event:?}");
         }
+    }
+
+    #[test]
+    fn data_of_many_lines_is_joined_in_one_pass() {
+        let lines = EVENT_BYTES_MAX / 8;
+        let joined = data("data: x\n".repeat(lines).as_bytes()).unwrap().into_owned();
+        assert_eq!(joined.len(), 2 * lines - 1);
     }
 
     #[test]

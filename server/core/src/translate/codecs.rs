@@ -2,6 +2,7 @@
 //!
 //! Invariant: the only place that lists them; a new dialect is missing here until the compiler is content. Pure.
 
+use super::bounds::Bounds;
 use crate::dialect::exchange::{Ask, Event, Notes, Reply, Request, Target, Unreadable, Untranslatable};
 use crate::dialect::{Dialect, chat, converse, generate, messages, responses};
 
@@ -55,9 +56,15 @@ pub(super) fn encode_reply(client: Dialect, reply: &Reply, ask: &Ask) -> Vec<u8>
     }
 }
 
-/// The reader of an upstream's stream.
+/// The reader of an upstream's stream, which is no longer read where it comes to more than an answer can.
 #[derive(Debug)]
-pub(super) enum Decoder {
+pub(super) struct Decoder {
+    speaker: Speaker,
+    bounds: Bounds,
+}
+
+#[derive(Debug)]
+enum Speaker {
     Chat(chat::Decoder),
     Responses(responses::Decoder),
     Messages(messages::Decoder),
@@ -67,32 +74,38 @@ pub(super) enum Decoder {
 
 impl Decoder {
     pub(super) fn new(upstream: Dialect) -> Self {
-        match upstream {
-            Dialect::Chat => Self::Chat(chat::Decoder::default()),
-            Dialect::Responses => Self::Responses(responses::Decoder::default()),
-            Dialect::Messages => Self::Messages(messages::Decoder::default()),
-            Dialect::Generate => Self::Generate(generate::Decoder::default()),
-            Dialect::Converse => Self::Converse(converse::Decoder::default()),
+        let speaker = match upstream {
+            Dialect::Chat => Speaker::Chat(chat::Decoder::default()),
+            Dialect::Responses => Speaker::Responses(responses::Decoder::default()),
+            Dialect::Messages => Speaker::Messages(messages::Decoder::default()),
+            Dialect::Generate => Speaker::Generate(generate::Decoder::default()),
+            Dialect::Converse => Speaker::Converse(converse::Decoder::default()),
+        };
+        Self {
+            speaker,
+            bounds: Bounds::default(),
         }
     }
 
     pub(super) fn push(&mut self, event: Option<&str>, data: &[u8], out: &mut Vec<Event>) {
-        match self {
-            Self::Chat(decoder) => decoder.push(event, data, out),
-            Self::Responses(decoder) => decoder.push(event, data, out),
-            Self::Messages(decoder) => decoder.push(event, data, out),
-            Self::Generate(decoder) => decoder.push(event, data, out),
-            Self::Converse(decoder) => decoder.push(event, data, out),
+        let before = out.len();
+        match &mut self.speaker {
+            Speaker::Chat(decoder) => decoder.push(event, data, out),
+            Speaker::Responses(decoder) => decoder.push(event, data, out),
+            Speaker::Messages(decoder) => decoder.push(event, data, out),
+            Speaker::Generate(decoder) => decoder.push(event, data, out),
+            Speaker::Converse(decoder) => decoder.push(event, data, out),
         }
+        self.bounds.keep(data.len(), before, out);
     }
 
     pub(super) fn finish(&mut self, out: &mut Vec<Event>) {
-        match self {
-            Self::Chat(decoder) => decoder.finish(out),
-            Self::Responses(decoder) => decoder.finish(out),
-            Self::Messages(decoder) => decoder.finish(out),
-            Self::Generate(decoder) => decoder.finish(out),
-            Self::Converse(decoder) => decoder.finish(out),
+        match &mut self.speaker {
+            Speaker::Chat(decoder) => decoder.finish(out),
+            Speaker::Responses(decoder) => decoder.finish(out),
+            Speaker::Messages(decoder) => decoder.finish(out),
+            Speaker::Generate(decoder) => decoder.finish(out),
+            Speaker::Converse(decoder) => decoder.finish(out),
         }
     }
 }

@@ -1,17 +1,22 @@
 //! A chat stream, in no dialect.
 //!
 //! Invariant: [`Event`]'s. A call is opened once its name is known; an answer is finished once, and what comes for it after is passed over;
-//! thoughts that are told twice, in two fields, are told once. Pure.
+//! thoughts that are told twice, in two fields, are told once; a stream of more answers, open calls or words held back than an answer can
+//! have ends in an error. Pure.
 //! Wire facts: OpenAI's streams, and how DeepSeek, Groq, Mistral, OpenRouter, vLLM, xAI and Azure deviate.
 
 use super::super::counts;
-use super::super::error::read_frame;
-use super::super::exchange::{CallKind, Citation, Delta, Event, Finish, Kind, Start};
+use super::super::error::{UpstreamError, read_frame};
+use super::super::exchange::{CallKind, Citation, Delta, Event, Finish, Kind, OPEN_MAX, Start};
 use super::chunk::{self, CallChunk, ChoiceChunk, Chunk, Piece, Said, read, some, text};
 use super::details::Details;
+use crate::dialect::CHOICES_MAX;
 use crate::usage::Usage;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+/// How much of what came is held back until it can be told, in bytes: details of thoughts, arguments without a name.
+const HELD_BYTES_MAX: usize = 16 << 20;
 
 /// The reader of a stream.
 #[derive(Debug, Default)]
@@ -70,6 +75,10 @@ impl Decoder {
         let pages = chunk.citations;
         for choice in chunk.choices.unwrap_or_default() {
             self.choice(choice, pages, out);
+            if self.is_boundless() {
+                out.push(Event::Error(UpstreamError::boundless()));
+                return;
+            }
         }
         if usage.is_some() && usage != self.usage {
             self.start(&Chunk::default(), out);
@@ -89,6 +98,13 @@ impl Decoder {
             self.start = Some(start.clone());
             out.push(Event::Start(start));
         }
+    }
+
+    /// Whether more is kept than an answer can have.
+    fn is_boundless(&self) -> bool {
+        let calls: usize = self.answers.iter().map(|answer| answer.calls.len()).sum();
+        let held: usize = self.answers.iter().map(Answer::held).sum();
+        self.answers.len() as u64 > CHOICES_MAX || calls > OPEN_MAX || held > HELD_BYTES_MAX
     }
 
     fn choice(&mut self, choice: ChoiceChunk<'_>, pages: Option<&RawValue>, out: &mut Vec<Event>) {
@@ -194,6 +210,12 @@ struct OpenCall {
 }
 
 impl Answer {
+    /// How many bytes are held back.
+    fn held(&self) -> usize {
+        let early = self.calls.iter().map(|call| call.early.len());
+        self.details.bytes() + early.sum::<usize>()
+    }
+
     fn open(&mut self, kind: Kind, out: &mut Vec<Event>) -> u32 {
         let block = self.next;
         self.next += 1;
@@ -361,7 +383,8 @@ impl Answer {
         let at = self.place_of(chunk, name.is_some());
         let Some(at) = at.or_else(|| {
             let is_any = name.is_some() || text(chunk.id).is_some() || arguments.is_some();
-            is_any.then(|| self.begin(chunk, reply, is_custom))
+            // One more than there may be ends the stream; those behind it in the same chunk change nothing.
+            (is_any && self.calls.len() <= OPEN_MAX).then(|| self.begin(chunk, reply, is_custom))
         }) else {
             return;
         };

@@ -10,15 +10,27 @@ const SEALED: [&str; 2] = ["signature", "data"];
 /// What comes in pieces.
 const GROWING: [&str; 3] = ["text", "summary", "data"];
 
+/// What a detail takes beside its words, in bytes.
+const DETAIL_BYTES: usize = 512;
+
 /// Details that are still arriving.
 #[derive(Debug, Default)]
-pub(super) struct Details(Vec<Map<String, Value>>);
+pub(super) struct Details {
+    known: Vec<Map<String, Value>>,
+    /// Whether one of them holds what only the account can read.
+    is_sealed: bool,
+    bytes: usize,
+}
 
 impl Details {
     /// Takes `pieces` in and returns the words among them.
     pub(super) fn push(&mut self, pieces: Vec<Map<String, Value>>) -> String {
         let mut words = String::new();
         for piece in pieces {
+            self.is_sealed |= SEALED
+                .iter()
+                .any(|name| piece.get(*name).is_some_and(|value| !value.is_null()));
+            self.bytes += piece.values().filter_map(Value::as_str).map(str::len).sum::<usize>();
             for name in ["text", "summary"] {
                 words.push_str(piece.get(name).and_then(Value::as_str).unwrap_or_default());
             }
@@ -28,26 +40,38 @@ impl Details {
                     .all(|name| known.get(*name) == piece.get(*name))
                     && piece.contains_key("index")
             };
-            match self.0.last_mut().filter(same) {
+            match self.known.last_mut().filter(same) {
                 Some(known) => grow(known, piece),
-                None => self.0.push(piece),
+                None => {
+                    self.bytes += DETAIL_BYTES;
+                    self.known.push(piece);
+                }
             }
         }
         words
     }
 
     /// Whether one of them holds what only the account can read.
-    pub(super) fn is_sealed(&self) -> bool {
-        let is_there = |detail: &Map<String, Value>, name: &str| detail.get(name).is_some_and(|value| !value.is_null());
-        let sealed = |detail: &Map<String, Value>| SEALED.iter().any(|name| is_there(detail, name));
-        self.0.iter().any(sealed)
+    pub(super) const fn is_sealed(&self) -> bool {
+        self.is_sealed
+    }
+
+    /// How many bytes they take, about.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The details as a list in JSON, where they are sealed.
     pub(super) fn blob(&mut self) -> Option<String> {
-        let is_sealed = self.is_sealed();
-        let details = std::mem::take(&mut self.0);
-        is_sealed.then(|| details.into_iter().map(Value::Object).collect::<Value>().to_string())
+        let details = std::mem::take(self);
+        details.is_sealed.then(|| {
+            details
+                .known
+                .into_iter()
+                .map(Value::Object)
+                .collect::<Value>()
+                .to_string()
+        })
     }
 }
 

@@ -31,7 +31,8 @@ impl Assembler {
             }
             Event::Delta { choice, block, delta } => {
                 let at = self.choice(choice);
-                let found = self.blocks[at].iter().position(|number| *number == block);
+                // Nearly always the last one.
+                let found = self.blocks[at].iter().rposition(|number| *number == block);
                 if let Some(output) = found.and_then(|place| self.reply.choices[at].output.get_mut(place)) {
                     add(output, delta);
                 }

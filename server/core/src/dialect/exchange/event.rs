@@ -8,6 +8,9 @@ use super::{CallKind, Citation, Finish, Logprob};
 use crate::dialect::UpstreamError;
 use crate::usage::Usage;
 
+/// How many blocks of a stream may be open at once.
+pub(crate) const OPEN_MAX: usize = 1024;
+
 /// A step of a stream.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {

@@ -5,7 +5,7 @@
 //! Wire facts: Google's API reference; chunks have the shape of a whole reply, their usage is cumulative, and old models say `STOP` on each.
 
 use super::super::counts;
-use super::super::error::read_frame;
+use super::super::error::{UpstreamError, read_frame};
 use super::super::exchange::{CallKind, Delta, Event, Finish, Kind, Start};
 use super::incoming::{self, Candidate, Chunk, FunctionCall, Part, Text};
 use super::opaque;
@@ -92,11 +92,13 @@ impl Decoder {
         let is_blocked = chunk.candidates.as_ref().is_none_or(Vec::is_empty);
         for candidate in chunk.candidates.unwrap_or_default() {
             let index = candidate.index.unwrap_or(0);
-            if u64::from(index) < CHOICES_MAX {
-                let id = std::mem::take(&mut self.id);
-                self.answer(index).candidate(candidate, &id, out);
-                self.id = id;
+            if u64::from(index) >= CHOICES_MAX {
+                out.push(Event::Error(UpstreamError::boundless()));
+                return;
             }
+            let id = std::mem::take(&mut self.id);
+            self.answer(index).candidate(candidate, &id, out);
+            self.id = id;
         }
         if let Some(feedback) = chunk.prompt_feedback
             && let Some(reason) = feedback.block_reason.and_then(incoming::word)

@@ -199,6 +199,9 @@ struct Segment {
     end_index: Option<u64>,
 }
 
+/// How many bytes of pages are repeated, one for each place that stands on it.
+const PAGES_BYTES_MAX: usize = 4 << 20;
+
 /// The pages an answer stands on; those that nothing hangs on, too.
 pub(super) fn grounding(raw: &RawValue, places: &Places) -> Vec<Citation> {
     let Ok(found) = serde_json::from_str::<Grounding>(raw.get()) else {
@@ -209,11 +212,20 @@ pub(super) fn grounding(raw: &RawValue, places: &Places) -> Vec<Citation> {
     let pages: Vec<Option<Page>> = chunks.into_iter().map(page).collect();
     let mut is_used = vec![false; pages.len()];
     let mut citations = Vec::new();
+    let mut bytes = 0;
     for support in found.grounding_supports.unwrap_or_default() {
         let Some(segment) = support.segment else { continue };
         for index in support.grounding_chunk_indices.unwrap_or_default() {
             let Some(Some(page)) = pages.get(index) else { continue };
             is_used[index] = true;
+            bytes += [&page.uri, &page.title]
+                .into_iter()
+                .flatten()
+                .map(String::len)
+                .sum::<usize>();
+            if bytes > PAGES_BYTES_MAX {
+                continue;
+            }
             citations.push(Citation {
                 start: Some(places.characters(segment.start_index.unwrap_or(0))),
                 end: segment.end_index.map(|end| places.characters(end)),
@@ -304,4 +316,23 @@ pub(super) fn logprobs(raw: &RawValue) -> Vec<Logprob> {
         }
     }
     logprobs
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::{json, value::to_raw_value};
+
+    #[test]
+    fn a_page_that_everything_stands_on_is_not_repeated_without_end() {
+        let uri = "u".repeat(100_000);
+        let found = |indices: usize| {
+            let support = json!({"segment": {"endIndex": 1}, "groundingChunkIndices": vec![0; indices]});
+            let raw = json!({"groundingChunks": [{"web": {"uri": uri}}], "groundingSupports": [support]});
+            grounding(&to_raw_value(&raw).unwrap(), &Places::default()).len()
+        };
+        assert_eq!(found(40), 40);
+        assert_eq!(found(100_000), PAGES_BYTES_MAX / uri.len());
+    }
 }

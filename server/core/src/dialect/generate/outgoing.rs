@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// A chunk of a stream, or a whole reply.
 #[derive(Serialize)]
@@ -221,13 +222,14 @@ fn details(all: u64, audio: u64, image: u64) -> Value {
 
 /// `citations` of a text as pages that it stands on.
 pub(super) fn grounding(citations: &[Citation], places: &Places) -> Option<Value> {
-    let mut pages: Vec<(&Option<String>, &Option<String>)> = Vec::new();
+    let mut places_of = HashMap::new();
+    let mut chunks: Vec<Value> = Vec::new();
     let mut supports = Vec::new();
     for citation in citations.iter().filter(|citation| citation.url.is_some()) {
-        let page = (&citation.url, &citation.title);
-        let at = pages.iter().position(|known| *known == page).unwrap_or(pages.len());
-        if at == pages.len() {
-            pages.push(page);
+        let (url, title) = (&citation.url, &citation.title);
+        let at = *places_of.entry((url, title)).or_insert(chunks.len());
+        if at == chunks.len() {
+            chunks.push(json!({"web": {"uri": url, "title": title}}));
         }
         if let Some(end) = citation.end {
             let start = places.bytes(citation.start.unwrap_or(0));
@@ -237,10 +239,6 @@ pub(super) fn grounding(citations: &[Citation], places: &Places) -> Option<Value
             }));
         }
     }
-    let chunks: Vec<Value> = pages
-        .iter()
-        .map(|(url, title)| json!({"web": {"uri": url, "title": title}}))
-        .collect();
     (!chunks.is_empty()).then(|| json!({"groundingChunks": chunks, "groundingSupports": supports}))
 }
 

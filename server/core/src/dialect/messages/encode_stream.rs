@@ -185,17 +185,23 @@ impl Encoder {
     fn delta(&mut self, block: u32, delta: &Delta, out: &mut Vec<u8>) {
         if let Some(current) = self.current.as_mut().filter(|current| current.block == block) {
             current.delta(delta, &mut self.begun, out);
-        } else if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.block == block) {
+        } else if let Some(waiting) = self.waiting(block) {
             waiting.push(delta);
         }
     }
 
     fn close(&mut self, block: u32, out: &mut Vec<u8>) {
-        if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.block == block) {
+        if let Some(waiting) = self.waiting(block) {
             waiting.is_closed = true;
         } else if self.current.as_ref().is_some_and(|current| current.block == block) {
             self.next(out);
         }
+    }
+
+    /// The block that waits, whose numbers rise.
+    fn waiting(&mut self, block: u32) -> Option<&mut Waiting> {
+        let at = self.waiting.binary_search_by_key(&block, |waiting| waiting.block);
+        at.ok().and_then(|at| self.waiting.get_mut(at))
     }
 
     /// Ends the current block, and sends those that have waited for it.

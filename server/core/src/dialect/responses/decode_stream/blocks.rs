@@ -3,6 +3,7 @@
 //! Invariant: a block is opened before its first piece and closed once; what comes again whole is told only where no piece came. Pure.
 
 use super::super::super::exchange::{Delta, Event, Kind, Output, Thought};
+use std::collections::{HashMap, HashSet};
 
 /// Where a block stands at the upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +19,8 @@ pub(super) struct Place {
 pub(super) struct Blocks {
     next: u32,
     open: Vec<Block>,
-    /// Parts that were closed of items that are not: what their item says again is not told again.
-    closed: Vec<Place>,
+    /// By item, parts that were closed of items that are not: what their item says again is not told again.
+    closed: HashMap<u64, HashSet<u64>>,
     /// The item that was begun last, and its id.
     begun: Option<(u64, String)>,
 }
@@ -106,7 +107,7 @@ impl Blocks {
 
     /// Tells `delta` of a block, which is opened as `kind` where there is none.
     pub(super) fn delta(&mut self, place: Place, kind: &Kind, delta: Delta, out: &mut Vec<Event>) {
-        if !self.closed.contains(&place) {
+        if !self.is_closed(place) {
             self.at(place, kind.clone(), out).tell(delta, out);
         }
     }
@@ -127,7 +128,7 @@ impl Blocks {
 
     /// Tells more of a paragraph of a thought.
     pub(super) fn thought(&mut self, place: Place, paragraph: (bool, u64), more: String, out: &mut Vec<Event>) {
-        if self.closed.contains(&place) {
+        if self.is_closed(place) {
             return;
         }
         let kind = Kind::Thought {
@@ -151,7 +152,7 @@ impl Blocks {
 
     /// Tells what of `output` was not told.
     pub(super) fn fill(&mut self, place: Place, output: Output, out: &mut Vec<Event>) {
-        if !self.closed.contains(&place) {
+        if !self.is_closed(place) {
             self.at(place, kind_of(&output), out).fill(output, out);
         }
     }
@@ -161,7 +162,7 @@ impl Blocks {
         self.fill(place, output, out);
         if let Some(at) = self.open.iter().position(|block| block.place == place) {
             close(&self.open.remove(at), out);
-            self.closed.push(place);
+            self.closed.entry(place.output).or_default().insert(place.part);
         }
     }
 
@@ -173,7 +174,7 @@ impl Blocks {
             }
             block.place.output != output
         });
-        self.closed.retain(|place| place.output != output);
+        self.closed.remove(&output);
     }
 
     /// Closes everything.
@@ -181,6 +182,12 @@ impl Blocks {
         for block in std::mem::take(&mut self.open) {
             close(&block, out);
         }
+    }
+
+    fn is_closed(&self, place: Place) -> bool {
+        self.closed
+            .get(&place.output)
+            .is_some_and(|parts| parts.contains(&place.part))
     }
 
     fn id(&self, output: u64) -> Option<String> {

@@ -99,7 +99,7 @@ impl Body {
 
     fn has(&self, number: u32) -> bool {
         match self {
-            Self::Message(parts) => parts.iter().any(|part| part.block == number),
+            Self::Message(parts) => place_of(parts, number).is_some(),
             Self::Thought(thought) => thought.block == number,
             Self::Call(block, _) | Self::Image(block, ..) => *block == number,
         }
@@ -176,8 +176,8 @@ impl Items {
         };
         let item = &mut self.open[at];
         if let Body::Message(parts) = &mut item.body {
-            for (place, part) in parts.iter_mut().enumerate().filter(|(_, part)| part.block == block) {
-                part_done((item.index, &item.id, place), part, writer, out);
+            if let Some(place) = place_of(parts, block) {
+                part_done((item.index, &item.id, place), &mut parts[place], writer, out);
             }
             if item.is_last || !item.body.is_done() {
                 return;
@@ -261,10 +261,9 @@ impl Item {
         match (&mut self.body, delta) {
             (_, Delta::Text(more) | Delta::Arguments(more)) if more.is_empty() => {}
             (Body::Message(parts), delta) => {
-                let found = parts.iter_mut().enumerate().find(|(_, part)| part.block == block);
-                if let Some((place, part)) = found {
+                if let Some(place) = place_of(parts, block) {
                     piece.content_index = Some(place);
-                    part.add(delta, piece, writer, out);
+                    parts[place].add(delta, piece, writer, out);
                 }
             }
             (Body::Thought(thought), Delta::Text(more)) => {
@@ -372,6 +371,11 @@ impl Part {
             _ => {}
         }
     }
+}
+
+/// Which of `parts`, whose numbers rise, is the block `number`.
+fn place_of(parts: &[Part], number: u32) -> Option<usize> {
+    parts.binary_search_by_key(&number, |part| part.block).ok()
 }
 
 /// The last of `parts` begins.
