@@ -7,6 +7,7 @@
 mod duration;
 mod hints;
 mod summary;
+mod table;
 mod words;
 
 pub use hints::{RetryHints, Window};
@@ -165,6 +166,15 @@ pub enum Fault {
     Unreachable,
 }
 
+impl Fault {
+    /// Whether the request met a bound of the model, which another model may not have: a prompt it has no room for, a body it does
+    /// not take, content it refuses.
+    #[must_use]
+    pub const fn is_of_the_model(self) -> bool {
+        matches!(self, Self::ContentPolicy | Self::TooLong | Self::TooLarge)
+    }
+}
+
 /// What a failure means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
@@ -232,7 +242,7 @@ fn verdict(meaning: Meaning, headers: &RetryHints, error: &ErrorText<'_>, billed
         Meaning::Client(fault) => (Action::ReturnToClient, Mark::None, fault),
         Meaning::TooMuchForThisAccount(fault) => (Action::NextAccount, Mark::None, fault),
         Meaning::RateLimited => {
-            let daily_ms = (error.code == words::DAILY_QUOTA).then(|| hints::pacific_midnight_ms(now_ms));
+            let daily_ms = (error.code == table::DAILY_QUOTA).then(|| hints::pacific_midnight_ms(now_ms));
             let until_ms = daily_ms.or(stated_ms).or_else(|| headers.exhausted_until_ms());
             (Action::NextAccount, cool_or_guess(until_ms), Fault::RateLimited)
         }

@@ -2,150 +2,19 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod answers;
+
+use super::words::When;
 use super::*;
+use answers::{ANSWERS, BAD_KEY, CLIENT, GUESS, MISSING, NO_MONEY};
 use proptest::prelude::*;
 
 /// 22 Nov 2026, 12:00:00 UTC.
 const NOW: i64 = 1_795_348_800_000;
 
-const CLIENT: (Action, Mark) = (Action::ReturnToClient, Mark::None);
-const NEXT: (Action, Mark) = (Action::NextAccount, Mark::None);
-const GUESS: (Action, Mark) = (Action::NextAccount, Mark::Guess);
-const NO_MONEY: (Action, Mark) = (
-    Action::NextAccount,
-    Mark::Park {
-        reason: Reason::NoMoney,
-    },
-);
-const BAD_KEY: (Action, Mark) = (Action::NextAccount, Mark::Park { reason: Reason::BadKey });
-const FORBIDDEN: (Action, Mark) = (
-    Action::NextAccount,
-    Mark::Park {
-        reason: Reason::Forbidden,
-    },
-);
-const MISSING: (Action, Mark) = (
-    Action::NextAccount,
-    Mark::ModelMissing {
-        until_ms: NOW + MODEL_MISSING_MS,
-    },
-);
-
-const fn cool(wait_ms: i64) -> (Action, Mark) {
-    (
-        Action::NextAccount,
-        Mark::Cool {
-            until_ms: NOW + wait_ms,
-        },
-    )
-}
-
 fn hints(headers: &[(&str, &str)]) -> RetryHints {
     RetryHints::read(headers.iter().copied(), NOW)
 }
-
-type Row<'a> = (u16, &'a str, &'a str, &'a str, (Action, Mark), Fault);
-
-/// Status, code, type, message; then what is to be done.
-#[rustfmt::skip]
-const ANSWERS: &[Row<'static>] = &[
-    // The client's own doing
-    (400, "", "invalid_request_error", "Missing field: messages", CLIENT, Fault::BadRequest),
-    (400, "context_length_exceeded", "invalid_request_error", "Too many tokens", CLIENT, Fault::TooLong),
-    (400, "unsupported_parameter", "invalid_request_error", "No stop here", CLIENT, Fault::BadRequest),
-    (400, "string_above_max_length", "invalid_request_error", "user is too long", CLIENT, Fault::BadRequest),
-    (400, "content_policy_violation", "invalid_request_error", "Refused", CLIENT, Fault::ContentPolicy),
-    (400, "content_filter", "", "Prompt filtered", CLIENT, Fault::ContentPolicy),
-    (400, "400", "INVALID_ARGUMENT", "Token count exceeds the maximum", CLIENT, Fault::BadRequest),
-    (400, "", "invalid_request_error", "prompt is too long: 300000 tokens", CLIENT, Fault::BadRequest),
-    (413, "", "request_too_large", "Body exceeds 32 MB", CLIENT, Fault::TooLarge),
-    (422, "", "", "temperature: value must be at most 2", CLIENT, Fault::BadRequest),
-    (422, "", "invalid_request_error", "bad params", CLIENT, Fault::BadRequest),
-    (403, "403", "", "Your input was flagged", CLIENT, Fault::ContentPolicy),
-    (403, "", "", "Content violates usage guidelines", CLIENT, Fault::ContentPolicy),
-    (403, "", "", "Input exceeds the maximum context of the model", CLIENT, Fault::TooLong),
-    (404, "previous_response_not_found", "invalid_request_error", "Unknown response", CLIENT, Fault::BadRequest),
-    (400, "previous_response_not_found", "invalid_request_error", "Unknown response", CLIENT, Fault::BadRequest),
-    (404, "", "invalid_request_error", "Previous response with id 'resp_1' not found.", CLIENT, Fault::BadRequest),
-    (404, "not_found", "invalid_request_error", "Conversation with id 'conv_1' not found.", CLIENT, Fault::BadRequest),
-    (404, "", "invalid_request_error", "Item with id 'rs_1' not found.", CLIENT, Fault::BadRequest),
-    (405, "", "", "", CLIENT, Fault::BadRequest),
-    // The key
-    (401, "invalid_api_key", "invalid_request_error", "Incorrect API key provided", BAD_KEY, Fault::BadKey),
-    (401, "", "authentication_error", "invalid x-api-key", BAD_KEY, Fault::BadKey),
-    (401, "401", "", "No auth credentials found", BAD_KEY, Fault::BadKey),
-    (401, "", "", "", BAD_KEY, Fault::BadKey),
-    (401, "mismatched_organization", "invalid_request_error", "Not a member", BAD_KEY, Fault::BadKey),
-    (400, "API_KEY_INVALID", "INVALID_ARGUMENT", "API key not valid", BAD_KEY, Fault::BadKey),
-    (403, "invalid_api_key", "", "Revoked", BAD_KEY, Fault::BadKey),
-    // The money, whatever the status
-    (429, "insufficient_quota", "insufficient_quota", "Check your plan", NO_MONEY, Fault::NoMoney),
-    (429, "credit_balance_exhausted", "insufficient_quota", "Out of credit", NO_MONEY, Fault::NoMoney),
-    (429, "organization_spend_limit_exceeded", "insufficient_quota", "Limit", NO_MONEY, Fault::NoMoney),
-    (429, "project_spend_limit_exceeded", "insufficient_quota", "Limit", NO_MONEY, Fault::NoMoney),
-    (429, "organization_usage_limit_exceeded", "insufficient_quota", "Limit", NO_MONEY, Fault::NoMoney),
-    (429, "enforced_spend_limit_reached", "rate_limit_error", "Tier limit", NO_MONEY, Fault::NoMoney),
-    (429, "billing_hard_limit_reached", "", "Limit", NO_MONEY, Fault::NoMoney),
-    (400, "", "invalid_request_error", "Your credit balance is too low to call", NO_MONEY, Fault::NoMoney),
-    (400, "", "invalid_request_error", "You have reached your specified API usage limits", NO_MONEY, Fault::NoMoney),
-    (402, "", "billing_error", "Pay first", NO_MONEY, Fault::NoMoney),
-    (402, "", "", "Insufficient Balance", NO_MONEY, Fault::NoMoney),
-    (402, "payment_required", "", "Add credits", NO_MONEY, Fault::NoMoney),
-    (402, "402", "RESOURCE_EXHAUSTED", "Prepaid credit is gone", NO_MONEY, Fault::NoMoney),
-    (402, "in_flight_budget_exhausted", "", "Wait for running requests", GUESS, Fault::RateLimited),
-    (402, "weight_exceeds_budget", "", "Request too dear", NEXT, Fault::NoMoney),
-    (403, "", "", "Your team has used all available credits", NO_MONEY, Fault::NoMoney),
-    (403, "403", "", "Key limit exceeded (monthly)", NO_MONEY, Fault::NoMoney),
-    // The account may not
-    (403, "unsupported_country_region_territory", "request_forbidden", "Not here", FORBIDDEN, Fault::Forbidden),
-    (403, "", "forbidden", "Request not allowed", FORBIDDEN, Fault::Forbidden),
-    (403, "SERVICE_DISABLED", "PERMISSION_DENIED", "Enable the API", FORBIDDEN, Fault::Forbidden),
-    (400, "400", "FAILED_PRECONDITION", "Free tier is not available", FORBIDDEN, Fault::Forbidden),
-    (400, "organization_on_hold", "invalid_request_error", "On hold", FORBIDDEN, Fault::Forbidden),
-    (403, "", "", "Access temporarily blocked", FORBIDDEN, Fault::Forbidden),
-    // The model is not there
-    (404, "model_not_found", "invalid_request_error", "No such model or no access", MISSING, Fault::ModelMissing),
-    (403, "model_not_found", "invalid_request_error", "Project lacks the model", MISSING, Fault::ModelMissing),
-    (404, "DeploymentNotFound", "", "No such deployment", MISSING, Fault::ModelMissing),
-    (404, "", "not_found_error", "model: nothing", MISSING, Fault::ModelMissing),
-    (404, "", "", "model 'x' not found, try pulling it first", MISSING, Fault::ModelMissing),
-    (400, "model_decommissioned", "invalid_request_error", "Gone", MISSING, Fault::ModelMissing),
-    (403, "", "permission_error", "Your organization has no access", MISSING, Fault::ModelMissing),
-    // Limits and capacity
-    (429, "rate_limit_exceeded", "requests", "Limit reached", GUESS, Fault::RateLimited),
-    (429, "rate_limit_exceeded", "tokens", "Please try again in 6m0.5s. See the docs.", cool(360_500), Fault::RateLimited),
-    (429, "", "rate_limit_error", "Slow down", GUESS, Fault::RateLimited),
-    (429, "429", "RESOURCE_EXHAUSTED", "Please retry in 38.2s.", cool(38_200), Fault::RateLimited),
-    (429, "1300", "", "Service tier capacity exceeded for this model", GUESS, Fault::RateLimited),
-    (413, "rate_limit_exceeded", "tokens", "Request too large for this tier", NEXT, Fault::TooLarge),
-    (498, "", "", "Flex capacity", GUESS, Fault::Overloaded),
-    (503, "server_is_overloaded", "server_error", "Overloaded", GUESS, Fault::Overloaded),
-    (529, "", "overloaded_error", "Overloaded", GUESS, Fault::Overloaded),
-    (503, "", "", "<html>busy</html>", GUESS, Fault::Overloaded),
-    (429, "RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED", "Quota exceeded. Please retry in 38s.", cool(38_000), Fault::RateLimited),
-    (429, "429", "RESOURCE_EXHAUSTED", "Quota exceeded for metric: x, limit: 0, model: y", MISSING, Fault::ModelMissing),
-    (429, "429", "RESOURCE_EXHAUSTED", "Quota exceeded for metric: x, limit: 0.5", GUESS, Fault::RateLimited),
-    (429, "MODEL_CAPACITY_EXHAUSTED", "RESOURCE_EXHAUSTED", "No capacity", GUESS, Fault::Overloaded),
-    (400, "API_KEY_INVALID", "INVALID_ARGUMENT", "API key not valid", BAD_KEY, Fault::BadKey),
-    (402, "402", "RESOURCE_EXHAUSTED", "Prepayment credits are depleted", NO_MONEY, Fault::NoMoney),
-    (403, "SERVICE_DISABLED", "PERMISSION_DENIED", "Not enabled", FORBIDDEN, Fault::Forbidden),
-    (429, "ThrottlingException", "", "Too many tokens", GUESS, Fault::RateLimited),
-    (400, "ServiceQuotaExceededException", "", "Quota", GUESS, Fault::RateLimited),
-    (403, "ExpiredTokenException", "", "Expired", BAD_KEY, Fault::BadKey),
-    (403, "AccessDeniedException", "", "No access to the model", MISSING, Fault::ModelMissing),
-    (400, "ValidationException", "", "Input is too long", CLIENT, Fault::BadRequest),
-    (424, "ModelErrorException", "", "It failed", GUESS, Fault::Upstream),
-    // It failed
-    (408, "", "", "", GUESS, Fault::Upstream),
-    (409, "", "conflict_error", "", GUESS, Fault::Upstream),
-    (424, "", "", "Model error", GUESS, Fault::Upstream),
-    (500, "", "server_error", "The server had an error", GUESS, Fault::Upstream),
-    (502, "502", "", "Provider returned error", GUESS, Fault::Upstream),
-    (504, "", "timeout_error", "", GUESS, Fault::Upstream),
-    (520, "", "", "", GUESS, Fault::Upstream),
-    (302, "", "", "", GUESS, Fault::Upstream),
-    (400, "", "invalid_request_error", "Invalid service_tier for this project", NEXT, Fault::BadRequest),
-];
 
 #[test]
 fn every_known_answer_means_what_its_provider_says() {
@@ -163,6 +32,63 @@ fn every_known_answer_means_what_its_provider_says() {
             fault: *fault,
         };
         assert_eq!(classify(&failure, NOW), expected, "{status} {code} {kind} {message}");
+    }
+}
+
+/// An error that only `when` tells about.
+fn told_by(when: When) -> Vec<ErrorText<'static>> {
+    let none = ErrorText::default();
+    match when {
+        When::Named(words) => {
+            let codes = words.iter().map(|code| ErrorText { code, ..none });
+            codes
+                .chain(words.iter().map(|kind| ErrorText { kind, ..none }))
+                .collect()
+        }
+        When::Coded(words) => words.iter().map(|code| ErrorText { code, ..none }).collect(),
+        When::Begins(phrases) | When::Ends(phrases) | When::Says(phrases) => {
+            phrases.iter().map(|message| ErrorText { message, ..none }).collect()
+        }
+        When::Always => vec![none],
+    }
+}
+
+#[test]
+fn no_row_hides_another_and_each_says_where_it_is_from() {
+    for row in table::TABLE {
+        let (_, reference) = row.source.rsplit_once(", ").unwrap();
+        assert!(
+            reference.contains('.') || reference.contains("RFC") || reference.contains("Groq"),
+            "{reference}"
+        );
+        let statuses = if row.statuses.is_empty() { &[500] } else { row.statuses };
+        for status in statuses {
+            for error in told_by(row.when) {
+                assert_eq!(words::meaning(*status, &error), row.means, "{status} {error:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refusal_that_another_model_may_not_share_is_told_from_a_wrong_request() {
+    let fault = |status, message| {
+        let error = ErrorText {
+            message,
+            ..ErrorText::default()
+        };
+        let headers = RetryHints::default();
+        classify(&Failure::Status { status, headers, error }, NOW).fault
+    };
+    for (status, message, is_bound) in [
+        (400, "prompt is too long: 300000 tokens > 200000 maximum", true),
+        (403, "Your input was flagged", true),
+        (413, "Body exceeds 32 MB", true),
+        (400, "Missing field: messages", false),
+        (429, "Slow down", false),
+        (404, "No such model", false),
+    ] {
+        assert_eq!(fault(status, message).is_of_the_model(), is_bound, "{message}");
     }
 }
 
@@ -397,6 +323,115 @@ fn headroom_is_read_from_a_success_too() {
         (read.requests, read.tokens, read.retry_at_ms),
         (expected, Window::default(), None)
     );
+}
+
+#[test]
+fn limits_are_read_as_each_provider_names_them() {
+    let window = |limit, remaining, wait_ms: Option<i64>| Window {
+        limit: Some(limit),
+        remaining: Some(remaining),
+        reset_at_ms: wait_ms.map(|wait_ms| NOW + wait_ms),
+    };
+    let none = Window::default();
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let rows: &[(Headers<'_>, Window, Window)] = &[
+        // Mistral
+        (
+            &[
+                ("x-ratelimit-limit-req-minute", "60"),
+                ("x-ratelimit-remaining-req-minute", "59"),
+            ],
+            window(60, 59, None),
+            none,
+        ),
+        (
+            &[
+                ("x-ratelimit-limit-tokens-minute", "50000"),
+                ("x-ratelimit-remaining-tokens-minute", "47196"),
+            ],
+            none,
+            window(50_000, 47_196, None),
+        ),
+        // OpenRouter, in Unix milliseconds
+        (
+            &[
+                ("x-ratelimit-limit", "20"),
+                ("x-ratelimit-remaining", "0"),
+                ("x-ratelimit-reset", "1795348807000"),
+            ],
+            window(20, 0, Some(7_000)),
+            none,
+        ),
+        // Together
+        (
+            &[
+                ("x-ratelimit-limit", "10"),
+                ("x-ratelimit-remaining", "3"),
+                ("x-ratelimit-reset", "0.25"),
+            ],
+            window(10, 3, Some(250)),
+            none,
+        ),
+        (
+            &[("x-tokenlimit-limit", "900"), ("x-tokenlimit-remaining", "30")],
+            none,
+            window(900, 30, None),
+        ),
+        // Fireworks: of several the tightest
+        (
+            &[
+                ("x-ratelimit-limit-tokens-prompt", "1000"),
+                ("x-ratelimit-remaining-tokens-prompt", "900"),
+                ("x-ratelimit-limit-tokens-generated", "100"),
+                ("x-ratelimit-remaining-tokens-generated", "20"),
+            ],
+            none,
+            window(100, 20, None),
+        ),
+        // Anthropic
+        (
+            &[
+                ("anthropic-ratelimit-input-tokens-limit", "80000"),
+                ("anthropic-ratelimit-input-tokens-remaining", "8000"),
+                ("anthropic-ratelimit-input-tokens-reset", "2026-11-22T12:00:30Z"),
+                ("anthropic-ratelimit-output-tokens-limit", "16000"),
+                ("anthropic-ratelimit-output-tokens-remaining", "16000"),
+                ("anthropic-ratelimit-output-tokens-reset", "2026-11-22T12:00:00Z"),
+            ],
+            none,
+            window(80_000, 8_000, Some(30_000)),
+        ),
+        // Azure, where it does not know
+        (
+            &[
+                ("x-ratelimit-limit-tokens", "-1"),
+                ("x-ratelimit-remaining-tokens", "0"),
+            ],
+            none,
+            none,
+        ),
+        (
+            &[
+                ("x-ratelimit-limit-requests", "0"),
+                ("x-ratelimit-remaining-requests", "0"),
+            ],
+            none,
+            none,
+        ),
+        // What is about neither
+        (
+            &[
+                ("x-ratelimit-limit-tokens-month", "9"),
+                ("x-ratelimit-remaining-tokens-month", "0"),
+            ],
+            none,
+            none,
+        ),
+    ];
+    for (headers, requests, tokens) in rows {
+        let read = hints(headers);
+        assert_eq!((read.requests, read.tokens), (*requests, *tokens), "{headers:?}");
+    }
 }
 
 fn answer(faults: &[(u16, &str)]) -> Answer {

@@ -1,9 +1,9 @@
-//! The words of upstream errors, and what they mean.
+//! How an upstream's error is looked up in the table of errors.
 //!
-//! Invariant: a code outranks a type, which outranks a status; a message counts only where its provider has no code for it, and
-//! then only phrases that a client's input cannot put there. Pure.
-//! Wire facts: the error references of the providers named below.
+//! Invariant: words are compared whatever their case; a phrase inside a message counts only where the code says nothing: no client
+//! puts it there. Pure.
 
+use super::table::{STATUS_OF, TABLE};
 use super::{ErrorText, Fault, Reason};
 
 /// What an error means, whatever its provider calls it.
@@ -25,219 +25,90 @@ pub(super) enum Meaning {
     Parked(Reason),
 }
 
-const NO_MONEY: &[&str] = &[
-    "insufficient_quota",
-    "credit_balance_exhausted",
-    "organization_spend_limit_exceeded",
-    "project_spend_limit_exceeded",
-    "organization_usage_limit_exceeded",
-    "billing_hard_limit_reached",
-    "billing_not_active",
-    "enforced_spend_limit_reached",
-    "contract_spend_limit_reached",
-    "linked_organization_spend_limit_reached",
-    "billing_error",
-    "payment_required",
-    "insufficient_balance",
-    "insufficient_credits",
-    "insufficient_funds",
-    "exceeded_current_quota_error",
-];
-const BAD_KEY: &[&str] = &[
-    "invalid_api_key",
-    "incorrect_api_key",
-    "api_key_invalid",
-    "expired_api_key",
-    "authentication_error",
-    "invalid_authentication",
-    "unauthenticated",
-    "token_expired",
-    "expiredtokenexception",
-    "invalidsignatureexception",
-    "unrecognizedclientexception",
-    "mismatched_organization",
-    "ip_not_authorized",
-];
-const FORBIDDEN: &[&str] = &[
-    "unsupported_country_region_territory",
-    "organization_on_hold",
-    "account_deactivated",
-    "account_suspended",
-    "access_terminated",
+/// What an error says; one of several words or phrases, in lower case, is enough.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum When {
+    /// Its code or its type is one of these.
+    Named(&'static [&'static str]),
+    /// Its code is.
+    Coded(&'static [&'static str]),
+    /// Its message begins so.
+    Begins(&'static [&'static str]),
+    /// Its message ends so, but for a full stop.
+    Ends(&'static [&'static str]),
+    /// Its message holds one of these, and its code says nothing.
+    Says(&'static [&'static str]),
+    /// Whatever it says.
+    Always,
+}
+
+impl When {
+    fn fits(self, error: &ErrorText<'_>) -> bool {
+        match self {
+            Self::Named(words) => one_of(error.code, words) || one_of(error.kind, words),
+            Self::Coded(words) => one_of(error.code, words),
+            Self::Begins(starts) => starts.iter().any(|start| begins(error.message, start)),
+            Self::Ends(ends) => ends.iter().any(|end| finishes(error.message, end)),
+            Self::Says(phrases) => {
+                says_nothing(error.code) && phrases.iter().any(|phrase| contains(error.message, phrase))
+            }
+            Self::Always => true,
+        }
+    }
+}
+
+/// Codes that say no more than a status does.
+const VAGUE: &[&str] = &[
+    "invalid_request_error",
+    "invalid_argument",
+    "invalid-argument",
+    "bad_request",
+    "badrequesterror",
+    "badrequest",
+    "precondition_failed",
     "permission_denied",
-    "service_disabled",
-    "failed_precondition",
-    "consumer_suspended",
-];
-const CONTENT_POLICY: &[&str] = &[
-    "content_policy_violation",
-    "content_filter",
-    "responsibleaipolicyviolation",
-    "moderation_blocked",
-    "bio_policy",
-    "misalignment_policy_violation",
-    "invalid_prompt",
-];
-const TOO_LONG: &[&str] = &["context_length_exceeded", "model_context_window_exceeded"];
-const MODEL_MISSING: &[&str] = &[
-    "model_not_found",
-    "model_not_available",
-    "model_decommissioned",
-    "invalid_model",
-    "deploymentnotfound",
-    "region_unavailable",
-    "not_found_error",
-    "not_found",
-    "resourcenotfoundexception",
-    "accessdeniedexception",
-];
-const RATE_LIMITED: &[&str] = &[
-    "rate_limit_exceeded",
-    "rate_limit_error",
-    "rate_limited",
-    "ramp_limit_exceeded",
-    "slow_down",
-    "too_many_requests",
     "resource_exhausted",
-    "in_flight_budget_exhausted",
-    "throttlingexception",
-    "modelnotreadyexception",
-    "servicequotaexceededexception",
-    "rate_limit_exceeded_error",
-    DAILY_QUOTA,
-];
-const OVERLOADED: &[&str] = &[
-    "model_capacity_exhausted",
-    "serviceunavailableexception",
-    "server_is_overloaded",
-    "overloaded_error",
-    "engine_overloaded",
-    "capacity_exceeded",
-    "service_unavailable",
-    "service_tier_capacity_exceeded",
-    "unavailable",
-];
-const BAD_REQUEST: &[&str] = &["invalid_request_error", "invalid_argument", "bad_request"];
-
-/// What the client refers to is not kept, or is no longer: an answer, a conversation, or a part of one.
-const NOT_KEPT: &[&str] = &["previous_response_not_found", "conversation_not_found"];
-/// The same where there is no code for it.
-const NOT_KEPT_STARTS: &[&str] = &["previous response with id", "conversation with id", "item with id"];
-
-/// How an error of Google's whose quota for the day is used up is read.
-pub(super) const DAILY_QUOTA: &str = "daily_quota_exceeded";
-
-/// Messages that begin so, from providers that have no code for it.
-const NO_MONEY_STARTS: &[&str] = &[
-    "you have reached your specified",
-    "your credit balance is too low",
-    "insufficient balance",
-    "insufficient credits",
-    "key limit exceeded",
+    "validationexception",
+    "forbidden",
 ];
 
 /// What an error of `status` means.
 pub(super) fn meaning(status: u16, error: &ErrorText<'_>) -> Meaning {
-    let is = |words: &[&str]| one_of(error.code, words) || one_of(error.kind, words);
-    let starts = |words: &[&str]| words.iter().any(|word| starts_with(error.message, word));
-    // What is said by name, whatever the status.
-    if is(NO_MONEY) || (status != 404 && starts(NO_MONEY_STARTS)) {
-        Meaning::Parked(Reason::NoMoney)
-    } else if is(BAD_KEY) {
-        Meaning::Parked(Reason::BadKey)
-    } else if is(CONTENT_POLICY) {
-        Meaning::Client(Fault::ContentPolicy)
-    } else if is(TOO_LONG) {
-        Meaning::Client(Fault::TooLong)
-    } else if one_of(error.code, NOT_KEPT) || (matches!(status, 400 | 404) && starts(NOT_KEPT_STARTS)) {
-        Meaning::Client(Fault::BadRequest)
-    } else if one_of(error.code, MODEL_MISSING) {
-        Meaning::ModelMissing
-    } else if is(FORBIDDEN) {
-        Meaning::Parked(Reason::Forbidden)
-    } else if status == 413 && is(RATE_LIMITED) {
-        Meaning::TooMuchForThisAccount(Fault::TooLarge)
-    } else if status == 429 && is_zero_quota(error.message) {
-        Meaning::ModelMissing
-    } else if status != 402 && one_of(error.code, RATE_LIMITED) {
-        Meaning::RateLimited
-    } else if one_of(error.code, OVERLOADED) {
-        Meaning::Overloaded
-    } else {
-        by_status(status, error)
-    }
+    let fits = |statuses: &[u16]| statuses.is_empty() || statuses.contains(&status);
+    let mut rows = TABLE.iter();
+    let row = rows.find(|row| fits(row.statuses) && row.when.fits(error));
+    row.map_or(Meaning::Fails, |row| row.means)
 }
 
 /// The status that an error inside a successful answer stands for; 500 where it says nothing.
 pub(super) fn status_in(error: &ErrorText<'_>) -> u16 {
-    let digits = [error.code, error.kind]
-        .into_iter()
-        .find_map(|word| word.parse::<u16>().ok());
+    let words = [error.code, error.kind];
+    let digits = words.into_iter().find_map(|word| word.parse::<u16>().ok());
     if let Some(status) = digits.filter(|status| (400..600).contains(status)) {
         return status;
     }
-    let is = |words: &[&str]| one_of(error.code, words) || one_of(error.kind, words);
-    if is(RATE_LIMITED) {
-        429
-    } else if is(OVERLOADED) {
-        503
-    } else if is(MODEL_MISSING) {
-        404
-    } else if one_of(error.kind, &["permission_error"]) {
-        403
-    } else if is(BAD_REQUEST) {
-        400
-    } else {
-        500
-    }
+    let known = |word: &str| STATUS_OF.iter().find(|(name, _)| word.eq_ignore_ascii_case(name));
+    words.into_iter().find_map(known).map_or(500, |(_, status)| *status)
 }
 
-fn by_status(status: u16, error: &ErrorText<'_>) -> Meaning {
-    match status {
-        401 => Meaning::Parked(Reason::BadKey),
-        402 if one_of(error.code, &["in_flight_budget_exhausted"]) => Meaning::RateLimited,
-        402 if one_of(error.code, &["weight_exceeds_budget"]) => Meaning::TooMuchForThisAccount(Fault::NoMoney),
-        402 => Meaning::Parked(Reason::NoMoney),
-        403 => forbidden(error),
-        404 | 410 => Meaning::ModelMissing,
-        413 => Meaning::Client(Fault::TooLarge),
-        429 => Meaning::RateLimited,
-        498 | 503 | 529 => Meaning::Overloaded,
-        400 if contains(error.message, "service_tier") => Meaning::TooMuchForThisAccount(Fault::BadRequest),
-        400 | 405 | 406 | 411..=422 | 428 | 431 | 451 => Meaning::Client(Fault::BadRequest),
-        _ => Meaning::Fails,
-    }
-}
-
-/// Whether a quota of Google's that is used up is none at all: the account does not serve the model.
-fn is_zero_quota(message: &str) -> bool {
-    contains(message, "limit: 0,") || message.trim_end().trim_end_matches('.').ends_with("limit: 0")
-}
-
-/// What a 403 without a telling code means: an account that lacks something, seldom a client at fault.
-fn forbidden(error: &ErrorText<'_>) -> Meaning {
-    let says = |phrase: &str| contains(error.message, phrase);
-    if says("credits") || says("spending limit") || says("budget") {
-        Meaning::Parked(Reason::NoMoney)
-    } else if says("usage guidelines") || says("flagged") || says("moderation") {
-        Meaning::Client(Fault::ContentPolicy)
-    } else if says("context length") || says("maximum context") {
-        Meaning::Client(Fault::TooLong)
-    } else if says("country") || says("region") || starts_with(error.message, "request not allowed") || says("blocked")
-    {
-        Meaning::Parked(Reason::Forbidden)
-    } else {
-        Meaning::ModelMissing
-    }
+/// Whether `code` is none: a number, a sentence, or a word for any bad request.
+fn says_nothing(code: &str) -> bool {
+    code.bytes().all(|byte| byte.is_ascii_digit()) || code.contains(' ') || one_of(code, VAGUE)
 }
 
 fn one_of(word: &str, words: &[&str]) -> bool {
     words.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
-fn starts_with(text: &str, start: &str) -> bool {
+fn begins(text: &str, start: &str) -> bool {
     let head = text.trim_start().as_bytes().get(..start.len());
     head.is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
+}
+
+fn finishes(text: &str, end: &str) -> bool {
+    let text = text.trim_end().trim_end_matches('.').as_bytes();
+    let from = text.len().checked_sub(end.len());
+    from.is_some_and(|from| text[from..].eq_ignore_ascii_case(end.as_bytes()))
 }
 
 fn contains(text: &str, phrase: &str) -> bool {
