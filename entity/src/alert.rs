@@ -11,7 +11,7 @@ pub struct Model {
     /// Time-ordered id.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: i64,
-    /// price_unknown, overrun, account_parked, ledger_down.
+    /// price_unknown, overrun, account_parked, account_unusable, ledger_down, mail_failing.
     pub kind: String,
     /// What it is about.
     pub subject: String,

@@ -19,6 +19,7 @@ pub mod management_token;
 pub mod member;
 pub mod model;
 pub mod node;
+pub mod outbox;
 pub mod price;
 pub mod rate;
 pub mod session;

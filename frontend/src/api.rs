@@ -11,6 +11,7 @@ pub mod flash;
 pub mod form;
 pub mod health;
 pub mod keys;
+pub mod mail;
 pub mod models;
 pub mod page;
 pub mod session;
@@ -40,6 +41,7 @@ pub trait Backend:
     + models::Models
     + alerts::Alerts
     + health::HealthReads
+    + mail::Mails
     + Send
     + Sync
 {
@@ -55,6 +57,7 @@ impl<T> Backend for T where
         + models::Models
         + alerts::Alerts
         + health::HealthReads
+        + mail::Mails
         + Send
         + Sync
 {

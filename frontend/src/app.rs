@@ -18,6 +18,7 @@ use crate::pages::gallery::Gallery;
 use crate::pages::health::HealthPage;
 use crate::pages::keys::{KeyCreated, KeyEdit, KeyList, KeyNew, KeyRevoke, KeyRotate};
 use crate::pages::landing::Landing;
+use crate::pages::mail::{MailPage, MailReadPage};
 use crate::pages::models::{Catalogue, ModelNew, ModelsPage, PriceNew};
 use crate::pages::overview::OverviewPage;
 use crate::pages::session::{Confirm, LogIn, Setup, SignUp};
@@ -67,6 +68,8 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/admin/teams") view=TeamsPage ssr=Async />
                 <Route path=path!("/admin/requests") view=AllRequestsPage ssr=Async />
                 <Route path=path!("/admin/requests/:id") view=AnyReceiptPage ssr=Async />
+                <Route path=path!("/admin/mail") view=MailPage ssr=Async />
+                <Route path=path!("/admin/mail/:id") view=MailReadPage ssr=Async />
                 <Route path=path!("/admin/health") view=HealthPage ssr=Async />
             </FlatRoutes>
         </Router>

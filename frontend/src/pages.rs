@@ -12,6 +12,7 @@ pub mod gallery;
 pub mod health;
 pub mod keys;
 pub mod landing;
+pub mod mail;
 pub mod models;
 pub mod overview;
 pub mod session;

@@ -49,7 +49,7 @@ const SIGNED_IN: [&str; 16] = [
     "/team?edit=user_2",
     "/settings",
 ];
-const PLATFORM: [&str; 17] = [
+const PLATFORM: [&str; 19] = [
     "/admin/alerts",
     "/admin/accounts",
     "/admin/accounts/new",
@@ -66,6 +66,8 @@ const PLATFORM: [&str; 17] = [
     "/admin/requests",
     "/admin/requests?request=gone",
     "/admin/requests/req_1",
+    "/admin/mail",
+    "/admin/mail/mail_3",
     "/admin/health",
 ];
 

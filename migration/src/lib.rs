@@ -9,6 +9,7 @@ mod m0001_start;
 mod m0002_rate;
 mod m0003_cooldown;
 mod m0004_details;
+mod m0008_mail;
 
 /// Every schema change, oldest first.
 pub struct Migrator;
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_rate::Migration),
             Box::new(m0003_cooldown::Migration),
             Box::new(m0004_details::Migration),
+            Box::new(m0008_mail::Migration),
         ]
     }
 }

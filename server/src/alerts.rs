@@ -24,6 +24,8 @@ pub enum Kind {
     AccountUnusable,
     /// The ledger cannot write.
     LedgerDown,
+    /// The mail server takes no mail.
+    MailFailing,
 }
 
 impl Kind {
@@ -36,6 +38,7 @@ impl Kind {
             Self::AccountParked => "account_parked",
             Self::AccountUnusable => "account_unusable",
             Self::LedgerDown => "ledger_down",
+            Self::MailFailing => "mail_failing",
         }
     }
 }

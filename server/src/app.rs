@@ -16,6 +16,7 @@ use crate::{
     keys::Keys,
     ledger::{self, Guard, Ledger, LedgerError, LockError, Peers},
     limits::Limits,
+    mail::{self, Mail},
     secrets::{self, MasterKey, SecretsError},
     signals::Signals,
 };
@@ -46,6 +47,8 @@ pub struct App {
     pub master: MasterKey,
     /// Who somebody is.
     pub auth: Auth,
+    /// What is written to people.
+    pub mail: Mail,
     /// Customers' keys.
     pub keys: Keys,
     /// What may be spent and what was.
@@ -162,10 +165,15 @@ impl App {
             },
             peers,
         };
+        let mail = mail::Config {
+            server: config.smtp.clone(),
+            public_url: config.edge.url(config.edge.listen),
+        };
         let app = Arc::new(Self {
             edge: config.edge.clone(),
             is_prepaid: config.prepaid,
             auth: people(&db, &master),
+            mail: Mail::new(db.clone(), master.clone(), mail),
             keys: Keys::new(db.clone(), &master.derive("keys")),
             ledger: Ledger::open(&db, &signals, ledger).await?,
             limits: Limits::start(&db, &signals),

@@ -9,7 +9,7 @@ mod origin;
 pub use flags::{Command, Flags, LedgerCommand, TokenCommand, UserCommand};
 pub use origin::{Origin, is_loopback_host};
 
-use crate::telemetry::LogFormat;
+use crate::{mail, telemetry::LogFormat};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::{
     fmt,
@@ -38,6 +38,8 @@ pub struct Config {
     pub keep_requests_days: Option<u32>,
     /// Ranges that platform accounts may reach besides public addresses.
     pub upstream_allow: Vec<IpNet>,
+    /// The mail server; none: mails stay in the outbox.
+    pub smtp: Option<mail::Server>,
     /// How logs are written.
     pub log: Log,
 }
@@ -127,6 +129,7 @@ impl Config {
             wait: duration("OURHUB_WAIT", &flags.wait, WAIT_MAX)?,
             keep_requests_days: Some(flags.keep_requests_days).filter(|days| *days > 0),
             upstream_allow,
+            smtp: flags.smtp_url.as_deref().map(smtp).transpose()?,
             log: Log {
                 format: flags.log_format,
                 filter: flags.log.clone(),
@@ -184,6 +187,10 @@ impl fmt::Debug for Config {
             .field("edge", &self.edge)
             .finish_non_exhaustive()
     }
+}
+
+fn smtp(typed: &str) -> Result<mail::Server, ConfigError> {
+    mail::Server::parse(typed).map_err(|error| ConfigError::new("OURHUB_SMTP_URL", error.to_string()))
 }
 
 fn sqlite_url(data_dir: &Path) -> String {
@@ -283,6 +290,7 @@ mod tests {
             ("--wait", "2h", "OURHUB_WAIT"),
             ("--trusted-proxies", "10.0.0.0/33", "OURHUB_TRUSTED_PROXIES"),
             ("--upstream-allow", "inner", "OURHUB_UPSTREAM_ALLOW"),
+            ("--smtp-url", "mail.example.com", "OURHUB_SMTP_URL"),
             ("--public-url", "hub.example.com", "OURHUB_PUBLIC_URL"),
             ("--public-url", "https://hub.example.com/base", "OURHUB_PUBLIC_URL"),
         ] {

@@ -10,6 +10,7 @@ mod billing;
 mod flash;
 mod health;
 mod keys;
+mod mail;
 mod models;
 mod refusal;
 mod sessions;

@@ -20,6 +20,7 @@ pub mod http;
 pub mod keys;
 pub mod ledger;
 pub mod limits;
+pub mod mail;
 pub mod metering;
 pub mod relay;
 pub mod secrets;

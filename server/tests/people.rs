@@ -14,5 +14,9 @@ mod elsewhere;
 mod harness;
 #[path = "people/keys.rs"]
 mod keys;
+#[path = "people/mail.rs"]
+mod mail;
+#[path = "people/smtp.rs"]
+mod smtp;
 #[path = "people/teams.rs"]
 mod teams;

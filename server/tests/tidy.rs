@@ -39,7 +39,7 @@ const ABOVE_AREAS: &str = "error";
 const BELOW_AREAS: &str = "clock";
 
 /// Crates that only some modules may name, and why.
-const RESERVED: [(&str, &[&str], &str); 3] = [
+const RESERVED: [(&str, &[&str], &str); 4] = [
     (
         "actix_web",
         &["main", "http"],
@@ -54,6 +54,11 @@ const RESERVED: [(&str, &[&str], &str); 3] = [
         "reqwest",
         &["relay/call", "accounts", "billing", "auth", "mail"],
         "few places call out, so that time-outs, proxies and address checks can be read in one sitting",
+    ),
+    (
+        "lettre",
+        &["mail"],
+        "mail leaves through the outbox alone, so that none is lost and every one can be seen",
     ),
 ];
 

@@ -29,10 +29,14 @@ mod finder;
 mod forgery;
 #[path = "web/health.rs"]
 mod health;
+#[path = "web/mail.rs"]
+mod mail;
 #[path = "web/management.rs"]
 mod management;
 #[path = "web/master.rs"]
 mod master;
+#[path = "people/smtp.rs"]
+mod smtp;
 #[path = "web/teams.rs"]
 mod teams;
 #[path = "web/tenancy.rs"]

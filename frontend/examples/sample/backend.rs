@@ -13,6 +13,8 @@ mod billing;
 mod health;
 #[path = "backend/keys.rs"]
 mod keys;
+#[path = "backend/mail.rs"]
+mod mail;
 #[path = "backend/models.rs"]
 mod models;
 #[path = "backend/teams.rs"]

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub struct AlertView {
     /// The id.
     pub id: String,
-    /// price_unknown, overrun, account_parked, account_unusable or ledger_down.
+    /// price_unknown, overrun, account_parked, account_unusable, ledger_down or mail_failing.
     pub kind: String,
     /// What it is about: a model's name or an account's id.
     pub subject: String,

@@ -42,6 +42,7 @@ impl About {
                 "Edit account",
                 format!("/admin/accounts/{subject}"),
             ),
+            "mail_failing" => (Tone::Bad, "Mail", "Show mail", "/admin/mail".to_owned()),
             _ => (
                 Tone::Bad,
                 "Out of service",

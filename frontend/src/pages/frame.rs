@@ -101,6 +101,10 @@ fn framed(spot: Spot, session: SessionView, flash: Flash, page: Result<AnyView, 
         lead_to("/login");
         return ().into_any();
     }
+    if matches!(&page, Err(error) if error.code == Code::Unconfirmed) {
+        lead_to(&flash::confirm_page(&spot.path));
+        return ().into_any();
+    }
     let page = page.unwrap_or_else(|error| view! { <Refused error=error /> }.into_any());
     let nav = Nav {
         team: session.team_name,

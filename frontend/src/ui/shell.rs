@@ -24,6 +24,7 @@ pub enum Section {
     Models,
     Teams,
     Requests,
+    Mail,
     Health,
 }
 
@@ -36,19 +37,20 @@ impl Section {
         Self::Billing,
         Self::Settings,
     ];
-    const OF_THE_PLATFORM: [Self; 6] = [
+    const OF_THE_PLATFORM: [Self; 7] = [
         Self::Alerts,
         Self::Accounts,
         Self::Models,
         Self::Teams,
         Self::Requests,
+        Self::Mail,
         Self::Health,
     ];
 
     const fn is_platform(self) -> bool {
         matches!(
             self,
-            Self::Alerts | Self::Accounts | Self::Models | Self::Teams | Self::Requests | Self::Health
+            Self::Alerts | Self::Accounts | Self::Models | Self::Teams | Self::Requests | Self::Mail | Self::Health
         )
     }
 
@@ -66,6 +68,7 @@ impl Section {
             Self::Models => ("/admin/models", "Models & prices", Glyph::Tag),
             Self::Teams => ("/admin/teams", "Teams & users", Glyph::Building),
             Self::Requests => ("/admin/requests", "Requests", Glyph::Receipt),
+            Self::Mail => ("/admin/mail", "Mail", Glyph::Mail),
             Self::Health => ("/admin/health", "Health", Glyph::Pulse),
         }
     }

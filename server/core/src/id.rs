@@ -24,6 +24,8 @@ pub enum Kind {
     Entry,
     /// A customer's API key.
     Key,
+    /// A mail of the outbox.
+    Mail,
     /// A process that serves.
     Node,
     /// A price row.
@@ -50,6 +52,7 @@ impl Kind {
             Self::Audit => "aud",
             Self::Entry => "ent",
             Self::Key => "key",
+            Self::Mail => "mail",
             Self::Node => "node",
             Self::Price => "prc",
             Self::Request => "req",

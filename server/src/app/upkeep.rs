@@ -4,7 +4,7 @@
 //! the areas do.
 
 use super::App;
-use crate::{auth, clock, ledger, stamp};
+use crate::{auth, clock, ledger, mail, stamp};
 use gateway_core::id;
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinSet;
@@ -23,6 +23,7 @@ pub(super) fn start(app: &Arc<App>, keep_requests_days: Option<u32>, tasks: &mut
     tasks.spawn_on(app.fleet.clone().watch(signals.clone(), every), &app.runtime);
     tasks.spawn_on(app.keys.clone().watch(signals.on(auth::TOPIC)), &app.runtime);
     tasks.spawn_on(app.auth.clone().watch(signals.on(auth::TOPIC)), &app.runtime);
+    tasks.spawn_on(app.mail.clone().run(signals.on(mail::TOPIC)), &app.runtime);
     tasks.spawn_on(minutely(Arc::downgrade(app)), &app.runtime);
     if let Some(days) = keep_requests_days {
         tasks.spawn_on(daily(Arc::downgrade(app), i64::from(days)), &app.runtime);
@@ -36,6 +37,9 @@ async fn minutely(app: std::sync::Weak<App>) {
         app.auth.tidy(clock::now_ms());
         if let Err(error) = app.auth.prune_sessions(clock::now_ms()).await {
             tracing::warn!(%error, "ended sessions could not be deleted");
+        }
+        if let Err(error) = app.mail.tidy(clock::now_ms()).await {
+            tracing::warn!(%error, "old mails could not be deleted");
         }
         note_used_keys(&app).await;
         if let Err(error) = app.ledger.correct_late().await {

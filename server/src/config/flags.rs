@@ -66,6 +66,10 @@ pub struct Flags {
     #[arg(long, env = "OURHUB_KEEP_REQUESTS_DAYS", default_value_t = 400, global = true)]
     pub keep_requests_days: u32,
 
+    /// The mail server, such as smtps://user:password@mail.example.com; without it mails stay in the outbox of the admin pages.
+    #[arg(long, env = "OURHUB_SMTP_URL", hide_env_values = true, global = true)]
+    pub smtp_url: Option<String>,
+
     /// Logs for people (pretty) or machines (json).
     #[arg(long, env = "OURHUB_LOG_FORMAT", value_enum, default_value = "pretty", global = true)]
     pub log_format: LogFormat,

@@ -10,6 +10,7 @@ use crate::{
     fields::FieldErrors,
     keys::KeyError,
     ledger::{AdjustError, LedgerError},
+    mail::MailError,
     secrets::SecretsError,
     teams::TeamError,
 };
@@ -206,6 +207,17 @@ impl From<AdjustError> for Refusal {
                 ApiError::field("amount", refused).into()
             }
             AdjustError::Ledger(error) => error.into(),
+        }
+    }
+}
+
+impl From<MailError> for Refusal {
+    fn from(error: MailError) -> Self {
+        match error {
+            MailError::Invalid(errors) => errors.into(),
+            MailError::NotFound => Code::NotFound.into(),
+            MailError::Secrets(error) => error.into(),
+            MailError::Database(error) => error.into(),
         }
     }
 }

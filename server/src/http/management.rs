@@ -36,6 +36,13 @@ routes! {
     get    "/alerts"                          platform::list_alerts;
     delete "/alerts/{id}"                     platform::dismiss_alert;
     get    "/health"                          platform::health;
+    get    "/mail"                            platform::mail_settings;
+    patch  "/mail"                            platform::update_mail;
+    post   "/mail/test"                       platform::test_mail;
+    get    "/mail/outbox"                     platform::list_mails;
+    get    "/mail/outbox/{id}"                platform::mail;
+    delete "/mail/outbox/{id}"                platform::discard_mail;
+    post   "/mail/outbox/{id}/retry"          platform::retry_mail;
     get    "/models"                          platform::list_models;
     post   "/models"                          platform::create_model;
     post   "/models/{model:.+}/prices"        platform::add_price;

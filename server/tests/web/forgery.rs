@@ -3,7 +3,7 @@
 use crate::harness;
 
 /// Server functions that change nothing, and so may take GET.
-const READS: [&str; 22] = [
+const READS: [&str; 25] = [
     "account",
     "all_requests",
     "any_receipt",
@@ -15,10 +15,13 @@ const READS: [&str; 22] = [
     "list_accounts",
     "list_alerts",
     "list_keys",
+    "list_mails",
     "list_members",
     "list_models",
     "list_sessions",
     "list_teams",
+    "mail",
+    "mail_settings",
     "overview",
     "people",
     "presets",

@@ -1,4 +1,4 @@
-//! What platform admins manage: accounts, alerts, models and prices, and the requests of all teams, and how the server does.
+//! What platform admins manage: accounts, alerts, mail, models and prices, and the requests of all teams, and how the server does.
 //!
 //! Invariant: permissions are the backend's; a handler only passes on. Reads and writes what the backend does.
 
@@ -10,6 +10,7 @@ use frontend::api::{
     accounts::{AccountPatch, Accounts, NewAccount},
     alerts::Alerts,
     health::HealthReads,
+    mail::{MailPatch, Mails},
     models::{Models, NewModel, NewPrice},
     usage::UsageReads,
 };
@@ -53,6 +54,36 @@ pub async fn dismiss_alert(caller: Caller, id: Path<String>) -> Answer {
 
 pub async fn health(caller: Caller) -> Answer {
     json(caller.health().await?)
+}
+
+pub async fn mail_settings(caller: Caller) -> Answer {
+    json(caller.mail_settings().await?)
+}
+
+pub async fn update_mail(caller: Caller, body: Body<MailPatch>) -> Answer {
+    json(caller.update_mail(body.0).await?)
+}
+
+pub async fn test_mail(caller: Caller) -> Answer {
+    json(caller.test_mail().await?)
+}
+
+pub async fn list_mails(caller: Caller, query: Find<List>) -> Answer {
+    json(caller.list_mails(query.0.into()).await?)
+}
+
+pub async fn mail(caller: Caller, id: Path<String>) -> Answer {
+    json(caller.mail(&id).await?)
+}
+
+pub async fn discard_mail(caller: Caller, id: Path<String>) -> Answer {
+    caller.discard_mail(&id).await?;
+    gone()
+}
+
+pub async fn retry_mail(caller: Caller, id: Path<String>) -> Answer {
+    caller.retry_mail(&id).await?;
+    gone()
 }
 
 pub async fn list_models(caller: Caller, query: Find<List>) -> Answer {
