@@ -18,6 +18,7 @@ pub(crate) use event::OPEN_MAX;
 pub use event::{Delta, Event, Kind, Start};
 pub use notes::Notes;
 pub use reply::{Choice, Citation, Finish, Logprob, Output, Reply};
+pub(crate) use request::full_name;
 pub use request::{
     Call, CallKind, Effort, Format, Item, Message, Outcome, Part, PartKind, Reasoning, Request, Role, Sampling, Source,
     Thinking, Thought, Tool, ToolChoice,

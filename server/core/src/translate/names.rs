@@ -13,8 +13,8 @@ const NAME_BYTES_MAX: usize = 64;
 /// The longest number behind a name, with what stands between.
 const NUMBER_BYTES_MAX: usize = 11;
 
-/// A tool as its client knows it.
-type Own = (Option<String>, String);
+/// A tool as its client knows it: namespace and name.
+pub(super) type Own = (Option<String>, String);
 
 /// Tools by both their names.
 #[derive(Clone, Debug, Default)]
@@ -46,13 +46,20 @@ impl Names {
         (!names.there.is_empty()).then_some(names)
     }
 
+    /// The tools of `request` that take free text.
+    pub(super) fn customs(request: &Request) -> HashSet<Own> {
+        let is_custom = |tool: &&Tool| matches!(tool, Tool::Custom { .. });
+        request.tools.iter().filter(is_custom).filter_map(own).collect()
+    }
+
     /// `request` with the names for the upstream.
     pub(super) fn rename(&self, request: &Request) -> Request {
         let mut renamed = request.clone();
         for tool in &mut renamed.tools {
             match tool {
-                Tool::Function { name, namespace, .. } => self.replace(namespace, name),
-                Tool::Custom { name, .. } => self.replace(&mut None, name),
+                Tool::Function { name, namespace, .. } | Tool::Custom { name, namespace, .. } => {
+                    self.replace(namespace, name);
+                }
                 Tool::Hosted { .. } => {}
             }
         }
@@ -128,8 +135,9 @@ fn by_name(tools: &[Tool]) -> HashMap<&str, Own> {
 
 fn own(tool: &Tool) -> Option<Own> {
     match tool {
-        Tool::Function { name, namespace, .. } => Some((namespace.clone(), name.clone())),
-        Tool::Custom { name, .. } => Some((None, name.clone())),
+        Tool::Function { name, namespace, .. } | Tool::Custom { name, namespace, .. } => {
+            Some((namespace.clone(), name.clone()))
+        }
         Tool::Hosted { .. } => None,
     }
 }

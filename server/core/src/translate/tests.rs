@@ -12,6 +12,8 @@ use crate::dialect::sse;
 use crate::usage::Usage;
 use std::sync::Arc;
 
+mod many;
+
 const CLIENTS: [Dialect; 4] = [Dialect::Chat, Dialect::Responses, Dialect::Messages, Dialect::Generate];
 
 fn origin(dialect: Dialect) -> Origin {
@@ -26,6 +28,15 @@ fn function(name: &str, namespace: Option<&str>) -> Tool {
         parameters: Some(serde_json::json!({"type": "object", "properties": {}})),
         strict: None,
         cache: None,
+    }
+}
+
+fn custom(name: &str, namespace: Option<&str>) -> Tool {
+    Tool::Custom {
+        name: name.to_owned(),
+        namespace: namespace.map(str::to_owned),
+        description: None,
+        format: None,
     }
 }
 
@@ -313,22 +324,29 @@ fn a_tool_keeps_its_name_for_the_client_whatever_the_upstream_calls_it() {
         function("agents.close", None),
         function("agents_close", None),
         function("close", Some("agents")),
-        Tool::Custom {
-            name: "patch".to_owned(),
-            description: None,
-            format: None,
-        },
+        custom("patch", None),
+        custom("patch", Some("files")),
     ];
     let names = Names::of(&request, Dialect::Messages).unwrap();
     let renamed = names.rename(&request);
     let theirs: Vec<&str> = renamed.tools.iter().map(Tool::name).collect();
-    assert_eq!(theirs, ["agents_close_2", "agents_close", "agents__close", "patch"]);
+    assert_eq!(
+        theirs,
+        [
+            "agents_close_2",
+            "agents_close",
+            "agents__close",
+            "patch",
+            "files__patch"
+        ]
+    );
 
     let answer = reply(
         vec![
             Output::Call(call("c1", "agents_close_2", "{}")),
             Output::Call(call("c2", "agents__close", "{}")),
             Output::Call(call("c3", "patch", r#"{"input":"*** Begin"}"#)),
+            Output::Call(call("c4", "files__patch", r#"{"input":"*** Begin"}"#)),
         ],
         Finish::ToolCalls,
     );
@@ -354,6 +372,7 @@ fn a_tool_keeps_its_name_for_the_client_whatever_the_upstream_calls_it() {
             (None, "agents.close", "{}", CallKind::Function),
             (Some("agents"), "close", "{}", CallKind::Function),
             (None, "patch", "*** Begin", CallKind::Custom),
+            (Some("files"), "patch", "*** Begin", CallKind::Custom),
         ]
     );
 }

@@ -4,13 +4,14 @@
 //! follows it, and however the network cut the stream, the client gets the same. Pure.
 
 use super::codecs::{Decoder, Encoder, decode_reply, encode_reply};
-use super::names::Names;
+use super::names::{Names, Own};
 use crate::dialect::exchange::{Ask, CallKind, Delta, Event, Finish, Kind, Origin, Output, Reply, Unreadable, pack};
 use crate::dialect::sse::{self, Events, LineTooLong};
 use crate::dialect::{Dialect, Observed, Step, Tally, UpstreamError, read_error_frame};
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::collections::HashSet;
 
 /// The translator of one reply.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Through {
     origin: Origin,
     ask: Ask,
     names: Option<Names>,
+    /// The client's tools that take free text.
+    customs: HashSet<Own>,
     observed: Observed,
     reply: Way,
 }
@@ -68,6 +71,7 @@ impl Through {
             client,
             origin,
             names: Names::of(&ask.request, origin.dialect),
+            customs: Names::customs(&ask.request),
             ask,
             observed: Observed::default(),
             reply,
@@ -134,7 +138,7 @@ impl Through {
             if let Some(names) = &self.names {
                 names.restore(&mut event);
             }
-            if let Some(event) = unwrapped(event, &self.ask, stream, out) {
+            if let Some(event) = unwrapped(event, &self.customs, stream, out) {
                 stream.encoder.push(&event, out);
             }
             if self.observed.saw_done {
@@ -221,7 +225,7 @@ impl Through {
         }
         if let Output::Call(call) = output
             && call.kind == CallKind::Function
-            && self.ask.request.is_custom(&call.name)
+            && self.customs.contains(&(call.namespace.clone(), call.name.clone()))
         {
             call.kind = CallKind::Custom;
             call.arguments = free_text(&call.arguments);
@@ -273,7 +277,7 @@ impl Observed {
 
 /// `event` with the call of a custom tool, which an upstream that has none was offered as a function, made one again: its input is known
 /// when its arguments are whole.
-fn unwrapped(event: Event, ask: &Ask, stream: &mut Stream, out: &mut Vec<u8>) -> Option<Event> {
+fn unwrapped(event: Event, customs: &HashSet<Own>, stream: &mut Stream, out: &mut Vec<u8>) -> Option<Event> {
     match event {
         Event::Open {
             choice,
@@ -285,7 +289,7 @@ fn unwrapped(event: Event, ask: &Ask, stream: &mut Stream, out: &mut Vec<u8>) ->
                     namespace,
                     kind: CallKind::Function,
                 },
-        } if ask.request.is_custom(&name) => {
+        } if customs.contains(&(namespace.clone(), name.clone())) => {
             stream.customs.push((choice, block, String::new()));
             let kind = Kind::Call {
                 id,

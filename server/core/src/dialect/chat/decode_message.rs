@@ -9,6 +9,29 @@ use super::super::exchange::{
 };
 use crate::dialect::object::Object;
 use serde_json::Value;
+use std::collections::HashMap;
+
+/// What was said so far.
+#[derive(Debug, Default)]
+pub(super) struct Conversation {
+    items: Vec<Item>,
+    /// For each id of a call what was called last by it, and for each name of a function the id of its last call.
+    kinds: HashMap<String, CallKind>,
+    called: HashMap<String, String>,
+}
+
+impl Conversation {
+    /// All of it.
+    pub(super) fn into_items(self) -> Vec<Item> {
+        self.items
+    }
+
+    fn call(&mut self, call: Call) {
+        self.kinds.insert(call.id.clone(), call.kind);
+        self.called.insert(call.name.clone(), call.id.clone());
+        self.items.push(Item::Call(call));
+    }
+}
 
 /// The data URL `url`, taken apart; any other URL stays one.
 pub(super) fn source_of(url: String) -> Source {
@@ -25,27 +48,27 @@ pub(super) fn source_of(url: String) -> Source {
     }
 }
 
-/// Adds what `value`, the message at `path`, says to `items`.
-pub(super) fn decode(value: Value, path: String, items: &mut Vec<Item>) -> Result<(), Untranslatable> {
+/// Adds what `value`, the message at `path`, says to `said`.
+pub(super) fn decode(value: Value, path: String, said: &mut Conversation) -> Result<(), Untranslatable> {
     let mut message = Object::new(value, path)?;
     let role = message.needed_text("role")?;
     let role = match role.as_str() {
         "system" => Role::System,
         "developer" => Role::Developer,
         "user" => Role::User,
-        "assistant" => return assistant(message, items),
-        "tool" => return outcome(message, items),
-        "function" => return function_outcome(message, items),
+        "assistant" => return assistant(message, said),
+        "tool" => return outcome(message, said),
+        "function" => return function_outcome(message, said),
         _ => return Err(message.wrong("role", "a role")),
     };
     let content = message.take("content");
     let parts = parts(content, &message.at("content"), &mut Vec::new())?;
     let name = message.text("name")?;
-    items.push(Item::Message(Message { role, parts, name }));
+    said.items.push(Item::Message(Message { role, parts, name }));
     Ok(())
 }
 
-fn assistant(mut message: Object, items: &mut Vec<Item>) -> Result<(), Untranslatable> {
+fn assistant(mut message: Object, said: &mut Conversation) -> Result<(), Untranslatable> {
     if message.take("audio").is_some() {
         return Err(Untranslatable::no_counterpart(
             message.at("audio"),
@@ -61,10 +84,10 @@ fn assistant(mut message: Object, items: &mut Vec<Item>) -> Result<(), Untransla
     if let Some(refusal) = message.text("refusal")?.filter(|refusal| !refusal.is_empty()) {
         parts.push(Part::from(PartKind::Refusal(refusal)));
     }
-    thoughts(&mut message, thinking, items)?;
+    thoughts(&mut message, thinking, &mut said.items)?;
     if !parts.is_empty() {
         let name = message.text("name")?;
-        items.push(Item::Message(Message {
+        said.items.push(Item::Message(Message {
             role: Role::Assistant,
             parts,
             name,
@@ -72,16 +95,16 @@ fn assistant(mut message: Object, items: &mut Vec<Item>) -> Result<(), Untransla
     }
     let path = message.at("tool_calls");
     for (index, value) in message.list("tool_calls")?.into_iter().enumerate() {
-        items.push(Item::Call(call(Object::new(value, format!("{path}[{index}]"))?)?));
+        said.call(call(Object::new(value, format!("{path}[{index}]"))?)?);
     }
     if let Some(mut function) = message.object("function_call")? {
-        items.push(Item::Call(Call {
-            id: format!("call_{}", items.len()),
+        said.call(Call {
+            id: format!("call_{}", said.items.len()),
             name: function.needed_text("name")?,
             namespace: None,
             arguments: function.text("arguments")?.unwrap_or_default(),
             kind: CallKind::Function,
-        }));
+        });
     }
     Ok(())
 }
@@ -153,36 +176,28 @@ fn thoughts(message: &mut Object, thinking: Vec<String>, items: &mut Vec<Item>) 
     Ok(())
 }
 
-fn outcome(mut message: Object, items: &mut Vec<Item>) -> Result<(), Untranslatable> {
+fn outcome(mut message: Object, said: &mut Conversation) -> Result<(), Untranslatable> {
     let call_id = message.needed_text("tool_call_id")?;
     let content = message.take("content");
     let parts = parts(content, &message.at("content"), &mut Vec::new())?;
-    let called = items.iter().rev().find_map(|item| match item {
-        Item::Call(call) if call.id == call_id => Some(call),
-        _ => None,
-    });
-    let kind = called.map(|call| call.kind).unwrap_or_default();
-    items.push(Item::Outcome(Outcome {
+    said.items.push(Item::Outcome(Outcome {
+        kind: said.kinds.get(&call_id).copied().unwrap_or_default(),
         call_id,
         name: message.text("name")?,
         parts,
         is_error: false,
-        kind,
     }));
     Ok(())
 }
 
 /// What a function brought, in the old form, which names the function and not the call.
-fn function_outcome(mut message: Object, items: &mut Vec<Item>) -> Result<(), Untranslatable> {
+fn function_outcome(mut message: Object, said: &mut Conversation) -> Result<(), Untranslatable> {
     let name = message.needed_text("name")?;
     let content = message.take("content");
     let parts = parts(content, &message.at("content"), &mut Vec::new())?;
-    let called = items.iter().rev().find_map(|item| match item {
-        Item::Call(call) if call.name == name => Some(call.id.clone()),
-        _ => None,
-    });
+    let called = said.called.get(&name).cloned();
     let call_id = called.ok_or_else(|| message.wrong("name", "the name of a function that was called before"))?;
-    items.push(Item::Outcome(Outcome {
+    said.items.push(Item::Outcome(Outcome {
         call_id,
         name: Some(name),
         parts,

@@ -50,9 +50,11 @@ pub(crate) fn decode_request(body: &[u8]) -> Result<Request, Untranslatable> {
     let Some(Value::Array(messages)) = object.take("messages") else {
         return Err(object.wrong("messages", "a list"));
     };
+    let mut said = decode_message::Conversation::default();
     for (index, message) in messages.into_iter().enumerate() {
-        decode_message::decode(message, format!("messages[{index}]"), &mut request.items)?;
+        decode_message::decode(message, format!("messages[{index}]"), &mut said)?;
     }
+    request.items = said.into_items();
     Ok(request)
 }
 
@@ -194,6 +196,7 @@ fn tool(value: Value, path: String) -> Result<Tool, Untranslatable> {
             let mut custom = Object::new(value, path)?.needed_object("custom")?;
             Ok(Tool::Custom {
                 name: custom.needed_text("name")?,
+                namespace: None,
                 description: custom.text("description")?,
                 format: custom.take("format").map(flat_grammar),
             })

@@ -195,7 +195,7 @@ impl<'a> Messages<'a> {
 
     fn call(&mut self, call: &Call) -> Value {
         let id = self.call_id(&call.id);
-        let name = full_name(call.namespace.as_deref(), &call.name);
+        let name = call.full_name();
         if call.kind == CallKind::Custom && self.manner.is_openai {
             return json!({"id": id, "type": "custom", "custom": {"name": name, "input": call.arguments}});
         }
@@ -359,11 +359,6 @@ pub(super) fn cache_control(ttl: &str) -> Value {
         "5m" | "1h" => json!({"type": "ephemeral", "ttl": ttl}),
         _ => json!({"type": "ephemeral"}),
     }
-}
-
-/// A tool's name with its namespace.
-pub(super) fn full_name(namespace: Option<&str>, name: &str) -> String {
-    namespace.map_or_else(|| name.to_owned(), |namespace| format!("{namespace}__{name}"))
 }
 
 fn part_value(kind: &PartKind, path: &str) -> Result<Value, Untranslatable> {

@@ -3,7 +3,6 @@
 //! Invariant: `content` and `refusal` are there, be it as `null`, and each answer says why it ended, as OpenAI's SDKs expect. Pure.
 
 use super::super::exchange::{Ask, Call, CallKind, Choice, Finish, Output, Reply, Thought};
-use super::encode_message::full_name;
 use super::spoken;
 use serde_json::{Map, Value, json};
 
@@ -119,7 +118,7 @@ fn choice(choice: &Choice) -> Value {
 }
 
 fn call(call: &Call) -> Value {
-    let name = full_name(call.namespace.as_deref(), &call.name);
+    let name = call.full_name();
     match call.kind {
         CallKind::Function => json!({
             "id": call.id, "type": "function", "function": {"name": name, "arguments": call.arguments}

@@ -7,8 +7,7 @@
 
 use super::super::Dialect;
 use super::super::error::{ErrorBody, UpstreamError, render_stream_error};
-use super::super::exchange::{Ask, CallKind, Delta, Event, Finish, Kind};
-use super::encode_message::full_name;
+use super::super::exchange::{Ask, CallKind, Delta, Event, Finish, Kind, full_name};
 use super::spoken;
 use crate::usage::Usage;
 use serde_json::{Value, json};

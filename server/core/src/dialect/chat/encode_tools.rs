@@ -4,10 +4,12 @@
 //! Wire facts: OpenAI's SDK types; Mistral says `any` for `required` and takes schemas without `$schema`, `$id`, `additionalProperties`.
 
 use super::super::exchange::{Notes, Request, Target, Tool, ToolChoice, Untranslatable};
-use super::encode_message::{cache_control, full_name};
+use super::encode_message::cache_control;
 use super::encode_request::put;
 use super::provider::Manner;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 /// Puts the tools of `request` into `body`, and what must be called.
 pub(super) fn write(
@@ -23,7 +25,7 @@ pub(super) fn write(
     for tool in &request.tools {
         let is_offered = only
             .as_ref()
-            .is_none_or(|names| names.iter().any(|name| name == tool.name() || *name == shown(tool)));
+            .is_none_or(|names| names.contains(tool.name()) || names.contains(&*tool.full_name()));
         match tool {
             Tool::Hosted { .. } => notes.dropped("a hosted tool", "it runs at its own provider only"),
             _ if !is_offered => {}
@@ -72,35 +74,26 @@ fn choice(request: &Request, target: &Target<'_>, notes: &mut Notes) -> ToolChoi
 }
 
 /// The tools that alone are offered, where the choice cannot be said otherwise.
-fn only(choice: &ToolChoice, manner: Manner) -> Option<Vec<String>> {
+fn only(choice: &ToolChoice, manner: Manner) -> Option<HashSet<&str>> {
     match choice {
-        ToolChoice::Tool(name) if manner.is_mistral => Some(vec![name.clone()]),
-        ToolChoice::Allowed { names, .. } if !manner.is_openai => Some(names.clone()),
+        ToolChoice::Tool(name) if manner.is_mistral => Some(HashSet::from([name.as_str()])),
+        ToolChoice::Allowed { names, .. } if !manner.is_openai => Some(names.iter().map(String::as_str).collect()),
         _ => None,
-    }
-}
-
-/// The name by which the provider knows `tool`.
-fn shown(tool: &Tool) -> String {
-    match tool {
-        Tool::Function { name, namespace, .. } => full_name(namespace.as_deref(), name),
-        _ => tool.name().to_owned(),
     }
 }
 
 fn choice_value(choice: &ToolChoice, request: &Request, manner: Manner) -> Option<Value> {
     let required = if manner.is_mistral { "any" } else { "required" };
+    let mut tools: HashMap<Cow<'_, str>, &Tool> = HashMap::new();
+    for tool in &request.tools {
+        tools.entry(tool.name().into()).or_insert(tool);
+        tools.entry(tool.full_name()).or_insert(tool);
+    }
     let named = |name: &str| {
-        let tool = request
-            .tools
-            .iter()
-            .find(|tool| tool.name() == name || shown(tool) == name);
-        let shown = tool.map_or_else(|| name.to_owned(), shown);
-        let kind = if manner.is_openai && request.is_custom(name) {
-            "custom"
-        } else {
-            "function"
-        };
+        let tool = tools.get(name);
+        let shown = tool.map_or(name.into(), |tool| tool.full_name());
+        let is_custom = manner.is_openai && matches!(tool, Some(Tool::Custom { .. }));
+        let kind = if is_custom { "custom" } else { "function" };
         json!({"type": kind, kind: {"name": shown}})
     };
     match choice {
@@ -121,11 +114,9 @@ fn choice_value(choice: &ToolChoice, request: &Request, manner: Manner) -> Optio
 fn tool_value(tool: &Tool, manner: Manner, notes: &mut Notes) -> Value {
     match tool {
         Tool::Custom {
-            name,
-            description,
-            format,
+            description, format, ..
         } if manner.is_openai => {
-            let mut custom = begun(name.clone(), description.as_deref());
+            let mut custom = begun(tool, description.as_deref());
             if let Some(format) = format {
                 put(&mut custom, "format", nested_grammar(format));
             }
@@ -138,7 +129,7 @@ fn tool_value(tool: &Tool, manner: Manner, notes: &mut Notes) -> Value {
             cache,
             ..
         } => {
-            let mut function = begun(shown(tool), description.as_deref());
+            let mut function = begun(tool, description.as_deref());
             if let Some(parameters) = parameters {
                 let mut parameters = parameters.clone();
                 if manner.is_mistral {
@@ -161,8 +152,8 @@ fn tool_value(tool: &Tool, manner: Manner, notes: &mut Notes) -> Value {
             }
             Value::Object(value)
         }
-        Tool::Custom { name, description, .. } => {
-            let mut function = begun(name.clone(), description.as_deref());
+        Tool::Custom { description, .. } => {
+            let mut function = begun(tool, description.as_deref());
             let text = json!({"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]});
             put(&mut function, "parameters", text);
             notes.changed("a custom tool", "a function of one text");
@@ -172,13 +163,13 @@ fn tool_value(tool: &Tool, manner: Manner, notes: &mut Notes) -> Value {
     }
 }
 
-fn begun(name: String, description: Option<&str>) -> Map<String, Value> {
-    let mut tool = Map::new();
-    put(&mut tool, "name", name);
+fn begun(tool: &Tool, description: Option<&str>) -> Map<String, Value> {
+    let mut begun = Map::new();
+    put(&mut begun, "name", tool.full_name());
     if let Some(description) = description {
-        put(&mut tool, "description", description);
+        put(&mut begun, "description", description);
     }
-    tool
+    begun
 }
 
 /// A grammar as the chat dialect writes it, in an object of its own.

@@ -3,6 +3,8 @@
 //! Invariant: texts, ids and JSON are the client's own; nothing is invented on decoding, and what an encoder leaves out it notes. Pure.
 
 use serde_json::{Map, Number, Value};
+use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// A request.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -186,6 +188,14 @@ pub struct Call {
     pub kind: CallKind,
 }
 
+impl Call {
+    /// The name of the tool in a dialect without namespaces.
+    #[must_use]
+    pub fn full_name(&self) -> Cow<'_, str> {
+        full_name(self.namespace.as_deref(), &self.name)
+    }
+}
+
 /// What a tool takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CallKind {
@@ -233,6 +243,8 @@ pub enum Tool {
     Custom {
         /// Its name.
         name: String,
+        /// The namespace it stands in (responses).
+        namespace: Option<String>,
         /// What it does.
         description: Option<String>,
         /// The grammar of its input, in OpenAI's words.
@@ -421,13 +433,43 @@ impl Tool {
             Self::Hosted { kind, .. } => kind,
         }
     }
+
+    /// The namespace it stands in.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        match self {
+            Self::Function { namespace, .. } | Self::Custom { namespace, .. } => namespace.as_deref(),
+            Self::Hosted { .. } => None,
+        }
+    }
+
+    /// What a call of it is told by in a dialect without namespaces.
+    #[must_use]
+    pub fn full_name(&self) -> Cow<'_, str> {
+        full_name(self.namespace(), self.name())
+    }
+}
+
+/// The name of the tool `name` of `namespace` in a dialect without namespaces.
+#[must_use]
+pub(crate) fn full_name<'a>(namespace: Option<&str>, name: &'a str) -> Cow<'a, str> {
+    match namespace {
+        Some(namespace) => Cow::Owned(format!("{namespace}__{name}")),
+        None => Cow::Borrowed(name),
+    }
 }
 
 impl Request {
-    /// Whether `name` takes free text.
-    #[must_use]
-    pub fn is_custom(&self, name: &str) -> bool {
-        let custom = |tool: &Tool| matches!(tool, Tool::Custom { name: own, .. } if own == name);
-        self.tools.iter().any(custom)
+    /// The tools that may be called, where the client chose some; all of them otherwise.
+    pub(crate) fn offered(&self) -> impl Iterator<Item = &Tool> {
+        let allowed: Option<HashSet<&str>> = match &self.tool_choice {
+            ToolChoice::Allowed { names, .. } => Some(names.iter().map(String::as_str).collect()),
+            _ => None,
+        };
+        self.tools.iter().filter(move |tool| {
+            allowed
+                .as_ref()
+                .is_none_or(|names| names.contains(tool.name()) || names.contains(&*tool.full_name()))
+        })
     }
 }

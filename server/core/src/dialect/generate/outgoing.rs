@@ -97,13 +97,10 @@ impl<'a> Part<'a> {
 
     /// `call`, whole.
     pub(super) fn call(call: Call) -> Self {
+        let name = call.full_name().into_owned();
         let args = match call.kind {
             CallKind::Custom => json!({"input": call.arguments}).to_string(),
             CallKind::Function => object(call.arguments),
-        };
-        let name = match call.namespace {
-            Some(namespace) => format!("{namespace}__{}", call.name),
-            None => call.name,
         };
         let args = RawValue::from_string(args).unwrap_or_default();
         Self {

@@ -125,14 +125,6 @@ impl<'a> Input<'a> {
     }
 }
 
-/// The name of the tool that `call` calls, in a dialect without namespaces.
-pub(super) fn tool_name<'a>(namespace: Option<&str>, name: &'a str) -> Cow<'a, str> {
-    match namespace {
-        Some(namespace) => Cow::Owned(format!("{namespace}__{name}")),
-        None => Cow::Borrowed(name),
-    }
-}
-
 /// Where words are from: a page on the web, the only kind that other dialects know too.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Cited<'a> {

@@ -7,7 +7,7 @@
 mod tests;
 
 use super::super::exchange::{Ask, Choice, Output, Reply};
-use super::block::{Block, Cited, Input, tool_name};
+use super::block::{Block, Cited, Input};
 use super::stop::Stop;
 use super::tokens::Tokens;
 use serde::Serialize;
@@ -69,7 +69,7 @@ fn block(output: &Output) -> Option<Block<'_>> {
         },
         Output::Call(call) => Some(Block::ToolUse {
             id: Cow::Borrowed(&call.id),
-            name: tool_name(call.namespace.as_deref(), &call.name),
+            name: call.full_name(),
             input: Input::of(call),
         }),
         Output::Text { .. } | Output::Refusal(_) | Output::Image { .. } => None,

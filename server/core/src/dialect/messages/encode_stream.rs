@@ -9,8 +9,8 @@ mod tests;
 
 use super::super::Dialect;
 use super::super::error::{ErrorBody, UpstreamError, render_stream_error};
-use super::super::exchange::{Ask, CallKind, Delta, Event, Finish, Kind, Start};
-use super::block::{Cited, tool_name};
+use super::super::exchange::{Ask, CallKind, Delta, Event, Finish, Kind, Start, full_name};
+use super::block::Cited;
 use super::stop::Stop;
 use super::tokens::Tokens;
 use crate::usage::Usage;
@@ -277,7 +277,7 @@ impl Current {
             Kind::Call {
                 id, name, namespace, ..
             } => {
-                let name = tool_name(namespace.as_deref(), name);
+                let name = full_name(namespace.as_deref(), name);
                 json!({"type": "tool_use", "id": id, "name": name, "input": {}})
             }
             Kind::Text | Kind::Refusal | Kind::Image { .. } => json!({"type": "text", "text": ""}),

@@ -26,13 +26,14 @@ pub(crate) fn decode_request(body: &[u8]) -> Result<Request, Untranslatable> {
     if let Some(text) = top.text("instructions")?.filter(|text| !text.is_empty()) {
         request.items.push(said(Role::System, text));
     }
-    let offered = top.elements("tools")?;
-    tools::tools(offered, &mut request.tools)?;
+    let mut offer = tools::Offer::default();
+    offer.read(top.elements("tools")?)?;
     match top.take("input") {
         Some(Value::String(text)) => request.items.push(said(Role::User, text)),
-        Some(Value::Array(list)) => items::items(list, &mut request)?,
+        Some(Value::Array(list)) => items::items(list, &mut request.items, &mut offer)?,
         _ => return Err(top.wrong("input", "a string or a list")),
     }
+    request.tools = offer.into_tools();
     request.tool_choice = tools::tool_choice(&mut top)?;
     request.parallel_tools = top.flag("parallel_tool_calls")?;
     request.max_output = top.count("max_output_tokens")?;

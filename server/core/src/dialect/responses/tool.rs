@@ -5,16 +5,14 @@
 
 use super::super::exchange::{Request, Tool, ToolChoice};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 /// `tools`, those of one namespace that follow each other together.
 pub(super) fn render<'a>(tools: impl Iterator<Item = &'a Tool>) -> Vec<Value> {
     let mut rendered: Vec<Value> = Vec::new();
     let mut last: Option<&str> = None;
     for tool in tools {
-        let namespace = match tool {
-            Tool::Function { namespace, .. } => namespace.as_deref(),
-            Tool::Custom { .. } | Tool::Hosted { .. } => None,
-        };
+        let namespace = tool.namespace();
         match namespace {
             None => rendered.push(one(tool)),
             Some(name) => {
@@ -54,6 +52,7 @@ fn one(tool: &Tool) -> Value {
             name,
             description,
             format,
+            ..
         } => {
             let mut custom = json!({"type": "custom", "name": name});
             if let Some(description) = description {
@@ -74,7 +73,7 @@ pub(super) fn choice(request: &Request) -> Value {
         ToolChoice::Auto => json!("auto"),
         ToolChoice::None => json!("none"),
         ToolChoice::Required => json!("required"),
-        ToolChoice::Tool(name) => named(request, name),
+        ToolChoice::Tool(name) => named(request)(name),
         ToolChoice::Allowed { names, is_required } => {
             allowed(request, names, if *is_required { "required" } else { "auto" })
         }
@@ -83,17 +82,27 @@ pub(super) fn choice(request: &Request) -> Value {
 
 /// The choice among `names`.
 pub(super) fn allowed(request: &Request, names: &[String], mode: &str) -> Value {
-    let tools: Vec<Value> = names.iter().map(|name| named(request, name)).collect();
+    let named = named(request);
+    let tools: Vec<Value> = names.iter().map(|name| named(name)).collect();
     json!({"type": "allowed_tools", "mode": mode, "tools": tools})
 }
 
-fn named(request: &Request, name: &str) -> Value {
-    let is_hosted = |tool: &Tool| matches!(tool, Tool::Hosted { kind, .. } if kind == name);
-    if request.is_custom(name) {
-        json!({"type": "custom", "name": name})
-    } else if request.tools.iter().any(is_hosted) {
-        json!({"type": name})
-    } else {
-        json!({"type": "function", "name": name})
+/// How a tool of `request` is named in a choice.
+fn named(request: &Request) -> impl Fn(&str) -> Value {
+    let mut kinds: HashMap<&str, &str> = HashMap::new();
+    for tool in &request.tools {
+        match tool {
+            Tool::Function { .. } => {}
+            Tool::Custom { name, .. } => {
+                kinds.insert(name, "custom");
+            }
+            Tool::Hosted { kind, .. } => {
+                kinds.entry(kind).or_insert(kind);
+            }
+        }
+    }
+    move |name| match kinds.get(name) {
+        Some(kind) if *kind == name => json!({"type": name}),
+        kind => json!({"type": kind.unwrap_or(&"function"), "name": name}),
     }
 }

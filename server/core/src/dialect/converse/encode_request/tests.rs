@@ -237,6 +237,7 @@ fn free_text_tools_namespaces_and_hosted_tools() {
         tools: vec![
             Tool::Custom {
                 name: "patch".to_owned(),
+                namespace: None,
                 description: None,
                 format: None,
             },

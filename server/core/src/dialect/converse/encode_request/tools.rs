@@ -4,7 +4,7 @@
 //! Wire facts: the AWS SDKs' model of the Bedrock runtime.
 
 use super::super::super::exchange::{Item, Notes, Request, Rules, Tool as Asked, ToolChoice};
-use super::turns::{CachePoint, tool_name};
+use super::turns::CachePoint;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -68,7 +68,7 @@ pub(super) fn config<'a>(
         .items
         .iter()
         .filter_map(|item| match item {
-            Item::Call(call) => Some(tool_name(call.namespace.as_deref(), &call.name)),
+            Item::Call(call) => Some(call.full_name()),
             _ => None,
         })
         .collect();
@@ -93,48 +93,31 @@ pub(super) fn config<'a>(
 
 fn list<'a>(request: &'a Request, notes: &mut Notes) -> Vec<Tool<'a>> {
     let mut tools = Vec::new();
-    let allowed = match &request.tool_choice {
-        ToolChoice::Allowed { names, .. } => Some(names),
-        _ => None,
-    };
-    let offered = request.tools.iter().filter(|tool| {
-        let is_named = |name: &String| {
-            name == tool.name() || matches!(tool, Asked::Function { name: own, namespace, .. } if *name == tool_name(namespace.as_deref(), own))
-        };
-        allowed.is_none_or(|names| names.iter().any(is_named))
-    });
-    for tool in offered {
+    for tool in request.offered() {
         match tool {
             Asked::Function {
-                name,
-                namespace,
                 description,
                 parameters,
                 strict,
                 cache,
+                ..
             } => {
                 let schema = match parameters {
                     Some(schema) if schema.is_object() => Cow::Borrowed(schema),
                     _ => Cow::Owned(json!({"type": "object", "properties": {}})),
                 };
-                let name = tool_name(namespace.as_deref(), name);
                 tools.push(spec(
-                    name,
+                    tool.full_name(),
                     description.as_deref(),
                     schema,
                     strict.filter(|strict| *strict),
                 ));
                 tools.extend(cache.as_deref().map(|time| Tool::CachePoint(CachePoint::of(time))));
             }
-            Asked::Custom { name, description, .. } => {
+            Asked::Custom { description, .. } => {
                 let schema =
                     json!({"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]});
-                tools.push(spec(
-                    Cow::Borrowed(name),
-                    description.as_deref(),
-                    Cow::Owned(schema),
-                    None,
-                ));
+                tools.push(spec(tool.full_name(), description.as_deref(), Cow::Owned(schema), None));
             }
             Asked::Hosted { .. } => notes.dropped("a hosted tool", "it runs at another provider"),
         }

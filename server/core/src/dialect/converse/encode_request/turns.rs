@@ -131,13 +131,6 @@ impl Block<'_> {
     }
 }
 
-/// A tool's name with its namespace, in the letters that Bedrock takes.
-pub(super) fn tool_name<'a>(namespace: Option<&str>, name: &'a str) -> Cow<'a, str> {
-    namespace.map_or(Cow::Borrowed(name), |namespace| {
-        Cow::Owned(format!("{namespace}__{name}"))
-    })
-}
-
 /// What `request` says, for a model that follows `rules`.
 pub(super) fn collect<'a>(
     request: &'a Request,
@@ -265,7 +258,7 @@ fn tool_use(call: &Call) -> ToolUse<'_> {
     };
     ToolUse {
         tool_use_id: id(&call.id),
-        name: tool_name(call.namespace.as_deref(), &call.name),
+        name: call.full_name(),
         input,
     }
 }

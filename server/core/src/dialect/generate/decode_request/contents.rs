@@ -10,6 +10,7 @@ use super::super::super::exchange::{
 use super::super::fields::Fields;
 use super::super::opaque;
 use serde_json::Value;
+use std::collections::{HashMap, VecDeque};
 
 /// Parts of tools that ran at Google: their effect is in the text that follows.
 const HOSTED: [&str; 4] = ["executableCode", "codeExecutionResult", "toolCall", "toolResponse"];
@@ -21,6 +22,11 @@ const OWN_FILES: [&str; 2] = ["gs://", "https://generativelanguage.googleapis.co
 pub(super) struct Conversation {
     items: Vec<Item>,
     asked: Vec<Asked>,
+    /// Calls by their id, and by the name of their tool those with an id of ours and those with one of the model's, in order.
+    by_id: HashMap<String, VecDeque<usize>>,
+    by_name: HashMap<String, [VecDeque<usize>; 2]>,
+    /// The last number in an id of ours.
+    number: usize,
     /// Whether the next part of a person begins a message.
     is_fresh: bool,
 }
@@ -29,9 +35,6 @@ pub(super) struct Conversation {
 #[derive(Debug)]
 struct Asked {
     id: String,
-    /// Whether we made the id.
-    is_ours: bool,
-    name: String,
     is_answered: bool,
 }
 
@@ -158,12 +161,14 @@ impl Conversation {
         let given = call.text("id")?.filter(|id| !id.is_empty());
         let is_ours = given.is_none();
         let id = given.unwrap_or_else(|| self.new_id());
+        let at = self.asked.len();
         self.asked.push(Asked {
             id: id.clone(),
-            is_ours,
-            name: name.clone(),
             is_answered: false,
         });
+        self.by_id.entry(id.clone()).or_default().push_back(at);
+        let [ours, given] = self.by_name.entry(name.clone()).or_default();
+        if is_ours { ours } else { given }.push_back(at);
         self.items.push(Item::Call(Call {
             id,
             name,
@@ -173,14 +178,14 @@ impl Conversation {
         Ok(())
     }
 
-    fn new_id(&self) -> String {
-        let mut number = self.asked.len() + 1;
+    fn new_id(&mut self) -> String {
+        self.number = self.number.max(self.asked.len());
         loop {
-            let id = format!("call_{number}");
-            if self.asked.iter().all(|asked| asked.id != id) {
+            self.number += 1;
+            let id = format!("call_{}", self.number);
+            if !self.by_id.contains_key(&id) {
                 return id;
             }
-            number += 1;
         }
     }
 
@@ -213,20 +218,24 @@ impl Conversation {
 
     /// The id of the call that an outcome with `id` of the tool `name` answers.
     fn answered(&mut self, id: Option<String>, name: &str) -> Option<String> {
-        let open = || (0..).zip(&self.asked).filter(|(_, asked)| !asked.is_answered);
-        let by_id = id
-            .as_ref()
-            .and_then(|id| open().find(|(_, asked)| asked.id == *id))
-            .map(|(at, _)| at);
-        let by_name = || {
-            let fits = |asked: &Asked| asked.name == name && (asked.is_ours || id.is_none());
-            open().find(|(_, asked)| fits(asked)).map(|(at, _)| at)
+        let asked = &mut self.asked;
+        let open = |calls: &mut VecDeque<usize>| {
+            while calls.front().is_some_and(|at| asked[*at].is_answered) {
+                calls.pop_front();
+            }
+            calls.front().copied()
         };
-        let found: Option<usize> = by_id.or_else(by_name);
-        match found.and_then(|at| self.asked.get_mut(at)) {
-            Some(asked) => {
-                asked.is_answered = true;
-                Some(asked.id.clone())
+        let mut found = id.as_ref().and_then(|id| open(self.by_id.get_mut(id)?));
+        if found.is_none()
+            && let Some([ours, given]) = self.by_name.get_mut(name)
+        {
+            let given = if id.is_none() { open(given) } else { None };
+            found = open(ours).into_iter().chain(given).min();
+        }
+        match found {
+            Some(at) => {
+                asked[at].is_answered = true;
+                Some(asked[at].id.clone())
             }
             None => id,
         }

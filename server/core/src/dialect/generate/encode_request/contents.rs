@@ -12,6 +12,7 @@ use super::super::family::Family;
 use super::media::{self, Place};
 use super::turn::Turns;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// The conversation on the wire.
@@ -75,7 +76,7 @@ struct Writer<'a, 'r> {
     /// For the next part of the model.
     signature: Option<&'r str>,
     /// For each call the tool.
-    names: HashMap<&'r str, String>,
+    names: HashMap<&'r str, Cow<'r, str>>,
 }
 
 impl<'r> Writer<'_, 'r> {
@@ -176,9 +177,9 @@ impl<'r> Writer<'_, 'r> {
     }
 
     fn call(&mut self, call: &'r Call) {
-        let name = full_name(call);
+        let name = call.full_name();
         let args = self.args(call);
-        let mut inner = Map::from_iter([("name".to_owned(), name.as_str().into()), ("args".to_owned(), args)]);
+        let mut inner = Map::from_iter([("name".to_owned(), name.clone().into()), ("args".to_owned(), args)]);
         if self.place.family.is_third() {
             inner.insert("id".to_owned(), call.id.as_str().into());
         }
@@ -207,7 +208,7 @@ impl<'r> Writer<'_, 'r> {
     fn outcome(&mut self, outcome: &'r Outcome) -> Result<(), Untranslatable> {
         self.flush();
         let called = self.names.get(outcome.call_id.as_str()).cloned();
-        let Some(name) = called.or_else(|| outcome.name.clone()) else {
+        let Some(name) = called.or_else(|| outcome.name.as_deref().map(Cow::Borrowed)) else {
             let why = "the call that this is the outcome of is not in the conversation";
             return Err(Untranslatable::no_counterpart("the outcome of a call", why));
         };
@@ -238,14 +239,6 @@ impl<'r> Writer<'_, 'r> {
         let part = json!({"functionResponse": inner});
         turn.outcomes.push((outcome.call_id.clone(), part));
         Ok(())
-    }
-}
-
-/// The name by which the tool was declared.
-fn full_name(call: &Call) -> String {
-    match &call.namespace {
-        Some(namespace) => format!("{namespace}__{}", call.name),
-        None => call.name.clone(),
     }
 }
 

@@ -306,6 +306,7 @@ fn tools_and_the_choice_of_them() {
     };
     let custom = Tool::Custom {
         name: "c".to_owned(),
+        namespace: None,
         description: None,
         format: None,
     };

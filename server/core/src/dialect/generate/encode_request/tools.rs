@@ -24,18 +24,12 @@ fn declaration(tool: &Tool, notes: &mut Notes) -> Option<Value> {
     let mut put = |name: &str, value: Value| declaration.insert(name.to_owned(), value);
     match tool {
         Tool::Function {
-            name,
-            namespace,
             description,
             parameters,
             cache,
             ..
         } => {
-            let full_name = match namespace {
-                Some(namespace) => format!("{namespace}__{name}"),
-                None => name.clone(),
-            };
-            put("name", full_name.into());
+            put("name", tool.full_name().into());
             if let Some(description) = description {
                 put("description", description.as_str().into());
             }
@@ -47,11 +41,9 @@ fn declaration(tool: &Tool, notes: &mut Notes) -> Option<Value> {
             }
         }
         Tool::Custom {
-            name,
-            description,
-            format,
+            description, format, ..
         } => {
-            put("name", name.as_str().into());
+            put("name", tool.full_name().into());
             if let Some(description) = description {
                 put("description", description.as_str().into());
             }

@@ -5,6 +5,7 @@
 
 use super::super::NO_SIGNATURE;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 /// The turns until now.
 #[derive(Debug, Default)]
@@ -46,16 +47,19 @@ impl Turns {
         if self.0.first().is_none_or(|turn| turn.is_model) {
             contents.push(json!({"role": "user", "parts": [{"text": " "}]}));
         }
-        let mut calls = Vec::new();
+        let mut calls: HashMap<String, usize> = HashMap::new();
         for mut turn in self.0 {
-            let place = |id: &String| calls.iter().position(|call| call == id).unwrap_or(usize::MAX);
-            turn.outcomes.sort_by_key(|(id, _)| place(id));
+            turn.outcomes
+                .sort_by_key(|(id, _)| calls.get(id).copied().unwrap_or(usize::MAX));
             let outcomes = turn.outcomes.into_iter().map(|(_, outcome)| outcome);
             let mut parts: Vec<Value> = outcomes.chain(turn.parts).collect();
             if is_signed {
                 sign(&mut parts);
             }
-            calls = turn.calls;
+            calls.clear();
+            for (place, call) in turn.calls.into_iter().enumerate() {
+                calls.entry(call).or_insert(place);
+            }
             let role = if turn.is_model { "model" } else { "user" };
             contents.push(json!({"role": role, "parts": parts}));
         }

@@ -716,6 +716,7 @@ fn a_tool_takes_an_object() {
     let custom = Request {
         tools: vec![Tool::Custom {
             name: "patch".to_owned(),
+            namespace: None,
             description: Some("d".to_owned()),
             format: Some(json!({"type": "grammar", "syntax": "lark", "definition": "start: X"})),
         }],

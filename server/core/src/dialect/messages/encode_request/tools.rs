@@ -4,7 +4,7 @@
 //! Wire facts: Anthropic's API reference, "Tool use".
 
 use super::super::super::exchange::{Notes, Request, Rules, Tool as Offered, ToolChoice};
-use super::super::block::{Mark, tool_name};
+use super::super::block::Mark;
 use super::marks::mark;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -34,31 +34,11 @@ pub(super) struct Choice<'a> {
 
 /// The tools of `request`, of which a choice among some leaves only those.
 pub(super) fn list<'a>(request: &'a Request, notes: &mut Notes) -> Vec<Tool<'a>> {
-    let tools = request
-        .tools
-        .iter()
-        .filter(|tool| is_allowed(tool, &request.tool_choice));
-    tools.filter_map(|offered| tool(offered, notes)).collect()
-}
-
-fn is_allowed(tool: &Offered, choice: &ToolChoice) -> bool {
-    let ToolChoice::Allowed { names, .. } = choice else {
-        return true;
-    };
-    let full = full_name(tool);
-    names.iter().any(|name| *name == full || name == tool.name())
-}
-
-/// What a call of `tool` is told by in this dialect.
-fn full_name(tool: &Offered) -> Cow<'_, str> {
-    match tool {
-        Offered::Function { name, namespace, .. } => tool_name(namespace.as_deref(), name),
-        Offered::Custom { .. } | Offered::Hosted { .. } => Cow::Borrowed(tool.name()),
-    }
+    request.offered().filter_map(|offered| tool(offered, notes)).collect()
 }
 
 fn tool<'a>(offered: &'a Offered, notes: &mut Notes) -> Option<Tool<'a>> {
-    let name = full_name(offered);
+    let name = offered.full_name();
     match offered {
         Offered::Function {
             description,
@@ -92,8 +72,8 @@ fn tool<'a>(offered: &'a Offered, notes: &mut Notes) -> Option<Tool<'a>> {
             })),
             cache_control: None,
         }),
-        Offered::Hosted { kind, .. } => {
-            notes.dropped(&format!("the tool {kind}"), "it runs at another provider");
+        Offered::Hosted { .. } => {
+            notes.dropped("a hosted tool", "it runs at another provider");
             None
         }
     }
@@ -152,7 +132,7 @@ pub(super) fn choice<'a>(
     };
     if let Some(short) = &name {
         let found = request.tools.iter().find(|tool| tool.name() == short.as_ref());
-        name = found.map(full_name).or(name);
+        name = found.map(Offered::full_name).or(name);
     }
     if matches!(kind, "any" | "tool") && (is_thinking || !rules.takes_forced_tool) {
         let why = if is_thinking {

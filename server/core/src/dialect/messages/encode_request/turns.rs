@@ -7,7 +7,7 @@
 use super::super::super::exchange::{
     Item, Message, Notes, Outcome, PartKind, Request, Role as Speaker, Rules, Thought, Untranslatable,
 };
-use super::super::block::{Block, Input, tool_name};
+use super::super::block::{Block, Input};
 use super::media;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -91,7 +91,7 @@ fn add<'a>(item: &'a Item, conversation: &mut Conversation<'a>, notes: &mut Note
         Item::Call(call) => {
             let block = Block::ToolUse {
                 id: id(&call.id),
-                name: tool_name(call.namespace.as_deref(), &call.name),
+                name: call.full_name(),
                 input: Input::of(call),
             };
             push(turns, Role::Assistant, Some(block));

@@ -4,22 +4,23 @@
 //! Wire facts: OpenAI's API reference; items without a type are messages; Codex sends its tools as an item.
 
 use super::super::super::exchange::{
-    Call, CallKind, Item, Message, Outcome, Part, PartKind, Request, Role, Source, Thought, Untranslatable,
+    Call, CallKind, Item, Message, Outcome, Part, PartKind, Role, Source, Thought, Untranslatable,
 };
 use super::super::{REDACTED, media};
-use super::{KEPT, tools};
+use super::KEPT;
+use super::tools::Offer;
 use crate::dialect::object::{Object, elements};
 use serde_json::Value;
 
-/// Adds what `list`, an input, says to `request`.
-pub(super) fn items(list: Vec<Value>, request: &mut Request) -> Result<(), Untranslatable> {
+/// Adds what `list`, an input, says to `items`, and the tools among it to `offer`.
+pub(super) fn items(list: Vec<Value>, items: &mut Vec<Item>, offer: &mut Offer) -> Result<(), Untranslatable> {
     for (place, value) in elements("input", list) {
-        item(Object::new(value, place)?, request)?;
+        items.extend(item(Object::new(value, place)?, offer)?);
     }
     Ok(())
 }
 
-fn item(mut item: Object, request: &mut Request) -> Result<(), Untranslatable> {
+fn item(mut item: Object, offer: &mut Offer) -> Result<Option<Item>, Untranslatable> {
     let kind = item.text("type")?;
     let read = match kind.as_deref() {
         Some("message") => message(&mut item)?,
@@ -32,11 +33,11 @@ fn item(mut item: Object, request: &mut Request) -> Result<(), Untranslatable> {
         Some("reasoning") => Item::Thought(thought(&mut item)?),
         Some("image_generation_call") => match picture(&mut item)? {
             Some(picture) => picture,
-            None => return Ok(()),
+            None => return Ok(None),
         },
         Some("additional_tools" | "tool_search_output") => {
-            let more = item.elements("tools")?;
-            return tools::tools(more, &mut request.tools);
+            offer.read(item.elements("tools")?)?;
+            return Ok(None);
         }
         // What they brought stands in the answer that follows them.
         Some(
@@ -46,7 +47,7 @@ fn item(mut item: Object, request: &mut Request) -> Result<(), Untranslatable> {
             | "mcp_list_tools"
             | "mcp_call"
             | "tool_search_call",
-        ) => return Ok(()),
+        ) => return Ok(None),
         Some("compaction" | "compaction_trigger" | "compaction_summary" | "context_compaction") => {
             let why = "only the provider can read what it condensed; send the conversation itself";
             return Err(Untranslatable::no_counterpart(item.place(), why));
@@ -56,8 +57,7 @@ fn item(mut item: Object, request: &mut Request) -> Result<(), Untranslatable> {
             return Err(Untranslatable::no_counterpart(item.place(), why));
         }
     };
-    request.items.push(read);
-    Ok(())
+    Ok(Some(read))
 }
 
 fn message(item: &mut Object) -> Result<Item, Untranslatable> {

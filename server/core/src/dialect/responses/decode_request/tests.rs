@@ -202,7 +202,9 @@ fn tools_of_every_kind_also_from_items() {
             {"type": "web_search", "external_web_access": false},
         ],
         "input": [{"type": "additional_tools", "role": "developer", "tools": [
-            {"type": "namespace", "name": "n", "description": "", "tools": [{"type": "function", "name": "g"}]},
+            {"type": "namespace", "name": "n", "description": "", "tools": [
+                {"type": "function", "name": "g"}, {"type": "custom", "name": "c"},
+            ]},
             {"type": "function", "name": "f"},
         ]}],
     }))
@@ -226,6 +228,7 @@ fn tools_of_every_kind_also_from_items() {
         },
         Tool::Custom {
             name: "c".to_owned(),
+            namespace: None,
             description: None,
             format: Some(grammar),
         },
@@ -234,6 +237,12 @@ fn tools_of_every_kind_also_from_items() {
             raw: json!({"type": "web_search", "external_web_access": false}),
         },
         function("g", Some("n")),
+        Tool::Custom {
+            name: "c".to_owned(),
+            namespace: Some("n".to_owned()),
+            description: None,
+            format: None,
+        },
     ];
     assert_eq!(request.tools, expected);
 }

@@ -6,34 +6,44 @@
 use super::super::super::exchange::{Tool, ToolChoice, Untranslatable};
 use crate::dialect::object::Object;
 use serde_json::Value;
+use std::collections::HashSet;
 
-/// Adds the tools of `list` to `tools`.
-pub(super) fn tools(list: Vec<(String, Value)>, tools: &mut Vec<Tool>) -> Result<(), Untranslatable> {
-    for (place, value) in list {
-        let mut fields = Object::new(value, place)?;
-        if fields.word("type") == Some("namespace") {
-            let namespace = fields.needed_text("name")?;
-            for (place, value) in fields.elements("tools")? {
-                add(tools, tool(Object::new(value, place)?, Some(&namespace))?);
+/// The tools that are offered so far.
+#[derive(Default)]
+pub(super) struct Offer {
+    tools: Vec<Tool>,
+    /// Functions and custom tools by namespace and name.
+    known: HashSet<(Option<String>, String)>,
+}
+
+impl Offer {
+    /// All of them.
+    pub(super) fn into_tools(self) -> Vec<Tool> {
+        self.tools
+    }
+
+    /// Adds the tools of `list`.
+    pub(super) fn read(&mut self, list: Vec<(String, Value)>) -> Result<(), Untranslatable> {
+        for (place, value) in list {
+            let mut fields = Object::new(value, place)?;
+            if fields.word("type") == Some("namespace") {
+                let namespace = fields.needed_text("name")?;
+                for (place, value) in fields.elements("tools")? {
+                    self.add(tool(Object::new(value, place)?, Some(&namespace))?);
+                }
+            } else {
+                self.add(tool(fields, None)?);
             }
-        } else {
-            add(tools, tool(fields, None)?);
         }
+        Ok(())
     }
-    Ok(())
-}
 
-/// Adds `tool`, unless it is there: tools that were searched for come again with what was found.
-fn add(tools: &mut Vec<Tool>, tool: Tool) {
-    if matches!(tool, Tool::Hosted { .. }) || !tools.iter().any(|known| named(known) == named(&tool)) {
-        tools.push(tool);
-    }
-}
-
-fn named(tool: &Tool) -> (Option<&str>, &str) {
-    match tool {
-        Tool::Function { namespace, .. } => (namespace.as_deref(), tool.name()),
-        Tool::Custom { .. } | Tool::Hosted { .. } => (None, tool.name()),
+    /// Adds `tool`, unless it is there: tools that were searched for come again with what was found.
+    fn add(&mut self, tool: Tool) {
+        let named = || (tool.namespace().map(str::to_owned), tool.name().to_owned());
+        if matches!(tool, Tool::Hosted { .. }) || self.known.insert(named()) {
+            self.tools.push(tool);
+        }
     }
 }
 
@@ -41,10 +51,11 @@ fn tool(mut fields: Object, namespace: Option<&str>) -> Result<Tool, Untranslata
     let Some(kind) = fields.word("type").map(str::to_owned) else {
         return Err(fields.wrong("type", "a string"));
     };
+    let namespace = namespace.filter(|name| !name.is_empty()).map(str::to_owned);
     match kind.as_str() {
         "function" => Ok(Tool::Function {
             name: fields.needed_text("name")?,
-            namespace: namespace.filter(|name| !name.is_empty()).map(str::to_owned),
+            namespace,
             description: fields.text("description")?,
             parameters: match fields.take("parameters") {
                 Some(Value::Object(schema)) => Some(Value::Object(schema)),
@@ -56,6 +67,7 @@ fn tool(mut fields: Object, namespace: Option<&str>) -> Result<Tool, Untranslata
         }),
         "custom" => Ok(Tool::Custom {
             name: fields.needed_text("name")?,
+            namespace,
             description: fields.text("description")?,
             format: fields.take("format"),
         }),

@@ -93,6 +93,7 @@ fn what_was_decoded_is_encoded_to_the_same() {
             {"type": "function", "name": "f", "description": "d", "parameters": {"type": "object"}, "strict": false},
             {"type": "namespace", "name": "n", "description": "", "tools": [
                 {"type": "function", "name": "g", "description": "d", "parameters": {"type": "object"}, "strict": true},
+                {"type": "custom", "name": "d", "format": {"type": "text"}},
             ]},
             {"type": "custom", "name": "c", "format": {"type": "text"}},
         ],
@@ -122,6 +123,7 @@ fn functions_have_the_keys_that_are_required() {
             },
             Tool::Custom {
                 name: "c".to_owned(),
+                namespace: None,
                 description: Some("d".to_owned()),
                 format: Some(json!({"type": "grammar", "syntax": "regex", "definition": "a+"})),
             },
