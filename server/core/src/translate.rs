@@ -39,6 +39,9 @@ pub fn decode(client: Dialect, body: &[u8], path: Option<(&str, bool)>) -> Resul
 /// [`Untranslatable`] where leaving something out would change what was asked.
 pub fn encode(request: &Request, origin: Origin, target: &Target<'_>) -> Result<Encoded, Untranslatable> {
     let mut notes = Notes::default();
+    for name in &request.untold {
+        notes.dropped(name, "no other dialect has it");
+    }
     let opened = blobs::opened(request, origin, &mut notes);
     let renamed = Names::of(request, origin.dialect).map(|names| names.rename(opened.as_ref()));
     let request = renamed.as_ref().unwrap_or(opened.as_ref());

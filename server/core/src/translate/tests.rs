@@ -378,6 +378,56 @@ fn a_tool_keeps_its_name_for_the_client_whatever_the_upstream_calls_it() {
 }
 
 #[test]
+fn whatever_of_a_request_has_no_place_at_the_upstream_is_noted() {
+    let chat = r#"{"model":"m","prediction":{"type":"content","content":"x"},"prompt_cache_key":"k",
+        "tools":[{"type":"function","function":{"name":"f","strict":true}}],
+        "messages":[{"role":"user","name":"ann","content":"hi"}]}"#;
+    let google = r#"{"contents":[{"parts":[{"text":"hi"}]}],
+        "safetySettings":[{"category":"HARM_CATEGORY_HARASSMENT","threshold":"BLOCK_NONE"}]}"#;
+    let chat = decode(Dialect::Chat, chat.as_bytes(), None).unwrap();
+    let google = decode(Dialect::Generate, google.as_bytes(), Some(("m", false))).unwrap();
+    for (request, upstream, expected) in [
+        (
+            &chat,
+            Dialect::Responses,
+            &["prediction", "the names of who speaks"] as &[&str],
+        ),
+        (
+            &chat,
+            Dialect::Messages,
+            &["prediction", "prompt_cache_key", "strict", "the names of who speaks"],
+        ),
+        (
+            &chat,
+            Dialect::Generate,
+            &["name", "prediction", "strict", "the cache key"],
+        ),
+        (
+            &chat,
+            Dialect::Converse,
+            &["prediction", "prompt_cache_key", "the names of who speaks"],
+        ),
+        (&google, Dialect::Chat, &["safetySettings"]),
+        (&google, Dialect::Messages, &["safetySettings"]),
+    ] {
+        let target = Target {
+            model: "m",
+            max_output: None,
+            max_output_field: MaxOutputField::MaxTokens,
+            rules: &Rules::default(),
+            provider: "openai",
+        };
+        let notes = encode(request, origin(upstream), &target).unwrap().notes;
+        let dropped = notes
+            .iter()
+            .filter_map(|note| note.strip_prefix("dropped ")?.split(':').next());
+        let mut dropped: Vec<&str> = dropped.collect();
+        dropped.sort_unstable();
+        assert_eq!(dropped, expected, "{upstream:?}");
+    }
+}
+
+#[test]
 fn a_choice_of_a_tool_means_the_one_without_a_namespace_or_else_the_first() {
     let chosen = |tools: &[Tool]| {
         let mut request = request();

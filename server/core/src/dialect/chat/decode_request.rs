@@ -46,6 +46,9 @@ pub(crate) fn decode_request(body: &[u8]) -> Result<Request, Untranslatable> {
         Some(Value::Object(metadata)) => Some(metadata),
         Some(_) => return Err(object.wrong("metadata", "an object")),
     };
+    if object.has("prediction") {
+        request.untold.push("prediction");
+    }
     tools(&mut object, &mut request)?;
     let Some(Value::Array(messages)) = object.take("messages") else {
         return Err(object.wrong("messages", "a list"));

@@ -47,6 +47,8 @@ pub struct Request {
     pub metadata: Option<Map<String, Value>>,
     /// Whether likelihoods of tokens are wanted, and of how many alternatives.
     pub logprobs: Option<u64>,
+    /// Settings that no other dialect has, by their names in the client's; they are left out.
+    pub untold: Vec<&'static str>,
 }
 
 /// How the next token is chosen. Numbers are as the client wrote them.

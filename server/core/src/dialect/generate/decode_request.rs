@@ -53,6 +53,9 @@ pub(crate) fn decode_request(body: &[u8], model: &str, stream: bool) -> Result<R
     }
     request.service_tier = body.text("serviceTier")?.and_then(|tier| tier_of(&tier));
     request.metadata = body.object("labels")?.map(Fields::rest);
+    if !body.list("safetySettings").is_empty() {
+        request.untold.push("safetySettings");
+    }
     Ok(request)
 }
 

@@ -161,6 +161,9 @@ pub(super) fn collect<'a>(
 }
 
 fn add<'a>(item: &'a Item, conversation: &mut Conversation<'a>, notes: &mut Notes) -> Result<(), Untranslatable> {
+    if matches!(item, Item::Message(message) if message.name.is_some()) {
+        notes.dropped("the names of who speaks", "the provider does not have them");
+    }
     let turns = &mut conversation.turns;
     match item {
         Item::Message(message) => match message.role {

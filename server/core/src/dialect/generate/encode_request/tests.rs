@@ -330,7 +330,10 @@ fn tools_and_the_choice_of_them() {
     assert_eq!(body.unwrap()["tools"], expected);
     assert_eq!(
         notes,
-        ["dropped a tool of the provider's own: this provider does not have it"]
+        [
+            "dropped strict: Google does not have it",
+            "dropped a tool of the provider's own: this provider does not have it"
+        ]
     );
     let names = vec!["f".to_owned(), "g".to_owned()];
     for (choice, expected) in [
@@ -368,7 +371,7 @@ fn tools_and_the_choice_of_them() {
     let (body, notes) = encode_for("gemini-2.5-flash", "google", &unforced, &request);
     assert_eq!(body.unwrap().get("toolConfig"), None);
     assert_eq!(
-        notes[1],
+        notes[2],
         "changed the choice of a tool: this model is never made to call one"
     );
     request.tools = vec![hosted];

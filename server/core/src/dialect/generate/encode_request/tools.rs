@@ -26,6 +26,7 @@ fn declaration(tool: &Tool, notes: &mut Notes) -> Option<Value> {
         Tool::Function {
             description,
             parameters,
+            strict,
             cache,
             ..
         } => {
@@ -35,6 +36,9 @@ fn declaration(tool: &Tool, notes: &mut Notes) -> Option<Value> {
             }
             if let Some(parameters) = parameters {
                 put("parametersJsonSchema", plain_schema(parameters));
+            }
+            if *strict == Some(true) {
+                notes.dropped("strict", "Google does not have it");
             }
             if cache.is_some() {
                 notes.dropped("cache marks", "Google caches by itself or by a resource of its own");

@@ -100,6 +100,7 @@ fn unknown(request: &Request, notes: &mut Notes) {
         ("seed", sampling.seed.is_some()),
         ("logit_bias", biases.is_some_and(|biases| !biases.is_empty())),
         ("logprobs", request.logprobs.is_some()),
+        ("prompt_cache_key", request.cache_key.is_some()),
         (
             "verbosity",
             request.verbosity.as_deref().is_some_and(|word| word != "medium"),

@@ -598,10 +598,11 @@ fn what_the_dialect_does_not_have_is_noted() {
         "service_tier",
         "user",
         "stop",
+        "prompt_cache_key",
     ] {
         assert!(told.contains(&format!("dropped {name}").as_str()), "{name} in {told:?}");
     }
-    assert_eq!(notes.len(), 10, "{notes:?}");
+    assert_eq!(notes.len(), 11, "{notes:?}");
     let several = Request {
         choices: Some(2),
         ..hi()
