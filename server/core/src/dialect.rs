@@ -28,7 +28,9 @@ mod rewrite;
 mod scrub;
 pub(crate) mod sse;
 mod tally;
+mod turn;
 mod unpack;
+mod walk;
 
 pub use bound::{IMAGE_TOKENS_MAX, MESSAGE_TOKENS, TOOL_TOKENS};
 pub use cost::with_cost;
