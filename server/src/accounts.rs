@@ -221,6 +221,8 @@ pub struct Live {
     pub in_flight: u32,
     /// Its health; absent where it takes no traffic, because it is disabled or cannot be used as configured.
     pub health: Option<health::Snapshot>,
+    /// The health of its proxy, where that is not well: the account itself is not to blame.
+    pub proxy: Option<health::Snapshot>,
     /// Scrubbed text of the last failure.
     pub last_error: Option<String>,
     /// When that was: Unix milliseconds.

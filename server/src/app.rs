@@ -154,6 +154,7 @@ impl App {
         let peers = Peers::default();
         let accounts = accounts::Config {
             allow: config.upstream_allow.clone(),
+            connect: config.deadlines.connect,
             peers: peers.clone(),
         };
         let fleet = Fleet::start(db.clone(), master.clone(), accounts).await?;

@@ -63,6 +63,8 @@ pub struct Config {
     pub waiting_of_team: usize,
     /// How long a request's body may take to arrive.
     pub body: Duration,
+    /// From sending to the head of a streamed answer.
+    pub headers: Duration,
     /// From sending to the first content of a stream.
     pub first_content: Duration,
     /// From sending to the end of an answer that is not streamed.
@@ -86,6 +88,7 @@ impl Default for Config {
             waiting: 1_000,
             waiting_of_team: 250,
             body: Duration::from_secs(120),
+            headers: Duration::from_secs(180),
             first_content: Duration::from_secs(180),
             whole: Duration::from_secs(600),
             idle: Duration::from_secs(120),
@@ -125,6 +128,8 @@ pub struct Request {
     pub model: Option<String>,
     /// What a stream is made of, where the path asks for one.
     pub stream: Option<Shape>,
+    /// What a header calls the conversation.
+    pub session: Option<u64>,
     /// What the client wants of Anthropic's API beyond its body.
     pub betas: Betas,
     /// The body.

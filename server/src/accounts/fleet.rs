@@ -39,12 +39,24 @@ const PRUNE_EVERY: Duration = Duration::from_secs(60);
 const KEPT: usize = 10_000;
 
 /// How accounts behave.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Networks that accounts may reach besides public addresses.
     pub allow: Vec<IpNet>,
+    /// How long a connection may take.
+    pub connect: Duration,
     /// Who else uses them: each has its part of an account's limits.
     pub peers: Peers,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            allow: Vec::new(),
+            connect: Duration::from_secs(5),
+            peers: Peers::default(),
+        }
+    }
 }
 
 /// The accounts to ask for a request, in order.
@@ -97,7 +109,7 @@ impl Fleet {
             inner: Arc::new(Inner {
                 db,
                 master,
-                clients: Clients::new(Guard::new(config.allow)),
+                clients: Clients::new(Guard::new(config.allow), config.connect),
                 snapshot: RwLock::default(),
                 loading: Mutex::default(),
                 freed: Arc::default(),

@@ -294,6 +294,9 @@ impl Fleet {
         let upstream = self.upstream(row.id);
         let live = Live {
             in_flight: upstream.as_ref().map_or(0, |upstream| upstream.state.in_flight()),
+            proxy: upstream
+                .as_ref()
+                .and_then(|upstream| upstream.way.client.proxy_trouble(now_ms)),
             health: upstream.map(|upstream| upstream.state.snapshot(now_ms)),
             last_error: row.last_error,
             last_error_at: row.last_error_at,

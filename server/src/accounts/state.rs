@@ -2,7 +2,7 @@
 //!
 //! Invariant: a permit counts until it is dropped, whatever becomes of its request; a refused request takes nothing. In memory.
 
-use super::upstream::Deployment;
+use super::{client::Client, upstream::Deployment};
 use crate::clock;
 use gateway_core::{
     health::{Availability, Event, Health, Pause, PauseKind, Snapshot},
@@ -434,6 +434,9 @@ pub struct Permit {
     /// The model asked for, as the provider knows it.
     upstream_model: String,
     is_probe: bool,
+    client: Client,
+    /// Whether it tries out the proxy.
+    is_proxy_probe: bool,
     is_sent: AtomicBool,
 }
 
@@ -441,7 +444,14 @@ impl Permit {
     /// Takes a slot, a request and `tokens` for `deployment`, or nothing where there is no room.
     pub(super) fn take(deployment: &Deployment, tokens: u64, freed: &Arc<Notify>, now_ms: i64) -> Option<Self> {
         let state = &deployment.upstream.state;
-        let is_probe = state.take(&deployment.upstream_model, deployment.upstream.most(), tokens, now_ms)?;
+        let is_proxy_probe = deployment.client.begin(now_ms)?;
+        let taken = state.take(&deployment.upstream_model, deployment.upstream.most(), tokens, now_ms);
+        let Some(is_probe) = taken else {
+            if is_proxy_probe {
+                deployment.client.proxy_untried(now_ms);
+            }
+            return None;
+        };
         Some(Self {
             state: Arc::clone(state),
             tokens: AtomicU64::new(tokens),
@@ -449,6 +459,8 @@ impl Permit {
             freed: Arc::clone(freed),
             upstream_model: deployment.upstream_model.clone(),
             is_probe,
+            client: deployment.client.clone(),
+            is_proxy_probe,
             is_sent: AtomicBool::new(false),
         })
     }
@@ -472,10 +484,14 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut inner = self.state.0.lock();
         inner.in_flight = inner.in_flight.saturating_sub(1);
-        if !self.is_sent.load(Ordering::Relaxed) {
+        let is_unsent = !self.is_sent.load(Ordering::Relaxed);
+        if is_unsent {
             inner.forget(self, clock::now_ms());
         }
         drop(inner);
+        if is_unsent && self.is_proxy_probe {
+            self.client.proxy_untried(clock::now_ms());
+        }
         self.freed.notify_waiters();
     }
 }

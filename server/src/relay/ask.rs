@@ -47,6 +47,8 @@ struct Reading {
     notes: Vec<String>,
     is_translated: bool,
     until: Instant,
+    /// Which deadline `until` is.
+    phase: Phase,
 }
 
 impl Journey {
@@ -63,14 +65,13 @@ impl Journey {
         } = worded;
         let is_stream = self.job.envelope.stream;
         let config = &self.relay.0.config;
-        let patience = if is_stream { config.first_content } else { config.whole };
-        let left = config.total.saturating_sub(self.started.elapsed());
-        let reading = Reading {
-            reader,
-            notes,
-            is_translated,
-            until: Instant::now() + patience.min(left),
+        let (patience, phase) = if is_stream {
+            (config.first_content, Phase::FirstContent)
+        } else {
+            (config.whole, Phase::Whole)
         };
+        let left = config.total.saturating_sub(self.started.elapsed());
+        let headers = config.headers;
         let betas = (operation.dialect() == Dialect::Messages && self.job.operation.dialect() == Dialect::Messages)
             .then_some(&self.job.betas);
         let body = match betas {
@@ -85,7 +86,20 @@ impl Journey {
             admission.hold.mark_sent();
         }
         attempt.permit.mark_sent();
-        let inbound = call::send(account, request, Sending { is_stream, betas }, reading.until)
+        let now = Instant::now();
+        let reading = Reading {
+            reader,
+            notes,
+            is_translated,
+            until: now + patience.min(left),
+            phase,
+        };
+        let until = if is_stream {
+            reading.until.min(now + headers)
+        } else {
+            reading.until
+        };
+        let inbound = call::send(account, request, Sending { is_stream, betas }, until)
             .await
             .map_err(Failed::broken)?;
         account.seen(&inbound.hints);
@@ -110,8 +124,9 @@ async fn read_whole(mut inbound: Inbound, reading: Reading) -> Result<Good, Fail
         notes,
         is_translated,
         until,
+        phase,
     } = reading;
-    let pieces = call::read_whole(&mut inbound.pieces, until)
+    let pieces = call::read_whole(&mut inbound.pieces, until, phase)
         .await
         .map_err(Failed::broken)?;
     let mut body = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
@@ -147,10 +162,11 @@ async fn read_to_content(mut inbound: Inbound, reading: Reading) -> Result<Good,
         mut reader,
         notes,
         until,
+        phase,
         ..
     } = reading;
     let mut prefix = BytesMut::new();
-    while let Some(piece) = call::next(&mut inbound.pieces, until, Phase::FirstContent)
+    while let Some(piece) = call::next(&mut inbound.pieces, until, phase)
         .await
         .map_err(Failed::broken)?
     {

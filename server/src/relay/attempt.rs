@@ -27,6 +27,8 @@ pub(super) struct Try {
     pub permit: Permit,
     pub started_ms: i64,
     pub started: Instant,
+    /// When its first content came, in milliseconds after that.
+    pub ttft_ms: Option<i64>,
 }
 
 impl Try {
@@ -35,6 +37,7 @@ impl Try {
         Times {
             started_ms: self.started_ms,
             took_ms,
+            ttft_ms: self.ttft_ms,
             now_ms: now_ms(),
         }
     }
@@ -66,6 +69,7 @@ impl Journey {
             permit,
             started_ms: self.elapsed_ms(),
             started: Instant::now(),
+            ttft_ms: None,
             account,
         };
         match self.ask(&attempt, worded).await {

@@ -25,7 +25,7 @@ const BOUNDS: [(i64, &str); 9] = [
     (300_000, "300"),
 ];
 /// Every outcome of an attempt.
-const OUTCOMES: [AttemptOutcome; 11] = [
+const OUTCOMES: [AttemptOutcome; 12] = [
     AttemptOutcome::Ok,
     AttemptOutcome::RateLimited,
     AttemptOutcome::NoMoney,
@@ -37,6 +37,7 @@ const OUTCOMES: [AttemptOutcome; 11] = [
     AttemptOutcome::ModelMissing,
     AttemptOutcome::Refused,
     AttemptOutcome::HungUp,
+    AttemptOutcome::ProxyFailed,
 ];
 
 /// See the module.

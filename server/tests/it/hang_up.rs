@@ -237,6 +237,7 @@ async fn journey(hub: &Hub, key: &str, body: &Value) -> u16 {
         operation: Operation::Chat,
         model: None,
         stream: None,
+        session: None,
         betas: server::relay::Betas::default(),
         body: Bytes::from(body.to_string()),
         include_cost: false,

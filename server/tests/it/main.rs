@@ -14,6 +14,7 @@ mod bedrock;
 mod cluster;
 mod cost;
 mod counting;
+mod deadlines;
 mod dialects;
 mod ends;
 mod failover;

@@ -59,6 +59,11 @@ fn standing(account: &Account, now_ms: i64) -> (&'static str, Option<Time>, Opti
         let reason = "It cannot be used as configured: its address, proxy or key. Save it anew.";
         return ("parked", None, Some(reason.to_owned()));
     };
+    if let (Some(proxy), "ready") = (&account.live.proxy, health.state.as_str()) {
+        let until = proxy.until_ms.filter(|until_ms| *until_ms > now_ms);
+        let reason = "Its proxy does not connect it. The account itself is not to blame.";
+        return ("cooling", until.map(Time), Some(reason.to_owned()));
+    }
     let reason = match (health.state.as_str(), health.reason) {
         ("parked", Some(Reason::BadKey)) => Some("The provider refuses the key."),
         ("parked", Some(Reason::NoMoney)) => Some("Its credit at the provider is used up."),
