@@ -11,7 +11,7 @@ pub use deadlines::Deadlines;
 pub use flags::{Command, Flags, LedgerCommand, TokenCommand, UserCommand};
 pub use origin::{Origin, is_loopback_host};
 
-use crate::{mail, telemetry::LogFormat};
+use crate::{mail, secrets::Secret, telemetry::LogFormat};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::{
     fmt,
@@ -36,8 +36,12 @@ pub struct Config {
     pub prepaid: bool,
     /// How long a request waits when every account is busy; zero: it does not.
     pub wait: Duration,
+    /// After how much silence another account is asked as well; `None`: never.
+    pub hedge: Option<Duration>,
     /// How long each part of an upstream call may take.
     pub deadlines: Deadlines,
+    /// What `/metrics` demands as a bearer token, if anything.
+    pub metrics_token: Option<Secret>,
     /// How many days the rows of requests are kept; `None`: for good.
     pub keep_requests_days: Option<u32>,
     /// Ranges that platform accounts may reach besides public addresses.
@@ -131,7 +135,9 @@ impl Config {
             },
             prepaid: flags.prepaid,
             wait: duration("OURHUB_WAIT", &flags.wait, WAIT_MAX)?,
+            hedge: Some(duration("OURHUB_HEDGE", &flags.hedge, WAIT_MAX)?).filter(|delay| !delay.is_zero()),
             deadlines: Deadlines::new(&flags.deadlines)?,
+            metrics_token: flags.metrics_token.clone().filter(|token| !token.is_empty()).map(Secret::new),
             keep_requests_days: Some(flags.keep_requests_days).filter(|days| *days > 0),
             upstream_allow,
             smtp: flags.smtp_url.as_deref().map(smtp).transpose()?,

@@ -130,6 +130,7 @@ fn deadlines(config: &Config) -> relay::Config {
     let deadlines = &config.deadlines;
     relay::Config {
         wait: config.wait,
+        hedge: config.hedge,
         headers: deadlines.headers,
         first_content: deadlines.first_content,
         whole: deadlines.whole,

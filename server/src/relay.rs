@@ -13,6 +13,7 @@ mod counts;
 mod early;
 mod form;
 mod hand_on;
+mod hedge;
 mod judge;
 mod listing;
 mod outlive;
@@ -61,6 +62,8 @@ pub struct Config {
     pub waiting: usize,
     /// How many of one team.
     pub waiting_of_team: usize,
+    /// After how much silence of the account that was asked for a stream another one is asked as well; `None`: never.
+    pub hedge: Option<Duration>,
     /// How long a request's body may take to arrive.
     pub body: Duration,
     /// From sending to the head of a streamed answer.
@@ -87,6 +90,7 @@ impl Default for Config {
             wait: Duration::from_secs(30),
             waiting: 1_000,
             waiting_of_team: 250,
+            hedge: None,
             body: Duration::from_secs(120),
             headers: Duration::from_secs(180),
             first_content: Duration::from_secs(180),

@@ -6,6 +6,7 @@
 use super::{
     AREA, Account, AccountsError, Change, Fleet, Grants, Live, Models, NewAccount, Patch, Served, Standing, Times,
     check::{self, Reach},
+    history,
     upstream::{binding, open_secrets, reach},
 };
 use crate::{
@@ -151,6 +152,7 @@ impl Fleet {
             .exec(&transaction)
             .await?;
         forget_pauses(&transaction, id).await?;
+        history::forget(&transaction, id).await?;
         let subject = id::render(id::Kind::Account, id);
         for kind in [alerts::Kind::AccountParked, alerts::Kind::AccountUnusable] {
             alerts::resolve(&transaction, kind, &subject).await?;

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a permit counts until it is dropped, whatever becomes of its request; a refused request takes nothing. In memory.
 
-use super::{client::Client, upstream::Deployment};
+use super::{client::Client, history::Turn, upstream::Deployment};
 use crate::clock;
 use gateway_core::{
     health::{Availability, Event, Health, Pause, PauseKind, Snapshot},
@@ -40,6 +40,8 @@ struct Inner {
     /// The parked reason that the row has.
     stored: Option<Reason>,
     last_error: Option<LastError>,
+    /// What the history has of it, where that is known.
+    turn: Option<Turn>,
 }
 
 /// A failure that the row does not have yet.
@@ -262,6 +264,16 @@ impl State {
             inner.health.step(Event::ProbeStarted, now_ms);
         }
         is_due.then_some(reason)
+    }
+
+    /// Whether `turn` is what the history has of it.
+    pub(super) fn was(&self, turn: &Turn) -> bool {
+        self.0.lock().turn.as_ref().is_some_and(|known| known.is_as(turn))
+    }
+
+    /// The history has `turn`.
+    pub(super) fn has_turned(&self, turn: Turn) {
+        self.0.lock().turn = Some(turn);
     }
 
     /// What other processes do not know yet and are to be told. Where no answer came, that may be this process' own network.

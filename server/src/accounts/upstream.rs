@@ -260,6 +260,15 @@ impl Deployment {
         }
     }
 
+    /// A request was given up before its answer: what it would have told is not known.
+    pub fn pass_over(&self) {
+        let now_ms = clock::now_ms();
+        self.upstream
+            .state
+            .end_probe(&self.upstream_model, Event::ProbeDropped, now_ms);
+        self.client.proxy_untried(now_ms);
+    }
+
     /// Takes note of a failure: `message`, scrubbed by the caller, becomes the account's last error.
     pub fn judge(&self, verdict: &Verdict, message: &str) {
         let now_ms = clock::now_ms();

@@ -58,6 +58,11 @@ pub struct Flags {
     #[arg(long, env = "OURHUB_WAIT", default_value = "30s", global = true)]
     pub wait: String,
 
+    /// After how much silence of the account that was asked for a stream another one is asked as well, whose answer counts if it comes first;
+    /// the input of the other is charged too. 0 turns it off.
+    #[arg(long, env = "OURHUB_HEDGE", default_value = "0", global = true)]
+    pub hedge: String,
+
     /// How long each part of an upstream call may take.
     #[command(flatten)]
     pub deadlines: DeadlineFlags,
@@ -65,6 +70,10 @@ pub struct Flags {
     /// How long requests under way may take to end after SIGTERM.
     #[arg(long, env = "OURHUB_DRAIN", default_value = "30s", global = true)]
     pub drain: String,
+
+    /// What /metrics demands as a bearer token; with it, accounts and models are named there. Without one anybody may read the rest.
+    #[arg(long, env = "OURHUB_METRICS_TOKEN", hide_env_values = true, global = true)]
+    pub metrics_token: Option<String>,
 
     /// How many days the rows of requests are kept; 0: for good. Roll-ups and the ledger's sums always are.
     #[arg(long, env = "OURHUB_KEEP_REQUESTS_DAYS", default_value_t = 400, global = true)]

@@ -54,6 +54,8 @@ pub enum AttemptOutcome {
     HungUp,
     /// No connection, because of the account's proxy.
     ProxyFailed,
+    /// Another account, asked later, answered first.
+    Outrun,
 }
 
 impl AttemptOutcome {
@@ -73,6 +75,7 @@ impl AttemptOutcome {
             Self::Refused => "refused",
             Self::HungUp => "hung_up",
             Self::ProxyFailed => "proxy_failed",
+            Self::Outrun => "outrun",
         }
     }
 }

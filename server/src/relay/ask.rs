@@ -2,15 +2,19 @@
 //!
 //! Invariant: an answer counts as good only once it holds content, or is whole; nothing of it has reached the client until then.
 
-use super::Journey;
 use super::attempt::Try;
 use super::call::{self, Inbound, Pieces, Sending};
 use super::judge::Failed;
+use super::peek::Job;
 use super::wording::Worded;
+use super::{Config, Journey};
+use crate::ledger::SentMark;
 use bytes::{Bytes, BytesMut};
 use gateway_core::dialect::{Dialect, Observed, read_error};
 use gateway_core::retry::Phase;
 use gateway_core::translate::Translator;
+use std::future::Future;
+use std::sync::Arc;
 use tokio::time::Instant;
 
 /// An answer worth handing on.
@@ -52,9 +56,35 @@ struct Reading {
 }
 
 impl Journey {
-    /// The answer, judged good, or why there is none.
-    pub(super) async fn ask(&mut self, attempt: &Try, worded: Worded) -> Result<Good, Failed> {
-        let account = &attempt.account;
+    /// The answer, judged good, or why there is none. From sending on, what is held now counts as spent if it is dropped.
+    pub(super) fn ask(
+        &self,
+        attempt: Arc<Try>,
+        worded: Worded,
+    ) -> impl Future<Output = Result<Good, Failed>> + Send + use<> {
+        let hold = self.admission.as_ref().map(|admission| admission.hold.mark());
+        let asking = Asking {
+            attempt,
+            job: Arc::clone(&self.job),
+            config: self.relay.0.config,
+            until: Instant::from_std(self.started) + self.relay.0.config.total,
+        };
+        asking.ask(worded, hold)
+    }
+}
+
+/// What asking needs to know, whoever waits for it.
+struct Asking {
+    attempt: Arc<Try>,
+    job: Arc<Job>,
+    config: Config,
+    /// When the whole request must be over.
+    until: Instant,
+}
+
+impl Asking {
+    async fn ask(self, worded: Worded, hold: Option<SentMark>) -> Result<Good, Failed> {
+        let account = &self.attempt.account;
         let Worded {
             dialect,
             operation,
@@ -64,14 +94,12 @@ impl Journey {
             is_translated,
         } = worded;
         let is_stream = self.job.envelope.stream;
-        let config = &self.relay.0.config;
+        let config = &self.config;
         let (patience, phase) = if is_stream {
             (config.first_content, Phase::FirstContent)
         } else {
             (config.whole, Phase::Whole)
         };
-        let left = config.total.saturating_sub(self.started.elapsed());
-        let headers = config.headers;
         let betas = (operation.dialect() == Dialect::Messages && self.job.operation.dialect() == Dialect::Messages)
             .then_some(&self.job.betas);
         let body = match betas {
@@ -82,20 +110,20 @@ impl Journey {
             .post(dialect, operation, is_stream, body)
             .await
             .map_err(|reason| Failed::unsent(&reason))?;
-        if let Some(admission) = &mut self.admission {
-            admission.hold.mark_sent();
+        if let Some(hold) = hold {
+            hold.mark_sent();
         }
-        attempt.permit.mark_sent();
+        self.attempt.permit.mark_sent();
         let now = Instant::now();
         let reading = Reading {
             reader,
             notes,
             is_translated,
-            until: now + patience.min(left),
+            until: self.until.min(now + patience),
             phase,
         };
         let until = if is_stream {
-            reading.until.min(now + headers)
+            reading.until.min(now + config.headers)
         } else {
             reading.until
         };

@@ -65,17 +65,22 @@ impl Journey {
             return Ok(Next::Again);
         };
         self.tried.push(account.account_id);
-        let attempt = Try {
+        let attempt = self.try_on(account, permit);
+        match self.ask_hedged(attempt, worded).await? {
+            (attempt, Ok(Good::Whole(whole))) => self.hand_on_whole(attempt, whole).await,
+            (attempt, Ok(Good::Stream(begun))) => self.hand_on_stream(attempt, *begun).await,
+            (attempt, Err(failed)) => self.fail(&attempt, failed),
+        }
+    }
+
+    /// An attempt that begins now.
+    pub(super) fn try_on(&self, account: Arc<Deployment>, permit: Permit) -> Try {
+        Try {
             permit,
             started_ms: self.elapsed_ms(),
             started: Instant::now(),
             ttft_ms: None,
             account,
-        };
-        match self.ask(&attempt, worded).await {
-            Ok(Good::Whole(whole)) => self.hand_on_whole(attempt, whole).await,
-            Ok(Good::Stream(begun)) => self.hand_on_stream(attempt, *begun).await,
-            Err(failed) => self.fail(&attempt, failed),
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use super::attempt::{Next, Try};
 use super::call::Broken;
+use super::settle::FAILED;
 use super::trail::{Came, passed};
 use super::{Journey, RelayError, count_tokens};
 use crate::accounts::{Deployment, Unsendable};
@@ -170,7 +171,7 @@ impl Journey {
             && let Some(admission) = self.admission.take()
         {
             self.settlement()
-                .post_input_share(admission, &attempt.permit, &self.trail);
+                .post_input_share(admission, &attempt.permit, &self.trail, FAILED);
             self.trail.recorded();
         }
         if let Some(refusal) = error.and_then(|error| refusal(verdict.fault, came.status, error, message)) {

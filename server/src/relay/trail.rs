@@ -27,7 +27,7 @@ impl Trail {
 
     /// All of it; an empty one stays.
     pub fn take(&mut self) -> Self {
-        let empty = Self::new(Arc::clone(&self.counts));
+        let empty = self.apart();
         std::mem::replace(self, empty)
     }
 
@@ -60,7 +60,7 @@ impl Trail {
             note: note(verdict, came, times),
             ..entry(account, outcome(verdict.fault), times)
         };
-        self.add(attempt);
+        self.add(account, attempt);
     }
 
     /// Adds one whose answer broke off after content.
@@ -70,7 +70,22 @@ impl Trail {
             note: note(verdict, came, times),
             ..entry(account, AttemptOutcome::Cut, times)
         };
-        self.add(attempt);
+        self.add(account, attempt);
+    }
+
+    /// Adds one that was given up because another one answered first.
+    pub fn outrun(&mut self, account: &Deployment, times: Times) {
+        self.add(account, entry(account, AttemptOutcome::Outrun, times));
+    }
+
+    /// An empty one, for an attempt beside these.
+    pub fn apart(&self) -> Self {
+        Self::new(Arc::clone(&self.counts))
+    }
+
+    /// A hold has recorded an attempt beside these.
+    pub fn recorded_apart(&mut self) {
+        self.recorded += 1;
     }
 
     /// Adds the one that answered; whether to the end, `outcome` tells.
@@ -79,11 +94,12 @@ impl Trail {
             status: Some(status),
             ..entry(account, outcome, times)
         };
-        self.add(attempt);
+        self.add(account, attempt);
     }
 
-    fn add(&mut self, attempt: Attempt) {
-        self.counts.attempt(attempt.outcome);
+    fn add(&mut self, account: &Deployment, attempt: Attempt) {
+        let asked = (account.account_id, account.model.as_str());
+        self.counts.attempt(asked, attempt.outcome, attempt.ttft_ms);
         self.open.push(attempt);
     }
 
@@ -175,7 +191,7 @@ fn note(verdict: &Verdict, came: Came, times: Times) -> String {
 const fn has_answered(outcome: AttemptOutcome) -> bool {
     matches!(
         outcome,
-        AttemptOutcome::Ok | AttemptOutcome::Cut | AttemptOutcome::HungUp
+        AttemptOutcome::Ok | AttemptOutcome::Cut | AttemptOutcome::HungUp | AttemptOutcome::Outrun
     )
 }
 

@@ -9,6 +9,7 @@ mod harness;
 mod spoken;
 mod upstream;
 
+mod affinity;
 mod bad_input;
 mod bedrock;
 mod cluster;
@@ -21,6 +22,8 @@ mod failover;
 mod floods;
 mod hang_up;
 mod heartbeats;
+mod hedge;
+mod history;
 mod kill;
 mod limits;
 mod metered;
