@@ -137,7 +137,11 @@ impl Config {
             wait: duration("OURHUB_WAIT", &flags.wait, WAIT_MAX)?,
             hedge: Some(duration("OURHUB_HEDGE", &flags.hedge, WAIT_MAX)?).filter(|delay| !delay.is_zero()),
             deadlines: Deadlines::new(&flags.deadlines)?,
-            metrics_token: flags.metrics_token.clone().filter(|token| !token.is_empty()).map(Secret::new),
+            metrics_token: flags
+                .metrics_token
+                .clone()
+                .filter(|token| !token.is_empty())
+                .map(Secret::new),
             keep_requests_days: Some(flags.keep_requests_days).filter(|days| *days > 0),
             upstream_allow,
             smtp: flags.smtp_url.as_deref().map(smtp).transpose()?,

@@ -395,7 +395,12 @@ fn a_conversation_is_what_its_client_calls_it() {
     assert!(one.is_some());
     assert_eq!(one, gateway_core::dialect::session("one"));
     assert_ne!(named(r#""prompt_cache_key":"two","#), one);
-    for none in ["", r#""prompt_cache_key":null,"#, r#""prompt_cache_key":7,"#, r#""metadata":{"user_id":"a_session_b"},"#] {
+    for none in [
+        "",
+        r#""prompt_cache_key":null,"#,
+        r#""prompt_cache_key":7,"#,
+        r#""metadata":{"user_id":"a_session_b"},"#,
+    ] {
         assert_eq!(named(none), None, "{none}");
     }
     let deep = format!(r#""metadata":{}{},"#, "[".repeat(200), "]".repeat(200));

@@ -139,8 +139,8 @@ async fn write(db: &DatabaseConnection, account_id: i64, turn: &Turn, now_ms: i6
     };
     Entity::insert(row).exec_without_returning(db).await?;
     if let Some(oldest) = kept.get(usize::try_from(KEPT).unwrap_or(usize::MAX) - 1) {
-        let old = Column::AccountId.eq(account_id).and(Column::Id.lte(oldest.id));
-        Entity::delete_many().filter(old).exec(db).await?;
+        let all = Entity::delete_many().filter(Column::AccountId.eq(account_id));
+        all.filter(Column::Id.lte(oldest.id)).exec(db).await?;
     }
     Ok(())
 }

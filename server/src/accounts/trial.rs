@@ -47,8 +47,7 @@ const AT_VERTEX: &str = "gemini-2.5-flash";
 const AT_BEDROCK: &str = "amazon.nova-micro-v1:0";
 
 /// What a test says where the account's proxy is to blame.
-const PROXY_FAILED: &str =
-    "The proxy does not make the connection: it is not there, or refuses our user name and password. The key was not tried.";
+const PROXY_FAILED: &str = "The proxy does not make the connection: it is not there, or refuses our user name and password. The key was not tried.";
 
 /// How a test went.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -46,7 +46,10 @@ impl Deadlines {
 fn deadline(setting: &'static str, typed: &str) -> Result<Duration, ConfigError> {
     let time = duration(setting, typed, LONGEST)?;
     if time.is_zero() {
-        return Err(ConfigError::new(setting, "a deadline of 0 lets nothing through; write, for example, 30s or 10m"));
+        return Err(ConfigError::new(
+            setting,
+            "a deadline of 0 lets nothing through; write, for example, 30s or 10m",
+        ));
     }
     Ok(time)
 }

@@ -85,8 +85,12 @@ fn holds(request: &HttpRequest, token: &Secret) -> bool {
 /// How each account does.
 fn accounts(all: &[Gauges]) -> String {
     let gauges: [(&str, &str, fn(&Gauges) -> u64); 3] = [
-        ("account_ready", "Whether it can be asked.", |gauges| u64::from(gauges.is_ready)),
-        ("account_in_flight", "Requests running now.", |gauges| gauges.in_flight.into()),
+        ("account_ready", "Whether it can be asked.", |gauges| {
+            u64::from(gauges.is_ready)
+        }),
+        ("account_in_flight", "Requests running now.", |gauges| {
+            gauges.in_flight.into()
+        }),
         (
             "account_headroom_thousandths",
             "What is left of its tighter limit.",

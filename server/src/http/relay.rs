@@ -202,10 +202,10 @@ fn shape(request: &HttpRequest) -> Shape {
 
 /// What a header calls the conversation.
 fn session(headers: &HeaderMap) -> Option<u64> {
-    let named = dialect::SESSION_HEADERS.into_iter().filter_map(|name| headers.get(name));
-    named
-        .filter_map(|value| value.to_str().ok())
-        .find_map(dialect::session)
+    let named = dialect::SESSION_HEADERS
+        .into_iter()
+        .filter_map(|name| headers.get(name));
+    named.filter_map(|value| value.to_str().ok()).find_map(dialect::session)
 }
 
 /// All values of a header, as one.

@@ -91,7 +91,11 @@ pub(super) async fn send(
     let Ok(client) = account.client.here() else {
         return Err(Broken::NoConnection);
     };
-    let late = Broken::TimedOut(if sending.is_stream { Phase::Headers } else { Phase::Whole });
+    let late = Broken::TimedOut(if sending.is_stream {
+        Phase::Headers
+    } else {
+        Phase::Whole
+    });
     let sent = timeout_at(until, client.execute(request)).await;
     let response = match sent {
         Err(_) => return Err(late),

@@ -43,7 +43,11 @@ async fn stay(hub: &Hub, what: &str, ask: impl AsyncFn(String, usize) -> u16) {
             assert_eq!(ask(format!("{what} {conversation}"), number).await, 200);
         }
         let accounts = asked(hub, before);
-        assert_eq!(accounts.len(), 1, "{what}: conversation {conversation} moved: {accounts:?}");
+        assert_eq!(
+            accounts.len(),
+            1,
+            "{what}: conversation {conversation} moved: {accounts:?}"
+        );
         all.extend(accounts);
     }
     assert!(all.len() > 1, "{what}: every conversation is on one account");
@@ -54,7 +58,13 @@ async fn a_conversation_that_a_header_names_stays_on_its_account_whatever_is_sai
     let hub = spawn_four().await;
     let key = hub.key().await;
     // Of OpenCode, Codex and Claude Code.
-    for header in ["x-session-affinity", "session-id", "session_id", "conversation_id", "x-claude-code-session-id"] {
+    for header in [
+        "x-session-affinity",
+        "session-id",
+        "session_id",
+        "conversation_id",
+        "x-claude-code-session-id",
+    ] {
         stay(&hub, header, async |name, number| {
             post(&key, "/v1/chat/completions", Some((header, &name)), &turn(number)).await
         })

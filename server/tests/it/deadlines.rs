@@ -113,7 +113,11 @@ async fn a_stream_that_falls_silent_after_content_ends_with_an_error_and_its_acc
     );
     assert!(attempt.ttft_ms.is_some_and(|ttft_ms| ttft_ms <= attempt.took_ms));
     let next = key.chat(&hello_streamed()).await;
-    assert_eq!(next.header("x-ourhub-attempts"), Some("1"), "the other account is asked first");
+    assert_eq!(
+        next.header("x-ourhub-attempts"),
+        Some("1"),
+        "the other account is asked first"
+    );
     assert_eq!(hub.upstream.arrived("second").len(), 1);
     drop(key);
     hub.close().await;
@@ -128,7 +132,10 @@ async fn a_stream_that_lasts_too_long_ends_with_an_error_and_its_account_is_not_
     let answer = key.chat(&hello_streamed()).await;
     assert!(answer.events().last().unwrap().contains("upstream_cut"), "{answer:?}");
     let attempt = Attempt::parse_list(&hub.holds().await[0].attempts).remove(0);
-    assert_eq!((attempt.outcome, attempt.note.as_str()), (AttemptOutcome::Cut, "out of time"));
+    assert_eq!(
+        (attempt.outcome, attempt.note.as_str()),
+        (AttemptOutcome::Cut, "out of time")
+    );
     hub.upstream.answer("first", Reply::chat("hello", 10, 5));
     assert_eq!(key.chat(&hello()).await.status, 200);
     assert_eq!(hub.upstream.arrived("first").len(), 2, "it is asked again at once");
@@ -154,7 +161,11 @@ async fn when_nobody_answers_in_time_the_client_is_told_so_in_its_dialect() {
         }
         let key = hub.key().await;
         let answer = key.chat(&hello()).await;
-        assert_eq!((answer.status, answer.code().as_str()), (504, "upstream_timeout"), "{answer:?}");
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (504, "upstream_timeout"),
+            "{answer:?}"
+        );
         drop(key);
         hub.close().await;
     }

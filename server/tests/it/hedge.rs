@@ -47,11 +47,17 @@ async fn both_are_on_the_record(hub: &Hub, won: &str) {
     let holds = hub.holds().await;
     assert_eq!(holds.len(), 2);
     let (lost, last) = (&holds[0], &holds[1]);
-    assert_eq!((outcomes(lost), outcomes(last)), (vec![AttemptOutcome::Outrun], vec![AttemptOutcome::Ok]));
+    assert_eq!(
+        (outcomes(lost), outcomes(last)),
+        (vec![AttemptOutcome::Outrun], vec![AttemptOutcome::Ok])
+    );
     assert_eq!((lost.state, lost.status, lost.failovers), (3, 0, 0));
     assert!(lost.posted > 0 && lost.posted < lost.held && lost.notes.contains("answered first"));
     assert_eq!((last.posted, last.status), (HELLO.0, 200));
-    let request = metering::find(&hub.app.db, Whose::Everybody, lost.id).await.unwrap().unwrap();
+    let request = metering::find(&hub.app.db, Whose::Everybody, lost.id)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((request.outcome(), request.status()), (Outcome::Ok, Some(200)));
     assert_eq!(request.attempts().len(), 2);
     assert_eq!(request.charged(), Nano(lost.posted + HELLO.0));
@@ -119,7 +125,9 @@ async fn one_of_two_that_fails_leaves_the_request_to_the_other() {
             error.add_permits(1);
             let is_known = || async {
                 let accounts = hub.app.fleet.list().await.unwrap();
-                accounts.iter().any(|account| account.live.health.as_ref().unwrap().state != "ready")
+                accounts
+                    .iter()
+                    .any(|account| account.live.health.as_ref().unwrap().state != "ready")
             };
             while !is_known().await {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -127,10 +135,20 @@ async fn one_of_two_that_fails_leaves_the_request_to_the_other() {
             answer.add_permits(1);
         };
         let (answer, ()) = tokio::join!(key.chat(&body), open);
-        assert_eq!((answer.status, answer.header("x-ourhub-attempts")), (200, Some("2")), "{fails}");
+        assert_eq!(
+            (answer.status, answer.header("x-ourhub-attempts")),
+            (200, Some("2")),
+            "{fails}"
+        );
         let holds = hub.holds().await;
-        assert_eq!((outcomes(&holds[0]), holds[0].posted), (vec![AttemptOutcome::Failed], 0));
-        assert_eq!((outcomes(&holds[1]), holds[1].posted), (vec![AttemptOutcome::Ok], HELLO.0));
+        assert_eq!(
+            (outcomes(&holds[0]), holds[0].posted),
+            (vec![AttemptOutcome::Failed], 0)
+        );
+        assert_eq!(
+            (outcomes(&holds[1]), holds[1].posted),
+            (vec![AttemptOutcome::Ok], HELLO.0)
+        );
         drop(key);
         hub.close().await;
     }
@@ -140,15 +158,23 @@ async fn one_of_two_that_fails_leaves_the_request_to_the_other() {
 async fn a_request_that_one_of_two_refuses_is_over_for_both() {
     let hub = spawn_hedging(soon()).await;
     let never = Arc::new(Semaphore::new(0));
-    hub.upstream.answer("first", Reply::stream(&["slow"], 10, 5).gated(&never));
+    hub.upstream
+        .answer("first", Reply::stream(&["slow"], 10, 5).gated(&never));
     hub.upstream.answer("second", Reply::error(400, "bad_value"));
     let key = hub.key().await;
     let answer = key.chat(&hello_streamed()).await;
     assert_eq!((answer.status, answer.code().as_str()), (400, "bad_value"));
     let holds = hub.holds().await;
-    let request = metering::find(&hub.app.db, Whose::Everybody, holds[0].id).await.unwrap().unwrap();
+    let request = metering::find(&hub.app.db, Whose::Everybody, holds[0].id)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((request.outcome(), request.status()), (Outcome::ClientError, Some(400)));
-    let mut seen: Vec<_> = request.attempts().iter().map(|attempt| attempt.outcome.name()).collect();
+    let mut seen: Vec<_> = request
+        .attempts()
+        .iter()
+        .map(|attempt| attempt.outcome.name())
+        .collect();
     seen.sort_unstable();
     assert_eq!(seen, ["outrun", "refused"]);
     drop(key);

@@ -162,7 +162,10 @@ async fn serve_socks(mut client: TcpStream) -> std::io::Result<()> {
     client.read_exact(&mut user).await?;
     let mut password = vec![0; user.pop().unwrap().into()];
     client.read_exact(&mut password).await?;
-    assert_eq!((user.as_slice(), password.as_slice()), (&b"user"[..], &b"canary-pass"[..]));
+    assert_eq!(
+        (user.as_slice(), password.as_slice()),
+        (&b"user"[..], &b"canary-pass"[..])
+    );
     client.write_all(&[1, 0]).await?;
     let mut request = [0; 10];
     client.read_exact(&mut request).await?;

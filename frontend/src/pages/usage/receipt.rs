@@ -187,7 +187,10 @@ fn attempts(row: &RequestRow, trail: Vec<AttemptView>) -> AnyView {
 /// What followed from an attempt, and when its first content came.
 fn told(note: String, ttft_ms: Option<i64>) -> Option<String> {
     let first = ttft_ms.map(|ms| format!("first content after {}", duration(ms)));
-    let words: Vec<String> = first.into_iter().chain(Some(note).filter(|note| !note.is_empty())).collect();
+    let words: Vec<String> = first
+        .into_iter()
+        .chain(Some(note).filter(|note| !note.is_empty()))
+        .collect();
     (!words.is_empty()).then(|| words.join("; "))
 }
 

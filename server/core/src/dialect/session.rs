@@ -65,8 +65,14 @@ mod tests {
     #[test]
     fn a_user_is_no_conversation_but_a_session_is() {
         let one = session("cb85066d");
-        assert_eq!(session_in(r#"{"user_id":"{\"device_id\":\"d\",\"session_id\":\"cb85066d\"}"}"#), one);
-        assert_eq!(session_in(r#"{"user_id":"user_9_account__session_cb85066d","other":[1]}"#), one);
+        assert_eq!(
+            session_in(r#"{"user_id":"{\"device_id\":\"d\",\"session_id\":\"cb85066d\"}"}"#),
+            one
+        );
+        assert_eq!(
+            session_in(r#"{"user_id":"user_9_account__session_cb85066d","other":[1]}"#),
+            one
+        );
         for none in [
             r#"{"user_id":"somebody"}"#,
             r#"{"user_id":"{\"device_id\":\"d\"}"}"#,

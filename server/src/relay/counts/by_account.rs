@@ -66,7 +66,12 @@ impl ByAccount {
         drop(pairs);
         rows.sort_unstable_by(|one, other| one.0.cmp(&other.0));
         let mut text = String::new();
-        head(&mut text, "account_attempts_total", "counter", "Calls of an account for a model.");
+        head(
+            &mut text,
+            "account_attempts_total",
+            "counter",
+            "Calls of an account for a model.",
+        );
         for (labels, tally) in &rows {
             for (outcome, count) in OUTCOMES.iter().zip(tally.outcomes).filter(|(_, count)| *count > 0) {
                 let labels = format!("{{{labels},outcome=\"{}\"}}", outcome.name());
@@ -74,7 +79,9 @@ impl ByAccount {
             }
         }
         let sums: [(&str, &str, fn(&Tally) -> u64); 2] = [
-            ("account_streams_total", "Streams of which content came.", |tally| tally.streams),
+            ("account_streams_total", "Streams of which content came.", |tally| {
+                tally.streams
+            }),
             (
                 "account_first_content_milliseconds_total",
                 "What they took to their first content, together.",

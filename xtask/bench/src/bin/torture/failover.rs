@@ -63,7 +63,8 @@ pub async fn run(binary: &Path, time: Duration) -> anyhow::Result<bool> {
     let folder = stage::folder("failover");
     fs::create_dir_all(folder.join("data"))?;
     let mut hub = Hub::new(binary, &folder, None)?;
-    hub.settings.extend(DEADLINES.map(|(name, value)| (name, value.to_owned())));
+    hub.settings
+        .extend(DEADLINES.map(|(name, value)| (name, value.to_owned())));
     hub.start().await?;
     let upstream = Upstream::start(ACCOUNTS).await?;
     let key = set_up(&hub, &upstream).await?;
@@ -154,9 +155,10 @@ impl Report {
             self.calms.iter().any(within)
         };
         let tries = |ended: &Ended| self.upstream.asked(ended.number).attempts;
-        self.ended.iter().filter(is_calm).fold((0, 0), |(requests, sum), ended| {
-            (requests + 1, sum + tries(ended))
-        })
+        self.ended
+            .iter()
+            .filter(is_calm)
+            .fold((0, 0), |(requests, sum), ended| (requests + 1, sum + tries(ended)))
     }
 
     /// Prints what was found; whether it is as it must be.
@@ -164,7 +166,12 @@ impl Report {
         let is_cut = |ended: &&Ended| ended.problem.is_none() && !ended.is_whole;
         let is_excused = |ended: &Ended| self.upstream.asked(ended.number).broken > 0;
         let cut = self.ended.iter().filter(is_cut).count();
-        let unexcused = self.ended.iter().filter(is_cut).filter(|ended| !is_excused(ended)).count();
+        let unexcused = self
+            .ended
+            .iter()
+            .filter(is_cut)
+            .filter(|ended| !is_excused(ended))
+            .count();
         let problems: Vec<&Ended> = self.ended.iter().filter(|ended| ended.problem.is_some()).collect();
         for ended in problems.iter().take(5) {
             let problem = ended.problem.as_deref().unwrap_or_default();
@@ -176,7 +183,12 @@ impl Report {
         let tries: u64 = by_manner.values().sum();
         let (calm, calm_tries) = self.calm();
         let early = self.upstream.early();
-        let slowest = self.ended.iter().map(|ended| ended.ended - ended.began).max().unwrap_or_default();
+        let slowest = self
+            .ended
+            .iter()
+            .map(|ended| ended.ended - ended.began)
+            .max()
+            .unwrap_or_default();
         let is_good = problems.is_empty()
             && unexcused == 0
             && early == 0

@@ -203,11 +203,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         eprintln!("failover …");
         is_good &= failover::run(&wanted.binary, time).await?;
     }
-    Ok(if is_good {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The scenarios of one store, one after the other.

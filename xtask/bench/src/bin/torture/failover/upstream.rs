@@ -155,7 +155,10 @@ impl Upstream {
     /// What became of the request of this number.
     pub fn asked(&self, number: u64) -> Asked {
         let asked = self.inner.asked.lock();
-        asked.map_or_else(|_| Asked::default(), |asked| asked.get(&number).copied().unwrap_or_default())
+        asked.map_or_else(
+            |_| Asked::default(),
+            |asked| asked.get(&number).copied().unwrap_or_default(),
+        )
     }
 
     /// How many requests arrived at an account before the end of a pause that it had stated.
@@ -187,9 +190,17 @@ impl Upstream {
             }
             (stream.read_buf(unread).await.ok()? > 0).then_some(())?;
         };
-        let head = String::from_utf8(unread.drain(..end).collect()).ok()?.to_ascii_lowercase();
+        let head = String::from_utf8(unread.drain(..end).collect())
+            .ok()?
+            .to_ascii_lowercase();
         let path = head.split(' ').nth(1)?.to_owned();
-        let length = head.split("content-length: ").nth(1)?.split("\r\n").next()?.parse().ok()?;
+        let length = head
+            .split("content-length: ")
+            .nth(1)?
+            .split("\r\n")
+            .next()?
+            .parse()
+            .ok()?;
         while unread.len() < length {
             (stream.read_buf(unread).await.ok()? > 0).then_some(())?;
         }
@@ -220,9 +231,16 @@ impl Upstream {
         }
         let now = Instant::now();
         let is_early = |pause: &Pause| now > pause.told + ON_ITS_WAY && now < pause.until;
-        if account.pause.lock().is_ok_and(|pause| pause.as_ref().is_some_and(is_early)) {
+        if account
+            .pause
+            .lock()
+            .is_ok_and(|pause| pause.as_ref().is_some_and(is_early))
+        {
             inner.early.fetch_add(1, Ordering::Relaxed);
-            eprintln!("account {} was asked in its pause, by request {}", call.account, call.number);
+            eprintln!(
+                "account {} was asked in its pause, by request {}",
+                call.account, call.number
+            );
         }
         manner
     }
@@ -383,9 +401,8 @@ async fn say(stream: &mut TcpStream, call: &Call) -> std::io::Result<bool> {
 async fn refuse(stream: &mut TcpStream, status: u16, headers: &str, error: &Value) -> std::io::Result<bool> {
     let body = error.to_string();
     let length = body.len();
-    let head = format!(
-        "HTTP/1.1 {status} No\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n{headers}\r\n"
-    );
+    let head =
+        format!("HTTP/1.1 {status} No\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n{headers}\r\n");
     stream.write_all(format!("{head}{body}").as_bytes()).await?;
     Ok(true)
 }
