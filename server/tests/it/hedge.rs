@@ -184,7 +184,7 @@ async fn a_request_that_one_of_two_refuses_is_over_for_both() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_else_is_asked_where_it_is_off_where_nothing_is_streamed_or_where_it_cannot_be_paid() {
     // The most that one call of the model costs: its prompt, and 4,096 tokens of $2 a million.
-    let once = Nano(9_000_000);
+    let once = Nano(15_000_000);
     for (delay, body, cap) in [
         (None, hello_streamed(), None),
         (soon(), hello(), None),
