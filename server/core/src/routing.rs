@@ -232,8 +232,7 @@ fn home_of(candidates: &[&Candidate<'_>], conversation: u64) -> usize {
     };
     let is_scarce = |candidate: &Candidate<'_>| candidate.headroom < SCARCE;
     let places = candidates.iter().enumerate();
-    let nearest =
-        places.min_by_key(|(_, candidate)| (is_scarce(candidate), distance(candidate), candidate.account_id));
+    let nearest = places.min_by_key(|(_, candidate)| (is_scarce(candidate), distance(candidate), candidate.account_id));
     nearest.map_or(0, |(index, _)| index)
 }
 

@@ -262,7 +262,8 @@ async fn a_request_dropped_at_any_await_leaves_nothing_open() {
         accounts.push(account);
     }
     // Nothing is marked for that, so each request passes here first.
-    let unfit = json!({ "error": { "message": "no such service_tier here", "type": "invalid_request_error", "code": null } });
+    let unfit =
+        json!({ "error": { "message": "no such service_tier here", "type": "invalid_request_error", "code": null } });
     hub.upstream.answer("unfit", Reply::json(400, &unfit));
     hub.upstream.answer("cut", Reply::hang_up());
     let key = hub.key_with(|settings| settings.rates.max_in_flight = Some(1)).await;
