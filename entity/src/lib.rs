@@ -3,6 +3,7 @@
 //! Invariant: money is i64 nano-USD, time is i64 Unix milliseconds, ids are time-ordered i64 (`gateway_core::id`).
 
 pub mod account;
+pub mod account_event;
 pub mod alert;
 pub mod api_key;
 pub mod audit;

@@ -1,7 +1,7 @@
 //! Upstream accounts: our credentials at providers, their rows, and the fleet of those that take traffic.
 //!
 //! Invariant: a secret goes in and comes out only as a header to the origin it was given for, or as what it signed; another origin or
-//! proxy demands it anew. Reads and writes `account`, `deployment`, `cooldown`, the stamp `accounts` and alerts; calls providers.
+//! proxy demands it anew. Reads and writes `account`, `account_event`, `deployment`, `cooldown`, the stamp `accounts` and alerts; calls providers.
 
 mod check;
 mod client;
@@ -10,6 +10,7 @@ mod endpoint;
 mod fleet;
 mod google;
 mod guard;
+mod history;
 mod rows;
 mod sign;
 mod state;
@@ -18,9 +19,10 @@ mod upstream;
 
 pub use client::Client;
 pub use endpoint::Framing;
-pub use fleet::{Config, Fleet, Routes};
+pub use fleet::{Config, Fleet, Gauges, Routes};
 pub use google::Unsendable;
 pub use guard::UrlRefusal;
+pub use history::{Past, Turn};
 pub use state::Permit;
 pub use trial::TestOutcome;
 pub use upstream::Deployment;
@@ -221,6 +223,8 @@ pub struct Live {
     pub in_flight: u32,
     /// Its health; absent where it takes no traffic, because it is disabled or cannot be used as configured.
     pub health: Option<health::Snapshot>,
+    /// The health of its proxy, where that is not well: the account itself is not to blame.
+    pub proxy: Option<health::Snapshot>,
     /// Scrubbed text of the last failure.
     pub last_error: Option<String>,
     /// When that was: Unix milliseconds.

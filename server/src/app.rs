@@ -17,7 +17,7 @@ use crate::{
     ledger::{self, Guard, Ledger, LedgerError, LockError, Peers},
     limits::Limits,
     mail::{self, Mail},
-    secrets::{self, MasterKey, SecretsError},
+    secrets::{self, MasterKey, Secret, SecretsError},
     signals::Signals,
 };
 use sea_orm::{DatabaseConnection, DbErr};
@@ -61,6 +61,8 @@ pub struct App {
     pub fleet: Fleet,
     /// Requests that wait for an account, as the relay counts them.
     pub waiting: Arc<AtomicUsize>,
+    /// What `/metrics` demands as a bearer token, if anything.
+    pub metrics_token: Option<Secret>,
     /// Where what must outlive a connection runs.
     pub runtime: Handle,
     lifetime: Lifetime,
@@ -154,6 +156,7 @@ impl App {
         let peers = Peers::default();
         let accounts = accounts::Config {
             allow: config.upstream_allow.clone(),
+            connect: config.deadlines.connect,
             peers: peers.clone(),
         };
         let fleet = Fleet::start(db.clone(), master.clone(), accounts).await?;
@@ -172,6 +175,7 @@ impl App {
         let app = Arc::new(Self {
             edge: config.edge.clone(),
             is_prepaid: config.prepaid,
+            metrics_token: config.metrics_token.clone(),
             auth: people(&db, &master),
             mail: Mail::new(db.clone(), master.clone(), mail),
             keys: Keys::new(db.clone(), &master.derive("keys")),

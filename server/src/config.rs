@@ -3,13 +3,15 @@
 //! Invariant: a [`Config`] is consistent: a listener that others can reach has a public URL, and a cookie name follows from
 //! it. Secrets never reach `Debug`. Reads the command line and the environment, through clap.
 
+mod deadlines;
 mod flags;
 mod origin;
 
+pub use deadlines::Deadlines;
 pub use flags::{Command, Flags, LedgerCommand, TokenCommand, UserCommand};
 pub use origin::{Origin, is_loopback_host};
 
-use crate::{mail, telemetry::LogFormat};
+use crate::{mail, secrets::Secret, telemetry::LogFormat};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::{
     fmt,
@@ -34,6 +36,12 @@ pub struct Config {
     pub prepaid: bool,
     /// How long a request waits when every account is busy; zero: it does not.
     pub wait: Duration,
+    /// After how much silence another account is asked as well; `None`: never.
+    pub hedge: Option<Duration>,
+    /// How long each part of an upstream call may take.
+    pub deadlines: Deadlines,
+    /// What `/metrics` demands as a bearer token, if anything.
+    pub metrics_token: Option<Secret>,
     /// How many days the rows of requests are kept; `None`: for good.
     pub keep_requests_days: Option<u32>,
     /// Ranges that platform accounts may reach besides public addresses.
@@ -127,6 +135,13 @@ impl Config {
             },
             prepaid: flags.prepaid,
             wait: duration("OURHUB_WAIT", &flags.wait, WAIT_MAX)?,
+            hedge: Some(duration("OURHUB_HEDGE", &flags.hedge, WAIT_MAX)?).filter(|delay| !delay.is_zero()),
+            deadlines: Deadlines::new(&flags.deadlines)?,
+            metrics_token: flags
+                .metrics_token
+                .clone()
+                .filter(|token| !token.is_empty())
+                .map(Secret::new),
             keep_requests_days: Some(flags.keep_requests_days).filter(|days| *days > 0),
             upstream_allow,
             smtp: flags.smtp_url.as_deref().map(smtp).transpose()?,
@@ -259,6 +274,7 @@ mod tests {
         let config = config(&[]).unwrap();
         assert_eq!(config.edge.listen.to_string(), "127.0.0.1:3000");
         assert_eq!(config.wait, Duration::from_secs(30));
+        assert_eq!(config.deadlines.total, Duration::from_secs(3_600));
         assert_eq!(config.keep_requests_days, Some(400));
         assert!(config.storage.is_sqlite() && config.edge.public.is_none() && !config.prepaid);
         assert!(
@@ -288,6 +304,9 @@ mod tests {
         for (flag, value, setting) in [
             ("--wait", "soon", "OURHUB_WAIT"),
             ("--wait", "2h", "OURHUB_WAIT"),
+            ("--connect-timeout", "0", "OURHUB_CONNECT_TIMEOUT"),
+            ("--idle-timeout", "a while", "OURHUB_IDLE_TIMEOUT"),
+            ("--total-timeout", "25h", "OURHUB_TOTAL_TIMEOUT"),
             ("--trusted-proxies", "10.0.0.0/33", "OURHUB_TRUSTED_PROXIES"),
             ("--upstream-allow", "inner", "OURHUB_UPSTREAM_ALLOW"),
             ("--smtp-url", "mail.example.com", "OURHUB_SMTP_URL"),

@@ -38,7 +38,7 @@ pub use adjust::{AdjustError, Adjusted, Adjustment};
 pub use book::Status;
 pub use export::{ExportError, Format, Wanted, export};
 pub use gateway_core::ledger::{Bucket, Caps, Gate, Kind, Member, Outcome, Payer, Scope, Series, Short};
-pub use hold::Hold;
+pub use hold::{Hold, SentMark};
 pub use load::Spent;
 pub use lock::{Guard, LockError, lock};
 pub use node::{DB_NOW_MS, Node};

@@ -108,13 +108,7 @@ async fn export(config: &Config, wanted: ledger::Wanted, format: ledger::Format)
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
     let app = App::start(config).await?;
-    let relay = Relay::new(
-        &app,
-        relay::Config {
-            wait: config.wait,
-            ..relay::Config::default()
-        },
-    );
+    let relay = Relay::new(&app, deadlines(config));
     warn_of_plain_http(&app);
     let listening =
         http::listen(app.clone(), relay).with_context(|| format!("cannot listen on {}", config.edge.listen))?;
@@ -129,6 +123,21 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     app.settle(SETTLE_TIME).await;
     app.close().await;
     Ok(())
+}
+
+/// The deadlines of requests.
+fn deadlines(config: &Config) -> relay::Config {
+    let deadlines = &config.deadlines;
+    relay::Config {
+        wait: config.wait,
+        hedge: config.hedge,
+        headers: deadlines.headers,
+        first_content: deadlines.first_content,
+        whole: deadlines.whole,
+        idle: deadlines.idle,
+        total: deadlines.total,
+        ..relay::Config::default()
+    }
 }
 
 /// Whether only this machine reaches the server, as far as it was told.

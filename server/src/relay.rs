@@ -13,6 +13,7 @@ mod counts;
 mod early;
 mod form;
 mod hand_on;
+mod hedge;
 mod judge;
 mod listing;
 mod outlive;
@@ -61,8 +62,12 @@ pub struct Config {
     pub waiting: usize,
     /// How many of one team.
     pub waiting_of_team: usize,
+    /// After how much silence of the account that was asked for a stream another one is asked as well; `None`: never.
+    pub hedge: Option<Duration>,
     /// How long a request's body may take to arrive.
     pub body: Duration,
+    /// From sending to the head of a streamed answer.
+    pub headers: Duration,
     /// From sending to the first content of a stream.
     pub first_content: Duration,
     /// From sending to the end of an answer that is not streamed.
@@ -85,7 +90,9 @@ impl Default for Config {
             wait: Duration::from_secs(30),
             waiting: 1_000,
             waiting_of_team: 250,
+            hedge: None,
             body: Duration::from_secs(120),
+            headers: Duration::from_secs(180),
             first_content: Duration::from_secs(180),
             whole: Duration::from_secs(600),
             idle: Duration::from_secs(120),
@@ -125,6 +132,8 @@ pub struct Request {
     pub model: Option<String>,
     /// What a stream is made of, where the path asks for one.
     pub stream: Option<Shape>,
+    /// What a header calls the conversation.
+    pub session: Option<u64>,
     /// What the client wants of Anthropic's API beyond its body.
     pub betas: Betas,
     /// The body.

@@ -25,6 +25,7 @@ cargo xtask bench relay                           what the relay costs, beside n
 cargo xtask bench journal                         what a hold and its end cost without a database
 cargo xtask torture [--minutes N] [name]...       faults under load, and whether the books still balance
 cargo xtask fuzz TARGET [option]...               one target of server/core/fuzz under libFuzzer
+cargo xtask torture [--minutes N] failover        upstream accounts that fail in every way, and clients that must not see it
 cargo xtask bench ledger [--requests N]           what the ledger takes a second, beside a transaction for each request
 ";
 

@@ -78,6 +78,22 @@ pub struct AccountView {
     pub last_error_at: Option<Time>,
     /// When it was added.
     pub created_at: Time,
+    /// What its health turned into, the latest first; of one account alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<TurnView>,
+}
+
+/// What the health of an account turned into.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnView {
+    /// When.
+    pub at: Time,
+    /// ready, cooling or parked.
+    pub state: String,
+    /// Why, for people; empty where it is ready.
+    pub reason: String,
+    /// When it was to be tried again.
+    pub until: Option<Time>,
 }
 
 /// A new account.

@@ -56,7 +56,8 @@ pub struct AttemptView {
     pub provider: String,
     /// "OpenAI, account 2"; for admins the account's own label.
     pub account: String,
-    /// ok, or what it failed with: rate_limited, no_money, bad_key, failed, timed_out, unreachable, cut.
+    /// ok, or what it failed with: rate_limited, no_money, bad_key, failed, timed_out, unreachable, proxy_failed, cut, or outrun: another
+    /// one answered first.
     pub outcome: String,
     /// HTTP status of the upstream, if it answered.
     pub status: Option<u16>,
@@ -64,6 +65,8 @@ pub struct AttemptView {
     pub started_ms: i64,
     /// How long it took, in milliseconds.
     pub took_ms: i64,
+    /// How long to its first content, in milliseconds, where it was streamed and came.
+    pub ttft_ms: Option<i64>,
     /// What followed, such as a cool-down of some seconds.
     pub note: String,
 }

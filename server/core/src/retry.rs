@@ -24,8 +24,12 @@ pub const MODEL_MISSING_MS: i64 = 3_600_000;
 pub enum Phase {
     /// Until the connection stood.
     Connect,
-    /// From then to the first content.
+    /// From sending to the head of a streamed answer.
+    Headers,
+    /// From sending to the first content.
     FirstContent,
+    /// From sending to the end of an answer that is not streamed.
+    Whole,
     /// Between two pieces of content.
     Idle,
     /// For the whole request.
@@ -46,8 +50,10 @@ pub struct ErrorText<'a> {
 /// How an attempt failed before any content had reached the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure<'a> {
-    /// No connection: name, route, TLS or proxy.
+    /// No connection: name, route or TLS.
     ConnectFailed,
+    /// No connection, and it was the proxy on the way.
+    ProxyFailed,
     /// A deadline passed.
     TimedOut {
         /// Whether any of the request had been sent.
@@ -164,6 +170,8 @@ pub enum Fault {
     TimedOut,
     /// There was no connection, or it broke.
     Unreachable,
+    /// The account's proxy failed, of which the account is not to blame.
+    Proxy,
 }
 
 impl Fault {
@@ -200,6 +208,10 @@ pub fn classify(failure: &Failure<'_>, now_ms: i64) -> Verdict {
     };
     match *failure {
         Failure::ConnectFailed => elsewhere(Fault::Unreachable, Billed::NotBilled),
+        Failure::ProxyFailed => Verdict {
+            mark: Mark::None,
+            ..elsewhere(Fault::Proxy, Billed::NotBilled)
+        },
         Failure::Reset { sent } => elsewhere(Fault::Unreachable, sent_or_not(sent)),
         Failure::TimedOut {
             sent,

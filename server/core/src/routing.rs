@@ -13,6 +13,8 @@ use std::cmp::Reverse;
 const DRAWN: usize = 8;
 /// The latency assumed of an account that has not answered yet, in milliseconds.
 const UNKNOWN_LATENCY_MS: u32 = 500;
+/// Below this headroom an account is no conversation's own: it is about to refuse.
+const SCARCE: u16 = 20;
 /// How far away the next chance is when only a probe under way can tell, in milliseconds.
 const PROBE_WAIT_MS: i64 = 250;
 
@@ -228,8 +230,9 @@ fn home_of(candidates: &[&Candidate<'_>], conversation: u64) -> usize {
         // ln(1/h) / weight, smallest wins; scaled so that the division keeps its digits.
         (u128::from(chance::log2_inverse(hash)) << 32) / u128::from(candidate.weight.max(1))
     };
+    let is_scarce = |candidate: &Candidate<'_>| candidate.headroom < SCARCE;
     let places = candidates.iter().enumerate();
-    let nearest = places.min_by_key(|(_, candidate)| (distance(candidate), candidate.account_id));
+    let nearest = places.min_by_key(|(_, candidate)| (is_scarce(candidate), distance(candidate), candidate.account_id));
     nearest.map_or(0, |(index, _)| index)
 }
 

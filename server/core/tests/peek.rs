@@ -389,6 +389,25 @@ fn a_conversation_keeps_its_number() {
 }
 
 #[test]
+fn a_conversation_is_what_its_client_calls_it() {
+    let named = |key: &str| with(key).unwrap().session;
+    let one = named(r#""prompt_cache_key":"one","#);
+    assert!(one.is_some());
+    assert_eq!(one, gateway_core::dialect::session("one"));
+    assert_ne!(named(r#""prompt_cache_key":"two","#), one);
+    for none in [
+        "",
+        r#""prompt_cache_key":null,"#,
+        r#""prompt_cache_key":7,"#,
+        r#""metadata":{"user_id":"a_session_b"},"#,
+    ] {
+        assert_eq!(named(none), None, "{none}");
+    }
+    let deep = format!(r#""metadata":{}{},"#, "[".repeat(200), "]".repeat(200));
+    assert_eq!(with(&deep).unwrap_err(), PeekError::TooDeep);
+}
+
+#[test]
 fn embeddings_count_bytes_or_tokens() {
     for (input, bound) in [
         (r#""hello""#, 5),

@@ -6,11 +6,17 @@
 
 use super::guard::Guard;
 use crate::secrets::Secret;
+use gateway_core::{
+    health::{Availability, Event, Health, Snapshot},
+    retry::Fault,
+};
 use parking_lot::Mutex;
-use reqwest::{Proxy, redirect};
+use reqwest::{Proxy, StatusCode, redirect};
 use std::{
     cell::RefCell,
     collections::HashMap,
+    error::Error,
+    io,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -18,7 +24,15 @@ use std::{
     time::Duration,
 };
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// What stands in an error where a proxy did as it was asked and found nobody: of SOCKS5 by RFC 1928, of HTTP any status but 2xx and 407.
+const BEYOND: [&str; 6] = [
+    "error resolving for socks proxy",
+    "tunnel error: unsuccessful",
+    "SOCKS error: network unreachable",
+    "SOCKS error: host unreachable",
+    "SOCKS error: connection refused",
+    "SOCKS error: ttl expired",
+];
 const POOL_IDLE: Duration = Duration::from_secs(90);
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 /// More distinct proxies than this, and the clients no account uses any more are dropped.
@@ -39,10 +53,67 @@ pub struct Client(Arc<Recipe>);
 struct Recipe {
     id: u64,
     guard: Guard,
+    connect: Duration,
     proxy: Option<Secret>,
+    /// How the proxy does, for all accounts that are reached through it.
+    health: Mutex<Health>,
 }
 
 impl Client {
+    /// Whether `error` is the proxy's doing: it is not there, refuses us, or keeps us waiting.
+    #[must_use]
+    pub fn blames_proxy(&self, error: &reqwest::Error) -> bool {
+        self.0.proxy.is_some() && error.is_connect() && !is_beyond_proxy(error)
+    }
+
+    /// Whether `response` is the proxy's, which wants another user name or password.
+    #[must_use]
+    pub fn is_refused_by_proxy(&self, response: &reqwest::Response) -> bool {
+        self.0.proxy.is_some() && response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+    }
+
+    /// Whether the proxy, if there is one, may be asked to connect.
+    pub(super) fn availability(&self, now_ms: i64) -> Availability {
+        self.0.health.lock().availability(now_ms)
+    }
+
+    /// The health of the proxy, where that is not well.
+    pub(super) fn proxy_trouble(&self, now_ms: i64) -> Option<Snapshot> {
+        let health = self.0.health.lock();
+        (health.availability(now_ms) != Availability::Ready).then(|| health.snapshot(now_ms))
+    }
+
+    /// A request goes out; whether it is the one that tries out the proxy. `None` where another one does.
+    pub(super) fn begin(&self, now_ms: i64) -> Option<bool> {
+        let mut health = self.0.health.lock();
+        if let Availability::Probing { .. } = health.availability(now_ms) {
+            return None;
+        }
+        health.step(Event::ProbeStarted, now_ms);
+        Some(matches!(health.availability(now_ms), Availability::Probing { .. }))
+    }
+
+    /// The proxy did as it was asked; whether that ends a pause.
+    pub(super) fn proxy_worked(&self, now_ms: i64) -> bool {
+        let mut health = self.0.health.lock();
+        let is_news = health.availability(now_ms) != Availability::Ready;
+        if is_news {
+            *health = Health::default();
+        }
+        is_news
+    }
+
+    /// The proxy failed.
+    pub(super) fn proxy_failed(&self, now_ms: i64) {
+        let fault = Fault::Proxy;
+        self.0.health.lock().step(Event::Failed { fault }, now_ms);
+    }
+
+    /// Nobody knows whether the proxy worked.
+    pub(super) fn proxy_untried(&self, now_ms: i64) {
+        self.0.health.lock().step(Event::ProbeDropped, now_ms);
+    }
+
     /// The client of the calling thread, made when the thread first asks. Connections it opens belong to the runtime that
     /// polls the call.
     ///
@@ -67,14 +138,16 @@ impl Client {
 #[derive(Debug)]
 pub(super) struct Clients {
     guard: Guard,
+    connect: Duration,
     by_proxy: Mutex<HashMap<Option<String>, Client>>,
 }
 
 impl Clients {
-    /// No client yet; each is made when first asked for.
-    pub(super) fn new(guard: Guard) -> Self {
+    /// No client yet; each is made when first asked for. A connection may take as long as `connect`.
+    pub(super) fn new(guard: Guard, connect: Duration) -> Self {
         Self {
             guard,
+            connect,
             by_proxy: Mutex::default(),
         }
     }
@@ -94,7 +167,9 @@ impl Clients {
         let client = Client(Arc::new(Recipe {
             id: LAST_ID.fetch_add(1, Ordering::Relaxed),
             guard: self.guard.clone(),
+            connect: self.connect,
             proxy: proxy.cloned(),
+            health: Mutex::default(),
         }));
         client.here()?;
         if by_proxy.len() >= CLIENTS_MAX {
@@ -117,7 +192,7 @@ impl Recipe {
             .http1_only()
             .tcp_nodelay(true)
             .tcp_keepalive(TCP_KEEPALIVE)
-            .connect_timeout(CONNECT_TIMEOUT)
+            .connect_timeout(self.connect)
             .pool_idle_timeout(POOL_IDLE)
             .dns_resolver(self.guard.clone());
         match &self.proxy {
@@ -125,4 +200,18 @@ impl Recipe {
             Some(proxy) => builder.proxy(Proxy::all(proxy.expose())?).build(),
         }
     }
+}
+
+/// Whether `error` came from behind the proxy: nobody was found there, or it was not who it should be.
+fn is_beyond_proxy(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(found) = cause {
+        let text = found.to_string();
+        let inner = found.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if BEYOND.contains(&text.as_str()) || inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+            return true;
+        }
+        cause = found.source();
+    }
+    false
 }

@@ -39,12 +39,24 @@ const PRUNE_EVERY: Duration = Duration::from_secs(60);
 const KEPT: usize = 10_000;
 
 /// How accounts behave.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Networks that accounts may reach besides public addresses.
     pub allow: Vec<IpNet>,
+    /// How long a connection may take.
+    pub connect: Duration,
     /// Who else uses them: each has its part of an account's limits.
     pub peers: Peers,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            allow: Vec::new(),
+            connect: Duration::from_secs(5),
+            peers: Peers::default(),
+        }
+    }
 }
 
 /// The accounts to ask for a request, in order.
@@ -56,6 +68,19 @@ pub struct Routes {
     pub next_free_ms: Option<i64>,
     /// Why there are none; `None` where there are some.
     pub why_empty: Option<WhyEmpty>,
+}
+
+/// How an account does, in numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Gauges {
+    /// Its id.
+    pub id: i64,
+    /// Whether it can be asked.
+    pub is_ready: bool,
+    /// Requests under way.
+    pub in_flight: u32,
+    /// What is left of its tighter limit, in thousandths.
+    pub headroom: u16,
 }
 
 /// The accounts of one process; clones share it.
@@ -97,7 +122,7 @@ impl Fleet {
             inner: Arc::new(Inner {
                 db,
                 master,
-                clients: Clients::new(Guard::new(config.allow)),
+                clients: Clients::new(Guard::new(config.allow), config.connect),
                 snapshot: RwLock::default(),
                 loading: Mutex::default(),
                 freed: Arc::default(),
@@ -163,6 +188,22 @@ impl Fleet {
     /// Ends when a permit is given back, or an account recovers or changes, from the moment of this call on.
     pub fn freed(&self) -> impl Future<Output = ()> + use<> {
         Arc::clone(&self.inner.freed).notified_owned()
+    }
+
+    /// How each account that takes traffic does, in order of their ids.
+    #[must_use]
+    pub fn gauges(&self) -> Vec<Gauges> {
+        let now_ms = clock::now_ms();
+        let gauges = |(id, upstream): (&i64, &Arc<Upstream>)| {
+            let health = upstream.state.snapshot(now_ms);
+            Gauges {
+                id: *id,
+                is_ready: health.state == "ready" && upstream.way.client.proxy_trouble(now_ms).is_none(),
+                in_flight: upstream.state.in_flight(),
+                headroom: health.headroom,
+            }
+        };
+        self.snapshot().upstreams.iter().map(gauges).collect()
     }
 
     /// The account of this id, where it takes traffic.
@@ -298,6 +339,7 @@ impl Fleet {
                 self.write(upstream, &news).await?;
                 upstream.state.told(&news);
             }
+            self.write_turn(upstream, now_ms).await?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 use super::{
     AREA, Account, AccountsError, Change, Fleet, Grants, Live, Models, NewAccount, Patch, Served, Standing, Times,
     check::{self, Reach},
+    history,
     upstream::{binding, open_secrets, reach},
 };
 use crate::{
@@ -151,6 +152,7 @@ impl Fleet {
             .exec(&transaction)
             .await?;
         forget_pauses(&transaction, id).await?;
+        history::forget(&transaction, id).await?;
         let subject = id::render(id::Kind::Account, id);
         for kind in [alerts::Kind::AccountParked, alerts::Kind::AccountUnusable] {
             alerts::resolve(&transaction, kind, &subject).await?;
@@ -294,6 +296,9 @@ impl Fleet {
         let upstream = self.upstream(row.id);
         let live = Live {
             in_flight: upstream.as_ref().map_or(0, |upstream| upstream.state.in_flight()),
+            proxy: upstream
+                .as_ref()
+                .and_then(|upstream| upstream.way.client.proxy_trouble(now_ms)),
             health: upstream.map(|upstream| upstream.state.snapshot(now_ms)),
             last_error: row.last_error,
             last_error_at: row.last_error_at,

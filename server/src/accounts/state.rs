@@ -2,7 +2,7 @@
 //!
 //! Invariant: a permit counts until it is dropped, whatever becomes of its request; a refused request takes nothing. In memory.
 
-use super::upstream::Deployment;
+use super::{client::Client, history::Turn, upstream::Deployment};
 use crate::clock;
 use gateway_core::{
     health::{Availability, Event, Health, Pause, PauseKind, Snapshot},
@@ -40,6 +40,8 @@ struct Inner {
     /// The parked reason that the row has.
     stored: Option<Reason>,
     last_error: Option<LastError>,
+    /// What the history has of it, where that is known.
+    turn: Option<Turn>,
 }
 
 /// A failure that the row does not have yet.
@@ -264,6 +266,16 @@ impl State {
         is_due.then_some(reason)
     }
 
+    /// Whether `turn` is what the history has of it.
+    pub(super) fn was(&self, turn: &Turn) -> bool {
+        self.0.lock().turn.as_ref().is_some_and(|known| known.is_as(turn))
+    }
+
+    /// The history has `turn`.
+    pub(super) fn has_turned(&self, turn: Turn) {
+        self.0.lock().turn = Some(turn);
+    }
+
     /// What other processes do not know yet and are to be told. Where no answer came, that may be this process' own network.
     pub(super) fn untold(&self, now_ms: i64) -> Vec<Untold> {
         let inner = self.0.lock();
@@ -434,6 +446,9 @@ pub struct Permit {
     /// The model asked for, as the provider knows it.
     upstream_model: String,
     is_probe: bool,
+    client: Client,
+    /// Whether it tries out the proxy.
+    is_proxy_probe: bool,
     is_sent: AtomicBool,
 }
 
@@ -441,7 +456,14 @@ impl Permit {
     /// Takes a slot, a request and `tokens` for `deployment`, or nothing where there is no room.
     pub(super) fn take(deployment: &Deployment, tokens: u64, freed: &Arc<Notify>, now_ms: i64) -> Option<Self> {
         let state = &deployment.upstream.state;
-        let is_probe = state.take(&deployment.upstream_model, deployment.upstream.most(), tokens, now_ms)?;
+        let is_proxy_probe = deployment.client.begin(now_ms)?;
+        let taken = state.take(&deployment.upstream_model, deployment.upstream.most(), tokens, now_ms);
+        let Some(is_probe) = taken else {
+            if is_proxy_probe {
+                deployment.client.proxy_untried(now_ms);
+            }
+            return None;
+        };
         Some(Self {
             state: Arc::clone(state),
             tokens: AtomicU64::new(tokens),
@@ -449,6 +471,8 @@ impl Permit {
             freed: Arc::clone(freed),
             upstream_model: deployment.upstream_model.clone(),
             is_probe,
+            client: deployment.client.clone(),
+            is_proxy_probe,
             is_sent: AtomicBool::new(false),
         })
     }
@@ -472,10 +496,14 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut inner = self.state.0.lock();
         inner.in_flight = inner.in_flight.saturating_sub(1);
-        if !self.is_sent.load(Ordering::Relaxed) {
+        let is_unsent = !self.is_sent.load(Ordering::Relaxed);
+        if is_unsent {
             inner.forget(self, clock::now_ms());
         }
         drop(inner);
+        if is_unsent && self.is_proxy_probe {
+            self.client.proxy_untried(clock::now_ms());
+        }
         self.freed.notify_waiters();
     }
 }

@@ -46,6 +46,9 @@ const TELLING: [&str; 11] = [
 const AT_VERTEX: &str = "gemini-2.5-flash";
 const AT_BEDROCK: &str = "amazon.nova-micro-v1:0";
 
+/// What a test says where the account's proxy is to blame.
+const PROXY_FAILED: &str = "The proxy does not make the connection: it is not there, or refuses our user name and password. The key was not tried.";
+
 /// How a test went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TestOutcome {
@@ -76,6 +79,9 @@ impl Fleet {
             None => self.look_again(id).await?,
         };
         let (outcome, _) = ask(&upstream.way, &upstream.row.provider, &upstream.secret).await;
+        if outcome.ok && upstream.way.client.proxy_worked(clock::now_ms()) {
+            self.announce_free();
+        }
         if outcome.ok && is_parked(&upstream.state) {
             succeed(&upstream.state, outcome.latency_ms);
             upstream.announce();
@@ -200,7 +206,9 @@ async fn ask(way: &Way, provider: &str, secret: &Secret) -> (TestOutcome, bool) 
                 "The provider did not answer within 15 s. Check the base URL and the proxy.".to_owned(),
                 Vec::new(),
             ),
+            Ok(Err(error)) if way.client.blames_proxy(&error) => (false, PROXY_FAILED.to_owned(), Vec::new()),
             Ok(Err(error)) => (false, explain_error(&error), Vec::new()),
+            Ok(Ok(answer)) if answer.status == 407 => (false, PROXY_FAILED.to_owned(), Vec::new()),
             Ok(Ok(answer)) => accepted(way.place(), &answer).unwrap_or_else(|| judge(&answer, secret)),
         };
         (outcome.ok, outcome.message, outcome.models) = (ok, message, models);

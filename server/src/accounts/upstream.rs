@@ -245,7 +245,11 @@ impl Deployment {
             requests: hints.requests,
             tokens: hints.tokens,
         };
-        self.upstream.state.step(None, event, clock::now_ms());
+        let now_ms = clock::now_ms();
+        self.upstream.state.step(None, event, now_ms);
+        if self.client.proxy_worked(now_ms) {
+            self.upstream.freed.notify_waiters();
+        }
     }
 
     /// Takes note of `event` of the account; a success counts for the model too.
@@ -256,10 +260,30 @@ impl Deployment {
         }
     }
 
+    /// A request was given up before its answer: what it would have told is not known.
+    pub fn pass_over(&self) {
+        let now_ms = clock::now_ms();
+        self.upstream
+            .state
+            .end_probe(&self.upstream_model, Event::ProbeDropped, now_ms);
+        self.client.proxy_untried(now_ms);
+    }
+
     /// Takes note of a failure: `message`, scrubbed by the caller, becomes the account's last error.
     pub fn judge(&self, verdict: &Verdict, message: &str) {
         let now_ms = clock::now_ms();
         let state = &self.upstream.state;
+        match verdict.fault {
+            Fault::Proxy => {
+                self.client.proxy_failed(now_ms);
+                state.end_probe(&self.upstream_model, Event::ProbeDropped, now_ms);
+                state.note("Proxy: its proxy did not make the connection".to_owned(), now_ms);
+                self.upstream.announce();
+                return;
+            }
+            Fault::Unreachable | Fault::TimedOut => self.client.proxy_untried(now_ms),
+            _ => {}
+        }
         let model = matches!(verdict.mark, Mark::ModelMissing { .. }).then_some(self.upstream_model.as_str());
         match Event::of(verdict) {
             Some(event) => {
@@ -304,7 +328,7 @@ impl Deployment {
             max_in_flight: most.in_flight,
             latency_ms: now.latency_ms,
             headroom: now.headroom,
-            availability: now.availability,
+            availability: now.availability.and(self.client.availability(now_ms)),
             requests_left: now.requests_left,
             tokens_left: now.tokens_left,
             limits_free_ms: now.limits_free_ms,

@@ -4,7 +4,7 @@
 //! and the environment, through clap.
 
 use crate::{ledger::Format, telemetry::LogFormat};
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use gateway_core::id;
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -58,9 +58,22 @@ pub struct Flags {
     #[arg(long, env = "OURHUB_WAIT", default_value = "30s", global = true)]
     pub wait: String,
 
+    /// After how much silence of the account that was asked for a stream another one is asked as well, whose answer counts if it comes first;
+    /// the input of the other is charged too. 0 turns it off.
+    #[arg(long, env = "OURHUB_HEDGE", default_value = "0", global = true)]
+    pub hedge: String,
+
+    /// How long each part of an upstream call may take.
+    #[command(flatten)]
+    pub deadlines: DeadlineFlags,
+
     /// How long requests under way may take to end after SIGTERM.
     #[arg(long, env = "OURHUB_DRAIN", default_value = "30s", global = true)]
     pub drain: String,
+
+    /// What /metrics demands as a bearer token; with it, accounts and models are named there. Without one anybody may read the rest.
+    #[arg(long, env = "OURHUB_METRICS_TOKEN", hide_env_values = true, global = true)]
+    pub metrics_token: Option<String>,
 
     /// How many days the rows of requests are kept; 0: for good. Roll-ups and the ledger's sums always are.
     #[arg(long, env = "OURHUB_KEEP_REQUESTS_DAYS", default_value_t = 400, global = true)]
@@ -82,6 +95,34 @@ pub struct Flags {
         global = true
     )]
     pub log: String,
+}
+
+/// How long each part of an upstream call may take; then another account is asked, as long as none of the answer was sent.
+#[derive(Args)]
+pub struct DeadlineFlags {
+    /// How long a connection to an upstream may take, its proxy and TLS included.
+    #[arg(long, env = "OURHUB_CONNECT_TIMEOUT", default_value = "5s", global = true)]
+    pub connect_timeout: String,
+
+    /// How long the head of a streamed answer may take, from sending.
+    #[arg(long, env = "OURHUB_HEADERS_TIMEOUT", default_value = "180s", global = true)]
+    pub headers_timeout: String,
+
+    /// How long the first content of a streamed answer may take, from sending.
+    #[arg(long, env = "OURHUB_FIRST_CONTENT_TIMEOUT", default_value = "180s", global = true)]
+    pub first_content_timeout: String,
+
+    /// How long an answer that is not streamed may take, from sending to its end.
+    #[arg(long, env = "OURHUB_ANSWER_TIMEOUT", default_value = "10m", global = true)]
+    pub answer_timeout: String,
+
+    /// How long a stream may be silent between two pieces.
+    #[arg(long, env = "OURHUB_IDLE_TIMEOUT", default_value = "2m", global = true)]
+    pub idle_timeout: String,
+
+    /// How long a request may take in all, waiting and every account that is asked included.
+    #[arg(long, env = "OURHUB_TOTAL_TIMEOUT", default_value = "60m", global = true)]
+    pub total_timeout: String,
 }
 
 /// What to do.

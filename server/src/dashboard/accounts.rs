@@ -77,7 +77,11 @@ impl Principal {
     async fn read_account(&self, id: &str) -> Result<AccountView, Refusal> {
         self.admin()?;
         let account = self.app.fleet.get(super::parse(Kind::Account, id)?).await?;
-        Ok(shapes::view(account, self.now_ms()))
+        let history = self.app.fleet.history(account.id).await?;
+        Ok(AccountView {
+            history: history.into_iter().map(shapes::turn).collect(),
+            ..shapes::view(account, self.now_ms())
+        })
     }
 
     async fn add_account(&self, new: NewAccount) -> Result<AccountView, Refusal> {

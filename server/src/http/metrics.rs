@@ -1,12 +1,22 @@
 //! `GET /metrics`: the state of the process in Prometheus' text format.
 //!
-//! Invariant: numbers only, no label that names a customer or an account. Reads counters in memory.
+//! Invariant: numbers only; accounts and models are named to whoever has the token alone, customers to nobody. Where a token is set, nobody
+//! else is answered. Reads counters in memory.
 
 use super::Site;
-use actix_web::{HttpResponse, web};
+use crate::accounts::Gauges;
+use crate::secrets::Secret;
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use gateway_core::id::{Kind, render};
+use subtle::ConstantTimeEq as _;
 
 /// The numbers of now.
-pub async fn metrics(site: web::Data<Site>) -> HttpResponse {
+pub async fn metrics(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
+    let token = site.app.metrics_token.as_ref();
+    if token.is_some_and(|token| !holds(&request, token)) {
+        return HttpResponse::Unauthorized().finish();
+    }
     let ledger = site.app.ledger.status();
     let gauges = [
         ("ready", "Whether requests are taken.", u64::from(site.app.is_ready())),
@@ -56,9 +66,46 @@ pub async fn metrics(site: web::Data<Site>) -> HttpResponse {
         ledger.commits,
     ));
     text.push_str(&site.relay.counts().render());
+    if token.is_some() {
+        text.push_str(&site.relay.counts().render_accounts());
+        text.push_str(&accounts(&site.app.fleet.gauges()));
+    }
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
         .body(text)
+}
+
+/// Whether `request` carries `token`.
+fn holds(request: &HttpRequest, token: &Secret) -> bool {
+    let sent = request.headers().get(header::AUTHORIZATION);
+    let sent = sent.and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    sent.is_some_and(|sent| sent.ct_eq(token.expose().as_bytes()).into())
+}
+
+/// How each account does.
+fn accounts(all: &[Gauges]) -> String {
+    let gauges: [(&str, &str, fn(&Gauges) -> u64); 3] = [
+        ("account_ready", "Whether it can be asked.", |gauges| {
+            u64::from(gauges.is_ready)
+        }),
+        ("account_in_flight", "Requests running now.", |gauges| {
+            gauges.in_flight.into()
+        }),
+        (
+            "account_headroom_thousandths",
+            "What is left of its tighter limit.",
+            |gauges| gauges.headroom.into(),
+        ),
+    ];
+    let mut text = String::new();
+    for (name, help, of) in gauges {
+        text.push_str(&format!("# HELP ourhub_{name} {help}\n# TYPE ourhub_{name} gauge\n"));
+        for account in all {
+            let id = render(Kind::Account, account.id);
+            text.push_str(&format!("ourhub_{name}{{account=\"{id}\"}} {}\n", of(account)));
+        }
+    }
+    text
 }
 
 fn line(name: &str, kind: &str, help: &str, value: u64) -> String {

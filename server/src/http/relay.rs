@@ -14,7 +14,7 @@ use crate::secrets::Secret;
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, web};
-use gateway_core::dialect::{Asked, Dialect, Operation};
+use gateway_core::dialect::{self, Asked, Dialect, Operation};
 use heading::{answer, hand_out, refuse};
 use std::sync::Arc;
 use std::time::Instant;
@@ -179,6 +179,7 @@ async fn call(site: &Site, request: &HttpRequest, payload: web::Payload, asked: 
         operation: asked.operation,
         model: asked.model.map(str::to_owned),
         stream: asked.stream.then(|| shape(request)),
+        session: session(headers),
         betas: Betas {
             version: text(headers, ANTHROPIC_VERSION),
             beta: text(headers, ANTHROPIC_BETA),
@@ -197,6 +198,14 @@ fn shape(request: &HttpRequest) -> Shape {
     } else {
         Shape::Array
     }
+}
+
+/// What a header calls the conversation.
+fn session(headers: &HeaderMap) -> Option<u64> {
+    let named = dialect::SESSION_HEADERS
+        .into_iter()
+        .filter_map(|name| headers.get(name));
+    named.filter_map(|value| value.to_str().ok()).find_map(dialect::session)
 }
 
 /// All values of a header, as one.

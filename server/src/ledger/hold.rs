@@ -5,14 +5,26 @@
 use super::{Closing, Down, Ledger, Outcome, batch::Opened};
 use gateway_core::money::Nano;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Money set aside for one upstream call. Dropped unconsumed, it is voided, or posted whole once marked as sent.
 #[must_use = "a hold that is dropped is voided or posted whole"]
 pub struct Hold {
     ledger: Ledger,
     opened: Arc<Opened>,
-    is_sent: bool,
+    is_sent: Arc<AtomicBool>,
     is_closed: bool,
+}
+
+/// Marks a hold as sent.
+#[derive(Debug)]
+pub struct SentMark(Arc<AtomicBool>);
+
+impl SentMark {
+    /// See [`Hold::mark_sent`].
+    pub fn mark_sent(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 impl std::fmt::Debug for Hold {
@@ -25,11 +37,11 @@ impl std::fmt::Debug for Hold {
 }
 
 impl Hold {
-    pub(super) const fn new(ledger: Ledger, opened: Arc<Opened>) -> Self {
+    pub(super) fn new(ledger: Ledger, opened: Arc<Opened>) -> Self {
         Self {
             ledger,
             opened,
-            is_sent: false,
+            is_sent: Arc::default(),
             is_closed: false,
         }
     }
@@ -83,8 +95,14 @@ impl Hold {
     }
 
     /// From now on the upstream may charge for the call: dropping the hold posts it whole, as an estimate.
-    pub const fn mark_sent(&mut self) {
-        self.is_sent = true;
+    pub fn mark_sent(&self) {
+        self.is_sent.store(true, Ordering::Relaxed);
+    }
+
+    /// What does the same for one who does not own the hold.
+    #[must_use]
+    pub fn mark(&self) -> SentMark {
+        SentMark(Arc::clone(&self.is_sent))
     }
 
     /// Ends the hold with a charge.
@@ -112,13 +130,14 @@ impl Drop for Hold {
         if self.is_closed {
             return;
         }
-        tracing::warn!(hold_id = self.opened.id, is_sent = self.is_sent, "a hold was dropped");
+        let is_sent = self.is_sent.load(Ordering::Relaxed);
+        tracing::warn!(hold_id = self.opened.id, is_sent, "a hold was dropped");
         let total_ms = i64::try_from(self.opened.started.elapsed().as_millis()).unwrap_or(i64::MAX);
         let closing = Closing {
             charge: self.opened.amount,
             estimated: true,
             outcome: Outcome::HungUp,
-            notes: if self.is_sent {
+            notes: if is_sent {
                 "estimate: dropped".to_owned()
             } else {
                 String::new()
@@ -127,6 +146,6 @@ impl Drop for Hold {
             finished_at_ms: self.opened.started_at_ms.saturating_add(total_ms),
             ..Closing::default()
         };
-        self.end(closing, !self.is_sent);
+        self.end(closing, !is_sent);
     }
 }

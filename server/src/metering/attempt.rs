@@ -19,6 +19,9 @@ pub struct Attempt {
     pub started_ms: i64,
     /// How long it took, in milliseconds.
     pub took_ms: i64,
+    /// How long to its first content, in milliseconds, if that came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttft_ms: Option<i64>,
     /// What followed, such as a cool-down of some seconds; for people.
     pub note: String,
 }
@@ -49,6 +52,10 @@ pub enum AttemptOutcome {
     Refused,
     /// The client went away while it answered.
     HungUp,
+    /// No connection, because of the account's proxy.
+    ProxyFailed,
+    /// Another account, asked later, answered first.
+    Outrun,
 }
 
 impl AttemptOutcome {
@@ -67,6 +74,8 @@ impl AttemptOutcome {
             Self::ModelMissing => "model_missing",
             Self::Refused => "refused",
             Self::HungUp => "hung_up",
+            Self::ProxyFailed => "proxy_failed",
+            Self::Outrun => "outrun",
         }
     }
 }
@@ -105,6 +114,7 @@ mod tests {
             status: Some(429),
             started_ms: 3,
             took_ms: 41,
+            ttft_ms: None,
             note: "cools down for 20 s".to_owned(),
         };
         let text = Attempt::render_list(std::slice::from_ref(&attempt));
@@ -121,6 +131,7 @@ mod tests {
             AttemptOutcome::NoMoney,
             AttemptOutcome::ModelMissing,
             AttemptOutcome::Cut,
+            AttemptOutcome::ProxyFailed,
         ] {
             assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.name());
         }

@@ -2,15 +2,19 @@
 //!
 //! Invariant: an answer counts as good only once it holds content, or is whole; nothing of it has reached the client until then.
 
-use super::Journey;
 use super::attempt::Try;
 use super::call::{self, Inbound, Pieces, Sending};
 use super::judge::Failed;
+use super::peek::Job;
 use super::wording::Worded;
+use super::{Config, Journey};
+use crate::ledger::SentMark;
 use bytes::{Bytes, BytesMut};
 use gateway_core::dialect::{Dialect, Observed, read_error};
 use gateway_core::retry::Phase;
 use gateway_core::translate::Translator;
+use std::future::Future;
+use std::sync::Arc;
 use tokio::time::Instant;
 
 /// An answer worth handing on.
@@ -47,12 +51,40 @@ struct Reading {
     notes: Vec<String>,
     is_translated: bool,
     until: Instant,
+    /// Which deadline `until` is.
+    phase: Phase,
 }
 
 impl Journey {
-    /// The answer, judged good, or why there is none.
-    pub(super) async fn ask(&mut self, attempt: &Try, worded: Worded) -> Result<Good, Failed> {
-        let account = &attempt.account;
+    /// The answer, judged good, or why there is none. From sending on, what is held now counts as spent if it is dropped.
+    pub(super) fn ask(
+        &self,
+        attempt: Arc<Try>,
+        worded: Worded,
+    ) -> impl Future<Output = Result<Good, Failed>> + Send + use<> {
+        let hold = self.admission.as_ref().map(|admission| admission.hold.mark());
+        let asking = Asking {
+            attempt,
+            job: Arc::clone(&self.job),
+            config: self.relay.0.config,
+            until: Instant::from_std(self.started) + self.relay.0.config.total,
+        };
+        asking.ask(worded, hold)
+    }
+}
+
+/// What asking needs to know, whoever waits for it.
+struct Asking {
+    attempt: Arc<Try>,
+    job: Arc<Job>,
+    config: Config,
+    /// When the whole request must be over.
+    until: Instant,
+}
+
+impl Asking {
+    async fn ask(self, worded: Worded, hold: Option<SentMark>) -> Result<Good, Failed> {
+        let account = &self.attempt.account;
         let Worded {
             dialect,
             operation,
@@ -62,14 +94,11 @@ impl Journey {
             is_translated,
         } = worded;
         let is_stream = self.job.envelope.stream;
-        let config = &self.relay.0.config;
-        let patience = if is_stream { config.first_content } else { config.whole };
-        let left = config.total.saturating_sub(self.started.elapsed());
-        let reading = Reading {
-            reader,
-            notes,
-            is_translated,
-            until: Instant::now() + patience.min(left),
+        let config = &self.config;
+        let (patience, phase) = if is_stream {
+            (config.first_content, Phase::FirstContent)
+        } else {
+            (config.whole, Phase::Whole)
         };
         let betas = (operation.dialect() == Dialect::Messages && self.job.operation.dialect() == Dialect::Messages)
             .then_some(&self.job.betas);
@@ -81,11 +110,24 @@ impl Journey {
             .post(dialect, operation, is_stream, body)
             .await
             .map_err(|reason| Failed::unsent(&reason))?;
-        if let Some(admission) = &mut self.admission {
-            admission.hold.mark_sent();
+        if let Some(hold) = hold {
+            hold.mark_sent();
         }
-        attempt.permit.mark_sent();
-        let inbound = call::send(account, request, Sending { is_stream, betas }, reading.until)
+        self.attempt.permit.mark_sent();
+        let now = Instant::now();
+        let reading = Reading {
+            reader,
+            notes,
+            is_translated,
+            until: self.until.min(now + patience),
+            phase,
+        };
+        let until = if is_stream {
+            reading.until.min(now + config.headers)
+        } else {
+            reading.until
+        };
+        let inbound = call::send(account, request, Sending { is_stream, betas }, until)
             .await
             .map_err(Failed::broken)?;
         account.seen(&inbound.hints);
@@ -110,8 +152,9 @@ async fn read_whole(mut inbound: Inbound, reading: Reading) -> Result<Good, Fail
         notes,
         is_translated,
         until,
+        phase,
     } = reading;
-    let pieces = call::read_whole(&mut inbound.pieces, until)
+    let pieces = call::read_whole(&mut inbound.pieces, until, phase)
         .await
         .map_err(Failed::broken)?;
     let mut body = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
@@ -147,10 +190,11 @@ async fn read_to_content(mut inbound: Inbound, reading: Reading) -> Result<Good,
         mut reader,
         notes,
         until,
+        phase,
         ..
     } = reading;
     let mut prefix = BytesMut::new();
-    while let Some(piece) = call::next(&mut inbound.pieces, until, Phase::FirstContent)
+    while let Some(piece) = call::next(&mut inbound.pieces, until, phase)
         .await
         .map_err(Failed::broken)?
     {

@@ -27,6 +27,8 @@ pub(super) struct Try {
     pub permit: Permit,
     pub started_ms: i64,
     pub started: Instant,
+    /// When its first content came, in milliseconds after that.
+    pub ttft_ms: Option<i64>,
 }
 
 impl Try {
@@ -35,6 +37,7 @@ impl Try {
         Times {
             started_ms: self.started_ms,
             took_ms,
+            ttft_ms: self.ttft_ms,
             now_ms: now_ms(),
         }
     }
@@ -62,16 +65,22 @@ impl Journey {
             return Ok(Next::Again);
         };
         self.tried.push(account.account_id);
-        let attempt = Try {
+        let attempt = self.try_on(account, permit);
+        match self.ask_hedged(attempt, worded).await? {
+            (attempt, Ok(Good::Whole(whole))) => self.hand_on_whole(attempt, whole).await,
+            (attempt, Ok(Good::Stream(begun))) => self.hand_on_stream(attempt, *begun).await,
+            (attempt, Err(failed)) => self.fail(&attempt, failed),
+        }
+    }
+
+    /// An attempt that begins now.
+    pub(super) fn try_on(&self, account: Arc<Deployment>, permit: Permit) -> Try {
+        Try {
             permit,
             started_ms: self.elapsed_ms(),
             started: Instant::now(),
+            ttft_ms: None,
             account,
-        };
-        match self.ask(&attempt, worded).await {
-            Ok(Good::Whole(whole)) => self.hand_on_whole(attempt, whole).await,
-            Ok(Good::Stream(begun)) => self.hand_on_stream(attempt, *begun).await,
-            Err(failed) => self.fail(&attempt, failed),
         }
     }
 }

@@ -22,6 +22,8 @@ use tokio::time::{Instant, timeout_at};
 
 /// The most that is read of an upstream's error, in bytes.
 const ERROR_BYTES_MAX: usize = 256 << 10;
+/// How long that may take.
+const ERROR_TIME: Duration = Duration::from_secs(5);
 /// The most that is read of an answer in one piece, in bytes.
 const WHOLE_BYTES_MAX: usize = 256 << 20;
 
@@ -69,12 +71,14 @@ pub(super) struct Sending<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Broken {
     NoConnection,
+    /// The account's proxy is to blame.
+    NoProxy,
     TimedOut(Phase),
     Reset,
     TooLarge,
 }
 
-/// Sends `request` to `account` and waits for the head of the answer.
+/// Sends `request` to `account` and waits for the head of the answer, which comes with the rest where it is not streamed.
 pub(super) async fn send(
     account: &Deployment,
     mut request: reqwest::Request,
@@ -87,11 +91,19 @@ pub(super) async fn send(
     let Ok(client) = account.client.here() else {
         return Err(Broken::NoConnection);
     };
+    let late = Broken::TimedOut(if sending.is_stream {
+        Phase::Headers
+    } else {
+        Phase::Whole
+    });
     let sent = timeout_at(until, client.execute(request)).await;
     let response = match sent {
-        Err(_) => return Err(Broken::TimedOut(Phase::FirstContent)),
+        Err(_) => return Err(late),
+        Ok(Err(error)) if account.client.blames_proxy(&error) => return Err(Broken::NoProxy),
+        Ok(Ok(response)) if account.client.is_refused_by_proxy(&response) => return Err(Broken::NoProxy),
+        Ok(Err(error)) if error.is_connect() && error.is_timeout() => return Err(Broken::TimedOut(Phase::Connect)),
         Ok(Err(error)) if error.is_connect() => return Err(Broken::NoConnection),
-        Ok(Err(error)) if error.is_timeout() => return Err(Broken::TimedOut(Phase::FirstContent)),
+        Ok(Err(error)) if error.is_timeout() => return Err(late),
         Ok(Err(_)) => return Err(Broken::Reset),
         Ok(Ok(response)) => response,
     };
@@ -179,7 +191,7 @@ pub(super) async fn next(pieces: &mut Pieces, until: Instant, phase: Phase) -> R
 
 /// The whole of an error's body, as far as it is read.
 pub(super) async fn read_error_body(mut pieces: Pieces) -> Vec<u8> {
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = Instant::now() + ERROR_TIME;
     let mut body = Vec::new();
     while let Ok(Some(piece)) = next(&mut pieces, until, Phase::Total).await {
         body.extend_from_slice(&piece);
@@ -192,10 +204,10 @@ pub(super) async fn read_error_body(mut pieces: Pieces) -> Vec<u8> {
 }
 
 /// The whole of an answer.
-pub(super) async fn read_whole(pieces: &mut Pieces, until: Instant) -> Result<Vec<Bytes>, Broken> {
+pub(super) async fn read_whole(pieces: &mut Pieces, until: Instant, phase: Phase) -> Result<Vec<Bytes>, Broken> {
     let mut whole = Vec::new();
     let mut size = 0;
-    while let Some(piece) = next(pieces, until, Phase::FirstContent).await? {
+    while let Some(piece) = next(pieces, until, phase).await? {
         size += piece.len();
         if size > WHOLE_BYTES_MAX {
             return Err(Broken::TooLarge);

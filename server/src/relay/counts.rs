@@ -1,9 +1,12 @@
 //! What the pipeline counts while it works, for `/metrics`.
 //!
-//! Invariant: every label is one of a fixed list, so the series are as many after a year as at the start; counting is an
-//! addition to an atomic and nothing more. No I/O.
+//! Invariant: every label is one of a fixed list, so the series are as many after a year as at the start, but those of accounts and models,
+//! which are bounded and stand apart; counting is an addition and nothing more. No I/O.
+
+mod by_account;
 
 use crate::metering::AttemptOutcome;
+use by_account::ByAccount;
 use gateway_core::dialect::Operation;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +28,7 @@ const BOUNDS: [(i64, &str); 9] = [
     (300_000, "300"),
 ];
 /// Every outcome of an attempt.
-const OUTCOMES: [AttemptOutcome; 11] = [
+const OUTCOMES: [AttemptOutcome; 13] = [
     AttemptOutcome::Ok,
     AttemptOutcome::RateLimited,
     AttemptOutcome::NoMoney,
@@ -37,6 +40,8 @@ const OUTCOMES: [AttemptOutcome; 11] = [
     AttemptOutcome::ModelMissing,
     AttemptOutcome::Refused,
     AttemptOutcome::HungUp,
+    AttemptOutcome::ProxyFailed,
+    AttemptOutcome::Outrun,
 ];
 
 /// See the module.
@@ -46,6 +51,7 @@ pub struct Counts {
     attempts: [AtomicU64; OUTCOMES.len()],
     first_content: Histogram,
     total: Histogram,
+    by_account: ByAccount,
 }
 
 /// How many took how long.
@@ -68,9 +74,16 @@ impl Counts {
         self.requests[operation as usize][class].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// An account was asked.
-    pub(super) fn attempt(&self, outcome: AttemptOutcome) {
+    /// The account was asked for the model, and that ended so; milliseconds to its first content, where that came.
+    pub(super) fn attempt(&self, (account_id, model): (i64, &str), outcome: AttemptOutcome, ttft_ms: Option<i64>) {
         self.attempts[outcome as usize].fetch_add(1, Ordering::Relaxed);
+        self.by_account.add(account_id, model, outcome, ttft_ms);
+    }
+
+    /// What was counted of each account and model, in Prometheus' text format: for those who may know their names.
+    #[must_use]
+    pub fn render_accounts(&self) -> String {
+        self.by_account.render()
     }
 
     /// An upstream answered: milliseconds to the first content, where it was streamed, and to the end.
@@ -159,7 +172,7 @@ mod tests {
         let counts = Counts::default();
         for (at, outcome) in OUTCOMES.into_iter().enumerate() {
             assert_eq!(outcome as usize, at, "{outcome:?}");
-            counts.attempt(outcome);
+            counts.attempt((1, "m"), outcome, None);
             let expected = format!("ourhub_attempts_total{{outcome=\"{}\"}} 1\n", outcome.name());
             assert!(counts.render().contains(&expected), "{expected}");
         }

@@ -57,7 +57,8 @@ impl Journey {
         })))
     }
 
-    pub(super) async fn hand_on_stream(&mut self, attempt: Try, begun: Begun) -> Result<Next, RelayError> {
+    pub(super) async fn hand_on_stream(&mut self, mut attempt: Try, begun: Begun) -> Result<Next, RelayError> {
+        attempt.ttft_ms = Some(attempt.times().took_ms);
         let mut admission = self.admission.take().ok_or(RelayError::LedgerDown)?;
         admission.notes.extend(begun.notes.iter().cloned());
         attempt.account.report(Event::Succeeded {

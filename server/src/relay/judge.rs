@@ -4,16 +4,18 @@
 
 use super::attempt::{Next, Try};
 use super::call::Broken;
+use super::settle::FAILED;
+use super::trail::{Came, passed};
 use super::{Journey, RelayError, count_tokens};
 use crate::accounts::{Deployment, Unsendable};
 use crate::clock::now_ms;
 use gateway_core::dialect::{UpstreamError, scrub};
-use gateway_core::retry::{Action, Billed, ErrorText, Failure, Fault, Mark, RetryHints, Verdict, classify};
+use gateway_core::retry::{Action, Billed, ErrorText, Failure, Fault, Mark, Phase, RetryHints, Verdict, classify};
 
 /// Why an attempt brought no answer.
 pub(super) struct Failed {
     verdict: Verdict,
-    status: Option<u16>,
+    came: Came,
     error: Option<UpstreamError>,
 }
 
@@ -21,13 +23,20 @@ impl Failed {
     pub fn broken(broken: Broken) -> Self {
         let failure = match broken {
             Broken::NoConnection => Failure::ConnectFailed,
-            Broken::TimedOut(phase) => Failure::TimedOut { sent: true, phase },
+            Broken::NoProxy => Failure::ProxyFailed,
+            Broken::TimedOut(phase) => Failure::TimedOut {
+                sent: phase != Phase::Connect,
+                phase,
+            },
             Broken::Reset => Failure::Reset { sent: true },
             Broken::TooLarge => Failure::Unreadable,
         };
         Self {
             verdict: classify(&failure, now_ms()),
-            status: None,
+            came: match broken {
+                Broken::TimedOut(phase) => Came::late(phase),
+                _ => Came::default(),
+            },
             error: None,
         }
     }
@@ -45,7 +54,7 @@ impl Failed {
         };
         Self {
             verdict: classify(&failure, now_ms()),
-            status: None,
+            came: Came::default(),
             error: None,
         }
     }
@@ -53,7 +62,7 @@ impl Failed {
     pub fn unreadable(status: u16) -> Self {
         Self {
             verdict: classify(&Failure::Unreadable, now_ms()),
-            status: Some(status),
+            came: Came::answered(status),
             error: None,
         }
     }
@@ -66,7 +75,7 @@ impl Failed {
         };
         Self {
             verdict: classify(&failure, now_ms()),
-            status: Some(status),
+            came: Came::answered(status),
             error: Some(error),
         }
     }
@@ -78,7 +87,7 @@ impl Failed {
         };
         Self {
             verdict: classify(&failure, now_ms()),
-            status: Some(status),
+            came: Came::answered(status),
             error: Some(error),
         }
     }
@@ -107,15 +116,32 @@ fn refusal(fault: Fault, status: Option<u16>, error: UpstreamError, message: Str
     })
 }
 
-/// What a client is told of `error`, with which a stream of `account` broke off after content.
-pub(super) fn broken_off(account: &Deployment, error: UpstreamError) -> RelayError {
-    let failure = Failure::ErrorFrame {
+/// How a stream broke off after content.
+pub(super) struct BrokenOff {
+    /// What follows for the account.
+    pub verdict: Verdict,
+    /// What the client is told.
+    pub error: RelayError,
+}
+
+/// Takes note that a stream of `account` broke off after content: with `error`, or as `failure` says.
+pub(super) fn break_off(account: &Deployment, error: Option<UpstreamError>, failure: Failure<'_>) -> BrokenOff {
+    let failure = error.as_ref().map_or(failure, |error| Failure::ErrorFrame {
         headers: RetryHints::default(),
-        error: text(&error),
-    };
-    let fault = classify(&failure, now_ms()).fault;
-    let message = scrub(&error.message, &account.secrets());
-    refusal(fault, None, error, message).unwrap_or(RelayError::Cut)
+        error: text(error),
+    });
+    let verdict = classify(&failure, now_ms());
+    let said = error.as_ref().map(|error| scrub(&error.message, &account.secrets()));
+    let message = said.unwrap_or_else(|| match failure {
+        Failure::TimedOut { phase, .. } => passed(phase).to_owned(),
+        _ => "a stream broke off".to_owned(),
+    });
+    account.judge(&verdict, &message);
+    let told = error.and_then(|error| refusal(verdict.fault, None, error, message));
+    BrokenOff {
+        verdict,
+        error: told.unwrap_or(RelayError::Cut),
+    }
 }
 
 impl Journey {
@@ -123,7 +149,7 @@ impl Journey {
     pub(super) fn fail(&mut self, attempt: &Try, failed: Failed) -> Result<Next, RelayError> {
         let Failed {
             mut verdict,
-            status,
+            came,
             error,
         } = failed;
         if count_tokens::is_asked(&self.job) && matches!(verdict.mark, Mark::ModelMissing { .. }) {
@@ -133,9 +159,10 @@ impl Journey {
         let message = error
             .as_ref()
             .map(|error| scrub(&error.message, &attempt.account.secrets()))
+            .or_else(|| came.late.map(|phase| passed(phase).to_owned()))
             .unwrap_or_default();
         attempt.account.judge(&verdict, &message);
-        self.trail.failed(&attempt.account, &verdict, status, attempt.times());
+        self.trail.failed(&attempt.account, &verdict, came, attempt.times());
         self.summary.add(&verdict);
         if matches!(verdict.fault, Fault::RateLimited | Fault::Overloaded) && verdict.billed == Billed::NotBilled {
             self.busy.push(attempt.account.account_id);
@@ -144,10 +171,10 @@ impl Journey {
             && let Some(admission) = self.admission.take()
         {
             self.settlement()
-                .post_input_share(admission, &attempt.permit, &self.trail);
+                .post_input_share(admission, &attempt.permit, &self.trail, FAILED);
             self.trail.recorded();
         }
-        if let Some(refusal) = error.and_then(|error| refusal(verdict.fault, status, error, message)) {
+        if let Some(refusal) = error.and_then(|error| refusal(verdict.fault, came.status, error, message)) {
             self.refusal = Some(refusal);
         }
         match verdict.action {

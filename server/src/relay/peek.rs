@@ -73,6 +73,10 @@ impl Relay {
         };
         let (mut envelope, body) = peek(asked, &request.body).map_err(RelayError::Body)?;
         envelope.include_cost |= request.include_cost;
+        if let Some(session) = request.session.or(envelope.session) {
+            // Another team's conversation of this name is another.
+            envelope.conversation = session.rotate_left(17) ^ caller.team_id().cast_unsigned();
+        }
         let name = envelope.model.clone();
         if !caller.allows_model(&name) {
             return Err(RelayError::ModelNotAllowed { model: name });

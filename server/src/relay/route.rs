@@ -72,7 +72,7 @@ impl Journey {
         Ok(())
     }
 
-    fn plan(&self) -> Routes {
+    pub(super) fn plan(&self) -> Routes {
         let request = RouteRequest {
             tried: &self.tried,
             conversation: self.job.envelope.conversation,

@@ -21,6 +21,11 @@ use std::time::Instant;
 /// Bytes that make a token in an estimate. Ordinary text has more; money errs on the side of what was consumed.
 const BYTES_PER_TOKEN: u64 = 2;
 
+/// Why the input of an attempt is charged that brought no answer.
+pub(super) const FAILED: &str = "estimate: an attempt failed after it was sent, its input is charged";
+/// The same of one that was given up.
+pub(super) const OUTRUN: &str = "estimate: another account answered first, the input of this attempt is charged";
+
 /// How an attempt ended.
 #[derive(Clone, Copy)]
 pub(super) struct Ending<'a> {
@@ -63,6 +68,19 @@ impl Journey {
         let Admission { hold, rates, notes, .. } = admission;
         rates.give_back(now_ms());
         self.void_hold(hold, &notes, Outcome::UpstreamFailed, 0);
+    }
+
+    /// Ends a hold that was not used after all; nothing goes on its record.
+    pub(super) fn void_unused(&self, admission: Admission) {
+        let Admission { hold, rates, notes, .. } = admission;
+        rates.give_back(now_ms());
+        let ending = Ending {
+            trail: &self.trail.apart(),
+            outcome: Outcome::UpstreamFailed,
+            status: 0,
+            ttft_ms: None,
+        };
+        hold.void(self.settlement().closing(ending, &notes));
     }
 
     /// Ends the hold on whose record the outcome of a request goes that ended while it waited.
@@ -136,10 +154,10 @@ impl Settlement {
         charge
     }
 
-    /// Charges the input of an attempt that failed but may be billed.
-    pub fn post_input_share(&self, mut admission: Admission, permit: &Permit, trail: &Trail) {
+    /// Charges the input of an attempt that brought no answer but may be billed; `why`, for people.
+    pub fn post_input_share(&self, mut admission: Admission, permit: &Permit, trail: &Trail, why: &str) {
         let mut notes = admission.notes.clone();
-        notes.push("estimate: an attempt failed after it was sent, its input is charged".to_owned());
+        notes.push(why.to_owned());
         let bound = CeilingInput {
             output_bound: 0,
             ..self.job.bound

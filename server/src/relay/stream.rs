@@ -8,15 +8,16 @@ use super::ask::Begun;
 use super::attempt::Try;
 use super::call::Pieces;
 use super::form::Form;
-use super::judge::broken_off;
+use super::judge::{BrokenOff, break_off};
 use super::settle::{Ending, Settlement};
-use super::trail::Trail;
+use super::trail::{Came, Trail};
 use super::{Config, Relay, RelayError};
 use crate::clock::now_ms;
 use crate::ledger::Outcome;
 use crate::metering::AttemptOutcome;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
+use gateway_core::retry::{Failure, Phase};
 use gateway_core::translate::Translator;
 use std::future::Future;
 use std::pin::Pin;
@@ -36,23 +37,33 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Settles. An end without the upstream's own mark of an end is a cut.
-    fn settle(mut self, reader: Translator, outcome: Outcome) -> Settled {
+    /// Settles. An end without the upstream's own mark of an end is a cut, for which the account is given a rest.
+    fn settle(mut self, reader: Translator, end: End) -> Settled {
         let mut observed = reader.finish();
         let rest = std::mem::take(&mut observed.rest);
         let is_whole = observed.error.is_none() && (observed.saw_done || observed.saw_finish);
-        let outcome = if outcome == Outcome::Ok && !is_whole {
-            Outcome::Cut
-        } else {
-            outcome
+        let account = &self.attempt.account;
+        let (outcome, word, failure) = match end {
+            End::HungUp => (Outcome::HungUp, AttemptOutcome::HungUp, None),
+            End::Over if is_whole => (Outcome::Ok, AttemptOutcome::Ok, None),
+            End::Over => (Outcome::Cut, AttemptOutcome::Cut, Some(Failure::Unreadable)),
+            End::Broke(failure) => (Outcome::Cut, AttemptOutcome::Cut, Some(failure)),
         };
-        let word = match outcome {
-            Outcome::Ok => AttemptOutcome::Ok,
-            Outcome::HungUp => AttemptOutcome::HungUp,
-            _ => AttemptOutcome::Cut,
-        };
-        self.trail
-            .answered(&self.attempt.account, word, self.status, self.attempt.times());
+        let broken_off = failure.map(|failure| {
+            let came = Came {
+                status: Some(self.status),
+                late: match failure {
+                    Failure::TimedOut { phase, .. } => Some(phase),
+                    _ => None,
+                },
+            };
+            (break_off(account, observed.error.take(), failure), came)
+        });
+        let times = self.attempt.times();
+        match &broken_off {
+            Some((broken, came)) => self.trail.broke_off(account, &broken.verdict, *came, times),
+            None => self.trail.answered(account, word, self.status, times),
+        }
         let ending = Ending {
             trail: &self.trail,
             outcome,
@@ -61,12 +72,26 @@ impl Source {
         };
         self.settlement
             .post(self.admission, &self.attempt.permit, &observed, ending);
-        let error = observed.error.take();
-        Settled {
-            rest,
-            cut: (outcome == Outcome::Cut)
-                .then(|| error.map_or(RelayError::Cut, |error| broken_off(&self.attempt.account, error))),
-        }
+        let cut = broken_off.map(|(BrokenOff { error, .. }, _)| error);
+        Settled { rest, cut }
+    }
+}
+
+/// How a stream ended.
+#[derive(Clone, Copy)]
+enum End {
+    /// Its upstream has no more.
+    Over,
+    /// It broke off.
+    Broke(Failure<'static>),
+    /// Its client hung up.
+    HungUp,
+}
+
+impl End {
+    /// A deadline passed.
+    const fn late(phase: Phase) -> Self {
+        Self::Broke(Failure::TimedOut { sent: true, phase })
     }
 }
 
@@ -93,6 +118,9 @@ pub struct Streaming {
     open: Option<Open>,
     prefix: Option<Bytes>,
     timer: Pin<Box<Sleep>>,
+    /// When the client was sent something.
+    spoken: Instant,
+    /// When the upstream was heard.
     heard: Instant,
     began: Instant,
     config: Config,
@@ -113,6 +141,7 @@ impl Streaming {
         } = begun;
         let config = relay.0.config;
         let now = Instant::now();
+        let began = Instant::from_std(source.settlement.started);
         Self {
             request_id: source.admission.hold.request_id(),
             form: source.settlement.job.form,
@@ -124,18 +153,19 @@ impl Streaming {
                 is_done,
             }),
             prefix: Some(prefix).filter(|prefix| !prefix.is_empty()),
-            timer: Box::pin(tokio::time::sleep(config.heartbeat)),
+            timer: Box::pin(tokio::time::sleep_until(now)),
+            spoken: now,
             heard: now,
-            began: now,
+            began,
             config,
             runtime: relay.0.app.runtime.clone(),
         }
     }
 
     /// Ends the stream: `forward`, what was held back, and if it was cut, an event that says so.
-    fn close(&mut self, outcome: Outcome, mut forward: BytesMut) -> Option<Bytes> {
+    fn close(&mut self, end: End, mut forward: BytesMut) -> Option<Bytes> {
         let open = self.open.take()?;
-        let settled = open.source.settle(open.reader, outcome);
+        let settled = open.source.settle(open.reader, end);
         forward.extend_from_slice(&settled.rest);
         if let Some(error) = settled.cut {
             if !settled.rest.is_empty() {
@@ -147,21 +177,45 @@ impl Streaming {
         Some(forward.freeze()).filter(|bytes| !bytes.is_empty())
     }
 
-    fn cut(&mut self) -> Poll<Option<Bytes>> {
-        Poll::Ready(self.close(Outcome::Cut, BytesMut::new()))
+    fn end(&mut self, end: End) -> Poll<Option<Bytes>> {
+        Poll::Ready(self.close(end, BytesMut::new()))
     }
 
     fn wait(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if self.timer.as_mut().poll(context).is_pending() {
-            return Poll::Pending;
+        loop {
+            if self.timer.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            let now = Instant::now();
+            if let Some(phase) = self.passed(now) {
+                return self.end(End::late(phase));
+            }
+            let is_quiet = now - self.spoken >= self.config.heartbeat;
+            if is_quiet {
+                self.spoken = now;
+            }
+            self.set_timer();
+            if is_quiet {
+                return Poll::Ready(Some(Bytes::from_static(self.form.sign_of_life())));
+            }
         }
-        let now = Instant::now();
-        if now - self.heard >= self.config.idle || now - self.began >= self.config.total {
-            return self.cut();
+    }
+
+    /// The deadline that has passed.
+    fn passed(&self, now: Instant) -> Option<Phase> {
+        if now - self.began >= self.config.total {
+            Some(Phase::Total)
+        } else {
+            (now - self.heard >= self.config.idle).then_some(Phase::Idle)
         }
-        self.timer.as_mut().reset(now + self.config.heartbeat);
-        let _ = self.timer.as_mut().poll(context);
-        Poll::Ready(Some(Bytes::from_static(self.form.sign_of_life())))
+    }
+
+    /// Sets the timer to the next moment at which something must be done though nothing comes.
+    fn set_timer(&mut self) {
+        let due = self.spoken + self.config.heartbeat;
+        let idle = self.heard + self.config.idle;
+        let total = self.began + self.config.total;
+        self.timer.as_mut().reset(due.min(idle).min(total));
     }
 }
 
@@ -177,31 +231,30 @@ impl Stream for Streaming {
                 return Poll::Ready(None);
             };
             if open.is_broken {
-                return self.cut();
+                return self.end(End::Broke(Failure::Unreadable));
             }
             let piece = match open.pieces.poll_next_unpin(context) {
-                _ if open.is_done => return Poll::Ready(self.close(Outcome::Ok, BytesMut::new())),
+                _ if open.is_done => return self.end(End::Over),
                 Poll::Pending => return self.wait(context),
-                Poll::Ready(None) => return Poll::Ready(self.close(Outcome::Ok, BytesMut::new())),
-                Poll::Ready(Some(Err(_))) => return self.cut(),
+                Poll::Ready(None) => return self.end(End::Over),
+                Poll::Ready(Some(Err(_))) => return self.end(End::Broke(Failure::Reset { sent: true })),
                 Poll::Ready(Some(Ok(piece))) => piece,
             };
             let step = match open.reader.push(piece) {
                 Ok(step) => step,
-                Err(_) => return self.cut(),
+                Err(_) => return self.end(End::Broke(Failure::Unreadable)),
             };
             open.is_done |= step.done;
-            let now = Instant::now();
-            if now - self.began >= self.config.total {
-                return self.cut();
+            self.heard = Instant::now();
+            if let Some(phase) = self.passed(self.heard) {
+                return self.end(End::late(phase));
             }
-            self.heard = now;
-            let due = now + self.config.heartbeat;
-            self.timer.as_mut().reset(due);
             if step.error.is_some() {
-                return Poll::Ready(self.close(Outcome::Cut, BytesMut::from(step.forward)));
+                return Poll::Ready(self.close(End::Broke(Failure::Unreadable), BytesMut::from(step.forward)));
             }
             if !step.forward.is_empty() {
+                self.spoken = self.heard;
+                self.set_timer();
                 return Poll::Ready(Some(step.forward));
             }
         }
@@ -224,5 +277,5 @@ async fn drain(mut open: Open, grace: Duration) {
             break;
         }
     }
-    open.source.settle(open.reader, Outcome::HungUp);
+    open.source.settle(open.reader, End::HungUp);
 }

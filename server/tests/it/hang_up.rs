@@ -237,6 +237,7 @@ async fn journey(hub: &Hub, key: &str, body: &Value) -> u16 {
         operation: Operation::Chat,
         model: None,
         stream: None,
+        session: None,
         betas: server::relay::Betas::default(),
         body: Bytes::from(body.to_string()),
         include_cost: false,
@@ -261,7 +262,8 @@ async fn a_request_dropped_at_any_await_leaves_nothing_open() {
         accounts.push(account);
     }
     // Nothing is marked for that, so each request passes here first.
-    let unfit = json!({ "error": { "message": "no such service_tier here", "code": "unfit" } });
+    let unfit =
+        json!({ "error": { "message": "no such service_tier here", "type": "invalid_request_error", "code": null } });
     hub.upstream.answer("unfit", Reply::json(400, &unfit));
     hub.upstream.answer("cut", Reply::hang_up());
     let key = hub.key_with(|settings| settings.rates.max_in_flight = Some(1)).await;

@@ -1,7 +1,8 @@
 //! What `/metrics` counts after calls went well and badly.
 
-use crate::harness::{hello, hello_streamed, spawn};
+use crate::harness::{Answer, Setup, hello, hello_streamed, spawn, spawn_with};
 use crate::upstream::Reply;
+use gateway_core::id::{Kind, render};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_attempts_and_times_are_counted_and_nobody_is_named() {
@@ -43,6 +44,42 @@ async fn calls_attempts_and_times_are_counted_and_nobody_is_named() {
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let (name, value) = line.rsplit_once(' ').unwrap();
         assert!(name.starts_with("ourhub_") && value.parse::<f64>().is_ok(), "{line}");
+    }
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn accounts_and_models_are_named_to_whoever_has_the_token_and_nobody_else_is_answered() {
+    let hub = spawn_with(Setup {
+        flags: vec!["--metrics-token", "canary-token"],
+        ..Setup::default()
+    })
+    .await;
+    let account = render(Kind::Account, hub.account("one").await);
+    let key = hub.key().await;
+    assert_eq!(key.chat(&hello_streamed()).await.status, 200);
+    hub.upstream.answer("one", Reply::error(400, "bad_thing"));
+    assert_eq!(key.chat(&hello()).await.status, 400);
+    hub.quiet().await;
+    let read = async |token: &str| {
+        let request = hub.client.get(hub.url("/metrics")).bearer_auth(token);
+        Answer::read(request.send().await.unwrap()).await
+    };
+    for wrong in ["canary-toke", "canary-token2", ""] {
+        let refused = read(wrong).await;
+        assert_eq!((refused.status, refused.body.len()), (401, 0), "{wrong}");
+    }
+    let text = read("canary-token").await.text();
+    for line in [
+        format!("ourhub_account_attempts_total{{account=\"{account}\",model=\"small\",outcome=\"ok\"}} 1"),
+        format!("ourhub_account_attempts_total{{account=\"{account}\",model=\"small\",outcome=\"refused\"}} 1"),
+        format!("ourhub_account_streams_total{{account=\"{account}\",model=\"small\"}} 1"),
+        format!("ourhub_account_ready{{account=\"{account}\"}} 1"),
+        format!("ourhub_account_in_flight{{account=\"{account}\"}} 0"),
+        format!("ourhub_account_headroom_thousandths{{account=\"{account}\"}} 1000"),
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
     drop(key);
     hub.close().await;

@@ -1,7 +1,8 @@
-//! An account with a proxy of its own is called through it alone, and a proxy that fails costs the account a pause, never its key.
+//! An account with a proxy of its own is called through it alone, and a proxy that fails is no fault of the account's.
 
 use crate::harness::{HELLO, Hub, PATIENCE, hello, hello_streamed, spawn};
 use parking_lot::Mutex;
+use server::metering::{Attempt, AttemptOutcome};
 use server::secrets::Secret;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -136,7 +137,142 @@ async fn an_account_is_called_through_its_own_proxy() {
     hub.close().await;
 }
 
-/// Another account answers where the first one's proxy fails, and the first one is only left in peace for a while.
+/// A SOCKS5 proxy that hands on to whatever it is asked for, if that is there; where it listens.
+async fn start_socks() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(serve_socks(client));
+        }
+    });
+    address
+}
+
+/// RFC 1928, an address of IPv4, with a user name and password by RFC 1929.
+async fn serve_socks(mut client: TcpStream) -> std::io::Result<()> {
+    let mut head = [0; 2];
+    client.read_exact(&mut head).await?;
+    let mut methods = vec![0; head[1].into()];
+    client.read_exact(&mut methods).await?;
+    assert!(methods.contains(&2), "{methods:?}");
+    client.write_all(&[5, 2]).await?;
+    client.read_exact(&mut head).await?;
+    let mut user = vec![0; usize::from(head[1]) + 1];
+    client.read_exact(&mut user).await?;
+    let mut password = vec![0; user.pop().unwrap().into()];
+    client.read_exact(&mut password).await?;
+    assert_eq!(
+        (user.as_slice(), password.as_slice()),
+        (&b"user"[..], &b"canary-pass"[..])
+    );
+    client.write_all(&[1, 0]).await?;
+    let mut request = [0; 10];
+    client.read_exact(&mut request).await?;
+    let [5, 1, 0, 1, a, b, c, d, high, low] = request else {
+        panic!("{request:?}");
+    };
+    let target = SocketAddr::from(([a, b, c, d], u16::from_be_bytes([high, low])));
+    let Ok(mut upstream) = TcpStream::connect(target).await else {
+        return client.write_all(&[5, 5, 0, 1, 0, 0, 0, 0, 0, 0]).await;
+    };
+    client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await?;
+    copy_bidirectional(&mut client, &mut upstream).await.map(|_| ())
+}
+
+/// An address at which nobody listens.
+async fn nobody() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_is_called_through_a_socks_proxy() {
+    let hub = spawn().await;
+    let socks = start_socks().await;
+    for scheme in ["socks5", "socks5h"] {
+        let url = Secret::new(format!("{scheme}://user:canary-pass@{socks}"));
+        hub.account_with(scheme, |new| new.proxy_url = Some(url)).await;
+        let key = hub.key().await;
+        for body in [hello(), hello_streamed()] {
+            let answer = key.chat(&body).await;
+            assert_eq!((answer.status, answer.header("x-ourhub-attempts")), (200, Some("1")));
+        }
+    }
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_that_finds_nobody_at_the_accounts_address_is_not_to_blame() {
+    let hub = spawn().await;
+    let socks = start_socks().await;
+    let url = || Some(Secret::new(format!("socks5://user:canary-pass@{socks}")));
+    let closed = nobody().await;
+    let away = hub
+        .account_with("away", |new| {
+            new.proxy_url = url();
+            new.base_url = Some(format!("http://{closed}/v1"));
+        })
+        .await;
+    let there = hub
+        .account_with("there", |new| {
+            new.proxy_url = url();
+            new.standing.priority = 1;
+        })
+        .await;
+    let key = hub.key().await;
+    let answer = key.chat(&hello()).await;
+    assert_eq!((answer.status, answer.header("x-ourhub-attempts")), (200, Some("2")));
+    for (account, state) in [(away, "cooling"), (there, "ready")] {
+        let live = hub.app.fleet.get(account).await.unwrap().live;
+        assert_eq!((live.health.unwrap().state.as_str(), live.proxy), (state, None));
+    }
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_proxy_is_found_dead_once_for_all_its_accounts_and_a_good_answer_ends_that() {
+    let hub = spawn().await;
+    let address = nobody().await;
+    let mut accounts = Vec::new();
+    for name in ["one", "two"] {
+        let url = Secret::new(format!("socks5://user:canary-pass@{address}"));
+        accounts.push(hub.account_with(name, |new| new.proxy_url = Some(url)).await);
+    }
+    hub.account_with("near", |new| new.standing.priority = 1).await;
+    let key = hub.key().await;
+    let answer = key.chat(&hello()).await;
+    assert_eq!(
+        (answer.status, answer.header("x-ourhub-attempts")),
+        (200, Some("2")),
+        "the second account behind it is not tried"
+    );
+    let listener = TcpListener::bind(address).await.unwrap();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(serve_socks(client));
+        }
+    });
+    let is_back = || async {
+        let answered = key.chat(&hello()).await.status == 200;
+        let arrived = hub.upstream.arrived("one").len() + hub.upstream.arrived("two").len();
+        answered && arrived > 0
+    };
+    let waiting = async {
+        while !is_back().await {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap();
+    for account in accounts {
+        assert_eq!(hub.app.fleet.get(account).await.unwrap().live.proxy, None);
+    }
+    drop(key);
+    hub.close().await;
+}
+
+/// Another account answers where the first one's proxy fails, and the first one's health is as it was.
 async fn steps_aside(hub: &Hub, base_url: Option<String>, proxy: Secret) {
     let account = hub
         .account_with("far", |new| {
@@ -158,7 +294,10 @@ async fn steps_aside(hub: &Hub, base_url: Option<String>, proxy: Secret) {
     assert_eq!(hub.charged().await, HELLO, "what never arrived costs nothing");
     let live = hub.app.fleet.get(account).await.unwrap().live;
     let health = live.health.unwrap();
-    assert_eq!((health.state.as_str(), health.reason), ("cooling", None), "{health:?}");
+    assert_eq!((health.state.as_str(), health.failures), ("ready", 0), "{health:?}");
+    assert_eq!(live.proxy.unwrap().state, "cooling");
+    let attempts = Attempt::parse_list(&hub.holds().await[0].attempts);
+    assert_eq!(attempts[0].outcome, AttemptOutcome::ProxyFailed);
     assert!(!live.last_error.unwrap_or_default().contains("canary"));
     let open = server::alerts::list_open(&hub.app.db).await.unwrap();
     assert!(open.iter().all(|alert| alert.kind != "account_parked"), "{open:?}");
@@ -167,9 +306,7 @@ async fn steps_aside(hub: &Hub, base_url: Option<String>, proxy: Secret) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_proxy_that_is_not_there_is_no_fault_of_the_accounts_key() {
     let hub = spawn().await;
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = nobody.local_addr().unwrap();
-    drop(nobody);
+    let address = nobody().await;
     steps_aside(&hub, None, Secret::new(format!("http://user:canary-pass@{address}"))).await;
     hub.close().await;
 }

@@ -167,7 +167,7 @@ async fn a_dropped_hold_is_voided_or_once_sent_posted_whole() {
     let ledger = open(&place.connect().await).await;
     let payer = payer(1, 2);
     drop(ledger.admit(ask(&payer, 10)).await.unwrap());
-    let mut sent = ledger.admit(ask(&payer, 20)).await.unwrap();
+    let sent = ledger.admit(ask(&payer, 20)).await.unwrap();
     sent.mark_sent();
     drop(sent);
     let spent = ledger

@@ -34,7 +34,7 @@ fn the_process_to_be_killed() {
                     let mut payer = payer(1, key);
                     payer.team.day = Some(Nano(i64::MAX));
                     for actual in (1..20).cycle() {
-                        let mut hold = ledger.admit(ask(&payer, 20)).await.unwrap();
+                        let hold = ledger.admit(ask(&payer, 20)).await.unwrap();
                         hold.mark_sent();
                         hold.durable().await.unwrap();
                         // The client has its answer before the hold ends.

@@ -204,7 +204,7 @@ impl Clerk {
     }
 }
 
-fn finish(mut hold: Hold, end: End) {
+fn finish(hold: Hold, end: End) {
     match end {
         End::Post(actual) => hold.post(charged(actual)),
         End::Estimate(actual) => hold.post(Closing {

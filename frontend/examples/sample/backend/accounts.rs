@@ -5,7 +5,7 @@
 use super::{DAY, MINUTE, NOW, Sample, refused};
 use async_trait::async_trait;
 use frontend::api::accounts::{
-    AccountPatch, AccountView, Accounts, DeploymentView, ModelEntry, NewAccount, PresetView, TestView,
+    AccountPatch, AccountView, Accounts, DeploymentView, ModelEntry, NewAccount, PresetView, TestView, TurnView,
 };
 use frontend::api::{ApiError, Code, Page, PageQuery, Time};
 
@@ -47,7 +47,26 @@ fn account_view(id: &str, label: &str, provider: &str, state: &str) -> AccountVi
         last_error: reason.map(|_| "429 rate_limit_error".to_owned()),
         last_error_at: reason.map(|_| Time(NOW - 14_000)),
         created_at: Time(NOW - 30 * DAY),
+        history: history(reason.is_some()),
     }
+}
+
+fn history(is_ill: bool) -> Vec<TurnView> {
+    let turn = |ago, state: &str, reason: &str, pause: Option<i64>| TurnView {
+        at: Time(NOW - ago),
+        state: state.to_owned(),
+        reason: reason.to_owned(),
+        until: pause.map(|pause| Time(NOW - ago + pause)),
+    };
+    let limit = "It is at its limit.";
+    let mut turns = vec![
+        turn(30 * MINUTE, "ready", "", None),
+        turn(31 * MINUTE, "cooling", limit, Some(MINUTE)),
+    ];
+    if is_ill {
+        turns.insert(0, turn(14_000, "cooling", limit, Some(38_000)));
+    }
+    turns
 }
 
 fn accounts() -> Vec<AccountView> {

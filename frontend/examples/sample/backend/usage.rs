@@ -60,6 +60,7 @@ fn attempt(account: &str, outcome: &str, status: u16, (started_ms, took_ms): (i6
         status: Some(status),
         started_ms,
         took_ms,
+        ttft_ms: None,
         note: note.to_owned(),
     }
 }

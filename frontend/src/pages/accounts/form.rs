@@ -8,7 +8,7 @@ use leptos_router::hooks::use_params_map;
 
 use super::super::frame::{Spot, Visit, signed_in};
 use super::health;
-use crate::api::accounts::{AccountView, ModelEntry, OWN, PresetView, TestView, account, presets};
+use crate::api::accounts::{AccountView, ModelEntry, OWN, PresetView, TestView, TurnView, account, presets};
 use crate::api::{ApiError, Code, Flash};
 use crate::ui::*;
 
@@ -113,6 +113,7 @@ fn edit_page(visit: &Visit, account: AccountView) -> AnyView {
     let tested = visit.flash.test.clone().map(test);
     let (id, id_of_test) = (account.id.clone(), account.id.clone());
     let key = key_line(&account);
+    let history = history(&visit.clock, account.history);
     view! {
         <PageHead title=account.label.clone() lead=format!("{}, {} dialect", account.provider, account.dialect)>
             <form method="post" action="/fn/test_account">
@@ -132,7 +133,45 @@ fn edit_page(visit: &Visit, account: AccountView) -> AnyView {
                     <LinkButton href="/admin/accounts" text="Cancel" kind=Kind::Ghost />
                 </div>
             </form>
+            {history}
         </div>
+    }
+    .into_any()
+}
+
+/// What its health turned into.
+fn history(clock: &Clock, turns: Vec<TurnView>) -> AnyView {
+    if turns.is_empty() {
+        return view! { <p class="t13 muted">"Its health has not changed since it was added."</p> }.into_any();
+    }
+    let head = vec![th("When", ""), th("Health", ""), th("Why", ""), th("Pause", "r")];
+    let rows = turns
+        .into_iter()
+        .map(|turn| {
+            let (tone, text) = match turn.state.as_str() {
+                "ready" => (Tone::Ok, "Ready"),
+                "parked" => (Tone::Bad, "Parked"),
+                _ => (Tone::Warn, "Cooling down"),
+            };
+            let pause = turn.until.map(|until| duration((until.0 - turn.at.0).max(0)));
+            view! {
+                <tr>
+                    <td class="num">{clock.exact(turn.at)}</td>
+                    <td>
+                        <Status tone=tone text=text />
+                    </td>
+                    <td class="muted">{turn.reason}</td>
+                    <td class="r">{pause}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <Card title="Last changes of its health" flush=true>
+            <Table head=head tight=true flush=true>
+                {rows}
+            </Table>
+        </Card>
     }
     .into_any()
 }

@@ -171,7 +171,7 @@ fn attempts(row: &RequestRow, trail: Vec<AttemptView>) -> AnyView {
                 (_, true) => Tone::Bad,
                 (_, false) => Tone::Warn,
             },
-            text: Some(attempt.note).filter(|note| !note.is_empty()),
+            text: told(attempt.note, attempt.ttft_ms),
             side: Some(duration(attempt.took_ms)),
         })
         .collect();
@@ -182,6 +182,16 @@ fn attempts(row: &RequestRow, trail: Vec<AttemptView>) -> AnyView {
         </Card>
     }
     .into_any()
+}
+
+/// What followed from an attempt, and when its first content came.
+fn told(note: String, ttft_ms: Option<i64>) -> Option<String> {
+    let first = ttft_ms.map(|ms| format!("first content after {}", duration(ms)));
+    let words: Vec<String> = first
+        .into_iter()
+        .chain(Some(note).filter(|note| !note.is_empty()))
+        .collect();
+    (!words.is_empty()).then(|| words.join("; "))
 }
 
 /// `200`, `429 rate limited`, `timed out`.
@@ -392,6 +402,7 @@ mod tests {
             status: Some(200),
             started_ms,
             took_ms,
+            ttft_ms: None,
             note: String::new(),
         }
     }

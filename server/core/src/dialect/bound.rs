@@ -145,17 +145,22 @@ impl Count {
         if self.is_opening_over || text.starts_with(CHANGING_START) {
             return;
         }
-        let bytes = text.as_bytes();
-        let mut state = self.conversation ^ bytes.len() as u64;
-        for chunk in bytes[..bytes.len().min(HASHED_BYTES)].chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            state = (state ^ u64::from_le_bytes(word))
-                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-                .rotate_left(29);
-        }
-        self.conversation = state.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (state >> 31);
+        self.conversation = mixed(self.conversation, text);
     }
+}
+
+/// `state` with the start and the length of `text` mixed in.
+pub(super) fn mixed(state: u64, text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    let mut state = state ^ bytes.len() as u64;
+    for chunk in bytes[..bytes.len().min(HASHED_BYTES)].chunks(8) {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        state = (state ^ u64::from_le_bytes(word))
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(29);
+    }
+    state.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (state >> 31)
 }
 
 /// One walk through a value at `place`, `depth` deep.

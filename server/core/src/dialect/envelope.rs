@@ -40,6 +40,8 @@ pub struct Envelope {
     pub service_tier: Option<String>,
     /// The first messages as a number: the same throughout a conversation.
     pub conversation: u64,
+    /// What the client itself calls the conversation, as a number.
+    pub session: Option<u64>,
     /// Whether it builds on an earlier answer, which only the account that gave it knows.
     pub needs_state: bool,
     /// Whether the client says that the upstream shall keep the answer.

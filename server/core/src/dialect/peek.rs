@@ -17,6 +17,7 @@ use super::json::{Name, cut, is_null, member_in, place_in};
 use super::operation::{Asked, Operation};
 use super::place::Place;
 use super::rewrite::{Body, Limit, MaxOutputField, ModelPlace, UsageOption};
+use super::session::{session, session_in};
 use serde::de::{Deserializer as _, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -26,6 +27,11 @@ use value::{QUOTED_BYTES_MAX, members, typed, unpriced, whole, whole_from};
 /// The model that OpenAI's moderations take where none is named.
 const MODERATION_MODEL: &str = "omni-moderation-latest";
 const LIMIT_EXPECTED: &str = "a whole number from 1 to 2⁵³";
+
+/// What OpenAI's clients call what shares a prompt's beginning.
+const KEY: &str = "prompt_cache_key";
+/// Fields that change nothing but may name the conversation.
+const NAMING: [&str; 2] = [KEY, "metadata"];
 
 /// What the pipeline must know of `body`, and where in it our own fields stand.
 ///
@@ -134,6 +140,7 @@ impl<'a, 'de> Reader<'a, 'de> {
         match field {
             Field::Content(place) | Field::Walked(place) => Some(place),
             Field::Prediction => Some(Place::Json),
+            Field::Aside if NAMING.contains(&name) => None,
             Field::Aside => Some(Place::Aside),
             Field::Other if self.asked.operation.is_free() => Some(Place::Aside),
             Field::Other if self.table.priced_field(name).is_none() => Some(Place::Json),
@@ -165,6 +172,7 @@ impl<'a, 'de> Reader<'a, 'de> {
             Field::Tools => self.kept.tools = Some(raw),
             Field::ToolChoice => self.kept.tool_choice = Some(raw),
             Field::Generation => self.generation(raw)?,
+            Field::Aside => self.naming(name, raw)?,
             _ if is_null(raw) => {}
             Field::Stream => self.envelope.stream = typed(raw, "stream", "true or false")?,
             Field::Store => self.envelope.stores = typed(raw, "store", "true or false")?,
@@ -186,6 +194,20 @@ impl<'a, 'de> Reader<'a, 'de> {
             Field::Counted => self.counted(raw)?,
             _ => return self.priced(name, raw),
         }
+        Ok(())
+    }
+
+    /// Reads what may name the conversation.
+    fn naming(&mut self, name: &str, raw: &RawValue) -> Result<(), PeekError> {
+        self.walk(raw, Place::Aside, 1)?;
+        let named = match name {
+            KEY => serde_json::from_str::<Cow<'_, str>>(raw.get())
+                .ok()
+                .and_then(|key| session(&key)),
+            _ if self.asked.operation == Operation::Messages => session_in(raw.get()),
+            _ => None,
+        };
+        self.envelope.session = named.or(self.envelope.session);
         Ok(())
     }
 

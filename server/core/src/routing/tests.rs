@@ -312,6 +312,24 @@ fn conversations_move_only_when_their_own_account_leaves() {
 }
 
 #[test]
+fn a_conversation_is_elsewhere_while_its_account_is_about_to_refuse() {
+    for conversation in 1..200 {
+        let asked = RouteRequest {
+            conversation,
+            ..request(7)
+        };
+        let mut accounts = [account(1), account(2), account(3)];
+        let own = plan(&accounts, &asked).ordered[0];
+        for scarce in &mut accounts {
+            scarce.headroom = if scarce.account_id == own { SCARCE - 1 } else { SCARCE };
+        }
+        assert_ne!(plan(&accounts, &asked).ordered[0], own);
+        accounts.iter_mut().for_each(|scarce| scarce.headroom = 0);
+        assert_eq!(plan(&accounts, &asked).ordered[0], own, "nobody has more");
+    }
+}
+
+#[test]
 fn weight_shares_out_conversations_and_requests() {
     let candidates = [
         Candidate {

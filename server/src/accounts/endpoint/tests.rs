@@ -25,7 +25,9 @@ fn way(provider: &str, auth_scheme: &str, base_url: &str, secret: &str) -> Way {
         base_url: &Url::parse(base_url).unwrap(),
         secret: &Secret::new(secret.to_owned()),
     };
-    let client = Clients::new(guard()).get(None).unwrap();
+    let client = Clients::new(guard(), std::time::Duration::from_secs(5))
+        .get(None)
+        .unwrap();
     Way::new(reached, client, &guard()).unwrap()
 }
 

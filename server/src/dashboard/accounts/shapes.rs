@@ -4,12 +4,12 @@
 
 use super::super::{Refusal, view};
 use crate::{
-    accounts::{self, Account, Grants, GrantsChange, Models, Patch, Served, Standing},
+    accounts::{self, Account, Grants, GrantsChange, Models, Past, Patch, Served, Standing},
     secrets::Secret,
 };
 use frontend::api::{
     ApiError, Time,
-    accounts::{AccountPatch, AccountView, DeploymentView, ModelEntry, NewAccount},
+    accounts::{AccountPatch, AccountView, DeploymentView, ModelEntry, NewAccount, TurnView},
 };
 use gateway_core::{
     id::{self, Kind},
@@ -47,6 +47,29 @@ pub(super) fn view(account: Account, now_ms: i64) -> AccountView {
         last_error: account.live.last_error,
         last_error_at: view::time(account.live.last_error_at),
         created_at: Time(account.times.created_at),
+        history: Vec::new(),
+    }
+}
+
+/// A turn as admins see it.
+pub(super) fn turn(past: Past) -> TurnView {
+    let reason = match past.turn.reason.as_str() {
+        "rate_limited" => "It is at its limit.",
+        "overloaded" => "The provider is out of capacity.",
+        "upstream" => "The provider failed.",
+        "timed_out" => "It took too long.",
+        "unreachable" => "There was no connection, or it broke.",
+        "proxy" => "Its proxy did not connect it.",
+        "bad_key" => "The provider refuses the key.",
+        "no_money" => "Its credit at the provider is used up.",
+        "forbidden" => "The provider forbids the call.",
+        other => other,
+    };
+    TurnView {
+        at: Time(past.at_ms),
+        reason: reason.to_owned(),
+        until: past.turn.until_ms.map(Time),
+        state: past.turn.state,
     }
 }
 
@@ -59,6 +82,11 @@ fn standing(account: &Account, now_ms: i64) -> (&'static str, Option<Time>, Opti
         let reason = "It cannot be used as configured: its address, proxy or key. Save it anew.";
         return ("parked", None, Some(reason.to_owned()));
     };
+    if let (Some(proxy), "ready") = (&account.live.proxy, health.state.as_str()) {
+        let until = proxy.until_ms.filter(|until_ms| *until_ms > now_ms);
+        let reason = "Its proxy does not connect it. The account itself is not to blame.";
+        return ("cooling", until.map(Time), Some(reason.to_owned()));
+    }
     let reason = match (health.state.as_str(), health.reason) {
         ("parked", Some(Reason::BadKey)) => Some("The provider refuses the key."),
         ("parked", Some(Reason::NoMoney)) => Some("Its credit at the provider is used up."),

@@ -91,6 +91,7 @@ fn attempt_view(attempt: Attempt, accounts: &[Account], labels: Labels) -> Attem
         status: attempt.status,
         started_ms: attempt.started_ms,
         took_ms: attempt.took_ms,
+        ttft_ms: attempt.ttft_ms,
         note: attempt.note,
     }
 }

@@ -27,7 +27,8 @@ const START: Duration = Duration::from_secs(60);
 pub struct Hub {
     /// Where it listens.
     pub address: SocketAddr,
-    binary: PathBuf,
+    /// The built server.
+    pub binary: PathBuf,
     folder: PathBuf,
     /// Its environment.
     pub settings: Vec<(&'static str, String)>,

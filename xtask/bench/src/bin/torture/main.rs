@@ -1,11 +1,12 @@
 //! `torture <ourhub> [--minutes N] [--short] [name]...`: faults under load, and whether the books still balance.
 //!
 //! Invariant: OurHub is driven through its command line and its API alone; what must be zero is, or the exit code is 1.
-//! Three lanes at once: a server on SQLite, one on Postgres, several on another Postgres. Starts and ends processes; mounts a small file system where it may;
+//! Three lanes at once: a server on SQLite, one on Postgres, several on another Postgres; then `failover`. Starts and ends processes; mounts a small file system where it may;
 //! writes temporary folders, which stay where something was found; prints a table. Called by `cargo xtask torture`.
 
 mod books;
 mod clients;
+mod failover;
 mod faults;
 mod hub;
 mod stage;
@@ -33,6 +34,8 @@ const CALM: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(
 const AGAIN: Duration = Duration::from_secs(60);
 /// The minutes for which the times below are meant.
 const MINUTES: u32 = 5;
+/// Those of `failover`, and its seconds in the short form.
+const FAILOVER: (u32, u64) = (2, 13);
 /// Longer than a node waits for another: 15 s.
 const STOP: u32 = 18;
 /// Megabytes of the disk that fills up.
@@ -84,7 +87,7 @@ const SCENARIOS: [Scenario; 22] = [
 /// What was asked for on the command line.
 struct Wanted {
     binary: PathBuf,
-    minutes: u32,
+    minutes: Option<u32>,
     is_short: bool,
     /// Words of which one must be in a scenario's name; all scenarios where there are none.
     names: Vec<String>,
@@ -95,13 +98,13 @@ impl Wanted {
         let usage = "usage: torture <ourhub> [--minutes N] [--short] [name]...";
         let mut wanted = Self {
             binary: words.next().context(usage)?.into(),
-            minutes: MINUTES,
+            minutes: None,
             is_short: false,
             names: Vec::new(),
         };
         while let Some(word) = words.next() {
             match word.as_str() {
-                "--minutes" => wanted.minutes = words.next().context(usage)?.parse()?,
+                "--minutes" => wanted.minutes = Some(words.next().context(usage)?.parse()?),
                 "--short" => wanted.is_short = true,
                 name if !name.starts_with('-') => wanted.names.push(word),
                 _ => anyhow::bail!(usage),
@@ -125,9 +128,21 @@ impl Wanted {
             Some(short) if self.is_short => short,
             // These last as long as what they are about.
             _ if matches!(scenario.fault, Fault::Stop | Fault::Stall | Fault::Lose) => scenario.seconds,
-            _ => (scenario.seconds * self.minutes / MINUTES).max(4),
+            _ => (scenario.seconds * self.minutes.unwrap_or(MINUTES) / MINUTES).max(4),
         };
         Duration::from_secs(seconds.into())
+    }
+
+    /// For how long accounts misbehave, if that is wanted.
+    fn failover(&self) -> Option<Duration> {
+        let is_wanted = self.names.is_empty() || self.names.iter().any(|name| "failover".contains(name.as_str()));
+        let (minutes, short) = FAILOVER;
+        let seconds = if self.is_short {
+            short
+        } else {
+            u64::from(self.minutes.unwrap_or(minutes)) * 60
+        };
+        is_wanted.then_some(Duration::from_secs(seconds))
     }
 }
 
@@ -179,13 +194,16 @@ async fn main() -> anyhow::Result<ExitCode> {
         lane(&wanted, Store::Cluster, &upstream)
     )?;
     let outcomes: Vec<Outcome> = sqlite.into_iter().chain(postgres).chain(cluster).collect();
-    print(&outcomes);
-    println!("\nThe upstream answered {} requests.", upstream.arrived());
-    Ok(if outcomes.iter().all(|outcome| outcome.is_good) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    if !outcomes.is_empty() {
+        print(&outcomes);
+        println!("\nThe upstream answered {} requests.\n", upstream.arrived());
+    }
+    let mut is_good = outcomes.iter().all(|outcome| outcome.is_good);
+    if let Some(time) = wanted.failover() {
+        eprintln!("failover …");
+        is_good &= failover::run(&wanted.binary, time).await?;
+    }
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The scenarios of one store, one after the other.
