@@ -23,6 +23,10 @@ const CONTEXT_UNKNOWN: u64 = 2_000_000;
 const OUTPUT_EXPECTED: u64 = 1_024;
 /// Bytes of a prompt that make a token, as expected.
 const BYTES_PER_TOKEN: u64 = 3;
+/// How the betas begin that let Anthropic's models read as many tokens as [`LONG_CONTEXT`].
+const LONG_CONTEXT_BETA: &str = "context-1m";
+/// See [`LONG_CONTEXT_BETA`].
+const LONG_CONTEXT: u64 = 1_000_000;
 
 /// What stays the same throughout a request.
 pub(super) struct Job {
@@ -89,6 +93,7 @@ impl Relay {
             Box::pin(self.alert_price_unknown(&name)).await;
             return Err(RelayError::PriceUnknown { model: name });
         };
+        let betas = within_context(request.betas, &model, &mut envelope.notes);
         let bound = bounds(operation, &envelope, &model);
         let output = envelope.max_output.unwrap_or(OUTPUT_EXPECTED).min(bound.output_bound);
         Ok(Job {
@@ -102,7 +107,7 @@ impl Relay {
                 shape: request.stream.unwrap_or_default(),
             },
             asked_model: request.model,
-            betas: request.betas,
+            betas,
             arrived_ms: request.arrived_ms,
             max_output: model.max_output,
             body,
@@ -123,6 +128,23 @@ impl Relay {
             tracing::error!(%error, "an alert could not be kept");
         }
     }
+}
+
+/// `betas` without those that would have more read than the known context of `model`, which is all that is held for.
+fn within_context(mut betas: Betas, model: &ModelInfo, notes: &mut Vec<String>) -> Betas {
+    let Some(context) = model.context.filter(|context| *context < LONG_CONTEXT) else {
+        return betas;
+    };
+    let listed = betas.beta.as_deref().unwrap_or_default().split(',').map(str::trim);
+    let is_long = |beta: &&str| beta.to_ascii_lowercase().starts_with(LONG_CONTEXT_BETA);
+    let (long, kept): (Vec<&str>, Vec<&str>) = listed.partition(is_long);
+    if let Some(dropped) = long.first() {
+        notes.push(format!(
+            "anthropic-beta {dropped} left out: the model's context is {context} tokens here"
+        ));
+        betas.beta = Some(kept.join(","));
+    }
+    betas
 }
 
 /// Whether a model can be asked for `operation`; one added by hand for anything.
@@ -156,5 +178,43 @@ fn bounds(operation: Operation, envelope: &Envelope, model: &ModelInfo) -> Ceili
         input_bound,
         output_bound,
         choices: envelope.choices.max(1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(context: Option<u64>) -> ModelInfo {
+        ModelInfo {
+            id: "claude".to_owned(),
+            provider: String::new(),
+            mode: "chat".to_owned(),
+            context,
+            max_output: None,
+            capabilities: Vec::new(),
+            dialects: Vec::new(),
+            input_constant: 0,
+            is_builtin: false,
+            prices: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_longer_context_than_is_known_is_not_asked_for() {
+        let asked = "interleaved-thinking-2025-05-14, Context-1M-2025-08-07,context-1m-2026";
+        for (context, told, noted) in [
+            (Some(200_000), "interleaved-thinking-2025-05-14", 1),
+            (Some(1_000_000), asked, 0),
+            (None, asked, 0),
+        ] {
+            let mut notes = Vec::new();
+            let betas = Betas {
+                version: None,
+                beta: Some(asked.to_owned()),
+            };
+            let betas = within_context(betas, &model(context), &mut notes);
+            assert_eq!((betas.beta.as_deref(), notes.len()), (Some(told), noted), "{context:?}");
+        }
     }
 }
