@@ -15,11 +15,13 @@ mod form;
 mod hand_on;
 mod judge;
 mod listing;
+mod media;
 mod outlive;
 mod peek;
 mod route;
 mod settle;
 mod shapes;
+mod spool;
 mod stream;
 mod trail;
 mod waiting_room;
@@ -30,6 +32,8 @@ pub use crate::error::{RelayError, Told};
 pub use counts::Counts;
 pub use early::Events;
 pub use form::Shape;
+pub use spool::{Spool, Spooling, Upload};
+pub use stream::Cut;
 
 use crate::app::App;
 use crate::clock::now_ms;
@@ -45,12 +49,17 @@ use gateway_core::dialect::exchange::{self, Untranslatable};
 use gateway_core::retry::Summary;
 use outlive::Outlive;
 use peek::Job;
+use std::borrow::Cow;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use trail::Trail;
 use waiting_room::WaitingRoom;
+
+/// The folder of the data directory for forms that are too large for the memory.
+const UPLOADS: &str = "uploads";
 
 /// The deadlines of a request.
 #[derive(Clone, Copy, Debug)]
@@ -127,12 +136,21 @@ pub struct Request {
     pub stream: Option<Shape>,
     /// What the client wants of Anthropic's API beyond its body.
     pub betas: Betas,
-    /// The body.
-    pub body: Bytes,
+    /// What was sent.
+    pub content: Sent,
     /// Whether a header asks for a cost in the usage.
     pub include_cost: bool,
     /// Unix milliseconds.
     pub arrived_ms: i64,
+}
+
+/// The body of a request.
+#[derive(Clone, Debug)]
+pub enum Sent {
+    /// In one piece.
+    Json(Bytes),
+    /// A form.
+    Form(Upload),
 }
 
 /// The headers of Anthropic's API that change what it does, as the client sent them.
@@ -177,7 +195,7 @@ pub enum Reply {
         /// For the headers.
         heading: Heading,
         /// What its pieces make up.
-        content_type: &'static str,
+        content_type: Cow<'static, str>,
         /// The events.
         body: Events,
     },
@@ -239,6 +257,12 @@ impl Relay {
         self.0.config.body
     }
 
+    /// Where forms are kept that are too large for the memory.
+    #[must_use]
+    pub fn uploads(&self) -> PathBuf {
+        self.0.app.data_dir.join(UPLOADS)
+    }
+
     /// How long a client may leave what it is sent unread.
     #[must_use]
     pub fn unread_time(&self) -> Duration {
@@ -289,7 +313,8 @@ impl Relay {
 
     /// The journey of `job`.
     async fn set_out(&self, caller: Arc<Caller>, job: Job, recognised: Instant) -> Result<Reply, Refused> {
-        let is_stream = job.envelope.stream;
+        // A comment between the pieces of a sound would be a part of it.
+        let may_begin_early = job.envelope.stream && job.form.shape != Shape::Sound && !job.operation.is_heard();
         let form = job.form;
         let standing = || self.standing(&caller);
         let hung_up = Arc::new(AtomicBool::new(false));
@@ -299,7 +324,7 @@ impl Relay {
         journey.held = held.clone();
         let config = &self.0.config;
         let journey = Outlive::new(Box::pin(journey.run()), &self.0.app.runtime, config.drain, hung_up);
-        if is_stream {
+        if may_begin_early {
             early::race(journey, &held, form, standing, config.heartbeat).await
         } else {
             journey.await

@@ -4,12 +4,13 @@
 
 use super::form::Form;
 use super::wish::Wish;
-use super::{Betas, Relay, RelayError, Request};
+use super::{Betas, Relay, RelayError, Request, Sent, Shape, Upload, media};
 use crate::alerts;
 use crate::catalog::ModelInfo;
 use crate::keys::Caller;
 use crate::secrets::Secret;
 use bytes::Bytes;
+use gateway_core::dialect::media::{Wanted, peek_form};
 use gateway_core::dialect::{Asked, Body, Envelope, Operation, peek};
 use gateway_core::pricing::{CeilingInput, PriceSheet};
 use std::net::IpAddr;
@@ -42,7 +43,9 @@ pub(super) struct Job {
     pub arrived_ms: i64,
     pub envelope: Envelope,
     pub body: Body,
+    /// The client's bytes; none of a form.
     pub original: Bytes,
+    pub upload: Option<Upload>,
     pub model_name: Arc<str>,
     /// Who makes the model; empty where nobody knows.
     pub maker: Arc<str>,
@@ -75,7 +78,12 @@ impl Relay {
             model: request.model.as_deref(),
             stream: request.stream.is_some(),
         };
-        let (mut envelope, body) = peek(asked, &request.body).map_err(RelayError::Body)?;
+        let Read {
+            mut envelope,
+            body,
+            original,
+            upload,
+        } = read(asked, request.content)?;
         envelope.include_cost |= request.include_cost;
         let name = envelope.model.clone();
         if !caller.allows_model(&name) {
@@ -93,6 +101,10 @@ impl Relay {
             Box::pin(self.alert_price_unknown(&name)).await;
             return Err(RelayError::PriceUnknown { model: name });
         };
+        if !media::is_priced(operation, &sheet) {
+            Box::pin(self.alert_price_unknown(&name)).await;
+            return Err(RelayError::PriceUnknown { model: name });
+        }
         let betas = within_context(request.betas, &model, &mut envelope.notes);
         let bound = bounds(operation, &envelope, &model);
         let output = envelope.max_output.unwrap_or(OUTPUT_EXPECTED).min(bound.output_bound);
@@ -104,14 +116,15 @@ impl Relay {
             operation,
             form: Form {
                 dialect: operation.dialect(),
-                shape: request.stream.unwrap_or_default(),
+                shape: shape(&envelope, request.stream),
             },
             asked_model: request.model,
             betas,
             arrived_ms: request.arrived_ms,
             max_output: model.max_output,
             body,
-            original: request.body,
+            original,
+            upload,
             model_name: Arc::from(name),
             maker: Arc::from(model.provider.as_str()),
             price_id,
@@ -151,9 +164,55 @@ fn within_context(mut betas: Betas, model: &ModelInfo, notes: &mut Vec<String>) 
 fn serves(model: &ModelInfo, operation: Operation) -> bool {
     match model.mode.as_str() {
         _ if !model.is_builtin => true,
-        "chat" => !operation.is_embedding() && operation != Operation::Moderations,
+        "chat" => !operation.is_embedding() && !operation.is_media() && operation != Operation::Moderations,
         "embedding" => operation.is_embedding(),
+        "image" => operation.is_image(),
+        "speech" => operation == Operation::Speech,
+        "transcription" => operation.is_heard(),
+        "rerank" => operation == Operation::Rerank,
         _ => operation == Operation::Moderations,
+    }
+}
+
+/// Whether it takes inputs each of which has the whole context.
+const fn takes_many(operation: Operation) -> bool {
+    matches!(operation, Operation::Completions | Operation::Rerank)
+}
+
+/// What a stream is made of, where the path said `asked`.
+fn shape(envelope: &Envelope, asked: Option<Shape>) -> Shape {
+    let wanted = envelope.media.as_ref().map(|media| media.wanted);
+    match wanted {
+        Some(Wanted::Sound(_)) => Shape::Sound,
+        _ => asked.unwrap_or_default(),
+    }
+}
+
+/// What was sent, as far as it was read.
+struct Read {
+    envelope: Envelope,
+    body: Body,
+    original: Bytes,
+    upload: Option<Upload>,
+}
+
+fn read(asked: Asked<'_>, sent: Sent) -> Result<Read, RelayError> {
+    match sent {
+        Sent::Json(original) => {
+            let (envelope, body) = peek(asked, &original).map_err(RelayError::Body)?;
+            Ok(Read {
+                envelope,
+                body,
+                original,
+                upload: None,
+            })
+        }
+        Sent::Form(upload) => Ok(Read {
+            envelope: peek_form(asked.operation, &upload.form).map_err(RelayError::Body)?,
+            body: Body::default(),
+            original: Bytes::new(),
+            upload: Some(upload),
+        }),
     }
 }
 
@@ -162,10 +221,17 @@ fn bounds(operation: Operation, envelope: &Envelope, model: &ModelInfo) -> Ceili
     let counted = envelope.input_bound.saturating_add(model.input_constant);
     let input_bound = match model.context {
         _ if envelope.is_unsized => model.context.unwrap_or(CONTEXT_UNKNOWN).max(counted),
-        _ if operation.is_embedding() || operation == Operation::Completions => counted,
+        _ if operation.is_embedding() || takes_many(operation) => counted,
         Some(context) => counted.min(context.max(model.input_constant)),
         None => counted,
     };
+    if let Some(media) = &envelope.media {
+        return CeilingInput {
+            input_bound,
+            output_bound: media.output_bound.min(model.max_output.unwrap_or(u64::MAX)),
+            choices: envelope.choices.max(1),
+        };
+    }
     let output_bound = match (envelope.max_output, model.max_output.or(model.context)) {
         _ if !operation.has_output() => 0,
         (Some(asked), Some(most)) => asked.min(most),
