@@ -18,7 +18,7 @@ mod trial;
 mod upstream;
 
 pub use client::Client;
-pub use endpoint::Framing;
+pub use endpoint::{Content, Framing};
 pub use fleet::{Config, Fleet, Gauges, Routes};
 pub use google::Unsendable;
 pub use guard::UrlRefusal;

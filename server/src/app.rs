@@ -22,6 +22,7 @@ use crate::{
 };
 use sea_orm::{DatabaseConnection, DbErr};
 use std::{
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -59,6 +60,8 @@ pub struct App {
     pub limits: Limits,
     /// Upstream accounts.
     pub fleet: Fleet,
+    /// Where what belongs to this process is kept.
+    pub data_dir: PathBuf,
     /// Requests that wait for an account, as the relay counts them.
     pub waiting: Arc<AtomicUsize>,
     /// What `/metrics` demands as a bearer token, if anything.
@@ -181,6 +184,7 @@ impl App {
             keys: Keys::new(db.clone(), &master.derive("keys")),
             ledger: Ledger::open(&db, &signals, ledger).await?,
             limits: Limits::start(&db, &signals),
+            data_dir: storage.data_dir.clone(),
             waiting: Arc::default(),
             runtime: Handle::current(),
             lifetime: Lifetime {

@@ -42,6 +42,8 @@ pub enum RelayError {
     },
     /// The body did not arrive in time, or its connection broke.
     BodyCut,
+    /// The body cannot be kept on the disk.
+    NoRoom,
     /// The key's allow-list does not have the model.
     ModelNotAllowed {
         /// The name asked for.
@@ -209,6 +211,7 @@ impl RelayError {
             Self::Body(error) => body(error),
             Self::ContentEncoding => Told::new(400, INVALID, "unsupported_content_encoding", "The body is compressed. Send it without Content-Encoding."),
             Self::TooLarge { limit } => Told::new(413, INVALID, "request_too_large", format!("The body is larger than {} MiB. Send a smaller one.", limit >> 20)),
+            Self::NoRoom => Told::new(503, "api_error", "unavailable", "The form cannot be kept at this moment. Nothing was charged.").after(2),
             Self::BodyCut => Told::new(408, INVALID, "body_timeout", "The body did not arrive in time. Send the request again."),
             Self::ModelNotAllowed { model } => Told::new(403, "permission_error", "model_not_allowed", format!("This key may not use the model “{model}”. Its allowed models can be changed under Keys.")).about("model"),
             Self::ModelNotFound { model } => Told::new(404, INVALID, "model_not_found", format!("The model “{model}” does not exist here. GET /v1/models lists what this key may use.")).about("model"),
@@ -297,6 +300,7 @@ fn key(refusal: KeyRefusal) -> Told {
 fn body(error: &PeekError) -> Told {
     let code = match error {
         PeekError::Malformed { .. } | PeekError::NotUtf8 { .. } | PeekError::NotAnObject => "invalid_json",
+        PeekError::Form { .. } => "invalid_form",
         PeekError::TooDeep | PeekError::TooManyFields => "too_complex",
         PeekError::Duplicate { .. } | PeekError::Lookalike { .. } | PeekError::Alias { .. } => "duplicate_field",
         PeekError::Missing { .. } => "missing_field",

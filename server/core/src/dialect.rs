@@ -17,6 +17,7 @@ pub mod frames;
 pub(crate) mod generate;
 mod glimpse;
 mod json;
+pub mod media;
 pub(crate) mod messages;
 mod object;
 mod openai;

@@ -32,9 +32,14 @@ pub async fn requests(
         .body(file))
 }
 
+/// What few requests have, in the last columns.
+fn others() -> impl Iterator<Item = Kind> {
+    Kind::RARE.into_iter().map(|(kind, _)| kind).chain(Kind::UNITS)
+}
+
 async fn write(principal: &Principal, filter: RequestFilter) -> Result<String, Failure> {
     let mut file = HEADER.to_owned();
-    for (kind, _) in Kind::RARE {
+    for kind in others() {
         file.push(',');
         file.push_str(kind.as_str());
     }
@@ -79,8 +84,8 @@ fn push(file: &mut String, row: &RequestRow) {
         number(row.ttft_ms),
         number(row.total_ms),
     ];
-    let rare = Kind::RARE.map(|(kind, _)| row.usage.count(kind).to_string());
-    let cells: Vec<String> = cells.iter().chain(&rare).map(|cell| csv::cell(cell)).collect();
+    let others: Vec<String> = others().map(|kind| row.usage.count(kind).to_string()).collect();
+    let cells: Vec<String> = cells.iter().chain(&others).map(|cell| csv::cell(cell)).collect();
     file.push_str(&cells.join(","));
     file.push_str("\r\n");
 }

@@ -152,7 +152,9 @@ impl Journey {
         let Some(sheet) = &self.job.sheet else {
             return Ok(Nano::ZERO);
         };
-        ceiling(sheet, &bound).ok_or(RelayError::PriceUnknown {
+        let units = self.job.units_ceiling();
+        let sum = ceiling(sheet, &bound).and_then(|tokens| tokens.0.checked_add(units?.0));
+        sum.map(Nano).ok_or(RelayError::PriceUnknown {
             model: self.job.model_name.to_string(),
         })
     }

@@ -6,12 +6,13 @@ use super::ask::{Begun, Whole};
 use super::attempt::{Next, Try};
 use super::settle::Ending;
 use super::stream::{Source, Streaming};
-use super::{Admission, Events, Heading, Journey, RelayError, Reply};
+use super::{Admission, Events, Heading, Journey, RelayError, Reply, Shape};
 use crate::ledger::Outcome;
 use crate::metering::AttemptOutcome;
 use bytes::Bytes;
 use gateway_core::dialect::with_cost;
 use gateway_core::health::Event;
+use std::borrow::Cow;
 
 impl Journey {
     pub(super) async fn hand_on_whole(&mut self, attempt: Try, whole: Whole) -> Result<Next, RelayError> {
@@ -79,7 +80,10 @@ impl Journey {
             attempt,
             trail: self.trail.take(),
         };
-        let content_type = self.job.form.content_type();
+        let content_type = match self.job.form.shape {
+            Shape::Sound => Cow::Owned(begun.content_type.clone()),
+            _ => Cow::Borrowed(self.job.form.content_type()),
+        };
         let body = Streaming::new(source, begun, &self.relay);
         Ok(Next::Answered(Box::new(Reply::Stream {
             heading,

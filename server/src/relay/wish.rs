@@ -25,6 +25,7 @@ impl Wish {
             Operation::CountTokens | Operation::CountGenerate => {
                 account.counts_tokens() && account.dialects().contains(&own)
             }
+            operation if operation.is_media() => account.serves(operation),
             _ => account.dialects().contains(&own),
         }
     }

@@ -18,7 +18,7 @@ pub const MESSAGE_TOKENS: u64 = 16;
 /// Tokens that frame a tool, at most.
 pub const TOOL_TOKENS: u64 = 64;
 /// Bytes of sound that make a token, at least: 8 kbit/s is the thinnest MP3, 32 tokens a second the dearest model, and a margin of two.
-const AUDIO_BYTES_PER_TOKEN: u64 = 16;
+pub(super) const AUDIO_BYTES_PER_TOKEN: u64 = 16;
 /// Kinds of sound that are never thinner, as OpenAI and as Google call them.
 const SIZED_SOUNDS: &[&str] = &["wav", "mp3"];
 const SIZED_SOUND_TYPES: &[&str] = &["audio/wav", "audio/x-wav", "audio/mp3", "audio/mpeg"];

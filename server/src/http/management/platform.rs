@@ -16,7 +16,16 @@ use frontend::api::{
 };
 
 /// The fields of a price.
-const PRICE_FIELDS: [&str; 4] = ["input", "output", "cache_read", "cache_write"];
+const PRICE_FIELDS: [&str; 8] = [
+    "input",
+    "output",
+    "cache_read",
+    "cache_write",
+    "image",
+    "character",
+    "second",
+    "search",
+];
 
 pub async fn list_accounts(caller: Caller, query: Find<List>) -> Answer {
     json(caller.list_accounts(query.0.into()).await?)
