@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod alerts;
 pub mod billing;
+pub mod codes;
 pub mod error;
 pub mod flash;
 pub mod form;
@@ -14,6 +15,7 @@ pub mod keys;
 pub mod mail;
 pub mod models;
 pub mod page;
+pub mod payments;
 pub mod session;
 pub mod team;
 pub mod theme;
@@ -36,6 +38,8 @@ pub trait Backend:
     + keys::Keys
     + usage::UsageReads
     + billing::Billing
+    + codes::Codes
+    + payments::Payments
     + team::Teams
     + accounts::Accounts
     + models::Models
@@ -52,6 +56,8 @@ impl<T> Backend for T where
         + keys::Keys
         + usage::UsageReads
         + billing::Billing
+        + codes::Codes
+        + payments::Payments
         + team::Teams
         + accounts::Accounts
         + models::Models

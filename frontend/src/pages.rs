@@ -5,6 +5,7 @@
 pub mod accounts;
 pub mod alerts;
 pub mod billing;
+pub mod codes;
 pub mod docs;
 pub mod errors;
 mod frame;
@@ -15,6 +16,7 @@ pub mod landing;
 pub mod mail;
 pub mod models;
 pub mod overview;
+pub mod payments;
 pub mod session;
 pub mod settings;
 mod snippets;

@@ -10,6 +10,7 @@ mod m0002_rate;
 mod m0003_cooldown;
 mod m0004_details;
 mod m0008_mail;
+mod m0009_billing;
 
 /// Every schema change, oldest first.
 pub struct Migrator;
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_cooldown::Migration),
             Box::new(m0004_details::Migration),
             Box::new(m0008_mail::Migration),
+            Box::new(m0009_billing::Migration),
         ]
     }
 }

@@ -11,6 +11,7 @@ pub use database::{migrate, open};
 use crate::{
     accounts::{self, AccountsError, Fleet},
     auth::{self, Auth, AuthError},
+    billing::{self, Billing, BillingError},
     catalog::{Catalog, CatalogError},
     config::{Config, Edge, Storage},
     keys::Keys,
@@ -53,6 +54,8 @@ pub struct App {
     pub keys: Keys,
     /// What may be spent and what was.
     pub ledger: Ledger,
+    /// What is paid in.
+    pub billing: Billing,
     /// Models and prices.
     pub catalog: Catalog,
     /// Requests and tokens a minute.
@@ -126,6 +129,9 @@ pub enum StartError {
     /// The accounts do not read.
     #[error(transparent)]
     Fleet(#[from] AccountsError),
+    /// Payments cannot be taken.
+    #[error(transparent)]
+    Billing(#[from] BillingError),
     /// The setup link cannot be made.
     #[error(transparent)]
     Setup(#[from] AuthError),
@@ -169,13 +175,25 @@ impl App {
             server: config.smtp.clone(),
             public_url: config.edge.url(config.edge.listen),
         };
+        let ledger = Ledger::open(&db, &signals, ledger).await?;
+        let billing = Billing::new(
+            db.clone(),
+            ledger.clone(),
+            &master.derive("billing"),
+            billing::Config {
+                stripe: config.stripe.clone(),
+                site: config.edge.url(config.edge.listen),
+                ..billing::Config::default()
+            },
+        )?;
         let app = Arc::new(Self {
             edge: config.edge.clone(),
             is_prepaid: config.prepaid,
             auth: people(&db, &master),
             mail: Mail::new(db.clone(), master.clone(), mail),
             keys: Keys::new(db.clone(), &master.derive("keys")),
-            ledger: Ledger::open(&db, &signals, ledger).await?,
+            ledger,
+            billing,
             limits: Limits::start(&db, &signals),
             waiting: Arc::default(),
             runtime: Handle::current(),

@@ -7,11 +7,13 @@
 mod accounts;
 mod alerts;
 mod billing;
+mod codes;
 mod flash;
 mod health;
 mod keys;
 mod mail;
 mod models;
+mod payments;
 mod refusal;
 mod sessions;
 mod teams;

@@ -15,6 +15,8 @@ mod adjust;
 mod alerts;
 #[path = "web/bodies.rs"]
 mod bodies;
+#[path = "web/codes.rs"]
+mod codes;
 #[path = "web/confirm.rs"]
 mod confirm;
 #[path = "web/cursors.rs"]
@@ -37,6 +39,10 @@ mod management;
 mod master;
 #[path = "people/smtp.rs"]
 mod smtp;
+#[path = "web/payments.rs"]
+mod payments;
+#[path = "web/stripe.rs"]
+mod stripe;
 #[path = "web/teams.rs"]
 mod teams;
 #[path = "web/tenancy.rs"]

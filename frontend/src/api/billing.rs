@@ -33,7 +33,7 @@ pub struct LedgerLine {
     pub id: String,
     /// When.
     pub at: Time,
-    /// charge, grant or adjustment.
+    /// charge, grant, adjustment, code, top_up, refund or dispute.
     pub kind: String,
     /// Signed: charges are negative.
     pub amount: Nano,

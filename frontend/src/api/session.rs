@@ -34,6 +34,8 @@ pub struct SessionView {
     pub key_count: u64,
     /// Open alerts; only platform admins have any.
     pub alerts: u64,
+    /// Whether payments are taken.
+    pub takes_payments: bool,
     /// The server's clock.
     pub now: Time,
 }

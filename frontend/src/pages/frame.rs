@@ -112,6 +112,7 @@ fn framed(spot: Spot, session: SessionView, flash: Flash, page: Result<AnyView, 
         email: session.email,
         is_admin: session.is_admin,
         alerts: session.alerts,
+        takes_payments: session.takes_payments,
         log_out: "/fn/log_out".to_owned(),
     };
     let Spot {

@@ -103,6 +103,7 @@ impl Principal {
         let keys = self.app.keys.list(&scope, None, KEYS_COUNTED).await?;
         let live = keys.iter().filter(|key| key.state(self.now_ms()) == KeyState::Live);
         Ok(SessionView {
+            takes_payments: self.app.billing.takes_payments(),
             user_id: view::user_id(person.user_id),
             email: person.email.clone(),
             is_admin: person.is_admin,

@@ -35,6 +35,9 @@ routes! {
     post   "/accounts/{id}/test"              platform::test_account;
     get    "/alerts"                          platform::list_alerts;
     delete "/alerts/{id}"                     platform::dismiss_alert;
+    get    "/codes"                           platform::list_codes;
+    post   "/codes"                           platform::create_codes;
+    delete "/codes/{id}"                      platform::revoke_code;
     get    "/health"                          platform::health;
     get    "/mail"                            platform::mail_settings;
     patch  "/mail"                            platform::update_mail;
@@ -46,6 +49,9 @@ routes! {
     get    "/models"                          platform::list_models;
     post   "/models"                          platform::create_model;
     post   "/models/{model:.+}/prices"        platform::add_price;
+    get    "/payments/disputes"               platform::list_disputes;
+    get    "/payments/reconciliations"        platform::list_reconciliations;
+    post   "/payments/reconciliations"        platform::reconcile;
     get    "/requests"                        platform::all_requests;
     get    "/requests/{id}"                   platform::any_receipt;
     get    "/teams"                           team::list_teams;
@@ -67,6 +73,10 @@ routes! {
     get    "/teams/{team}/balance"            team::balance;
     get    "/teams/{team}/ledger"             team::ledger;
     post   "/teams/{team}/grants"             team::grant;
+    get    "/teams/{team}/payments"           team::list_payments;
+    post   "/teams/{team}/payments"           team::create_payment;
+    get    "/teams/{team}/payments/{id}"      team::payment;
+    post   "/teams/{team}/redemptions"        team::redeem;
 }
 
 /// The API and its description.

@@ -7,7 +7,9 @@ use super::query::{List, Requests, Usage};
 use actix_web::web::Path;
 use frontend::api::{
     billing::{Billing, NewAdjustment, NewGrant},
+    codes::{Codes, NewRedemption},
     keys::{KeyPatch, Keys, NewKey},
+    payments::{NewPayment, Payments},
     team::{MemberPatch, TeamPatch, Teams},
     usage::{GroupBy, UsageReads},
 };
@@ -96,6 +98,22 @@ pub async fn ledger(caller: Caller, team: Path<String>, query: Find<List>) -> An
 
 pub async fn grant(caller: Caller, team: Path<String>, body: Body<NewGrant>) -> Answer {
     created(caller.grant(&team, body.0).await?)
+}
+
+pub async fn list_payments(caller: Caller, team: Path<String>, query: Find<List>) -> Answer {
+    json(caller.list_payments(&team, query.0.into()).await?)
+}
+
+pub async fn create_payment(caller: Caller, team: Path<String>, body: Body<NewPayment>) -> Answer {
+    created(caller.create_payment(&team, body.0).await?)
+}
+
+pub async fn payment(caller: Caller, path: Path<(String, String)>) -> Answer {
+    json(caller.payment(&path.0, &path.1).await?)
+}
+
+pub async fn redeem(caller: Caller, team: Path<String>, body: Body<NewRedemption>) -> Answer {
+    created(caller.redeem(&team, body.0).await?)
 }
 
 pub async fn adjust(caller: Caller, path: Path<(String, String)>, body: Body<NewAdjustment>) -> Answer {

@@ -1,0 +1,172 @@
+//! Payments into a team's wallet, disputes of them, and the comparison with Stripe's books.
+//!
+//! Invariant: where no payments are taken, there is nothing here: every call but [`Payments::payments_board`] is not found.
+
+#[cfg(feature = "ssr")]
+use super::flash::{self, Done};
+#[cfg(feature = "ssr")]
+use super::form::Form;
+use super::{ApiError, Named, Nano, Page, PageQuery, Time};
+use async_trait::async_trait;
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// A payment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentView {
+    /// The id.
+    pub id: String,
+    /// How much.
+    pub amount: Nano,
+    /// new, open, paid, expired or failed.
+    pub state: String,
+    /// Where to pay, while it is open; for who manages the team.
+    pub url: Option<String>,
+    /// Stripe's receipt; for who manages the team.
+    pub receipt_url: Option<String>,
+    /// What was given back.
+    pub refunded: Nano,
+    /// Why it failed.
+    pub note: String,
+    /// When it was begun.
+    pub created_at: Time,
+}
+
+/// A payment that the holder of the card disputes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DisputeView {
+    /// Stripe's id.
+    pub id: String,
+    /// The payment.
+    pub payment: String,
+    /// Whose wallet.
+    pub team: Named,
+    /// What it is about.
+    pub amount: Nano,
+    /// As Stripe has it: needs_response, under_review, won, lost and others.
+    pub status: String,
+    /// Whether the money is gone from the wallet now.
+    pub is_taken: bool,
+    /// When it became known.
+    pub created_at: Time,
+}
+
+/// What the billing page shows of payments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentsBoard {
+    /// The least that is paid at once.
+    pub least: Nano,
+    /// The most.
+    pub most: Nano,
+    /// Sent with the form, so that one sent twice begins one payment.
+    pub order: String,
+    /// The newest payments.
+    pub payments: Vec<PaymentView>,
+    /// Disputes that took money.
+    pub disputes: Vec<DisputeView>,
+}
+
+/// A payment to be begun.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewPayment {
+    /// USD in whole cents.
+    pub amount: Nano,
+    /// New for each payment: the same one sent again begins nothing new.
+    #[serde(default)]
+    pub order: Option<String>,
+}
+
+/// A comparison of the wallets with Stripe's books.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReconciliationView {
+    /// When.
+    pub at: Time,
+    /// Events that had not been delivered.
+    pub events: i64,
+    /// Payments compared.
+    pub payments: i64,
+    /// What they are worth in wallets.
+    pub ours: Nano,
+    /// What they are worth at Stripe.
+    pub theirs: Nano,
+    /// What differs, one sentence each.
+    pub findings: Vec<String>,
+    /// Why it could not be finished.
+    pub failure: Option<String>,
+}
+
+/// What the server offers about payments.
+#[async_trait]
+pub trait Payments {
+    /// What the billing page shows; none where no payments are taken.
+    async fn payments_board(&self, team: &str) -> Result<Option<PaymentsBoard>, ApiError>;
+    /// The team's payments, newest first.
+    async fn list_payments(&self, team: &str, page: PageQuery) -> Result<Page<PaymentView>, ApiError>;
+    /// Begins a payment; owners and admins of the team.
+    async fn create_payment(&self, team: &str, new: NewPayment) -> Result<PaymentView, ApiError>;
+    /// A payment, as Stripe says that it is now.
+    async fn payment(&self, team: &str, id: &str) -> Result<PaymentView, ApiError>;
+    /// The newest disputes of all teams; admins.
+    async fn list_disputes(&self) -> Result<Page<DisputeView>, ApiError>;
+    /// The newest comparisons; admins.
+    async fn list_reconciliations(&self) -> Result<Page<ReconciliationView>, ApiError>;
+    /// Compares now; admins.
+    async fn reconcile(&self) -> Result<ReconciliationView, ApiError>;
+}
+
+/// What the billing page shows.
+#[server(prefix = "/fn", endpoint = "payments_board", input = leptos::server_fn::codec::GetUrl)]
+pub async fn payments_board() -> Result<Option<PaymentsBoard>, ApiError> {
+    super::backend()?.payments_board(super::CURRENT_TEAM).await
+}
+
+/// The page of one payment.
+#[server(prefix = "/fn", endpoint = "payment", input = leptos::server_fn::codec::GetUrl)]
+pub async fn payment(id: String) -> Result<PaymentView, ApiError> {
+    super::backend()?.payment(super::CURRENT_TEAM, &id).await
+}
+
+/// The admin's list of disputes.
+#[server(prefix = "/fn", endpoint = "list_disputes", input = leptos::server_fn::codec::GetUrl)]
+pub async fn list_disputes() -> Result<Vec<DisputeView>, ApiError> {
+    Ok(super::backend()?.list_disputes().await?.data)
+}
+
+/// The admin's list of comparisons.
+#[server(prefix = "/fn", endpoint = "list_reconciliations", input = leptos::server_fn::codec::GetUrl)]
+pub async fn list_reconciliations() -> Result<Vec<ReconciliationView>, ApiError> {
+    Ok(super::backend()?.list_reconciliations().await?.data)
+}
+
+/// The top-up form.
+#[server(prefix = "/fn", endpoint = "top_up")]
+pub async fn top_up(#[server(default)] amount: String, #[server(default)] order: String) -> Result<(), ApiError> {
+    let backend = super::backend()?;
+    let mut form = Form::new();
+    let wanted = form.money("amount", &amount);
+    if wanted.is_none() && amount.trim().is_empty() {
+        form.reject("amount", "This is empty. Write an amount such as 100.00.");
+    }
+    let new = NewPayment {
+        amount: wanted.unwrap_or_default(),
+        order: Some(order.clone()),
+    };
+    let result = match form.finish(new) {
+        Ok(new) => backend.create_payment(super::CURRENT_TEAM, new).await,
+        Err(error) => Err(error),
+    };
+    let done = result.map(|payment| Done::to(format!("/billing/payments/{}", payment.id)));
+    flash::finish("/billing", flash::typed([("amount", &amount), ("order", &order)]), done)
+}
+
+/// The admin's button.
+#[server(prefix = "/fn", endpoint = "reconcile")]
+pub async fn reconcile() -> Result<(), ApiError> {
+    let result = super::backend()?.reconcile().await;
+    flash::finish(
+        "/admin/payments",
+        flash::typed([]),
+        result.map(|_| Done::to("/admin/payments").saying("The books were compared.")),
+    )
+}
