@@ -17,6 +17,7 @@ pub mod models;
 pub mod page;
 pub mod payments;
 pub mod session;
+pub mod statement;
 pub mod team;
 pub mod theme;
 pub mod time;
@@ -40,6 +41,7 @@ pub trait Backend:
     + billing::Billing
     + codes::Codes
     + payments::Payments
+    + statement::Statements
     + team::Teams
     + accounts::Accounts
     + models::Models
@@ -58,6 +60,7 @@ impl<T> Backend for T where
         + billing::Billing
         + codes::Codes
         + payments::Payments
+        + statement::Statements
         + team::Teams
         + accounts::Accounts
         + models::Models

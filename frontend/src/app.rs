@@ -25,6 +25,7 @@ use crate::pages::overview::OverviewPage;
 use crate::pages::payments::{PaymentPage, PaymentsPage};
 use crate::pages::session::{Confirm, LogIn, Setup, SignUp};
 use crate::pages::settings::SettingsPage;
+use crate::pages::statement::StatementPage;
 use crate::pages::team::TeamPage;
 use crate::pages::teams::TeamsPage;
 use crate::pages::usage::{AllRequestsPage, AnyReceiptPage, ReceiptPage, UsagePage};
@@ -55,6 +56,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/usage") view=UsagePage ssr=Async />
                 <Route path=path!("/usage/:id") view=ReceiptPage ssr=Async />
                 <Route path=path!("/billing") view=BillingPage ssr=Async />
+                <Route path=path!("/billing/statement") view=StatementPage ssr=Async />
                 <Route path=path!("/billing/payments/:id") view=PaymentPage ssr=Async />
                 <Route path=path!("/team") view=TeamPage ssr=Async />
                 <Route path=path!("/settings") view=SettingsPage ssr=Async />

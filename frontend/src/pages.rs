@@ -20,6 +20,7 @@ pub mod payments;
 pub mod session;
 pub mod settings;
 mod snippets;
+pub mod statement;
 pub mod team;
 pub mod teams;
 pub mod usage;

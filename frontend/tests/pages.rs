@@ -31,7 +31,7 @@ const PUBLIC: [&str; 7] = [
     "/login",
     "/setup?token=t",
 ];
-const SIGNED_IN: [&str; 21] = [
+const SIGNED_IN: [&str; 23] = [
     "/confirm?to=%2Fteam",
     "/overview",
     "/keys",
@@ -45,6 +45,8 @@ const SIGNED_IN: [&str; 21] = [
     "/usage?request=gone&member=user_9",
     "/usage/req_1",
     "/billing",
+    "/billing/statement",
+    "/billing/statement?month=2026-10",
     "/billing/payments/pay_open",
     "/billing/payments/pay_paid",
     "/billing/payments/pay_new",

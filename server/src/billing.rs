@@ -8,6 +8,7 @@ mod events;
 mod payments;
 mod reconcile;
 mod reversals;
+mod statement;
 mod stripe;
 
 pub use codes::{CodeRow, CodeState, NewCodes};
@@ -15,6 +16,7 @@ pub use events::{Outcome, WebhookError};
 pub use payments::{LEAST, MOST, PaymentRow, PaymentState};
 pub use reconcile::Reconciled;
 pub use reversals::DisputeRow;
+pub use statement::{Charges, Statement, statement};
 pub use stripe::{Settings as StripeSettings, SignatureError, StripeError};
 
 use crate::{
@@ -24,7 +26,7 @@ use crate::{
     },
     fields::FieldErrors,
     ledger::{AdjustError, Adjustment, Balance, Grant, Ledger, LedgerError, snapshot},
-    metering::{self, Charged, Request},
+    metering::{self, Charged, Request, Span},
     teams::TeamScope,
 };
 use entity::{
@@ -43,6 +45,8 @@ use stripe::Stripe;
 
 /// The most characters of a reason.
 const REASON_MAX: usize = 200;
+/// What lines of requests are called.
+const CHARGE: &str = "charge";
 
 /// Why something about money is refused.
 #[derive(Debug, thiserror::Error)]
@@ -273,33 +277,60 @@ pub async fn balance(ledger: &Ledger, scope: &TeamScope) -> Result<Balance, Bill
     ledger.balance(scope.team_id()).await.map_err(BillingError::Ledger)
 }
 
-/// Up to `limit` lines of the wallet with ids below `before`, newest first.
+/// Which lines of a wallet are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Which {
+    /// `charge` or the kind of an entry.
+    pub kind: Option<String>,
+    /// From this moment on, Unix milliseconds.
+    pub from_ms: Option<i64>,
+    /// Before this moment, Unix milliseconds.
+    pub to_ms: Option<i64>,
+    /// With ids below this.
+    pub before: i64,
+    /// So many at most.
+    pub limit: u64,
+}
+
+/// The lines of the wallet that `which` means, newest first.
 ///
 /// # Errors
 /// [`BillingError::Database`].
 pub async fn lines(
     db: &DatabaseConnection,
     scope: &TeamScope,
-    before: i64,
-    limit: u64,
+    which: &Which,
     now_ms: i64,
 ) -> Result<Vec<Line>, BillingError> {
-    let entries = Entity::find()
-        .filter(Column::TeamId.eq(scope.team_id()))
-        .filter(Column::Id.lt(before))
-        .order_by_desc(Column::Id)
-        .limit(limit)
-        .all(db)
-        .await?;
-    let charges = metering::charges(db, scope, before, limit, now_ms).await?;
-    let requests = requests_of(db, &entries).await?;
-    let mut lines: Vec<Line> = entries
-        .into_iter()
-        .map(|entry| Line::new(entry, &requests))
-        .chain(charges.into_iter().map(Line::from))
-        .collect();
+    let kind = which.kind.as_deref();
+    let mut lines = Vec::new();
+    if kind != Some(CHARGE) {
+        let mut query = Entity::find()
+            .filter(Column::TeamId.eq(scope.team_id()))
+            .filter(Column::Id.lt(which.before));
+        if let Some(kind) = kind {
+            query = query.filter(Column::Kind.eq(kind));
+        }
+        if let Some(from_ms) = which.from_ms {
+            query = query.filter(Column::CreatedAt.gte(from_ms));
+        }
+        if let Some(to_ms) = which.to_ms {
+            query = query.filter(Column::CreatedAt.lt(to_ms));
+        }
+        let entries = query.order_by_desc(Column::Id).limit(which.limit).all(db).await?;
+        let requests = requests_of(db, &entries).await?;
+        lines.extend(entries.into_iter().map(|entry| Line::new(entry, &requests)));
+    }
+    if kind.is_none_or(|kind| kind == CHARGE) {
+        let span = Span {
+            from_ms: which.from_ms,
+            to_ms: which.to_ms,
+        };
+        let charges = metering::charges(db, scope, span, (which.before, which.limit), now_ms).await?;
+        lines.extend(charges.into_iter().map(Line::from));
+    }
     lines.sort_by_key(|line| std::cmp::Reverse(line.line_id));
-    lines.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    lines.truncate(usize::try_from(which.limit).unwrap_or(usize::MAX));
     Ok(lines)
 }
 
@@ -427,7 +458,7 @@ pub async fn corrections(db: &DatabaseConnection, request: &Request) -> Result<V
 }
 
 /// The request of each hold that one of `entries` corrects.
-async fn requests_of(db: &DatabaseConnection, entries: &[Model]) -> Result<HashMap<i64, i64>, DbErr> {
+async fn requests_of(db: &impl ConnectionTrait, entries: &[Model]) -> Result<HashMap<i64, i64>, DbErr> {
     let hold_ids: Vec<i64> = entries.iter().filter_map(|entry| entry.hold_id).collect();
     if hold_ids.is_empty() {
         return Ok(HashMap::new());

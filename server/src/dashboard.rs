@@ -16,6 +16,7 @@ mod models;
 mod payments;
 mod refusal;
 mod sessions;
+mod statement;
 mod teams;
 mod usage;
 mod view;

@@ -37,10 +37,12 @@ mod mail;
 mod management;
 #[path = "web/master.rs"]
 mod master;
-#[path = "people/smtp.rs"]
-mod smtp;
 #[path = "web/payments.rs"]
 mod payments;
+#[path = "people/smtp.rs"]
+mod smtp;
+#[path = "web/statement.rs"]
+mod statement;
 #[path = "web/stripe.rs"]
 mod stripe;
 #[path = "web/teams.rs"]

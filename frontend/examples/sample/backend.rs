@@ -21,6 +21,8 @@ mod mail;
 mod models;
 #[path = "backend/payments.rs"]
 mod payments;
+#[path = "backend/statement.rs"]
+mod statement;
 #[path = "backend/teams.rs"]
 mod teams;
 #[path = "backend/usage.rs"]

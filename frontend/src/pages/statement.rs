@@ -14,7 +14,10 @@ use crate::ui::*;
 /// `/billing/statement`; with `?month=2026-11` another month than the current one.
 #[component]
 pub fn StatementPage() -> impl IntoView {
-    let month = use_query_map().read_untracked().get("month").filter(|month| !month.is_empty());
+    let month = use_query_map()
+        .read_untracked()
+        .get("month")
+        .filter(|month| !month.is_empty());
     let spot = Spot::new(Section::Billing, "Statement", "/billing/statement").via("/billing", "Billing");
     signed_in(spot, |visit| async move {
         let statement = statement(month).await?;
@@ -61,7 +64,8 @@ fn exact(amount: crate::api::Nano) -> AnyView {
 
 fn charges(title: &'static str, of: &'static str, charges: Vec<ChargesView>) -> AnyView {
     if charges.is_empty() {
-        return view! { <Empty icon=Glyph::Receipt title=title text="Nothing was charged in this month." /> }.into_any();
+        return view! { <Empty icon=Glyph::Receipt title=title text="Nothing was charged in this month." /> }
+            .into_any();
     }
     let head = vec![th(of, ""), th("Requests", "r"), th("Charged", "r")];
     let rows = charges

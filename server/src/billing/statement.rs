@@ -11,11 +11,7 @@ use crate::{
 };
 use entity::entry::{Column, Entity};
 use gateway_core::money::Nano;
-use jiff::{
-    ToSpan as _,
-    civil::Date,
-    tz::TimeZone,
-};
+use jiff::{ToSpan as _, civil::Date, tz::TimeZone};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait},
@@ -134,10 +130,16 @@ fn days_of(month: &str) -> Option<Vec<Date>> {
         return None;
     }
     let (year, number) = (year.parse().ok()?, number.parse().ok()?);
-    let first = Date::new(year, number, 1).ok().filter(|first| (2000..9000).contains(&first.year()))?;
+    let first = Date::new(year, number, 1)
+        .ok()
+        .filter(|first| (2000..9000).contains(&first.year()))?;
     let next = first.checked_add(1.month()).ok()?;
     let mut days = vec![first];
-    while let Some(day) = days.last().and_then(|day| day.tomorrow().ok()).filter(|day| *day < next) {
+    while let Some(day) = days
+        .last()
+        .and_then(|day| day.tomorrow().ok())
+        .filter(|day| *day < next)
+    {
         days.push(day);
     }
     days.push(next);
@@ -173,8 +175,21 @@ mod tests {
     #[test]
     fn a_month_has_its_days_and_ends_where_the_next_begins() {
         let days = days_of("2026-11").unwrap();
-        assert_eq!((days.len(), days[0], days[30]), (31, date(2026, 11, 1), date(2026, 12, 1)));
-        for wrong in ["", "2026", "2026-13", "2026-1", "26-11", "2026-11-01", "+026-11", "1999-12", "9999-12"] {
+        assert_eq!(
+            (days.len(), days[0], days[30]),
+            (31, date(2026, 11, 1), date(2026, 12, 1))
+        );
+        for wrong in [
+            "",
+            "2026",
+            "2026-13",
+            "2026-1",
+            "26-11",
+            "2026-11-01",
+            "+026-11",
+            "1999-12",
+            "9999-12",
+        ] {
             assert_eq!(days_of(wrong), None, "{wrong}");
         }
         let zone = TimeZone::get("Europe/Berlin").unwrap();

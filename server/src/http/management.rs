@@ -5,7 +5,7 @@
 
 pub mod answer;
 mod platform;
-mod query;
+pub mod query;
 mod team;
 
 use actix_web::{HttpResponse, web};
@@ -72,6 +72,7 @@ routes! {
     post   "/teams/{team}/requests/{id}/adjustments" team::adjust;
     get    "/teams/{team}/balance"            team::balance;
     get    "/teams/{team}/ledger"             team::ledger;
+    get    "/teams/{team}/statement"          team::statement;
     post   "/teams/{team}/grants"             team::grant;
     get    "/teams/{team}/payments"           team::list_payments;
     post   "/teams/{team}/payments"           team::create_payment;

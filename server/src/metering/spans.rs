@@ -37,11 +37,7 @@ pub struct Piece {
 ///
 /// # Errors
 /// The database failed.
-pub async fn pieces(
-    db: &impl ConnectionTrait,
-    scope: &TeamScope,
-    boundaries: &[i64],
-) -> Result<Vec<Piece>, DbErr> {
+pub async fn pieces(db: &impl ConnectionTrait, scope: &TeamScope, boundaries: &[i64]) -> Result<Vec<Piece>, DbErr> {
     let (Some(first), Some(last)) = (boundaries.first(), boundaries.last()) else {
         return Ok(Vec::new());
     };
@@ -78,11 +74,7 @@ pub async fn pieces(
 ///
 /// # Errors
 /// The database failed.
-pub async fn charged_before(
-    db: &impl ConnectionTrait,
-    scope: &TeamScope,
-    before_ms: i64,
-) -> Result<Nano, DbErr> {
+pub async fn charged_before(db: &impl ConnectionTrait, scope: &TeamScope, before_ms: i64) -> Result<Nano, DbErr> {
     let hour = start_of(before_ms);
     let sum: Option<i64> = usage_hour::Entity::find()
         .select_only()

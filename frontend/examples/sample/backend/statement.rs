@@ -27,7 +27,10 @@ impl Statements for Sample {
             entered: cents(10_000),
             charged: Nano(45_284_139_077),
             closing: Nano(174_715_860_923),
-            days: [charges("2026-11-19", 23_442_712_035), charges("2026-11-20", 21_841_427_042)][..if some { 2 } else { 0 }]
+            days: [
+                charges("2026-11-19", 23_442_712_035),
+                charges("2026-11-20", 21_841_427_042),
+            ][..if some { 2 } else { 0 }]
                 .to_vec(),
             models: [charges("claude-opus-4.5", 45_284_139_077)][..usize::from(some)].to_vec(),
             entries: [LedgerLine {

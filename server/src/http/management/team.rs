@@ -3,13 +3,14 @@
 //! Invariant: permissions are the backend's; a handler only passes on. Reads and writes what the backend does.
 
 use super::answer::{Answer, Body, Caller, Find, created, gone, json};
-use super::query::{List, Requests, Usage};
+use super::query::{Ledger, List, Month, Requests, Usage};
 use actix_web::web::Path;
 use frontend::api::{
     billing::{Billing, NewAdjustment, NewGrant},
     codes::{Codes, NewRedemption},
     keys::{KeyPatch, Keys, NewKey},
     payments::{NewPayment, Payments},
+    statement::Statements,
     team::{MemberPatch, TeamPatch, Teams},
     usage::{GroupBy, UsageReads},
 };
@@ -92,8 +93,13 @@ pub async fn balance(caller: Caller, team: Path<String>) -> Answer {
     json(caller.balance(&team).await?)
 }
 
-pub async fn ledger(caller: Caller, team: Path<String>, query: Find<List>) -> Answer {
-    json(caller.ledger(&team, query.0.into()).await?)
+pub async fn ledger(caller: Caller, team: Path<String>, query: Find<Ledger>) -> Answer {
+    let (filter, page) = query.0.split();
+    json(caller.ledger(&team, filter, page).await?)
+}
+
+pub async fn statement(caller: Caller, team: Path<String>, query: Find<Month>) -> Answer {
+    json(caller.statement(&team, query.0.month.as_deref()).await?)
 }
 
 pub async fn grant(caller: Caller, team: Path<String>, body: Body<NewGrant>) -> Answer {
