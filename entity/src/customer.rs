@@ -1,6 +1,6 @@
 //! A team as Stripe knows it.
 //!
-//! Invariant: one row per team; never changed. Table `customer`.
+//! Invariant: one row per team; never changed but for the card. Table `customer`.
 
 use sea_orm::entity::prelude::*;
 
@@ -13,6 +13,10 @@ pub struct Model {
     pub team_id: i64,
     /// Stripe's id, unique.
     pub customer: String,
+    /// The saved card's id at Stripe.
+    pub method: Option<String>,
+    /// What people know of the card: its brand and last four digits.
+    pub card: Option<String>,
     /// Unix milliseconds.
     pub created_at: i64,
 }

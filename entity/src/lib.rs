@@ -6,6 +6,7 @@ pub mod account;
 pub mod alert;
 pub mod api_key;
 pub mod audit;
+pub mod auto_top_up;
 pub mod bucket;
 pub mod carried;
 pub mod code;

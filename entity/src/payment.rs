@@ -33,6 +33,8 @@ pub struct Model {
     pub receipt_url: Option<String>,
     /// Given back so far, in US cents.
     pub refunded: i64,
+    /// 1: the card is kept for automatic top-ups.
+    pub keeps_card: i64,
     /// Who began it; none: it began by itself.
     pub actor_id: Option<i64>,
     /// The wallet's entry.

@@ -175,10 +175,11 @@ impl App {
             server: config.smtp.clone(),
             public_url: config.edge.url(config.edge.listen),
         };
+        let mail = Mail::new(db.clone(), master.clone(), mail);
         let ledger = Ledger::open(&db, &signals, ledger).await?;
         let billing = Billing::new(
             db.clone(),
-            ledger.clone(),
+            (ledger.clone(), mail.clone()),
             &master.derive("billing"),
             billing::Config {
                 stripe: config.stripe.clone(),
@@ -190,7 +191,7 @@ impl App {
             edge: config.edge.clone(),
             is_prepaid: config.prepaid,
             auth: people(&db, &master),
-            mail: Mail::new(db.clone(), master.clone(), mail),
+            mail,
             keys: Keys::new(db.clone(), &master.derive("keys")),
             ledger,
             billing,

@@ -3,6 +3,7 @@
 //! Invariant: the balance is the sum of the lines; a grant or a correction is made by a platform admin and is in the audit log
 //! of whoever calls. Reads `entry` and `hold`; writes through the ledger; what pays wallets has tables of its own.
 
+mod auto;
 mod codes;
 mod events;
 mod payments;
@@ -11,6 +12,7 @@ mod reversals;
 mod statement;
 mod stripe;
 
+pub use auto::AutoTopUp;
 pub use codes::{CodeRow, CodeState, NewCodes};
 pub use events::{Outcome, WebhookError};
 pub use payments::{LEAST, MOST, PaymentRow, PaymentState};
@@ -26,6 +28,7 @@ use crate::{
     },
     fields::FieldErrors,
     ledger::{AdjustError, Adjustment, Balance, Grant, Ledger, LedgerError, snapshot},
+    mail::{Mail, MailError},
     metering::{self, Charged, Request, Span},
     teams::TeamScope,
 };
@@ -75,6 +78,9 @@ pub enum BillingError {
     /// Others changed the same again and again.
     #[error("the same was changed by others again and again")]
     Busy,
+    /// A mail could not be put into the outbox.
+    #[error(transparent)]
+    Mail(MailError),
     /// The HTTP client cannot be made.
     #[error("the HTTP client for Stripe cannot be made: {0}")]
     Client(#[from] reqwest::Error),
@@ -119,6 +125,7 @@ pub struct Billing(Arc<Inner>);
 struct Inner {
     db: DatabaseConnection,
     ledger: Ledger,
+    mail: Mail,
     pepper: Pepper,
     throttle: Throttle,
     stripe: Option<Stripe>,
@@ -128,19 +135,20 @@ struct Inner {
 }
 
 impl Billing {
-    /// The handle on `db` and `ledger`; `master` is the key from which the pepper of codes is derived.
+    /// The handle on `db`, ledger and mail; `master` is the key from which the pepper of codes is derived.
     ///
     /// # Errors
     /// [`BillingError::Client`].
     pub fn new(
         db: DatabaseConnection,
-        ledger: Ledger,
+        (ledger, mail): (Ledger, Mail),
         master: &[u8; 32],
         config: Config,
     ) -> Result<Self, BillingError> {
         Ok(Self(Arc::new(Inner {
             db,
             ledger,
+            mail,
             pepper: Pepper::derive(master, "ourhub redeem code v1"),
             throttle: Throttle::new(config.limits),
             stripe: config.stripe.map(Stripe::new).transpose()?,

@@ -5,11 +5,11 @@
 
 use crate::auth::{Changed, Person};
 use crate::fields::FieldErrors;
-use entity::{member, team};
+use entity::{member, team, user};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    TransactionTrait,
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, TransactionTrait,
 };
 use std::collections::HashMap;
 
@@ -233,6 +233,24 @@ pub async fn suspend(db: &DatabaseConnection, person: &Person, team_id: i64, now
 /// As [`suspend`].
 pub async fn resume(db: &DatabaseConnection, person: &Person, team_id: i64) -> Result<(), TeamError> {
     set_suspended(db, person, team_id, None).await
+}
+
+/// The e-mail addresses of the owners of the team `team_id`.
+///
+/// # Errors
+/// The database failed.
+pub async fn owners(db: &impl ConnectionTrait, team_id: i64) -> Result<Vec<String>, DbErr> {
+    let members = member::Entity::find()
+        .filter(member::Column::TeamId.eq(team_id))
+        .filter(member::Column::Role.eq(Role::Owner.name()))
+        .all(db)
+        .await?;
+    let users = user::Entity::find()
+        .filter(user::Column::Id.is_in(members.iter().map(|row| row.user_id)))
+        .filter(user::Column::DisabledAt.is_null())
+        .all(db)
+        .await?;
+    Ok(users.into_iter().map(|row| row.email).collect())
 }
 
 /// Refuses the keys of the team `team_id` from `now_ms` on, unless they are refused; whether this did it. For what happens to a

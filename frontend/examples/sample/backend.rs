@@ -123,6 +123,7 @@ impl Sessions for Sample {
             key_count: if self.has_data() { 5 } else { 0 },
             alerts: if self.who == Who::Admin { 3 } else { 0 },
             takes_payments: true,
+            low_balance: None,
             now: Time(NOW),
         }))
     }

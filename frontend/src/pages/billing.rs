@@ -12,7 +12,7 @@ use super::{
     payments,
 };
 use crate::api::billing::{BalanceView, LedgerFilter, LedgerLine, balance, ledger};
-use crate::api::payments::{PaymentsBoard, payments_board};
+use crate::api::payments::{PaymentsBoard, read_payments_board};
 use crate::api::{ApiError, Flash, Moment, Nano, Page, PageQuery};
 use crate::ui::*;
 
@@ -34,7 +34,7 @@ pub fn BillingPage() -> impl IntoView {
     };
     signed_in(Spot::new(Section::Billing, "Billing", "/billing"), |visit| async move {
         let balance = balance().await?;
-        let board = payments_board().await?;
+        let board = read_payments_board().await?;
         let lines = ledger(filter, PageQuery { limit: None, after }).await?;
         Ok::<_, ApiError>(page(&visit, &balance, board.as_ref(), (lines, typed)))
     })
@@ -64,6 +64,7 @@ fn page(
         {board.and_then(payments::dispute_notice).or_else(|| empty_notice(balance, board.is_some()))}
         {stats(balance)}
         {board.filter(|_| visit.manages_team()).map(|board| payments::top_up(&visit.flash, board))}
+        {board.filter(|_| visit.manages_team()).map(|board| payments::auto(&visit.flash, board))}
         {visit.manages_team().then(|| redeem(&visit.flash))}
         {board.and_then(|board| payments::payments(&visit.clock, board))}
         <section class="stack stack--2">

@@ -18,7 +18,8 @@ const USUAL: &str = "100.00";
 
 /// The form that begins a payment.
 pub fn top_up(flash: &Flash, board: &PaymentsBoard) -> AnyView {
-    let (amount, error) = (flash.value("amount", USUAL), flash.error_of("amount"));
+    let amount = flash.typed.get("amount").cloned().unwrap_or_else(|| USUAL.to_owned());
+    let error = flash.error_of("amount");
     let order = flash.typed.get("order").cloned().unwrap_or_else(|| board.order.clone());
     let hint = format!("From {} to {}. You pay at Stripe.", usd(board.least), usd(board.most));
     view! {
@@ -36,7 +37,80 @@ pub fn top_up(flash: &Flash, board: &PaymentsBoard) -> AnyView {
                     hint=hint
                     nostrip:error=error
                 />
+                <CheckField
+                    name="keep_card"
+                    label="Keep the card"
+                    checked=flash.typed.contains_key("keep_card")
+                    hint="For automatic top-ups. Stripe keeps it, not we."
+                />
                 <Button text="Top up" kind=Kind::Primary />
+            </form>
+        </Card>
+    }
+    .into_any()
+}
+
+/// How the balance is topped up by itself.
+pub fn auto(flash: &Flash, board: &PaymentsBoard) -> AnyView {
+    let auto = &board.auto;
+    let value = |field: &str, stored: Nano| {
+        let typed = flash.typed.get(field).cloned();
+        typed.unwrap_or_else(|| stored.render())
+    };
+    let (below, add, max_day) = (
+        value("below", auto.below),
+        value("add", auto.amount),
+        value("max_day", auto.max_day),
+    );
+    let errors = ["auto_on", "below", "add", "max_day"].map(|field| flash.error_of(field));
+    let [on_error, below_error, add_error, max_error] = errors;
+    let off = (!auto.note.is_empty() && !auto.is_on).then(|| {
+        view! { <Notice tone=Tone::Bad title="Switched off." text=format!("The card could not be charged: {}", auto.note) /> }
+    });
+    let on_error = on_error.map(|text| view! { <ErrorText id="auto_on-error" text=text /> });
+    let Some(card) = auto.card.clone() else {
+        return view! {
+            <Card title="Automatic top-ups">
+                {off}
+                <p class="muted">"Top up once and keep the card; then the balance can be topped up before it runs out."</p>
+            </Card>
+        }
+        .into_any();
+    };
+    let is_on = auto.is_on;
+    view! {
+        <Card title="Automatic top-ups">
+            {off}
+            <form class="stack" method="post" action="/fn/set_auto_top_up">
+                <CheckField name="auto_on" label="On" checked=is_on hint="Never stop because the balance ran out." />
+                {on_error}
+                <TextField
+                    name="below"
+                    label="When below"
+                    value=below
+                    inputmode="decimal"
+                    pre="$"
+                    required=true
+                    nostrip:error=below_error
+                />
+                <TextField name="add" label="Add" value=add inputmode="decimal" pre="$" required=true nostrip:error=add_error />
+                <TextField
+                    name="max_day"
+                    label="At most per day"
+                    value=max_day
+                    inputmode="decimal"
+                    pre="$"
+                    required=true
+                    hint="If the card is declined, this switches off and we mail you."
+                    nostrip:error=max_error
+                />
+                <div class="row">
+                    <Button text="Save automatic top-ups" />
+                </div>
+            </form>
+            <form class="row row--wrap" method="post" action="/fn/remove_card">
+                <span class="muted">{format!("Saved card: {card}")}</span>
+                <Button text="Remove card" kind=Kind::Ghost size=Size::Small />
             </form>
         </Card>
     }

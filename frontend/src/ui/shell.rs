@@ -51,7 +51,8 @@ impl Section {
         Self::Payments,
     ];
 
-    const fn is_platform(self) -> bool {
+    /// Whether it is for platform admins.
+    pub(crate) const fn is_platform(self) -> bool {
         matches!(
             self,
             Self::Alerts

@@ -20,9 +20,13 @@ use entity::{
     auto_top_up::{ActiveModel, Column, Entity, Model},
     customer, payment,
 };
-use gateway_core::money::Nano;
+use gateway_core::{
+    id::{self, Kind},
+    money::Nano,
+};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter, TransactionTrait,
+    ActiveValue::Set,
+    ColumnTrait, DbErr, EntityTrait, QueryFilter, TransactionTrait,
     sea_query::{Expr, OnConflict},
 };
 use serde_json::json;
@@ -118,7 +122,10 @@ impl Billing {
             Column::Note,
             Column::ChangedAt,
         ]);
-        Entity::insert(row).on_conflict(newer).exec_without_returning(&self.0.db).await?;
+        Entity::insert(row)
+            .on_conflict(newer)
+            .exec_without_returning(&self.0.db)
+            .await?;
         self.auto_top_up(scope).await
     }
 
@@ -149,7 +156,12 @@ impl Billing {
     }
 
     /// Keeps the card that `intent_id` was paid with, for automatic top-ups.
-    pub(super) async fn keep_card(&self, stripe: &Stripe, row: &payment::Model, intent_id: &str) -> Result<(), BillingError> {
+    pub(super) async fn keep_card(
+        &self,
+        stripe: &Stripe,
+        row: &payment::Model,
+        intent_id: &str,
+    ) -> Result<(), BillingError> {
         let intent: Intent = stripe.get(&format!("/payment_intents/{intent_id}")).await?;
         let method = intent.payment_method.as_ref().and_then(|id| stripe::id(&id.0));
         let Some(method) = method else { return Ok(()) };
@@ -157,7 +169,10 @@ impl Billing {
         let Some(card) = method.card else { return Ok(()) };
         customer::Entity::update_many()
             .col_expr(customer::Column::Method, Expr::value(method.id))
-            .col_expr(customer::Column::Card, Expr::value(format!("{} {}", card.brand, card.last4)))
+            .col_expr(
+                customer::Column::Card,
+                Expr::value(format!("{} {}", card.brand, card.last4)),
+            )
             .filter(customer::Column::TeamId.eq(row.team_id))
             .exec(&self.0.db)
             .await?;
@@ -239,7 +254,10 @@ impl Billing {
     async fn begin(&self, wanted: &Model, customer: String, now_ms: i64) -> Result<Option<payment::Model>, DbErr> {
         let (id, db) = (clock::new_id(), &self.0.db);
         let nonce = format!("{KIND}:{}:under way", wanted.team_id);
-        let last = payment::Entity::find().filter(payment::Column::Nonce.eq(&nonce)).one(db).await?;
+        let last = payment::Entity::find()
+            .filter(payment::Column::Nonce.eq(&nonce))
+            .one(db)
+            .await?;
         if let Some(last) = last.filter(|row| !OPEN.contains(&row.state.as_str())) {
             self.free(last.id).await?;
         }
@@ -264,7 +282,10 @@ impl Billing {
             changed_at: Set(now_ms),
         };
         let once = OnConflict::column(payment::Column::Nonce).do_nothing().to_owned();
-        payment::Entity::insert(row).on_conflict(once).exec_without_returning(db).await?;
+        payment::Entity::insert(row)
+            .on_conflict(once)
+            .exec_without_returning(db)
+            .await?;
         payment::Entity::find_by_id(id).one(db).await
     }
 
@@ -297,7 +318,11 @@ impl Billing {
         Ok(claimed.rows_affected == 1)
     }
 
-    async fn find_intent(&self, stripe: &Stripe, row: &payment::Model) -> Result<Option<Intent>, BillingError> {
+    pub(super) async fn find_intent(
+        &self,
+        stripe: &Stripe,
+        row: &payment::Model,
+    ) -> Result<Option<Intent>, BillingError> {
         if let Some(intent_id) = &row.intent_id {
             return Ok(Some(stripe.get(&format!("/payment_intents/{intent_id}")).await?));
         }
@@ -305,7 +330,10 @@ impl Billing {
         let request = RequestBuilder::new(StripeMethod::Get, "/payment_intents").query(&query);
         let list: List<Intent> = stripe.call(request, None).await?;
         let mine = reference(row.id);
-        Ok(list.data.into_iter().find(|intent| intent.metadata.get("payment") == Some(&mine)))
+        Ok(list
+            .data
+            .into_iter()
+            .find(|intent| intent.metadata.get("payment") == Some(&mine)))
     }
 
     /// Charges the card.
@@ -317,14 +345,15 @@ impl Billing {
             "payment_method": method,
             "off_session": true,
             "confirm": true,
-            "description": "Automatic balance top-up",
             "metadata": {"payment": reference(row.id)},
         });
         let request = RequestBuilder::new(StripeMethod::Post, "/payment_intents").form(&form);
         match stripe.call::<Intent>(request, Some(&reference(row.id))).await {
             Ok(intent) => self.settle_auto(stripe, row, &intent, (None, now_ms)).await.map(drop),
-            Err(StripeError::Refused { message, .. }) => self.give_up(row, &message, now_ms).await,
-            Err(unknown) => Err(unknown.into()),
+            Err(error) => match error.refusal() {
+                Some(why) => self.give_up(row, why, now_ms).await,
+                None => Err(error.into()),
+            },
         }
     }
 
@@ -367,10 +396,24 @@ impl Billing {
         }
     }
 
+    /// The automatic top-up that `intent` is for.
+    pub(super) async fn auto_payment(&self, intent: &Intent) -> Result<Option<payment::Model>, DbErr> {
+        let mark = intent
+            .metadata
+            .get("payment")
+            .and_then(|text| id::parse(Kind::Payment, text));
+        let Some(payment_id) = mark else { return Ok(None) };
+        let row = payment::Entity::find_by_id(payment_id).one(&self.0.db).await?;
+        Ok(row.filter(|row| row.kind == KIND))
+    }
+
     /// Another one may begin.
     async fn free(&self, payment_id: i64) -> Result<(), DbErr> {
         payment::Entity::update_many()
-            .col_expr(payment::Column::Nonce, Expr::value(format!("{KIND}:{}", reference(payment_id))))
+            .col_expr(
+                payment::Column::Nonce,
+                Expr::value(format!("{KIND}:{}", reference(payment_id))),
+            )
             .filter(payment::Column::Id.eq(payment_id))
             .filter(payment::Column::Kind.eq(KIND))
             .exec(&self.0.db)
@@ -401,7 +444,11 @@ impl Billing {
                 ],
                 expires_at_ms: now_ms + MAIL_MS,
             };
-            self.0.mail.enqueue(&transaction, &message, now_ms).await.map_err(BillingError::Mail)?;
+            self.0
+                .mail
+                .enqueue(&transaction, &message, now_ms)
+                .await
+                .map_err(BillingError::Mail)?;
         }
         transaction.commit().await?;
         Ok(())
@@ -428,17 +475,30 @@ fn check(wanted: &AutoTopUp, has_card: bool) -> Result<(), FieldErrors> {
     let mut errors = FieldErrors::default();
     let is_whole = |amount: Nano| amount.0 % NANO_PER_CENT == 0;
     if wanted.is_on && !has_card {
-        errors.refuse("is_on", "There is no saved card. Top up once and keep the card, then switch this on.");
+        errors.refuse(
+            "is_on",
+            "There is no saved card. Top up once and keep the card, then switch this on.",
+        );
     }
     if !(LEAST..=MOST).contains(&wanted.amount) || !is_whole(wanted.amount) {
-        let words = format!("Write an amount from {} to {}, in whole cents.", LEAST.render(), MOST.render());
+        let words = format!(
+            "Write an amount from {} to {}, in whole cents.",
+            LEAST.render(),
+            MOST.render()
+        );
         errors.refuse("amount", words);
     }
     if !(Nano::ZERO..=MOST).contains(&wanted.below) || !is_whole(wanted.below) {
-        errors.refuse("below", format!("Write an amount up to {}, in whole cents.", MOST.render()));
+        errors.refuse(
+            "below",
+            format!("Write an amount up to {}, in whole cents.", MOST.render()),
+        );
     }
     if !(wanted.amount..=DAY_MOST).contains(&wanted.max_day) || !is_whole(wanted.max_day) {
-        let words = format!("Write at least the amount of one top-up, at most {}, in whole cents.", DAY_MOST.render());
+        let words = format!(
+            "Write at least the amount of one top-up, at most {}, in whole cents.",
+            DAY_MOST.render()
+        );
         errors.refuse("max_day", words);
     }
     errors.finish()

@@ -6,7 +6,7 @@
 
 use super::{
     Billing, BillingError,
-    stripe::{self, Event, Session, SignatureError, Stripe, StripeError},
+    stripe::{self, Event, Intent, Session, SignatureError, Stripe, StripeError},
 };
 use entity::stripe_event::{ActiveModel, Column, Entity};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, QueryOrder, QuerySelect, sea_query::OnConflict};
@@ -147,6 +147,13 @@ impl Billing {
                 match event.charge_id().and_then(stripe::id) {
                     Some(charge_id) => self.follow_charge(stripe, charge_id, (Some(note), now_ms)).await,
                     None => Ok(Outcome::Unknown),
+                }
+            }
+            (kind, Some(intent_id)) if kind.starts_with("payment_intent.") => {
+                let intent: Intent = stripe.get(&format!("/payment_intents/{intent_id}")).await?;
+                match self.auto_payment(&intent).await? {
+                    Some(row) => self.settle_auto(stripe, &row, &intent, (Some(note), now_ms)).await,
+                    None => Ok(Outcome::Ignored),
                 }
             }
             _ => Ok(Outcome::Ignored),

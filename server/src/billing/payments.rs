@@ -5,9 +5,9 @@
 //! writes through the ledger.
 
 use super::{
-    Billing, BillingError,
+    Billing, BillingError, auto,
     events::{self, Note, Outcome},
-    stripe::{self, Intent, List, Session, Stripe, StripeError},
+    stripe::{self, Intent, List, Session, Stripe},
 };
 use crate::{
     alerts, clock,
@@ -33,7 +33,7 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use stripe_checkout::checkout_session::{
     CreateCheckoutSession, CreateCheckoutSessionLineItems, CreateCheckoutSessionLineItemsPriceData,
-    CreateCheckoutSessionPaymentIntentData, ProductData,
+    CreateCheckoutSessionPaymentIntentData, CreateCheckoutSessionPaymentIntentDataSetupFutureUsage, ProductData,
 };
 use stripe_client_core::{RequestBuilder, StripeMethod, StripeRequest as _};
 
@@ -143,21 +143,20 @@ struct Made {
 }
 
 impl Billing {
-    /// Begins a payment of `amount` for the team of `scope`, called `name`; the same `nonce` begins it once. Where to pay is in
-    /// the row.
+    /// Begins a payment of `amount` for the team of `scope`; the same `nonce` begins it once. Where to pay is in the row.
     ///
     /// # Errors
     /// [`BillingError::NotFound`] without Stripe; [`BillingError::Invalid`]; [`BillingError::Stripe`]: nothing is lost then,
     /// and the same nonce goes on with it.
     pub async fn top_up(
         &self,
-        (scope, name): (&TeamScope, &str),
-        (amount, nonce): (Nano, &str),
+        scope: &TeamScope,
+        (amount, nonce, keeps_card): (Nano, &str, bool),
         now_ms: i64,
     ) -> Result<PaymentRow, BillingError> {
         let stripe = self.stripe()?;
         let cents = checked(amount, nonce)?;
-        let customer = self.customer(stripe, scope.team_id(), name, now_ms).await?;
+        let customer = self.customer(stripe, scope.team_id(), now_ms).await?;
         let nonce = format!("{}:{nonce}", scope.team_id());
         let new = ActiveModel {
             id: Set(clock::new_id()),
@@ -172,6 +171,7 @@ impl Billing {
             url: Set(None),
             receipt_url: Set(None),
             refunded: Set(0),
+            keeps_card: Set(i64::from(keeps_card)),
             actor_id: Set(Some(scope.user_id())),
             entry_id: Set(None),
             note: Set(String::new()),
@@ -200,22 +200,29 @@ impl Billing {
         let request = self.session_of(row).build();
         let session: Session = match stripe.call(request, Some(&reference(row.id))).await {
             Ok(session) => session,
-            Err(StripeError::Refused { code, message, status }) => {
-                self.mark(row.id, PaymentState::Failed, &message, now_ms).await?;
-                return Err(StripeError::Refused { code, message, status }.into());
+            Err(error) => {
+                if let Some(why) = error.refusal() {
+                    self.mark(row.id, PaymentState::Failed, why, now_ms).await?;
+                }
+                return Err(error.into());
             }
-            Err(unknown) => return Err(unknown.into()),
         };
+        self.note_session(row.id, &session, now_ms).await?;
+        self.payment_row(row.id).await
+    }
+
+    /// Notes where a payment is paid.
+    async fn note_session(&self, payment_id: i64, session: &Session, now_ms: i64) -> Result<(), DbErr> {
         Entity::update_many()
             .col_expr(Column::SessionId, Expr::value(session.id.clone()))
             .col_expr(Column::Url, Expr::value(session.url.clone()))
             .col_expr(Column::State, Expr::value(PaymentState::Open.as_str()))
             .col_expr(Column::ChangedAt, Expr::value(now_ms))
-            .filter(Column::Id.eq(row.id))
+            .filter(Column::Id.eq(payment_id))
             .filter(Column::State.eq(PaymentState::New.as_str()))
             .exec(&self.0.db)
             .await?;
-        self.payment_row(row.id).await
+        Ok(())
     }
 
     fn session_of(&self, row: &Model) -> CreateCheckoutSession {
@@ -228,6 +235,9 @@ impl Billing {
         let marks = HashMap::from([("payment".to_owned(), reference(row.id))]);
         let mut intent = CreateCheckoutSessionPaymentIntentData::new();
         intent.metadata = Some(marks.clone());
+        if row.keeps_card == 1 {
+            intent.setup_future_usage = Some(CreateCheckoutSessionPaymentIntentDataSetupFutureUsage::OffSession);
+        }
         let page = format!("{}/billing/payments/{}", self.site(), reference(row.id));
         CreateCheckoutSession::new()
             .mode(stripe_shared::CheckoutSessionMode::Payment)
@@ -242,18 +252,21 @@ impl Billing {
     }
 
     /// Stripe's id of the team, made if there is none.
-    async fn customer(&self, stripe: &Stripe, team_id: i64, name: &str, now_ms: i64) -> Result<String, BillingError> {
+    async fn customer(&self, stripe: &Stripe, team_id: i64, now_ms: i64) -> Result<String, BillingError> {
         let db = &self.0.db;
         if let Some(known) = customer::Entity::find_by_id(team_id).one(db).await? {
             return Ok(known.customer);
         }
         let team = id::render(Kind::Team, team_id);
-        let form = serde_json::json!({"name": name, "metadata": {"team": team}});
+        // Nothing that may change: a repetition with the same key has to be the same.
+        let form = serde_json::json!({"description": format!("OurHub {team}"), "metadata": {"team": team}});
         let request = RequestBuilder::new(StripeMethod::Post, "/customers").form(&form);
         let made: Made = stripe.call(request, Some(&format!("customer-{team}"))).await?;
         let row = customer::ActiveModel {
             team_id: Set(team_id),
             customer: Set(made.id),
+            method: Set(None),
+            card: Set(None),
             created_at: Set(now_ms),
         };
         let once = OnConflict::column(customer::Column::TeamId).do_nothing().to_owned();
@@ -306,10 +319,19 @@ impl Billing {
         if row.entry_id.is_some() {
             return Ok(Outcome::Repeated);
         }
+        if row.kind == auto::KIND {
+            return match self.find_intent(stripe, row).await? {
+                Some(intent) => self.settle_auto(stripe, row, &intent, (None, now_ms)).await,
+                None => Ok(Outcome::Pending),
+            };
+        }
         let session = match &row.session_id {
             Some(session_id) => stripe.get(&format!("/checkout/sessions/{session_id}")).await?,
             None => match self.lost_session(stripe, row).await? {
-                Some(session) => session,
+                Some(session) => {
+                    self.note_session(row.id, &session, now_ms).await?;
+                    session
+                }
                 None if now_ms - row.created_at > REPEAT_MS => {
                     self.mark(row.id, PaymentState::Expired, "", now_ms).await?;
                     return Ok(Outcome::Expired);
@@ -348,6 +370,9 @@ impl Billing {
         session: &Session,
         (event, now_ms): (Option<&Note>, i64),
     ) -> Result<Outcome, BillingError> {
+        if row.entry_id.is_some() {
+            return Ok(Outcome::Repeated);
+        }
         if let Some(wrong) = mismatch(row, session) {
             return self.distrust(row, wrong, event).await;
         }
@@ -363,12 +388,21 @@ impl Billing {
         let credit = Credit {
             payment_id: row.id,
             session_id: Some(session.id.clone()),
-            intent_id,
+            intent_id: intent_id.clone(),
             receipt_url,
             event: event.cloned(),
             now_ms,
         };
-        self.credit(row, credit).await
+        let done = self.credit(row, credit).await?;
+        if let Some(intent_id) = intent_id
+            .as_deref()
+            .and_then(stripe::id)
+            .filter(|_| row.keeps_card == 1)
+            && let Err(error) = self.keep_card(stripe, row, intent_id).await
+        {
+            tracing::warn!(%error, "a card could not be kept");
+        }
+        Ok(done)
     }
 
     /// Puts `row` into the wallet, unless it is there.
@@ -396,7 +430,12 @@ impl Billing {
     }
 
     /// Money came, but not as it was asked for: nothing is credited, and the operator is told.
-    async fn distrust(&self, row: &Model, wrong: &str, event: Option<&Note>) -> Result<Outcome, BillingError> {
+    pub(super) async fn distrust(
+        &self,
+        row: &Model,
+        wrong: &str,
+        event: Option<&Note>,
+    ) -> Result<Outcome, BillingError> {
         let payment = reference(row.id);
         tracing::error!(
             payment,

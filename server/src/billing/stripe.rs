@@ -7,7 +7,7 @@
 mod objects;
 mod signature;
 
-pub use objects::{Charge, Dispute, Event, Intent, Session};
+pub use objects::{Charge, Dispute, Event, Intent, PaymentMethod, Session};
 pub use signature::{SignatureError, TOLERANCE_S, WebhookSecret};
 
 use crate::secrets::Secret;
@@ -107,6 +107,19 @@ pub enum StripeError {
 }
 
 impl StripeError {
+    /// Why nothing was done, for people; none where that is not known.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::Unknown(_) => None,
+            // What is said of the card is for its holder, anything else for the operator.
+            Self::Refused {
+                status: 402, message, ..
+            } => Some(message),
+            Self::Refused { .. } => Some("Stripe refused it."),
+        }
+    }
+
     /// Whether there is no such object.
     #[must_use]
     pub const fn is_not_found(&self) -> bool {

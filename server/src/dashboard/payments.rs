@@ -4,14 +4,16 @@
 
 use super::{Change, Principal, Refusal, view};
 use crate::{
-    billing::{self, DisputeRow, PaymentRow, Reconciled},
+    billing::{self, AutoTopUp, DisputeRow, PaymentRow, Reconciled},
     clock,
     teams::{self, Right},
 };
 use async_trait::async_trait;
 use frontend::api::{
     ApiError, Code, Named, Nano, Page, PageQuery, Time,
-    payments::{DisputeView, NewPayment, PaymentView, Payments, PaymentsBoard, ReconciliationView},
+    payments::{
+        AutoPatch, AutoView, DisputeView, NewPayment, PaymentView, Payments, PaymentsBoard, ReconciliationView,
+    },
 };
 use gateway_core::id::{self, Kind};
 use serde_json::json;
@@ -40,6 +42,18 @@ impl Payments for Principal {
 
     async fn payment(&self, team: &str, id: &str) -> Result<PaymentView, ApiError> {
         self.answer(self.read_payment(team, id).await)
+    }
+
+    async fn auto_top_up(&self, team: &str) -> Result<AutoView, ApiError> {
+        self.answer(self.read_auto(team).await)
+    }
+
+    async fn update_auto_top_up(&self, team: &str, change: AutoPatch) -> Result<AutoView, ApiError> {
+        self.answer(self.change_auto(team, change).await)
+    }
+
+    async fn remove_card(&self, team: &str) -> Result<(), ApiError> {
+        self.answer(self.forget_card(team).await)
     }
 
     async fn list_disputes(&self) -> Result<Page<DisputeView>, ApiError> {
@@ -71,6 +85,7 @@ impl Principal {
             least: billing::LEAST,
             most: billing::MOST,
             order: id::render(Kind::Payment, clock::new_id()),
+            auto: auto_view(billing.auto_top_up(&scope).await?),
             payments: payments.into_iter().map(|row| payment_view(row, manages)).collect(),
             disputes: disputes.map(|row| dispute_view(row, &HashMap::new())).collect(),
         }))
@@ -95,12 +110,11 @@ impl Principal {
         if !self.app.billing.takes_payments() {
             return Err(Code::NotFound.into());
         }
-        let name = teams::get(&self.app.db, &scope).await?.name;
         let order = new.order.unwrap_or_else(|| id::render(Kind::Payment, clock::new_id()));
         let row = self
             .app
             .billing
-            .top_up((&scope, &name), (new.amount, &order), self.now_ms())
+            .top_up(&scope, (new.amount, &order, new.keep_card), self.now_ms())
             .await?;
         self.record(Change {
             team_id: Some(scope.team_id()),
@@ -119,6 +133,53 @@ impl Principal {
         let payment_id = super::parse(Kind::Payment, id)?;
         let row = self.app.billing.payment(&scope, payment_id, self.now_ms()).await?;
         Ok(payment_view(row, scope.may(Right::ManageTeam)))
+    }
+
+    async fn read_auto(&self, team: &str) -> Result<AutoView, Refusal> {
+        let scope = self.scope(team).await?;
+        scope.demand(Right::ManageTeam)?;
+        Ok(auto_view(self.app.billing.auto_top_up(&scope).await?))
+    }
+
+    async fn change_auto(&self, team: &str, change: AutoPatch) -> Result<AutoView, Refusal> {
+        let scope = self.scope(team).await?;
+        scope.demand(Right::ManageTeam)?;
+        let before = self.app.billing.auto_top_up(&scope).await?;
+        self.demand_confirmed()?;
+        let wanted = AutoTopUp {
+            is_on: change.is_on.unwrap_or(before.is_on),
+            below: change.below.unwrap_or(before.below),
+            amount: change.amount.unwrap_or(before.amount),
+            max_day: change.max_day.unwrap_or(before.max_day),
+            ..before.clone()
+        };
+        let after = self.app.billing.set_auto_top_up(&scope, &wanted, self.now_ms()).await?;
+        let told = |auto: &AutoTopUp| json!({"is_on": auto.is_on, "below": auto.below, "amount": auto.amount, "max_day": auto.max_day});
+        self.record(Change {
+            team_id: Some(scope.team_id()),
+            action: "auto_top_up.update",
+            target: &view::team_id(scope.team_id()),
+            before: told(&before),
+            after: told(&after),
+        })
+        .await?;
+        Ok(auto_view(after))
+    }
+
+    async fn forget_card(&self, team: &str) -> Result<(), Refusal> {
+        let scope = self.scope(team).await?;
+        scope.demand(Right::ManageTeam)?;
+        let before = self.app.billing.auto_top_up(&scope).await?;
+        self.demand_confirmed()?;
+        self.app.billing.forget_card(&scope, self.now_ms()).await?;
+        self.record(Change {
+            team_id: Some(scope.team_id()),
+            action: "card.remove",
+            target: &view::team_id(scope.team_id()),
+            before: json!({"card": before.card}),
+            ..Change::default()
+        })
+        .await
     }
 
     async fn read_disputes(&self) -> Result<Page<DisputeView>, Refusal> {
@@ -168,6 +229,17 @@ fn payment_view(row: PaymentRow, manages: bool) -> PaymentView {
         refunded: row.refunded,
         note: row.note,
         created_at: Time(row.created_at_ms),
+    }
+}
+
+fn auto_view(auto: AutoTopUp) -> AutoView {
+    AutoView {
+        is_on: auto.is_on,
+        below: auto.below,
+        amount: auto.amount,
+        max_day: auto.max_day,
+        note: auto.note,
+        card: auto.card,
     }
 }
 

@@ -207,7 +207,9 @@ impl From<BillingError> for Refusal {
                 cause: Some(error.to_string()),
             },
             BillingError::Busy => Self::ours(Code::Unavailable, error),
-            BillingError::Randomness | BillingError::Client(_) => Self::ours(Code::Internal, error),
+            BillingError::Randomness | BillingError::Client(_) | BillingError::Mail(_) => {
+                Self::ours(Code::Internal, error)
+            }
             BillingError::Several => ApiError::field(
                 "hold",
                 "The request was charged several times. Name one by the id of its hold.",

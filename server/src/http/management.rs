@@ -74,6 +74,9 @@ routes! {
     get    "/teams/{team}/ledger"             team::ledger;
     get    "/teams/{team}/statement"          team::statement;
     post   "/teams/{team}/grants"             team::grant;
+    get    "/teams/{team}/auto-top-up"        team::auto_top_up;
+    patch  "/teams/{team}/auto-top-up"        team::update_auto_top_up;
+    delete "/teams/{team}/card"               team::remove_card;
     get    "/teams/{team}/payments"           team::list_payments;
     post   "/teams/{team}/payments"           team::create_payment;
     get    "/teams/{team}/payments/{id}"      team::payment;

@@ -102,7 +102,8 @@ async fn of_64_who_redeem_one_code_at_once_one_has_its_money() {
         };
         let (db, ledger) = (hub.app.db.clone(), hub.app.ledger.clone());
         let master = hub.app.master.derive("billing");
-        let billing = Billing::new(db, ledger, &master, billing::Config { limits });
+        let mail = hub.app.mail.clone();
+        let billing = Billing::new(db, (ledger, mail), &master, billing::Config { limits });
         let mut scopes = Vec::new();
         for name in ["alice", "bob", "carol", "dave"] {
             let user = hub.user(&format!("{name}@example.com"), false).await;

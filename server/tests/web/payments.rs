@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use server::{alerts, billing, clock, ledger::verify};
 
 /// A server on each database, with a Stripe of its own.
-async fn shops() -> Vec<(Hub, Stripe)> {
+pub async fn shops() -> Vec<(Hub, Stripe)> {
     let mut shops = Vec::new();
     for mut words in harness::databases().await {
         let stripe = Stripe::start().await;
@@ -27,7 +27,7 @@ async fn begin(hub: &Hub, user: &User, amount: &str) -> Value {
     begun.json()
 }
 
-fn id(payment: &Value) -> &str {
+pub fn id(payment: &Value) -> &str {
     payment["id"].as_str().unwrap()
 }
 
@@ -45,16 +45,16 @@ async fn send(hub: &Hub, body: &str, signed: Option<&str>) -> Answer {
     hub.send(request).await
 }
 
-async fn balance(hub: &Hub, user: &User) -> Value {
+pub async fn balance(hub: &Hub, user: &User) -> Value {
     hub.get("/teams/current/balance", user).await.json()["balance"].clone()
 }
 
-async fn state(hub: &Hub, user: &User, payment: &Value) -> Value {
+pub async fn state(hub: &Hub, user: &User, payment: &Value) -> Value {
     let path = format!("/teams/current/payments/{}", id(payment));
     hub.get(&path, user).await.json()["state"].clone()
 }
 
-async fn lines(hub: &Hub, user: &User, kind: &str) -> usize {
+pub async fn lines(hub: &Hub, user: &User, kind: &str) -> usize {
     let ledger = hub.get("/teams/current/ledger?limit=200", user).await.json();
     let lines = ledger["data"].as_array().unwrap().iter();
     lines.filter(|line| line["kind"] == kind).count()
@@ -65,7 +65,7 @@ async fn outcomes(hub: &Hub) -> Vec<String> {
     events.into_iter().map(|(_, _, outcome)| outcome).collect()
 }
 
-async fn assert_books_balance(hub: &Hub) {
+pub async fn assert_books_balance(hub: &Hub) {
     let report = verify(&hub.app.db).await.unwrap();
     assert_eq!(report.differences, Vec::<String>::new());
     assert_eq!(billing::verify(&hub.app.db).await.unwrap(), Vec::<String>::new());
@@ -442,6 +442,11 @@ async fn the_pages_lead_to_stripe_and_back_without_script() {
         page.contains("From $5.00 to $5,000.00") && page.contains("href=\"/admin/payments\""),
         "{page}"
     );
+    let overview = hub.page("/overview", &owner).await.text;
+    assert!(
+        overview.contains("The balance is used up, so calls are refused."),
+        "{overview}"
+    );
     let order = page
         .split("name=\"order\" value=\"")
         .nth(1)
@@ -470,6 +475,7 @@ async fn the_pages_lead_to_stripe_and_back_without_script() {
     let paid = hub.page(sent.location(), &owner).await.text;
     assert!(paid.contains("$25.00 is paid") && !paid.contains("at Stripe"), "{paid}");
     assert!(hub.page("/billing", &owner).await.text.contains("Receipt"));
+    assert!(!hub.page("/overview", &owner).await.text.contains("balance is used up"));
     let late = hub.form("top_up", &owner, "amount=30&order=other").await;
     stripe.expire(&stripe.session_of(late.location().rsplit('/').next().unwrap()));
     assert!(

@@ -23,7 +23,10 @@ async fn history(hub: &Hub, user: &User) -> Vec<(i64, i64)> {
     let mut holds = Vec::new();
     for step in 0..340_i64 {
         let at_ms = BEGIN_MS + step * (7 * HOUR_MS + 17 * 60_000 + 13);
-        let (posted, model) = (1_234_567 + step * 7_919, ["small", "large"][usize::try_from(step % 2).unwrap()]);
+        let (posted, model) = (
+            1_234_567 + step * 7_919,
+            ["small", "large"][usize::try_from(step % 2).unwrap()],
+        );
         *hours.entry((at_ms / HOUR_MS * HOUR_MS, model.to_owned())).or_default() += posted;
         lines.push((at_ms, -posted));
         holds.push(charge(team_id, (at_ms, step), posted, model).into_active_model());
@@ -44,7 +47,10 @@ async fn history(hub: &Hub, user: &User) -> Vec<(i64, i64)> {
             row.into_active_model().insert(&hub.app.db).await.unwrap();
         }
     }
-    hold::Entity::insert_many(holds).exec_without_returning(&hub.app.db).await.unwrap();
+    hold::Entity::insert_many(holds)
+        .exec_without_returning(&hub.app.db)
+        .await
+        .unwrap();
     for ((hour, model), posted) in hours {
         let row = usage_hour::Model {
             hour,
@@ -114,11 +120,25 @@ async fn statements_add_up_to_the_ledger_in_every_zone_across_changes_of_clocks(
     for hub in harness::everywhere().await {
         let user = hub.user("a@example.com", false).await;
         let lines = history(&hub, &user).await;
-        for zone_name in ["UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Asia/Kathmandu"] {
-            let moved = hub.patch("/teams/current", &user, json!({"time_zone": zone_name})).await;
+        for zone_name in [
+            "UTC",
+            "Europe/Berlin",
+            "America/St_Johns",
+            "Australia/Lord_Howe",
+            "Asia/Kathmandu",
+        ] {
+            let moved = hub
+                .patch("/teams/current", &user, json!({"time_zone": zone_name}))
+                .await;
             assert_eq!(moved.status, 200, "{moved:?}");
             let zone = TimeZone::get(zone_name).unwrap();
-            let date = |at_ms: i64| Timestamp::from_millisecond(at_ms).unwrap().to_zoned(zone.clone()).date().to_string();
+            let date = |at_ms: i64| {
+                Timestamp::from_millisecond(at_ms)
+                    .unwrap()
+                    .to_zoned(zone.clone())
+                    .date()
+                    .to_string()
+            };
             let mut closing = 0;
             for month in ["2026-08", "2026-09", "2026-10", "2026-11", "2026-12", "2027-01"] {
                 let path = format!("/teams/current/statement?month={month}");
@@ -136,16 +156,28 @@ async fn statements_add_up_to_the_ledger_in_every_zone_across_changes_of_clocks(
                 }
                 let note = format!("{zone_name} {month}");
                 assert_eq!(nano(&statement["opening"]), closing, "{note}");
-                assert_eq!((nano(&statement["entered"]), nano(&statement["charged"])), (entered, charged), "{note}");
+                assert_eq!(
+                    (nano(&statement["entered"]), nano(&statement["charged"])),
+                    (entered, charged),
+                    "{note}"
+                );
                 closing += entered - charged;
                 assert_eq!(nano(&statement["closing"]), closing, "{note}");
                 let told = statement["days"].as_array().unwrap().iter();
                 let told = told.map(|day| (day["of"].as_str().unwrap().to_owned(), nano(&day["charged"])));
                 assert_eq!(told.collect::<BTreeMap<_, _>>(), days, "{note}");
                 let models = statement["models"].as_array().unwrap().iter();
-                assert_eq!(models.map(|model| nano(&model["charged"])).sum::<i64>(), charged, "{note}");
+                assert_eq!(
+                    models.map(|model| nano(&model["charged"])).sum::<i64>(),
+                    charged,
+                    "{note}"
+                );
             }
-            assert_eq!(closing, lines.iter().map(|(_, amount)| amount).sum::<i64>(), "{zone_name}");
+            assert_eq!(
+                closing,
+                lines.iter().map(|(_, amount)| amount).sum::<i64>(),
+                "{zone_name}"
+            );
         }
     }
 }
@@ -155,18 +187,31 @@ async fn the_page_and_the_file_of_a_month_say_the_same_and_a_wrong_month_is_name
     let hub = harness::spawn().await;
     let cookie = hub.sign_up("owner@example.com").await;
     let person = hub.app.auth.find_person("owner@example.com").await.unwrap();
-    let token = hub.app.auth.create_token(&person, server::clock::now_ms()).await.unwrap();
+    let token = hub
+        .app
+        .auth
+        .create_token(&person, server::clock::now_ms())
+        .await
+        .unwrap();
     let mut user = User {
         team: String::new(),
         id: String::new(),
         token: token.shown,
     };
-    user.team = hub.get("/teams", &user).await.json()["data"][0]["id"].as_str().unwrap().to_owned();
+    user.team = hub.get("/teams", &user).await.json()["data"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     history(&hub, &user).await;
     let statement = hub.get("/teams/current/statement?month=2026-10", &user).await.json();
     let file = hub.page("/billing/statement.csv?month=2026-10", &cookie).await;
     assert_eq!(file.header("content-type"), "text/csv; charset=utf-8");
-    let rows: Vec<Vec<&str>> = file.text.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    let rows: Vec<Vec<&str>> = file
+        .text
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').collect())
+        .collect();
     let amount = |row: &Vec<&str>| Nano::parse(row[4]).unwrap().0;
     let (first, last) = (rows.first().unwrap(), rows.last().unwrap());
     assert_eq!((first[0], last[0]), ("opening", "closing"));
@@ -175,18 +220,30 @@ async fn the_page_and_the_file_of_a_month_say_the_same_and_a_wrong_month_is_name
     assert_eq!(amount(last), nano(&statement["closing"]));
     assert!(file.text.contains("'=cmd"), "no cell is a formula");
     let page = hub.page("/billing/statement?month=2026-10", &cookie).await.text;
-    assert!(page.contains("Statement 2026-10") && page.contains("Charges by day"), "{page}");
+    assert!(
+        page.contains("Statement 2026-10") && page.contains("Charges by day"),
+        "{page}"
+    );
     for wrong in ["2026-13", "october", "2026-1"] {
         let refused = hub.get(&format!("/teams/current/statement?month={wrong}"), &user).await;
         assert_eq!(refused.status, 400, "{wrong}");
         assert!(refused.text.contains("\"month\""));
     }
-    let kinds = hub.get("/teams/current/ledger?kind=grant&from=2026-10-01&to=2026-10-31", &user).await.json();
+    let kinds = hub
+        .get("/teams/current/ledger?kind=grant&from=2026-10-01&to=2026-10-31", &user)
+        .await
+        .json();
     let kinds = kinds["data"].as_array().unwrap();
     assert!(!kinds.is_empty() && kinds.iter().all(|line| line["kind"] == "grant"));
     let sum: i64 = kinds.iter().map(|line| nano(&line["amount"])).sum();
     assert_eq!(sum, nano(&statement["entered"]));
-    let charges = hub.get("/teams/current/ledger?kind=charge&from=2026-10-01&to=2026-10-31&limit=200", &user).await.json();
+    let charges = hub
+        .get(
+            "/teams/current/ledger?kind=charge&from=2026-10-01&to=2026-10-31&limit=200",
+            &user,
+        )
+        .await
+        .json();
     let charges = charges["data"].as_array().unwrap();
     let sum: i64 = charges.iter().map(|line| -nano(&line["amount"])).sum();
     assert_eq!(sum, nano(&statement["charged"]));

@@ -36,6 +36,8 @@ pub struct State {
     pub charges: BTreeMap<String, Value>,
     pub disputes: BTreeMap<String, Value>,
     pub movements: Vec<Value>,
+    /// Cards that are declined when nobody is there.
+    pub declines: bool,
     pub events: Vec<Value>,
     pub faults: VecDeque<Fault>,
     pub calls: Vec<String>,
@@ -100,7 +102,8 @@ impl Stripe {
             let session = session.clone();
             state.intents.insert(
                 intent.clone(),
-                json!({"id": intent, "metadata": session["metadata"], "latest_charge": charge}),
+                json!({"id": intent, "metadata": session["metadata"], "latest_charge": charge, "payment_method": "pm_visa",
+                       "customer": session["customer"]}),
             );
             state.charges.insert(
                 charge.clone(),
@@ -266,6 +269,34 @@ impl State {
         );
     }
 
+    /// Charges a saved card.
+    fn charge(&mut self, form: &Fields) -> (u16, Value) {
+        if self.declines {
+            let told = json!({"type": "card_error", "code": "card_declined", "message": "Your card was declined."});
+            return (402, json!({"error": told}));
+        }
+        assert_eq!(
+            (&*form["off_session"], &*form["confirm"], &*form["payment_method"]),
+            ("true", "true", "pm_visa")
+        );
+        let (intent, charge, movement) = (self.id("pi"), self.id("ch"), self.id("txn"));
+        let cents: i64 = form["amount"].parse().unwrap();
+        let made = json!({"id": intent, "status": "succeeded", "amount": cents, "amount_received": cents,
+            "currency": form["currency"], "customer": form["customer"], "latest_charge": charge,
+            "metadata": {"payment": form["metadata[payment]"]}});
+        self.intents.insert(intent.clone(), made.clone());
+        self.charges.insert(
+            charge.clone(),
+            json!({"id": charge, "amount": cents, "amount_refunded": 0, "currency": "usd",
+            "payment_intent": intent, "receipt_url": "https://pay.stripe.com/receipts/auto"}),
+        );
+        self.movements
+            .push(json!({"id": movement, "amount": cents, "currency": "usd", "created": 1,
+            "source": {"id": charge, "payment_intent": intent}}));
+        self.event("payment_intent.succeeded", made.clone());
+        (200, made)
+    }
+
     fn answer(&mut self, line: &str, body: &str, key: Option<String>) -> (u16, Value) {
         let mut words = line.split(' ');
         let (method, target) = (words.next().unwrap(), words.next().unwrap());
@@ -330,6 +361,16 @@ impl State {
                 (200, newest(&mine.cloned().collect::<Vec<_>>()))
             }
             ("GET", ["checkout", "sessions", id]) => found(&self.sessions, id),
+            ("GET", ["payment_intents"]) => {
+                let mine = self
+                    .intents
+                    .values()
+                    .filter(|one| one["customer"] == *query["customer"]);
+                (200, newest(&mine.cloned().collect::<Vec<_>>()))
+            }
+            ("POST", ["payment_intents"]) => self.charge(form),
+            ("GET", ["payment_methods", id]) => (200, json!({"id": id, "card": {"brand": "visa", "last4": "4242"}})),
+            ("POST", ["payment_methods", _, "detach"]) => (200, json!({})),
             ("GET", ["payment_intents", id]) => found(&self.intents, id),
             ("GET", ["charges", id]) => found(&self.charges, id),
             ("GET", ["disputes", id]) => found(&self.disputes, id),

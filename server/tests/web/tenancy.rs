@@ -51,6 +51,7 @@ fn body_of(method: &Method, path: &str) -> Value {
         ("POST", path) if path.ends_with("/payments") => json!({"amount": "10"}),
         ("POST", path) if path.ends_with("/redemptions") => json!({"code": "OH-00000-00000-00000-00000"}),
         ("POST", path) if path.ends_with("/rotate") => json!({"overlap_s": 0}),
+        ("PATCH", path) if path.ends_with("/auto-top-up") => json!({"is_on": false}),
         ("PATCH", path) if path.ends_with("{user}") => json!({"role": "viewer"}),
         ("PATCH", _) => json!({"name": "bob's"}),
         _ => Value::Null,

@@ -4,7 +4,9 @@
 
 use super::{DAY, MINUTE, NOW, Sample, cents, named, refused};
 use async_trait::async_trait;
-use frontend::api::payments::{DisputeView, NewPayment, PaymentView, Payments, PaymentsBoard, ReconciliationView};
+use frontend::api::payments::{
+    AutoPatch, AutoView, DisputeView, NewPayment, PaymentView, Payments, PaymentsBoard, ReconciliationView,
+};
 use frontend::api::{ApiError, Nano, Page, PageQuery, Time};
 
 fn payment(id: &str, state: &str) -> PaymentView {
@@ -36,8 +38,35 @@ fn dispute() -> DisputeView {
     }
 }
 
+fn auto(has_card: bool) -> AutoView {
+    AutoView {
+        is_on: false,
+        below: cents(2_500),
+        amount: cents(10_000),
+        max_day: cents(30_000),
+        note: if has_card {
+            "Your card was declined.".to_owned()
+        } else {
+            String::new()
+        },
+        card: has_card.then(|| "visa 4242".to_owned()),
+    }
+}
+
 #[async_trait]
 impl Payments for Sample {
+    async fn auto_top_up(&self, _: &str) -> Result<AutoView, ApiError> {
+        Ok(auto(self.has_data()))
+    }
+
+    async fn update_auto_top_up(&self, _: &str, _: AutoPatch) -> Result<AutoView, ApiError> {
+        refused()
+    }
+
+    async fn remove_card(&self, _: &str) -> Result<(), ApiError> {
+        refused()
+    }
+
     async fn payments_board(&self, _: &str) -> Result<Option<PaymentsBoard>, ApiError> {
         let all = ["open", "paid", "expired", "failed"];
         let some = self.has_data();
@@ -45,6 +74,7 @@ impl Payments for Sample {
             least: cents(500),
             most: cents(500_000),
             order: "pay_9".to_owned(),
+            auto: auto(some),
             payments: all
                 .iter()
                 .filter(|_| some)

@@ -98,12 +98,53 @@ pub struct Session {
 /// A payment intent.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Intent {
+    /// The id, `pi_…`.
+    pub id: String,
+    /// `succeeded`, `canceled`, `processing` and others.
+    #[serde(default)]
+    pub status: String,
+    /// In cents.
+    #[serde(default)]
+    pub amount: i64,
+    /// What arrived, in cents.
+    #[serde(default)]
+    pub amount_received: Option<i64>,
+    /// In lower case.
+    #[serde(default)]
+    pub currency: String,
+    /// Who pays.
+    #[serde(default)]
+    pub customer: Option<Id>,
     /// What we wrote on it.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
+    /// What it was paid with.
+    #[serde(default)]
+    pub payment_method: Option<Id>,
     /// The newest charge.
     #[serde(default)]
     pub latest_charge: Option<Id>,
+}
+
+/// A way to pay.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PaymentMethod {
+    /// The id, `pm_…`.
+    pub id: String,
+    /// If it is a card.
+    #[serde(default)]
+    pub card: Option<Card>,
+}
+
+/// What people know of a card.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Card {
+    /// `visa` and others.
+    #[serde(default)]
+    pub brand: String,
+    /// Its last four digits.
+    #[serde(default)]
+    pub last4: String,
 }
 
 /// A charge of a card.

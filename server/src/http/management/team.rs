@@ -9,7 +9,7 @@ use frontend::api::{
     billing::{Billing, NewAdjustment, NewGrant},
     codes::{Codes, NewRedemption},
     keys::{KeyPatch, Keys, NewKey},
-    payments::{NewPayment, Payments},
+    payments::{AutoPatch, NewPayment, Payments},
     statement::Statements,
     team::{MemberPatch, TeamPatch, Teams},
     usage::{GroupBy, UsageReads},
@@ -104,6 +104,19 @@ pub async fn statement(caller: Caller, team: Path<String>, query: Find<Month>) -
 
 pub async fn grant(caller: Caller, team: Path<String>, body: Body<NewGrant>) -> Answer {
     created(caller.grant(&team, body.0).await?)
+}
+
+pub async fn auto_top_up(caller: Caller, team: Path<String>) -> Answer {
+    json(caller.auto_top_up(&team).await?)
+}
+
+pub async fn update_auto_top_up(caller: Caller, team: Path<String>, body: Body<AutoPatch>) -> Answer {
+    json(caller.update_auto_top_up(&team, body.0).await?)
+}
+
+pub async fn remove_card(caller: Caller, team: Path<String>) -> Answer {
+    caller.remove_card(&team).await?;
+    gone()
 }
 
 pub async fn list_payments(caller: Caller, team: Path<String>, query: Find<List>) -> Answer {
