@@ -19,7 +19,7 @@ const USUAL: &str = "100.00";
 /// The form that begins a payment.
 pub fn top_up(flash: &Flash, board: &PaymentsBoard) -> AnyView {
     let amount = flash.typed.get("amount").cloned().unwrap_or_else(|| USUAL.to_owned());
-    let error = flash.error_of("amount");
+    let (error, keeps) = (flash.error_of("amount"), flash.typed.contains_key("keep_card"));
     let order = flash.typed.get("order").cloned().unwrap_or_else(|| board.order.clone());
     let hint = format!("From {} to {}. You pay at Stripe.", usd(board.least), usd(board.most));
     view! {
@@ -40,7 +40,7 @@ pub fn top_up(flash: &Flash, board: &PaymentsBoard) -> AnyView {
                 <CheckField
                     name="keep_card"
                     label="Keep the card"
-                    checked=flash.typed.contains_key("keep_card")
+                    checked=keeps
                     hint="For automatic top-ups. Stripe keeps it, not we."
                 />
                 <Button text="Top up" kind=Kind::Primary />

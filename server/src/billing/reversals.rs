@@ -224,7 +224,7 @@ impl Billing {
         let by_intent = payment::Entity::find().filter(payment::Column::IntentId.eq(intent_id));
         if let Some(row) = by_intent.one(&self.0.db).await? {
             return Ok(if row.entry_id.is_some() {
-                Found::Credited(row)
+                Found::Credited(Box::new(row))
             } else {
                 Found::Uncredited
             });
@@ -243,7 +243,9 @@ impl Billing {
         };
         self.refresh(stripe, &row, now_ms).await?;
         Ok(match find().await? {
-            Some(row) if row.entry_id.is_some() && row.intent_id.as_deref() == Some(intent_id) => Found::Credited(row),
+            Some(row) if row.entry_id.is_some() && row.intent_id.as_deref() == Some(intent_id) => {
+                Found::Credited(Box::new(row))
+            }
             _ => Found::Uncredited,
         })
     }
@@ -251,7 +253,7 @@ impl Billing {
 
 /// A payment that something goes back of.
 enum Found {
-    Credited(payment::Model),
+    Credited(Box<payment::Model>),
     Uncredited,
     Nothing,
 }

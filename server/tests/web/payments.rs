@@ -329,22 +329,17 @@ async fn amounts_outside_of_the_limits_are_refused_and_only_who_manages_the_team
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refund_or_a_dispute_of_what_was_spent_takes_the_wallet_below_zero_and_says_why() {
     for (hub, stripe) in shops().await {
+        let admin = hub.user("admin@example.com", true).await;
         let owner = hub.sign_up("owner@example.com").await;
-        let user = User {
-            token: String::new(),
-            ..hub.user("api@example.com", true).await
-        };
         let person = hub.app.auth.find_person("owner@example.com").await.unwrap();
         let token = hub.app.auth.create_token(&person, clock::now_ms()).await.unwrap();
         let user = User {
+            team: String::new(),
+            id: String::new(),
             token: token.shown,
-            ..user
         };
-        let team = hub.get("/teams", &user).await.json()["data"][0]["id"]
-            .as_str()
-            .unwrap()
-            .to_owned();
-        let admin = hub.user("admin@example.com", true).await;
+        let mine = hub.get("/teams", &user).await.json();
+        let team = mine["data"][0]["id"].as_str().unwrap().to_owned();
         let payment = begin(&hub, &user, "100").await;
         let session = stripe.session_of(id(&payment));
         let paid = stripe.pay(&session);
