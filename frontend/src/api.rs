@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod alerts;
 pub mod billing;
+pub mod codes;
 pub mod error;
 pub mod flash;
 pub mod form;
@@ -14,7 +15,9 @@ pub mod keys;
 pub mod mail;
 pub mod models;
 pub mod page;
+pub mod payments;
 pub mod session;
+pub mod statement;
 pub mod team;
 pub mod theme;
 pub mod time;
@@ -36,6 +39,9 @@ pub trait Backend:
     + keys::Keys
     + usage::UsageReads
     + billing::Billing
+    + codes::Codes
+    + payments::Payments
+    + statement::Statements
     + team::Teams
     + accounts::Accounts
     + models::Models
@@ -52,6 +58,9 @@ impl<T> Backend for T where
         + keys::Keys
         + usage::UsageReads
         + billing::Billing
+        + codes::Codes
+        + payments::Payments
+        + statement::Statements
         + team::Teams
         + accounts::Accounts
         + models::Models

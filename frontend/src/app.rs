@@ -12,6 +12,7 @@ use leptos_router::path;
 use crate::pages::accounts::{AccountDelete, AccountEdit, AccountList, AccountNew, ProviderChoice};
 use crate::pages::alerts::AlertsPage;
 use crate::pages::billing::BillingPage;
+use crate::pages::codes::{CodeNew, CodesPage};
 use crate::pages::docs::Docs;
 use crate::pages::errors::NotFound;
 use crate::pages::gallery::Gallery;
@@ -21,8 +22,10 @@ use crate::pages::landing::Landing;
 use crate::pages::mail::{MailPage, MailReadPage};
 use crate::pages::models::{Catalogue, ModelNew, ModelsPage, PriceNew};
 use crate::pages::overview::OverviewPage;
+use crate::pages::payments::{PaymentPage, PaymentsPage};
 use crate::pages::session::{Confirm, LogIn, Setup, SignUp};
 use crate::pages::settings::SettingsPage;
+use crate::pages::statement::StatementPage;
 use crate::pages::team::TeamPage;
 use crate::pages::teams::TeamsPage;
 use crate::pages::usage::{AllRequestsPage, AnyReceiptPage, ReceiptPage, UsagePage};
@@ -53,6 +56,8 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/usage") view=UsagePage ssr=Async />
                 <Route path=path!("/usage/:id") view=ReceiptPage ssr=Async />
                 <Route path=path!("/billing") view=BillingPage ssr=Async />
+                <Route path=path!("/billing/statement") view=StatementPage ssr=Async />
+                <Route path=path!("/billing/payments/:id") view=PaymentPage ssr=Async />
                 <Route path=path!("/team") view=TeamPage ssr=Async />
                 <Route path=path!("/settings") view=SettingsPage ssr=Async />
 
@@ -65,6 +70,9 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/admin/models") view=ModelsPage ssr=Async />
                 <Route path=path!("/admin/models/new") view=ModelNew ssr=Async />
                 <Route path=path!("/admin/models/price") view=PriceNew ssr=Async />
+                <Route path=path!("/admin/payments") view=PaymentsPage ssr=Async />
+                <Route path=path!("/admin/codes") view=CodesPage ssr=Async />
+                <Route path=path!("/admin/codes/new") view=CodeNew ssr=Async />
                 <Route path=path!("/admin/teams") view=TeamsPage ssr=Async />
                 <Route path=path!("/admin/requests") view=AllRequestsPage ssr=Async />
                 <Route path=path!("/admin/requests/:id") view=AnyReceiptPage ssr=Async />

@@ -31,7 +31,7 @@ const PUBLIC: [&str; 7] = [
     "/login",
     "/setup?token=t",
 ];
-const SIGNED_IN: [&str; 16] = [
+const SIGNED_IN: [&str; 23] = [
     "/confirm?to=%2Fteam",
     "/overview",
     "/keys",
@@ -45,11 +45,18 @@ const SIGNED_IN: [&str; 16] = [
     "/usage?request=gone&member=user_9",
     "/usage/req_1",
     "/billing",
+    "/billing/statement",
+    "/billing/statement?month=2026-10",
+    "/billing/payments/pay_open",
+    "/billing/payments/pay_paid",
+    "/billing/payments/pay_new",
+    "/billing/payments/pay_expired",
+    "/billing/payments/pay_failed",
     "/team",
     "/team?edit=user_2",
     "/settings",
 ];
-const PLATFORM: [&str; 19] = [
+const PLATFORM: [&str; 22] = [
     "/admin/alerts",
     "/admin/accounts",
     "/admin/accounts/new",
@@ -61,6 +68,9 @@ const PLATFORM: [&str; 19] = [
     "/admin/models?show=all&q=gpt",
     "/admin/models/new",
     "/admin/models/price?model=gpt-6-luna",
+    "/admin/payments",
+    "/admin/codes",
+    "/admin/codes/new",
     "/admin/teams",
     "/admin/teams?grant=team_1",
     "/admin/requests",

@@ -11,6 +11,7 @@ mod m0003_cooldown;
 mod m0004_details;
 mod m0006_account_event;
 mod m0008_mail;
+mod m0009_billing;
 
 /// Every schema change, oldest first.
 pub struct Migrator;
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_details::Migration),
             Box::new(m0006_account_event::Migration),
             Box::new(m0008_mail::Migration),
+            Box::new(m0009_billing::Migration),
         ]
     }
 }

@@ -11,6 +11,7 @@ pub use database::{migrate, open};
 use crate::{
     accounts::{self, AccountsError, Fleet},
     auth::{self, Auth, AuthError},
+    billing::{self, Billing, BillingError},
     catalog::{Catalog, CatalogError},
     config::{Config, Edge, Storage},
     keys::Keys,
@@ -54,6 +55,8 @@ pub struct App {
     pub keys: Keys,
     /// What may be spent and what was.
     pub ledger: Ledger,
+    /// What is paid in.
+    pub billing: Billing,
     /// Models and prices.
     pub catalog: Catalog,
     /// Requests and tokens a minute.
@@ -131,6 +134,9 @@ pub enum StartError {
     /// The accounts do not read.
     #[error(transparent)]
     Fleet(#[from] AccountsError),
+    /// Payments cannot be taken.
+    #[error(transparent)]
+    Billing(#[from] BillingError),
     /// The setup link cannot be made.
     #[error(transparent)]
     Setup(#[from] AuthError),
@@ -175,14 +181,27 @@ impl App {
             server: config.smtp.clone(),
             public_url: config.edge.url(config.edge.listen),
         };
+        let mail = Mail::new(db.clone(), master.clone(), mail);
+        let ledger = Ledger::open(&db, &signals, ledger).await?;
+        let billing = Billing::new(
+            db.clone(),
+            (ledger.clone(), mail.clone()),
+            &master.derive("billing"),
+            billing::Config {
+                stripe: config.stripe.clone(),
+                site: config.edge.url(config.edge.listen),
+                ..billing::Config::default()
+            },
+        )?;
         let app = Arc::new(Self {
             edge: config.edge.clone(),
             is_prepaid: config.prepaid,
             metrics_token: config.metrics_token.clone(),
             auth: people(&db, &master),
-            mail: Mail::new(db.clone(), master.clone(), mail),
+            mail,
             keys: Keys::new(db.clone(), &master.derive("keys")),
-            ledger: Ledger::open(&db, &signals, ledger).await?,
+            ledger,
+            billing,
             limits: Limits::start(&db, &signals),
             data_dir: storage.data_dir.clone(),
             waiting: Arc::default(),

@@ -7,13 +7,16 @@
 mod accounts;
 mod alerts;
 mod billing;
+mod codes;
 mod flash;
 mod health;
 mod keys;
 mod mail;
 mod models;
+mod payments;
 mod refusal;
 mod sessions;
+mod statement;
 mod teams;
 mod usage;
 mod view;

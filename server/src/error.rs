@@ -76,7 +76,12 @@ pub enum RelayError {
     /// A rate limit of the key or the team.
     Limit(LimitRefusal),
     /// A cap or the balance.
-    OutOfMoney(Box<Short>),
+    OutOfMoney {
+        /// The bucket.
+        short: Box<Short>,
+        /// What to do about an empty wallet, as the beginning of a sentence.
+        way_out: String,
+    },
     /// No enabled account serves the model.
     NoAccount {
         /// The name asked for.
@@ -221,7 +226,7 @@ impl RelayError {
             Self::NotSpoken { model } => Told::new(404, INVALID, "unsupported_operation", format!("No upstream account for the model “{model}” does this. Ask a model whose provider has it.")).about("model"),
             Self::PriceUnknown { model } => Told::new(503, "api_error", "price_unknown", format!("The model “{model}” has no price, so it is not called. The platform's admin has been told; nothing was charged.")).final_answer(),
             Self::Limit(refusal) => limit(refusal),
-            Self::OutOfMoney(short) => money(short, now_ms),
+            Self::OutOfMoney { short, way_out } => money(short, way_out, now_ms),
             Self::NoAccount { model } => Told::new(503, "api_error", "no_account", format!("No upstream account serves the model “{model}” at this time. The platform's admin can add one.")).final_answer(),
             Self::AllBusy { retry_after_s } => Told::new(429, "rate_limit_error", "rate_limit_exceeded", "Every upstream account for this model is busy. Nothing was charged; try again in a moment.").after(*retry_after_s),
             Self::Refused { status, kind, code, message, param } => Told {
@@ -347,7 +352,7 @@ fn limit(refusal: &LimitRefusal) -> Told {
     Told::new(429, kind, "rate_limit_exceeded", message).after(seconds)
 }
 
-fn money(short: &Short, now_ms: i64) -> Told {
+fn money(short: &Short, way_out: &str, now_ms: i64) -> Told {
     let whose = match short.series.scope {
         Scope::Team => "The team",
         Scope::Member => "This key's owner",
@@ -366,7 +371,7 @@ fn money(short: &Short, now_ms: i64) -> Told {
     let left = short.cap.checked_sub(short.posted).unwrap_or_default().render();
     let message = match short.series.kind {
         BucketKind::Wallet => format!(
-            "{whose}'s balance does not cover this request: ${left} is left, {} of it held by running requests. Top up, or lower max_tokens.",
+            "{whose}'s balance does not cover this request: ${left} is left, {} of it held by running requests. {way_out}, or lower max_tokens.",
             format_args!("${}", short.held)
         ),
         kind => {

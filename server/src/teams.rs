@@ -5,11 +5,13 @@
 
 use crate::auth::{Changed, Person};
 use crate::fields::FieldErrors;
-use entity::{member, team};
+use entity::{member, team, user};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, TransactionTrait,
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, TransactionTrait,
 };
+use std::collections::HashMap;
 
 mod members;
 mod role;
@@ -158,6 +160,21 @@ pub async fn get(db: &DatabaseConnection, scope: &TeamScope) -> Result<TeamRow, 
     row.map(TeamRow::from).ok_or(TeamError::NotFound)
 }
 
+/// The names of the teams `team_ids`, as far as they are still there.
+///
+/// # Errors
+/// The database failed.
+pub async fn names(db: &DatabaseConnection, team_ids: &[i64]) -> Result<HashMap<i64, String>, DbErr> {
+    if team_ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = team::Entity::find()
+        .filter(team::Column::Id.is_in(team_ids.iter().copied()))
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
+}
+
 /// The teams that `person` is a member of, oldest first, and as what.
 ///
 /// # Errors
@@ -167,7 +184,7 @@ pub async fn list_mine(db: &DatabaseConnection, person: &Person) -> Result<Vec<(
         .filter(member::Column::UserId.eq(person.user_id))
         .all(db)
         .await?;
-    let roles: std::collections::HashMap<i64, Role> = memberships
+    let roles: HashMap<i64, Role> = memberships
         .iter()
         .filter_map(|row| Some((row.team_id, Role::parse(&row.role)?)))
         .collect();
@@ -216,6 +233,54 @@ pub async fn suspend(db: &DatabaseConnection, person: &Person, team_id: i64, now
 /// As [`suspend`].
 pub async fn resume(db: &DatabaseConnection, person: &Person, team_id: i64) -> Result<(), TeamError> {
     set_suspended(db, person, team_id, None).await
+}
+
+/// The e-mail addresses of the owners of the team `team_id`.
+///
+/// # Errors
+/// The database failed.
+pub async fn owners(db: &impl ConnectionTrait, team_id: i64) -> Result<Vec<String>, DbErr> {
+    let members = member::Entity::find()
+        .filter(member::Column::TeamId.eq(team_id))
+        .filter(member::Column::Role.eq(Role::Owner.name()))
+        .all(db)
+        .await?;
+    let users = user::Entity::find()
+        .filter(user::Column::Id.is_in(members.iter().map(|row| row.user_id)))
+        .filter(user::Column::DisabledAt.is_null())
+        .all(db)
+        .await?;
+    Ok(users.into_iter().map(|row| row.email).collect())
+}
+
+/// Refuses the keys of the team `team_id` from `now_ms` on, unless they are refused; whether this did it. For what happens to a
+/// team's money, in the transaction of that.
+///
+/// # Errors
+/// The database failed.
+pub async fn freeze(transaction: &DatabaseTransaction, team_id: i64, now_ms: i64) -> Result<bool, DbErr> {
+    let changed = team::Entity::update_many()
+        .col_expr(team::Column::SuspendedAt, Expr::value(now_ms))
+        .filter(team::Column::Id.eq(team_id))
+        .filter(team::Column::SuspendedAt.is_null())
+        .exec(transaction)
+        .await?;
+    Changed::Team(team_id).tell(transaction).await?;
+    Ok(changed.rows_affected == 1)
+}
+
+/// Lets the keys of a team in again that [`freeze`] refused at `frozen_at_ms`, unless somebody else has decided about it since.
+///
+/// # Errors
+/// The database failed.
+pub async fn thaw(transaction: &DatabaseTransaction, team_id: i64, frozen_at_ms: i64) -> Result<(), DbErr> {
+    team::Entity::update_many()
+        .col_expr(team::Column::SuspendedAt, Expr::value(None::<i64>))
+        .filter(team::Column::Id.eq(team_id))
+        .filter(team::Column::SuspendedAt.eq(frozen_at_ms))
+        .exec(transaction)
+        .await?;
+    Changed::Team(team_id).tell(transaction).await
 }
 
 async fn set_suspended(

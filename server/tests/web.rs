@@ -13,8 +13,12 @@ mod accounts;
 mod adjust;
 #[path = "web/alerts.rs"]
 mod alerts;
+#[path = "web/auto.rs"]
+mod auto;
 #[path = "web/bodies.rs"]
 mod bodies;
+#[path = "web/codes.rs"]
+mod codes;
 #[path = "web/confirm.rs"]
 mod confirm;
 #[path = "web/cursors.rs"]
@@ -35,8 +39,14 @@ mod mail;
 mod management;
 #[path = "web/master.rs"]
 mod master;
+#[path = "web/payments.rs"]
+mod payments;
 #[path = "people/smtp.rs"]
 mod smtp;
+#[path = "web/statement.rs"]
+mod statement;
+#[path = "web/stripe.rs"]
+mod stripe;
 #[path = "web/teams.rs"]
 mod teams;
 #[path = "web/tenancy.rs"]

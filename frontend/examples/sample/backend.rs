@@ -9,6 +9,8 @@ mod accounts;
 mod alerts;
 #[path = "backend/billing.rs"]
 mod billing;
+#[path = "backend/codes.rs"]
+mod codes;
 #[path = "backend/health.rs"]
 mod health;
 #[path = "backend/keys.rs"]
@@ -17,6 +19,10 @@ mod keys;
 mod mail;
 #[path = "backend/models.rs"]
 mod models;
+#[path = "backend/payments.rs"]
+mod payments;
+#[path = "backend/statement.rs"]
+mod statement;
 #[path = "backend/teams.rs"]
 mod teams;
 #[path = "backend/usage.rs"]
@@ -116,6 +122,8 @@ impl Sessions for Sample {
             has_accounts: self.has_data(),
             key_count: if self.has_data() { 5 } else { 0 },
             alerts: if self.who == Who::Admin { 3 } else { 0 },
+            takes_payments: true,
+            low_balance: None,
             now: Time(NOW),
         }))
     }

@@ -37,7 +37,7 @@ pub struct Flash {
     pub typed: BTreeMap<String, String>,
     /// What was wrong.
     pub error: Option<ApiError>,
-    /// The secret of a key just made.
+    /// The secret of a key just made, or codes just made, one a line.
     pub secret: Option<String>,
     /// The outcome of a test of an upstream account.
     pub test: Option<TestView>,
@@ -101,6 +101,13 @@ impl Done {
     #[must_use]
     pub fn showing(mut self, made: KeyWithSecret) -> Self {
         self.flash.secret = Some(made.key);
+        self
+    }
+
+    /// Leaves secrets just made, one a line, to show them once.
+    #[must_use]
+    pub fn revealing(mut self, secrets: String) -> Self {
+        self.flash.secret = Some(secrets);
         self
     }
 

@@ -4,7 +4,7 @@
 
 #[cfg(feature = "ssr")]
 use super::flash::{self, Done};
-use super::{ApiError, Time};
+use super::{ApiError, Nano, Time};
 use async_trait::async_trait;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,10 @@ pub struct SessionView {
     pub key_count: u64,
     /// Open alerts; only platform admins have any.
     pub alerts: u64,
+    /// Whether payments are taken.
+    pub takes_payments: bool,
+    /// The balance, where calls need one and it lasts for less than three days at the pace of the last seven.
+    pub low_balance: Option<Nano>,
     /// The server's clock.
     pub now: Time,
 }

@@ -10,10 +10,10 @@ use leptos_meta::Title;
 
 use super::errors::{Refused, lead_to};
 use crate::api::session::{SessionView, current_session};
-use crate::api::{ApiError, Code, Flash, flash};
+use crate::api::{ApiError, Code, Flash, Nano, flash};
 use crate::islands::CopyButton;
 use crate::shell::has_islands;
-use crate::ui::{Clock, Nav, Notice, Section, Shell, Site, Tone};
+use crate::ui::{Clock, LinkButton, Nav, Notice, Section, Shell, Site, Size, Tone, usd};
 
 /// Where a signed-in page stands.
 pub struct Spot {
@@ -106,12 +106,14 @@ fn framed(spot: Spot, session: SessionView, flash: Flash, page: Result<AnyView, 
         return ().into_any();
     }
     let page = page.unwrap_or_else(|error| view! { <Refused error=error /> }.into_any());
+    let low = low_balance(spot.section, session.low_balance, session.takes_payments);
     let nav = Nav {
         team: session.team_name,
         role: capitalised(&session.role),
         email: session.email,
         is_admin: session.is_admin,
         alerts: session.alerts,
+        takes_payments: session.takes_payments,
         log_out: "/fn/log_out".to_owned(),
     };
     let Spot {
@@ -125,11 +127,32 @@ fn framed(spot: Spot, session: SessionView, flash: Flash, page: Result<AnyView, 
     view! {
         <Title text=format!("{title} · OurHub") />
         <Shell nav=nav current=section via=via here=title>
+            {low}
             {news}
             {page}
         </Shell>
     }
     .into_any()
+}
+
+/// That calls stop soon, or have stopped, for want of a balance; the billing page says so by itself.
+fn low_balance(section: Section, balance: Option<Nano>, takes_payments: bool) -> Option<AnyView> {
+    let balance = balance.filter(|_| section != Section::Billing && !section.is_platform())?;
+    let (tone, title) = if balance > Nano::ZERO {
+        (
+            Tone::Warn,
+            format!("The balance of {} will not last three days.", usd(balance)),
+        )
+    } else {
+        (Tone::Bad, "The balance is used up, so calls are refused.".to_owned())
+    };
+    let act = if takes_payments { "Top up" } else { "Show billing" };
+    let notice = view! {
+        <Notice tone=tone title=title>
+            <LinkButton href="/billing" text=act size=Size::Small />
+        </Notice>
+    };
+    Some(notice.into_any())
 }
 
 /// The sentence that the page before left, or what was wrong with its form.

@@ -26,6 +26,8 @@ pub enum Section {
     Requests,
     Mail,
     Health,
+    Codes,
+    Payments,
 }
 
 impl Section {
@@ -37,7 +39,7 @@ impl Section {
         Self::Billing,
         Self::Settings,
     ];
-    const OF_THE_PLATFORM: [Self; 7] = [
+    const OF_THE_PLATFORM: [Self; 9] = [
         Self::Alerts,
         Self::Accounts,
         Self::Models,
@@ -45,12 +47,23 @@ impl Section {
         Self::Requests,
         Self::Mail,
         Self::Health,
+        Self::Codes,
+        Self::Payments,
     ];
 
-    const fn is_platform(self) -> bool {
+    /// Whether it is for platform admins.
+    pub(crate) const fn is_platform(self) -> bool {
         matches!(
             self,
-            Self::Alerts | Self::Accounts | Self::Models | Self::Teams | Self::Requests | Self::Mail | Self::Health
+            Self::Alerts
+                | Self::Mail
+                | Self::Accounts
+                | Self::Models
+                | Self::Teams
+                | Self::Requests
+                | Self::Health
+                | Self::Codes
+                | Self::Payments
         )
     }
 
@@ -70,6 +83,8 @@ impl Section {
             Self::Requests => ("/admin/requests", "Requests", Glyph::Receipt),
             Self::Mail => ("/admin/mail", "Mail", Glyph::Mail),
             Self::Health => ("/admin/health", "Health", Glyph::Pulse),
+            Self::Payments => ("/admin/payments", "Payments", Glyph::Card),
+            Self::Codes => ("/admin/codes", "Codes", Glyph::Ticket),
         }
     }
 }
@@ -87,6 +102,8 @@ pub struct Nav {
     pub is_admin: bool,
     /// Open alerts, counted beside their link.
     pub alerts: u64,
+    /// Whether payments are taken; else nothing leads to them.
+    pub takes_payments: bool,
     /// Where the log-out form is sent.
     pub log_out: String,
 }
@@ -157,12 +174,15 @@ fn side(nav: Nav, current: Section) -> AnyView {
         email,
         is_admin,
         alerts,
+        takes_payments,
         log_out,
     } = nav;
+    let mut platform = Section::OF_THE_PLATFORM.to_vec();
+    platform.retain(|section| takes_payments || *section != Section::Payments);
     let platform = is_admin.then(|| {
         view! {
             <h2>"Platform"</h2>
-            {links(&Section::OF_THE_PLATFORM, current, alerts)}
+            {links(&platform, current, alerts)}
         }
     });
     view! {

@@ -20,6 +20,8 @@ pub enum Kind {
     Alert,
     /// An audit record.
     Audit,
+    /// A redeem code.
+    Code,
     /// A wallet entry.
     Entry,
     /// A customer's API key.
@@ -28,6 +30,8 @@ pub enum Kind {
     Mail,
     /// A process that serves.
     Node,
+    /// A payment into a wallet.
+    Payment,
     /// A price row.
     Price,
     /// A relayed request.
@@ -50,10 +54,12 @@ impl Kind {
             Self::Account => "acc",
             Self::Alert => "alr",
             Self::Audit => "aud",
+            Self::Code => "code",
             Self::Entry => "ent",
             Self::Key => "key",
             Self::Mail => "mail",
             Self::Node => "node",
+            Self::Payment => "pay",
             Self::Price => "prc",
             Self::Request => "req",
             Self::Session => "ses",

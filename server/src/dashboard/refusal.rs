@@ -5,7 +5,7 @@
 use crate::{
     accounts::AccountsError,
     auth::AuthError,
-    billing::BillingError,
+    billing::{BillingError, CodeState, StripeError},
     catalog::CatalogError,
     fields::FieldErrors,
     keys::KeyError,
@@ -170,6 +170,45 @@ impl From<BillingError> for Refusal {
             }
             BillingError::Reason => {
                 ApiError::field("reason", "Write a reason of at most 200 characters, in one line.").into()
+            }
+            BillingError::Invalid(errors) => errors.into(),
+            BillingError::CodeUnknown => {
+                ApiError::field("code", "There is no such code. Compare it letter by letter.").into()
+            }
+            BillingError::CodeSpent(state) => {
+                let spent = match state {
+                    CodeState::Expired => "The time of this code is over.",
+                    CodeState::Revoked => "This code was taken back.",
+                    CodeState::Open | CodeState::Redeemed => "This code was redeemed before.",
+                };
+                ApiError {
+                    code: Code::Conflict,
+                    ..ApiError::field("code", spent)
+                }
+                .into()
+            }
+            BillingError::NotFound => Code::NotFound.into(),
+            BillingError::Throttled { retry_after_s } => {
+                let wait = format!("Too many wrong codes. Try again in {retry_after_s} s.");
+                ApiError::because(Code::Throttled, wait).into()
+            }
+            BillingError::Stripe(StripeError::Unknown(_)) => {
+                let wait = "Stripe does not answer at this moment. Nothing is lost: send it once more in a minute, it is not paid twice.";
+                Self {
+                    error: ApiError::because(Code::Unavailable, wait),
+                    cause: Some(error.to_string()),
+                }
+            }
+            BillingError::Stripe(StripeError::Refused { .. }) => Self {
+                error: ApiError::because(
+                    Code::Conflict,
+                    "Stripe refused this. Nothing was paid; the platform’s admin finds the reason in the log.",
+                ),
+                cause: Some(error.to_string()),
+            },
+            BillingError::Busy => Self::ours(Code::Unavailable, error),
+            BillingError::Randomness | BillingError::Client(_) | BillingError::Mail(_) => {
+                Self::ours(Code::Internal, error)
             }
             BillingError::Several => ApiError::field(
                 "hold",

@@ -11,12 +11,13 @@ use super::{
 use crate::{
     alerts,
     auth::{ABSOLUTE_MS, AuthError, NewUser, Person, Session},
+    billing,
     keys::KeyState,
-    teams::{self, Right},
+    teams::{self, Right, TeamScope},
 };
 use async_trait::async_trait;
 use frontend::api::{
-    ApiError, Code, Time,
+    ApiError, Code, Nano, Time,
     session::{SessionView, Sessions, SetCookie, SignedIn},
 };
 use gateway_core::id::{self, Kind};
@@ -24,6 +25,8 @@ use serde_json::json;
 
 /// Keys counted for the first-steps list; more are not told apart.
 const KEYS_COUNTED: u64 = 1_000;
+/// A balance that lasts for fewer days is low.
+const LOW_DAYS: i64 = 3;
 
 /// What is said of a password that is not theirs.
 const WRONG_PASSWORD: &str = "This is not your password.";
@@ -103,6 +106,8 @@ impl Principal {
         let keys = self.app.keys.list(&scope, None, KEYS_COUNTED).await?;
         let live = keys.iter().filter(|key| key.state(self.now_ms()) == KeyState::Live);
         Ok(SessionView {
+            takes_payments: self.app.billing.takes_payments(),
+            low_balance: self.low_balance(&scope).await?,
             user_id: view::user_id(person.user_id),
             email: person.email.clone(),
             is_admin: person.is_admin,
@@ -118,6 +123,16 @@ impl Principal {
             },
             now: Time(self.now_ms()),
         })
+    }
+
+    /// The balance, where calls need one and it will not last.
+    async fn low_balance(&self, scope: &TeamScope) -> Result<Option<Nano>, Refusal> {
+        if !self.app.is_prepaid {
+            return Ok(None);
+        }
+        let left = billing::balance(&self.app.ledger, scope).await?.left();
+        let enough = self.per_day(scope).await?.0.saturating_mul(LOW_DAYS);
+        Ok(Some(left).filter(|left| left.0 <= enough))
     }
 
     async fn open_account(&self, email: &str, password: &str) -> Result<SetCookie, Refusal> {

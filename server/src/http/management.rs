@@ -5,7 +5,7 @@
 
 pub mod answer;
 mod platform;
-mod query;
+pub mod query;
 mod team;
 
 use actix_web::{HttpResponse, web};
@@ -35,6 +35,9 @@ routes! {
     post   "/accounts/{id}/test"              platform::test_account;
     get    "/alerts"                          platform::list_alerts;
     delete "/alerts/{id}"                     platform::dismiss_alert;
+    get    "/codes"                           platform::list_codes;
+    post   "/codes"                           platform::create_codes;
+    delete "/codes/{id}"                      platform::revoke_code;
     get    "/health"                          platform::health;
     get    "/mail"                            platform::mail_settings;
     patch  "/mail"                            platform::update_mail;
@@ -46,6 +49,9 @@ routes! {
     get    "/models"                          platform::list_models;
     post   "/models"                          platform::create_model;
     post   "/models/{model:.+}/prices"        platform::add_price;
+    get    "/payments/disputes"               platform::list_disputes;
+    get    "/payments/reconciliations"        platform::list_reconciliations;
+    post   "/payments/reconciliations"        platform::reconcile;
     get    "/requests"                        platform::all_requests;
     get    "/requests/{id}"                   platform::any_receipt;
     get    "/teams"                           team::list_teams;
@@ -66,7 +72,15 @@ routes! {
     post   "/teams/{team}/requests/{id}/adjustments" team::adjust;
     get    "/teams/{team}/balance"            team::balance;
     get    "/teams/{team}/ledger"             team::ledger;
+    get    "/teams/{team}/statement"          team::statement;
     post   "/teams/{team}/grants"             team::grant;
+    get    "/teams/{team}/auto-top-up"        team::auto_top_up;
+    patch  "/teams/{team}/auto-top-up"        team::update_auto_top_up;
+    delete "/teams/{team}/card"               team::remove_card;
+    get    "/teams/{team}/payments"           team::list_payments;
+    post   "/teams/{team}/payments"           team::create_payment;
+    get    "/teams/{team}/payments/{id}"      team::payment;
+    post   "/teams/{team}/redemptions"        team::redeem;
 }
 
 /// The API and its description.

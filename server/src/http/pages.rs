@@ -50,6 +50,7 @@ pub fn routes(config: &mut web::ServiceConfig, listed: &[ActixRouteListing], sit
         web::scope("")
             .wrap(from_fn(sign_in))
             .route("/usage.csv", web::get().to(export::requests))
+            .route("/billing/statement.csv", web::get().to(export::statement))
             .configure(|pages| {
                 pages.leptos_routes_with_context(listed.to_vec(), context, shell);
             })

@@ -3,7 +3,7 @@
 use crate::harness;
 
 /// Server functions that change nothing, and so may take GET.
-const READS: [&str; 25] = [
+const READS: [&str; 31] = [
     "account",
     "all_requests",
     "any_receipt",
@@ -14,20 +14,26 @@ const READS: [&str; 25] = [
     "ledger",
     "list_accounts",
     "list_alerts",
+    "list_codes",
+    "list_disputes",
     "list_keys",
     "list_mails",
     "list_members",
     "list_models",
+    "list_reconciliations",
     "list_sessions",
     "list_teams",
     "mail",
     "mail_settings",
     "overview",
+    "payment",
+    "payments_board",
     "people",
     "presets",
     "receipt",
     "requests",
     "session",
+    "statement",
     "team",
 ];
 

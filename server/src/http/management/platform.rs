@@ -1,4 +1,4 @@
-//! What platform admins manage: accounts, alerts, mail, models and prices, and the requests of all teams, and how the server does.
+//! What platform admins manage: accounts, alerts, mail, redeem codes, disputes, models and prices, and the requests of all teams, and how the server does.
 //!
 //! Invariant: permissions are the backend's; a handler only passes on. Reads and writes what the backend does.
 
@@ -9,9 +9,11 @@ use frontend::api::{
     ApiError,
     accounts::{AccountPatch, Accounts, NewAccount},
     alerts::Alerts,
+    codes::{Codes, NewCodes},
     health::HealthReads,
     mail::{MailPatch, Mails},
     models::{Models, NewModel, NewPrice},
+    payments::Payments,
     usage::UsageReads,
 };
 
@@ -59,6 +61,31 @@ pub async fn list_alerts(caller: Caller, query: Find<List>) -> Answer {
 pub async fn dismiss_alert(caller: Caller, id: Path<String>) -> Answer {
     caller.dismiss_alert(&id).await?;
     gone()
+}
+
+pub async fn list_codes(caller: Caller, query: Find<List>) -> Answer {
+    json(caller.list_codes(query.0.into()).await?)
+}
+
+pub async fn create_codes(caller: Caller, body: Body<NewCodes>) -> Answer {
+    created(caller.create_codes(body.0).await?)
+}
+
+pub async fn revoke_code(caller: Caller, id: Path<String>) -> Answer {
+    caller.revoke_code(&id).await?;
+    gone()
+}
+
+pub async fn list_disputes(caller: Caller) -> Answer {
+    json(caller.list_disputes().await?)
+}
+
+pub async fn list_reconciliations(caller: Caller) -> Answer {
+    json(caller.list_reconciliations().await?)
+}
+
+pub async fn reconcile(caller: Caller) -> Answer {
+    created(caller.reconcile().await?)
 }
 
 pub async fn health(caller: Caller) -> Answer {

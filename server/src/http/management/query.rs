@@ -4,6 +4,7 @@
 
 use frontend::api::{
     Moment, Page, PageQuery,
+    billing::LedgerFilter,
     usage::{GroupBy, RequestFilter, UsageGroup},
 };
 use serde::Deserialize;
@@ -55,6 +56,41 @@ impl Usage {
         let next = groups.last().filter(|_| has_more).map(|group| group.group.clone());
         Page { data: groups, next }
     }
+}
+
+/// Of a list of a wallet's lines.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    kind: Option<String>,
+    from: Option<Moment>,
+    to: Option<Moment>,
+    limit: Option<u32>,
+    after: Option<String>,
+}
+
+impl Ledger {
+    /// Which lines, and which page of them.
+    pub fn split(self) -> (LedgerFilter, PageQuery) {
+        let filter = LedgerFilter {
+            kind: self.kind,
+            from: self.from,
+            to: self.to,
+        };
+        let page = PageQuery {
+            limit: self.limit,
+            after: self.after,
+        };
+        (filter, page)
+    }
+}
+
+/// Of a statement.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Month {
+    /// `2026-11`; the current one when absent.
+    pub month: Option<String>,
 }
 
 /// Of a list of requests.

@@ -3,11 +3,14 @@
 //! Invariant: permissions are the backend's; a handler only passes on. Reads and writes what the backend does.
 
 use super::answer::{Answer, Body, Caller, Find, created, gone, json};
-use super::query::{List, Requests, Usage};
+use super::query::{Ledger, List, Month, Requests, Usage};
 use actix_web::web::Path;
 use frontend::api::{
     billing::{Billing, NewAdjustment, NewGrant},
+    codes::{Codes, NewRedemption},
     keys::{KeyPatch, Keys, NewKey},
+    payments::{AutoPatch, NewPayment, Payments},
+    statement::Statements,
     team::{MemberPatch, TeamPatch, Teams},
     usage::{GroupBy, UsageReads},
 };
@@ -90,12 +93,46 @@ pub async fn balance(caller: Caller, team: Path<String>) -> Answer {
     json(caller.balance(&team).await?)
 }
 
-pub async fn ledger(caller: Caller, team: Path<String>, query: Find<List>) -> Answer {
-    json(caller.ledger(&team, query.0.into()).await?)
+pub async fn ledger(caller: Caller, team: Path<String>, query: Find<Ledger>) -> Answer {
+    let (filter, page) = query.0.split();
+    json(caller.ledger(&team, filter, page).await?)
+}
+
+pub async fn statement(caller: Caller, team: Path<String>, query: Find<Month>) -> Answer {
+    json(caller.statement(&team, query.0.month.as_deref()).await?)
 }
 
 pub async fn grant(caller: Caller, team: Path<String>, body: Body<NewGrant>) -> Answer {
     created(caller.grant(&team, body.0).await?)
+}
+
+pub async fn auto_top_up(caller: Caller, team: Path<String>) -> Answer {
+    json(caller.auto_top_up(&team).await?)
+}
+
+pub async fn update_auto_top_up(caller: Caller, team: Path<String>, body: Body<AutoPatch>) -> Answer {
+    json(caller.update_auto_top_up(&team, body.0).await?)
+}
+
+pub async fn remove_card(caller: Caller, team: Path<String>) -> Answer {
+    caller.remove_card(&team).await?;
+    gone()
+}
+
+pub async fn list_payments(caller: Caller, team: Path<String>, query: Find<List>) -> Answer {
+    json(caller.list_payments(&team, query.0.into()).await?)
+}
+
+pub async fn create_payment(caller: Caller, team: Path<String>, body: Body<NewPayment>) -> Answer {
+    created(caller.create_payment(&team, body.0).await?)
+}
+
+pub async fn payment(caller: Caller, path: Path<(String, String)>) -> Answer {
+    json(caller.payment(&path.0, &path.1).await?)
+}
+
+pub async fn redeem(caller: Caller, team: Path<String>, body: Body<NewRedemption>) -> Answer {
+    created(caller.redeem(&team, body.0).await?)
 }
 
 pub async fn adjust(caller: Caller, path: Path<(String, String)>, body: Body<NewAdjustment>) -> Answer {
