@@ -121,7 +121,7 @@ impl Asking {
         }
         self.attempt.permit.mark_sent();
         let now = Instant::now();
-        let reading = Reading {
+        let mut reading = Reading {
             reader,
             notes,
             content_type,
