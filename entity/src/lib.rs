@@ -18,6 +18,7 @@ pub mod dispute;
 pub mod entry;
 pub mod hold;
 pub mod journal;
+pub mod kept;
 pub mod key_secret;
 pub mod lease;
 pub mod management_token;

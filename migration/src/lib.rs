@@ -12,6 +12,7 @@ mod m0004_details;
 mod m0006_account_event;
 mod m0008_mail;
 mod m0009_billing;
+mod m0010_kept;
 
 /// Every schema change, oldest first.
 pub struct Migrator;
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_account_event::Migration),
             Box::new(m0008_mail::Migration),
             Box::new(m0009_billing::Migration),
+            Box::new(m0010_kept::Migration),
         ]
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     billing::{self, Billing, BillingError},
     catalog::{Catalog, CatalogError},
     config::{Config, Edge, Storage},
+    kept::Kept,
     keys::Keys,
     ledger::{self, Guard, Ledger, LedgerError, LockError, Peers},
     limits::Limits,
@@ -63,6 +64,8 @@ pub struct App {
     pub limits: Limits,
     /// Upstream accounts.
     pub fleet: Fleet,
+    /// Which of them keeps which answer.
+    pub kept: Kept,
     /// Where what belongs to this process is kept.
     pub data_dir: PathBuf,
     /// Requests that wait for an account, as the relay counts them.
@@ -205,6 +208,7 @@ impl App {
             limits: Limits::start(&db, &signals),
             data_dir: storage.data_dir.clone(),
             waiting: Arc::default(),
+            kept: Kept::new(db.clone(), Handle::current()),
             runtime: Handle::current(),
             lifetime: Lifetime {
                 is_draining: AtomicBool::new(false),

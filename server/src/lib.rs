@@ -17,6 +17,7 @@ pub mod dashboard;
 pub mod error;
 pub mod fields;
 pub mod http;
+pub mod kept;
 pub mod keys;
 pub mod ledger;
 pub mod limits;

@@ -47,6 +47,9 @@ async fn minutely(app: std::sync::Weak<App>) {
             tracing::warn!(%error, "old mails could not be deleted");
         }
         note_used_keys(&app).await;
+        if let Err(error) = app.kept.prune(clock::now_ms()).await {
+            tracing::warn!(%error, "what no provider keeps any more could not be deleted");
+        }
         if let Err(error) = app.ledger.correct_late().await {
             tracing::warn!(%error, "what was found of holds that were posted whole could not be booked");
         }

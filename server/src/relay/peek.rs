@@ -57,6 +57,10 @@ pub(super) struct Job {
     pub max_output: Option<u64>,
     /// Whether the model may think, which nobody sees but which is billed.
     pub is_reasoning: bool,
+    /// Whose request it is.
+    pub team_id: i64,
+    /// The account that keeps what the request builds on.
+    pub kept_by: Option<i64>,
     /// What it is likely to use: what an account's own limit is asked for. A wrong guess costs a failover, not money.
     pub expected_tokens: u64,
 }
@@ -67,6 +71,7 @@ impl Job {
         Wish {
             operation: self.operation,
             needs_state: self.envelope.needs_state,
+            kept_by: self.kept_by,
         }
     }
 }
@@ -109,6 +114,7 @@ impl Relay {
             Box::pin(self.alert_price_unknown(&name)).await;
             return Err(RelayError::PriceUnknown { model: name });
         }
+        let kept_by = self.kept_by(caller, &envelope).await?;
         let betas = within_context(request.betas, &model, &mut envelope.notes);
         let bound = bounds(operation, &envelope, &model);
         let output = envelope.max_output.unwrap_or(OUTPUT_EXPECTED).min(bound.output_bound);
@@ -124,6 +130,8 @@ impl Relay {
             },
             asked_model: request.model,
             betas,
+            team_id: caller.team_id(),
+            kept_by,
             arrived_ms: request.arrived_ms,
             max_output: model.max_output,
             body,
@@ -136,6 +144,22 @@ impl Relay {
             bound,
             envelope,
         })
+    }
+
+    /// The account that keeps what `envelope` builds on, where it builds on something.
+    async fn kept_by(&self, caller: &Caller, envelope: &Envelope) -> Result<Option<i64>, RelayError> {
+        if !envelope.needs_state {
+            return Ok(None);
+        }
+        let found = self.0.app.kept.find(caller.team_id(), &envelope.refers_to).await;
+        match found {
+            Ok(None) => Err(RelayError::NothingKept),
+            Ok(account_id) => Ok(account_id),
+            Err(error) => {
+                tracing::error!(%error, "nobody knows which account keeps an answer");
+                Err(RelayError::LedgerDown)
+            }
+        }
     }
 
     async fn alert_price_unknown(&self, model: &str) {
