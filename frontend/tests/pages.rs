@@ -22,7 +22,7 @@ use leptos_actix::{LeptosRoutes, generate_route_list};
 
 use backend::{Sample, Who};
 
-const PUBLIC: [&str; 7] = [
+const PUBLIC: [&str; 8] = [
     "/",
     "/models",
     "/docs",
@@ -30,8 +30,9 @@ const PUBLIC: [&str; 7] = [
     "/signup",
     "/login",
     "/setup?token=t",
+    "/invite/t",
 ];
-const SIGNED_IN: [&str; 23] = [
+const SIGNED_IN: [&str; 31] = [
     "/confirm?to=%2Fteam",
     "/overview",
     "/keys",
@@ -54,9 +55,17 @@ const SIGNED_IN: [&str; 23] = [
     "/billing/payments/pay_failed",
     "/team",
     "/team?edit=user_2",
+    "/team/invite",
+    "/team/leave",
+    "/team/user_2/remove",
+    "/team/user_2/hand-over",
+    "/teams/new",
+    "/alerts",
+    "/audit",
+    "/audit?action=key.create&actor=mira&from=2026-11-01",
     "/settings",
 ];
-const PLATFORM: [&str; 22] = [
+const PLATFORM: [&str; 27] = [
     "/admin/alerts",
     "/admin/accounts",
     "/admin/accounts/new",
@@ -79,6 +88,11 @@ const PLATFORM: [&str; 22] = [
     "/admin/mail",
     "/admin/mail/mail_3",
     "/admin/health",
+    "/admin/audit",
+    "/admin/sign-up",
+    "/admin/users",
+    "/admin/users?q=jonas",
+    "/admin/users/user_2/delete",
 ];
 
 /// An answer, read to its end.
@@ -204,6 +218,9 @@ async fn a_member_sees_no_platform_pages() {
         "/admin/teams",
         "/admin/requests",
         "/admin/health",
+        "/admin/audit",
+        "/admin/sign-up",
+        "/admin/users",
     ] {
         let page = get(Who::Member, path).await;
         assert_eq!(page.status, 403, "{path}");
@@ -246,6 +263,8 @@ async fn what_is_not_there_is_404() {
     for path in [
         "/no-such-page",
         "/keys/none",
+        "/invite/none",
+        "/team/none/remove",
         "/admin/accounts/new/none",
         "/admin/models/price?model=none",
     ] {

@@ -21,6 +21,8 @@ use crate::{
     mail::{self, Mail},
     secrets::{self, MasterKey, Secret, SecretsError},
     signals::Signals,
+    teams::invitations::Invitations,
+    webhooks::Webhooks,
 };
 use sea_orm::{DatabaseConnection, DbErr};
 use std::{
@@ -52,6 +54,10 @@ pub struct App {
     pub auth: Auth,
     /// What is written to people.
     pub mail: Mail,
+    /// Where teams are told by machine.
+    pub webhooks: Webhooks,
+    /// Invitations into teams.
+    pub invitations: Invitations,
     /// Customers' keys.
     pub keys: Keys,
     /// What may be spent and what was.
@@ -201,7 +207,10 @@ impl App {
             is_prepaid: config.prepaid,
             metrics_token: config.metrics_token.clone(),
             auth: people(&db, &master),
-            mail,
+            mail: mail.clone(),
+            // Teams' own addresses are public ones, whatever the operator's accounts may reach.
+            webhooks: Webhooks::new(db.clone(), master.clone(), Vec::new()),
+            invitations: Invitations::new(db.clone(), &master.derive("invitations"), mail),
             keys: Keys::new(db.clone(), &master.derive("keys")),
             ledger,
             billing,

@@ -8,6 +8,7 @@ pub mod app;
 pub mod audit;
 pub mod auth;
 pub mod billing;
+pub mod cap_alerts;
 pub mod catalog;
 pub mod cli;
 pub mod clock;
@@ -32,3 +33,4 @@ pub mod telemetry;
 
 #[cfg(test)]
 mod temp_db;
+pub mod webhooks;
