@@ -30,7 +30,6 @@ use crate::pages::session::{Confirm, LogIn, Setup, SignUp};
 use crate::pages::settings::SettingsPage;
 use crate::pages::sign_up_policy::SignUpPolicyPage;
 use crate::pages::statement::StatementPage;
-use crate::pages::team::TeamPage;
 use crate::pages::team::{InvitePage, MemberHandOver, MemberRemove, TeamLeave, TeamNew, TeamPage};
 use crate::pages::teams::TeamsPage;
 use crate::pages::usage::{AllRequestsPage, AnyReceiptPage, ReceiptPage, UsagePage};

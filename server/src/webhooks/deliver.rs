@@ -101,9 +101,8 @@ impl Webhooks {
             None => Err("The webhook was removed.".to_owned()),
             Some(hook) => self.send(&hook, row).await?,
         };
-        let pause = PAUSE_MS
-            .saturating_mul(1_i64 << row.attempts.clamp(0, 20))
-            .min(PAUSE_MAX_MS);
+        let doubled = PAUSE_MS.saturating_mul(1_i64 << row.attempts.clamp(0, 20));
+        let pause = std::cmp::Ord::min(doubled, PAUSE_MAX_MS);
         let again = Some(now_ms + pause).filter(|at| *at < row.created_at + LIFE_MS);
         let (sent_at, next_at, error) = match &outcome {
             Ok(()) => (Some(now_ms), None, None),
