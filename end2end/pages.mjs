@@ -2,7 +2,7 @@
 
 import { call } from "./browser.mjs";
 
-export const PUBLIC = { landing: "/", models: "/models", docs: "/docs", gallery: "/gallery", signup: "/signup", login: "/login", setup: "/setup?token=x", missing: "/no-such-page" };
+export const PUBLIC = { landing: "/", models: "/models", docs: "/docs", gallery: "/gallery", signup: "/signup", login: "/login", setup: "/setup?token=x", forgot: "/forgot", reset: "/reset?token=x", verify: "/verify?token=x", missing: "/no-such-page" };
 
 /** Two accounts, one of them cooling down, two keys, six requests and an alert; returns the signed-in pages by name. */
 export async function furnish(hub) {
@@ -38,6 +38,11 @@ export async function furnish(hub) {
     alerts: "/alerts",
     audit: "/audit",
     settings: "/settings",
+    "settings-profile": "/settings/profile",
+    "settings-security": "/settings/security",
+    "settings-sessions": "/settings/sessions",
+    "settings-delete": "/settings/delete",
+    "settings-email": "/settings/email?token=x",
     "admin-alerts": "/admin/alerts",
     "admin-accounts": "/admin/accounts",
     "admin-account-choice": "/admin/accounts/new",
@@ -53,6 +58,7 @@ export async function furnish(hub) {
     "admin-users": "/admin/users",
     "admin-audit": "/admin/audit",
     "admin-sign-up": "/admin/sign-up",
+    "admin-mail": "/admin/mail",
     "admin-health": "/admin/health",
   };
 }

@@ -10,6 +10,7 @@ pub mod billing;
 pub mod cap_alerts;
 pub mod codes;
 pub mod error;
+pub mod factor;
 pub mod flash;
 pub mod form;
 pub mod health;
@@ -20,6 +21,7 @@ pub mod membership;
 pub mod models;
 pub mod page;
 pub mod payments;
+pub mod profile;
 pub mod session;
 pub mod sign_up;
 pub mod statement;
@@ -61,6 +63,8 @@ pub trait Backend:
     + webhooks::Webhooks
     + health::HealthReads
     + mail::Mails
+    + factor::Factors
+    + profile::Profiles
     + Send
     + Sync
 {
@@ -86,6 +90,8 @@ impl<T> Backend for T where
         + webhooks::Webhooks
         + health::HealthReads
         + mail::Mails
+        + factor::Factors
+        + profile::Profiles
         + Send
         + Sync
 {

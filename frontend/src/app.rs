@@ -17,6 +17,7 @@ use crate::pages::cap_alerts::CapAlertsPage;
 use crate::pages::codes::{CodeNew, CodesPage};
 use crate::pages::docs::Docs;
 use crate::pages::errors::NotFound;
+use crate::pages::forgot::{ConfirmEmail, Forgot, Reset, Verify};
 use crate::pages::gallery::Gallery;
 use crate::pages::health::HealthPage;
 use crate::pages::invite::Invite;
@@ -27,7 +28,9 @@ use crate::pages::models::{Catalogue, ModelNew, ModelsPage, PriceNew};
 use crate::pages::overview::OverviewPage;
 use crate::pages::payments::{PaymentPage, PaymentsPage};
 use crate::pages::session::{Confirm, LogIn, Setup, SignUp};
-use crate::pages::settings::SettingsPage;
+use crate::pages::settings::{
+    AuthenticatorPage, DeletePage, ProfilePage, RecoveryPage, SecurityPage, SessionsPage, SettingsPage,
+};
 use crate::pages::sign_up_policy::SignUpPolicyPage;
 use crate::pages::statement::StatementPage;
 use crate::pages::team::{InvitePage, MemberHandOver, MemberRemove, TeamLeave, TeamNew, TeamPage};
@@ -50,6 +53,9 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/login") view=LogIn ssr=Async />
                 <Route path=path!("/setup") view=Setup ssr=Async />
                 <Route path=path!("/invite/:token") view=Invite ssr=Async />
+                <Route path=path!("/forgot") view=Forgot ssr=Async />
+                <Route path=path!("/reset") view=Reset ssr=Async />
+                <Route path=path!("/verify") view=Verify ssr=Async />
 
                 <Route path=path!("/confirm") view=Confirm ssr=Async />
                 <Route path=path!("/overview") view=OverviewPage ssr=Async />
@@ -73,6 +79,13 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/alerts") view=CapAlertsPage ssr=Async />
                 <Route path=path!("/audit") view=AuditPage ssr=Async />
                 <Route path=path!("/settings") view=SettingsPage ssr=Async />
+                <Route path=path!("/settings/profile") view=ProfilePage ssr=Async />
+                <Route path=path!("/settings/delete") view=DeletePage ssr=Async />
+                <Route path=path!("/settings/security") view=SecurityPage ssr=Async />
+                <Route path=path!("/settings/authenticator") view=AuthenticatorPage ssr=Async />
+                <Route path=path!("/settings/recovery") view=RecoveryPage ssr=Async />
+                <Route path=path!("/settings/sessions") view=SessionsPage ssr=Async />
+                <Route path=path!("/settings/email") view=ConfirmEmail ssr=Async />
 
                 <Route path=path!("/admin/alerts") view=AlertsPage ssr=Async />
                 <Route path=path!("/admin/accounts") view=AccountList ssr=Async />

@@ -10,6 +10,7 @@ pub mod cap_alerts;
 pub mod codes;
 pub mod docs;
 pub mod errors;
+pub mod forgot;
 mod frame;
 pub mod gallery;
 pub mod health;

@@ -22,7 +22,7 @@ use leptos_actix::{LeptosRoutes, generate_route_list};
 
 use backend::{Sample, Who};
 
-const PUBLIC: [&str; 8] = [
+const PUBLIC: [&str; 11] = [
     "/",
     "/models",
     "/docs",
@@ -31,8 +31,11 @@ const PUBLIC: [&str; 8] = [
     "/login",
     "/setup?token=t",
     "/invite/t",
+    "/forgot",
+    "/reset?token=t",
+    "/verify?token=t",
 ];
-const SIGNED_IN: [&str; 31] = [
+const SIGNED_IN: [&str; 38] = [
     "/confirm?to=%2Fteam",
     "/overview",
     "/keys",
@@ -64,6 +67,13 @@ const SIGNED_IN: [&str; 31] = [
     "/audit",
     "/audit?action=key.create&actor=mira&from=2026-11-01",
     "/settings",
+    "/settings/profile",
+    "/settings/security",
+    "/settings/sessions",
+    "/settings/email?token=t",
+    "/settings/authenticator",
+    "/settings/recovery",
+    "/settings/delete",
 ];
 const PLATFORM: [&str; 27] = [
     "/admin/alerts",

@@ -12,6 +12,8 @@ mod m0004_details;
 mod m0006_account_event;
 mod m0007_teams;
 mod m0008_mail;
+mod m0008_proof;
+mod m0008_second_factor;
 mod m0009_billing;
 mod m0010_kept;
 
@@ -31,6 +33,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_mail::Migration),
             Box::new(m0009_billing::Migration),
             Box::new(m0010_kept::Migration),
+            Box::new(m0008_proof::Migration),
+            Box::new(m0008_second_factor::Migration),
         ]
     }
 }

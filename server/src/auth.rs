@@ -1,10 +1,12 @@
-//! Who somebody is: signing up and in, sessions, management tokens, the first admin.
+//! Who somebody is: signing up and in, sessions, management tokens, links that prove an address,
+//! second factors, the first admin.
 //!
 //! Invariant: an unknown user gets the same answer for the same work as a wrong password; a revoked session or token
-//! opens nothing after [`cache::FRESH_MS`], and hardly ever so long: see [`Changed`]. Reads and writes `user`, `session`, `management_token`, `setting`; writes
+//! opens nothing after [`cache::FRESH_MS`], and hardly ever so long: see [`Changed`]. Reads and writes `user`, `session`, `management_token`, `proof`, `second_factor`,
+//! `recovery_code`, `setting`; writes mails and
 //! the first `team` and `member` of a new user.
 
-use crate::{fields::FieldErrors, signals::Listener};
+use crate::{fields::FieldErrors, mail::MailError, secrets::MasterKey, signals::Listener};
 use cache::Cache;
 use credential::Pepper;
 use password::Pool;
@@ -18,18 +20,25 @@ pub mod cache;
 mod changed;
 pub mod credential;
 mod email;
+mod factor;
+mod letters;
 mod log_in;
 pub mod password;
+mod pending;
 mod policy;
+mod proof;
+mod reset;
 mod session;
 mod setup;
 mod sign_up;
 pub mod throttle;
 mod token;
+mod totp;
 mod users;
 
 pub use changed::{Changed, TOPIC};
 pub use email::parse as parse_email;
+pub use factor::{Enrolment, Factor};
 pub use policy::{SignUpMode, SignUpPolicy};
 pub use session::{ABSOLUTE_MS, CONFIRMED_MS, IDLE_MS, Session, SessionRow, SignedIn};
 pub use sign_up::{NewUser, Ready, UserMade};
@@ -71,8 +80,8 @@ pub enum AuthError {
     /// What was typed breaks a rule.
     #[error(transparent)]
     Invalid(#[from] FieldErrors),
-    /// Unknown user, wrong password or disabled user: which of them is not told.
-    #[error("e-mail address or password is wrong")]
+    /// Unknown user, wrong password, wrong code or disabled user: which of them is not told.
+    #[error("e-mail address, password or code is wrong")]
     WrongCredentials,
     /// The e-mail address belongs to a user already.
     #[error("the e-mail address is taken")]
@@ -89,6 +98,12 @@ pub enum AuthError {
     /// The setup link is wrong or used, or there is an admin.
     #[error("the setup link is not valid")]
     SetupRefused,
+    /// The link is wrong, used, too old, or another user's.
+    #[error("the link is not valid")]
+    LinkRefused,
+    /// There is a second factor already.
+    #[error("a second factor is on")]
+    FactorIsOn,
     /// No such user, session or token of this person.
     #[error("not found")]
     NotFound,
@@ -98,6 +113,9 @@ pub enum AuthError {
     /// Hashing, signing or randomness failed.
     #[error("the machine failed to hash, sign or draw randomness")]
     Hashing,
+    /// A mail could not be put into the outbox.
+    #[error(transparent)]
+    Mail(#[from] MailError),
     /// The database failed.
     #[error(transparent)]
     Database(#[from] DbErr),
@@ -119,6 +137,8 @@ struct Inner {
     throttle: Throttle,
     cookie_keys: CookieKeys,
     pepper: Pepper,
+    /// What apps' secrets are sealed under.
+    seals: MasterKey,
     sessions: Cache<i64, Option<Arc<session::Stored>>>,
     tokens: Cache<String, Option<Arc<token::Stored>>>,
 }
@@ -133,6 +153,7 @@ impl Auth {
             throttle: Throttle::new(config.limits),
             cookie_keys: CookieKeys::derive(master),
             pepper: Pepper::derive(master, "ourhub management token v1"),
+            seals: MasterKey::of(*Pepper::derive(master, "ourhub second factor v1").bytes()),
             sessions: Cache::new(),
             tokens: Cache::new(),
         }))

@@ -147,6 +147,12 @@ impl MasterKey {
         }
     }
 
+    /// A key for one area alone, made of what was derived for it.
+    #[must_use]
+    pub const fn of(derived: [u8; KEY_BYTES]) -> Self {
+        Self(derived)
+    }
+
     /// The key written in `text`.
     ///
     /// # Errors

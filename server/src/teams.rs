@@ -23,7 +23,7 @@ mod role;
 mod settings;
 
 pub use create::{NewTeam, OWNED_MAX, create};
-pub use delete_user::delete_user;
+pub use delete_user::{delete_oneself, delete_user};
 pub use hand_over::hand_over;
 pub use members::{MemberPatch, MemberRow, count_members, leave, list_members, remove_member, update_member};
 pub use role::{Right, Role};
@@ -41,6 +41,9 @@ pub enum TeamError {
     /// A team without an owner could not be managed.
     #[error("the last owner of a team stays its owner")]
     LastOwner,
+    /// Nobody else is platform admin.
+    #[error("the only platform admin stays")]
+    LastAdmin,
     /// They own as many teams as one person may.
     #[error("one person owns at most {OWNED_MAX} teams")]
     TooMany,

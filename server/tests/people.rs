@@ -4,16 +4,24 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "people/app.rs"]
+mod app;
 #[path = "people/audit.rs"]
 mod audit;
 #[path = "people/auth.rs"]
 mod auth;
 #[path = "people/elsewhere.rs"]
 mod elsewhere;
+#[path = "people/erase.rs"]
+mod erase;
+#[path = "people/factor.rs"]
+mod factor;
 #[path = "people/harness.rs"]
 mod harness;
 #[path = "people/keys.rs"]
 mod keys;
+#[path = "people/links.rs"]
+mod links;
 #[path = "people/mail.rs"]
 mod mail;
 #[path = "people/smtp.rs"]

@@ -13,6 +13,8 @@ mod accounts;
 mod adjust;
 #[path = "web/alerts.rs"]
 mod alerts;
+#[path = "people/app.rs"]
+mod app;
 #[path = "web/audit.rs"]
 mod audit;
 #[path = "web/auto.rs"]
@@ -31,6 +33,8 @@ mod cursors;
 mod days;
 #[path = "web/entrance.rs"]
 mod entrance;
+#[path = "web/factor.rs"]
+mod factor;
 #[path = "web/finder.rs"]
 mod finder;
 #[path = "web/forgery.rs"]
@@ -39,6 +43,8 @@ mod forgery;
 mod health;
 #[path = "web/invitations.rs"]
 mod invitations;
+#[path = "web/links.rs"]
+mod links;
 #[path = "web/mail.rs"]
 mod mail;
 #[path = "web/management.rs"]
@@ -47,6 +53,8 @@ mod management;
 mod master;
 #[path = "web/membership.rs"]
 mod membership;
+#[path = "web/own_data.rs"]
+mod own_data;
 #[path = "web/payments.rs"]
 mod payments;
 #[path = "web/roles.rs"]

@@ -15,6 +15,8 @@ mod billing;
 mod cap_alerts;
 #[path = "backend/codes.rs"]
 mod codes;
+#[path = "backend/factor.rs"]
+mod factor;
 #[path = "backend/health.rs"]
 mod health;
 #[path = "backend/invitations.rs"]
@@ -27,6 +29,8 @@ mod mail;
 mod models;
 #[path = "backend/payments.rs"]
 mod payments;
+#[path = "backend/profile.rs"]
+mod profile;
 #[path = "backend/statement.rs"]
 mod statement;
 #[path = "backend/teams.rs"]
@@ -151,11 +155,11 @@ impl Sessions for Sample {
         }))
     }
 
-    async fn sign_up(&self, _: String, _: String) -> Result<SetCookie, ApiError> {
+    async fn sign_up(&self, _: String, _: String) -> Result<Option<SetCookie>, ApiError> {
         refused()
     }
 
-    async fn log_in(&self, _: String, _: String) -> Result<SetCookie, ApiError> {
+    async fn log_in(&self, _: String, _: String, _: String) -> Result<SetCookie, ApiError> {
         refused()
     }
 
@@ -163,7 +167,7 @@ impl Sessions for Sample {
         refused()
     }
 
-    async fn confirm(&self, _: String) -> Result<SetCookie, ApiError> {
+    async fn confirm(&self, _: String, _: String) -> Result<SetCookie, ApiError> {
         refused()
     }
 

@@ -18,6 +18,8 @@ pub struct MailView {
     pub sender: String,
     /// Where links in mails lead.
     pub public_url: String,
+    /// Whether who signs up must open a mailed link first.
+    pub verify_sign_ups: bool,
 }
 
 /// A change of how mail leaves.
@@ -27,6 +29,9 @@ pub struct MailPatch {
     /// Who mails come from; null: the default.
     #[serde(deserialize_with = "patch::present", skip_serializing_if = "Option::is_none")]
     pub sender: Option<Option<String>>,
+    /// Whether who signs up must open a mailed link first.
+    #[serde(deserialize_with = "patch::required", skip_serializing_if = "Option::is_none")]
+    pub verify_sign_ups: Option<bool>,
 }
 
 /// A mail of the outbox.
@@ -110,17 +115,23 @@ pub async fn mail(id: String) -> Result<MailRead, ApiError> {
     super::backend()?.mail(&id).await
 }
 
-/// The form with the sender.
+/// The form with the sender; a box that is not ticked is not sent.
 #[server(prefix = "/fn", endpoint = "update_mail")]
-pub async fn update_mail(#[server(default)] sender: String) -> Result<(), ApiError> {
-    let typed = flash::typed([("sender", &sender)]);
+pub async fn update_mail(
+    #[server(default)] sender: String,
+    #[server(default)] verify_sign_ups: bool,
+) -> Result<(), ApiError> {
+    let typed = flash::typed([("sender", &sender), ("verify_sign_ups", &verify_sign_ups.to_string())]);
     let sender = Some(sender).filter(|sender| !sender.trim().is_empty());
-    let change = MailPatch { sender: Some(sender) };
+    let change = MailPatch {
+        sender: Some(sender),
+        verify_sign_ups: Some(verify_sign_ups),
+    };
     let result = super::backend()?.update_mail(change).await;
     flash::finish(
         "/admin/mail",
         typed,
-        result.map(|_| Done::to("/admin/mail").saying("Sender saved.")),
+        result.map(|_| Done::to("/admin/mail").saying("Mail settings saved.")),
     )
 }
 

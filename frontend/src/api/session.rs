@@ -87,14 +87,14 @@ pub struct SetCookie(pub String);
 pub trait Sessions {
     /// Who is asking; none when nobody is signed in.
     async fn session(&self) -> Result<Option<SessionView>, ApiError>;
-    /// Makes a user with a team and signs in.
-    async fn sign_up(&self, email: String, password: String) -> Result<SetCookie, ApiError>;
-    /// Signs in.
-    async fn log_in(&self, email: String, password: String) -> Result<SetCookie, ApiError>;
+    /// Makes a user with a team and signs in; none where the address is to be proven first, by a mailed link.
+    async fn sign_up(&self, email: String, password: String) -> Result<Option<SetCookie>, ApiError>;
+    /// Signs in; `code` is empty or one of the second factor.
+    async fn log_in(&self, email: String, password: String, code: String) -> Result<SetCookie, ApiError>;
     /// Ends the session.
     async fn log_out(&self) -> Result<SetCookie, ApiError>;
-    /// Signs in anew with the password of who is signed in already; grave changes demand that it was entered lately.
-    async fn confirm(&self, password: String) -> Result<SetCookie, ApiError>;
+    /// Signs in anew with the password, or a code, of who is signed in already; grave changes demand that one was entered lately.
+    async fn confirm(&self, password: String, code: String) -> Result<SetCookie, ApiError>;
     /// Changes the password and ends every session; the cookie opens a new one.
     async fn change_password(&self, current: String, new: String) -> Result<SetCookie, ApiError>;
     /// The browsers signed in.
@@ -130,18 +130,22 @@ pub async fn list_sessions() -> Result<Vec<SignedIn>, ApiError> {
 pub async fn sign_up(#[server(default)] email: String, #[server(default)] password: String) -> Result<(), ApiError> {
     let typed = flash::typed([("email", &email)]);
     let result = super::backend()?.sign_up(email, password).await;
-    flash::finish(
-        "/signup",
-        typed,
-        result.map(|cookie| Done::to("/overview").with_cookie(cookie)),
-    )
+    let result = result.map(|cookie| match cookie {
+        Some(cookie) => Done::to("/overview").with_cookie(cookie),
+        None => Done::to("/signup").saying("A mail with a link is on its way to you. Open it to go on."),
+    });
+    flash::finish("/signup", typed, result)
 }
 
 /// The log-in form.
 #[server(prefix = "/fn", endpoint = "log_in")]
-pub async fn log_in(#[server(default)] email: String, #[server(default)] password: String) -> Result<(), ApiError> {
+pub async fn log_in(
+    #[server(default)] email: String,
+    #[server(default)] password: String,
+    #[server(default)] code: String,
+) -> Result<(), ApiError> {
     let typed = flash::typed([("email", &email)]);
-    let result = super::backend()?.log_in(email, password).await;
+    let result = super::backend()?.log_in(email, password, code).await;
     flash::finish(
         "/login",
         typed,
@@ -153,11 +157,12 @@ pub async fn log_in(#[server(default)] email: String, #[server(default)] passwor
 #[server(prefix = "/fn", endpoint = "confirm")]
 pub async fn confirm(
     #[server(default)] password: String,
+    #[server(default)] code: String,
     #[server(default)] to: String,
     #[server(default)] typed: String,
 ) -> Result<(), ApiError> {
     let typed: BTreeMap<String, String> = serde_json::from_str(&typed).unwrap_or_default();
-    let result = super::backend()?.confirm(password).await;
+    let result = super::backend()?.confirm(password, code).await;
     let next = if typed.is_empty() {
         "It is you. Now do it again."
     } else {
@@ -186,9 +191,9 @@ pub async fn change_password(
     #[server(default)] new: String,
 ) -> Result<(), ApiError> {
     let result = super::backend()?.change_password(current, new).await;
-    let done = Done::to("/settings").saying("Password changed. Other browsers were signed out.");
+    let done = Done::to("/settings/security").saying("Password changed. Other browsers were signed out.");
     flash::finish(
-        "/settings",
+        "/settings/security",
         flash::typed([]),
         result.map(|cookie| done.with_cookie(cookie)),
     )
@@ -196,12 +201,12 @@ pub async fn change_password(
 
 /// The button that ends one.
 #[server(prefix = "/fn", endpoint = "end_session")]
-pub async fn end_session(id: String) -> Result<(), ApiError> {
+pub async fn end_session(#[server(default)] id: String) -> Result<(), ApiError> {
     let result = super::backend()?.end_session(id).await;
     flash::finish(
-        "/settings",
+        "/settings/sessions",
         flash::typed([]),
-        result.map(|()| Done::to("/settings").saying("Browser signed out.")),
+        result.map(|()| Done::to("/settings/sessions").saying("Browser signed out.")),
     )
 }
 

@@ -58,6 +58,7 @@ fn sender(visit: &Visit, settings: MailView) -> AnyView {
             </form>
         }
     });
+    let proves = flash.value("verify_sign_ups", &settings.verify_sign_ups.to_string()) == "true";
     let (value, wrong) = (flash.value("sender", &settings.sender), flash.error_of("sender"));
     view! {
         <Card title="Sending">
@@ -70,8 +71,14 @@ fn sender(visit: &Visit, settings: MailView) -> AnyView {
                     hint="Such as OurHub <hub@example.com>. Empty: an address at the public URL’s host."
                     nostrip:error=wrong
                 />
+                <CheckField
+                    name="verify_sign_ups"
+                    label="Who signs up proves their address first"
+                    checked=proves
+                    hint="They are in once they opened a mailed link. It is not told whether an address is known."
+                />
                 <div class="row">
-                    <Button text="Save sender" kind=Kind::Primary />
+                    <Button text="Save" kind=Kind::Primary />
                 </div>
             </form>
             {test}

@@ -6,10 +6,11 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
-use super::frame::{Spot, Visit, problem, public, signed_in};
+use super::frame::{Spot, Visit, news, problem, public, signed_in};
+use crate::api::factor::factor;
 use crate::api::sign_up::sign_up_policy;
 use crate::api::{ApiError, Flash, flash};
-use crate::ui::{AuthFrame, Button, Hidden, Kind, LinkButton, Section, Size, Step, TextField, Tone, Trail};
+use crate::ui::{AuthFrame, Button, Hidden, Kind, LinkButton, More, Section, Size, Step, TextField, Tone, Trail};
 
 /// `/signup`
 #[component]
@@ -38,7 +39,7 @@ fn sign_up_page(left: &Flash, closed: Option<&'static str>) -> AnyView {
         }
         .into_any();
     }
-    let problem = left.error.as_ref().filter(|error| error.fields.is_empty()).map(problem);
+    let problem = said(left, &["email", "password"]);
     let (email, password_error) = (email(left), left.error_of("password"));
     view! {
         <Title text="Sign up · OurHub" />
@@ -73,10 +74,11 @@ fn sign_up_page(left: &Flash, closed: Option<&'static str>) -> AnyView {
 #[component]
 pub fn LogIn() -> impl IntoView {
     let left = flash::take("/login");
+    let is_refused = left.error.is_some();
     view! {
         <Title text="Log in · OurHub" />
         <AuthFrame title="Log in" lead="Keys, usage and balance of your team." side=what_follows()>
-            {left.error.as_ref().filter(|error| error.fields.is_empty()).map(problem)}
+            {said(&left, &["email", "password"])}
             <form class="stack" method="post" action="/fn/log_in">
                 {email(&left)}
                 <TextField
@@ -88,8 +90,21 @@ pub fn LogIn() -> impl IntoView {
                     large=true
                     nostrip:error=left.error_of("password")
                 />
+                <More title="Code of my authenticator app" hint="where you set one up" open=is_refused>
+                    <TextField
+                        name="code"
+                        label="Code"
+                        autocomplete="one-time-code"
+                        hint="Six digits, or a recovery code."
+                    />
+                </More>
                 <Button text="Log in" kind=Kind::Primary size=Size::Block />
             </form>
+            <p class="t13 muted">
+                <a class="link" href="/forgot">
+                    "Forgot your password?"
+                </a>
+            </p>
             <p class="t13 muted">
                 "No account yet? " <a class="link" href="/signup">
                     "Sign up"
@@ -100,7 +115,14 @@ pub fn LogIn() -> impl IntoView {
     .into_any()
 }
 
-fn email(left: &Flash) -> AnyView {
+/// What the page before left, unless it stands beside one of `fields`.
+pub(super) fn said(left: &Flash, fields: &[&str]) -> Option<AnyView> {
+    let is_beside = fields.iter().any(|field| left.error_of(field).is_some());
+    if is_beside { None } else { news(left) }
+}
+
+/// The field for the address.
+pub(super) fn email(left: &Flash) -> AnyView {
     view! {
         <TextField
             name="email"
@@ -117,7 +139,7 @@ fn email(left: &Flash) -> AnyView {
 }
 
 /// What happens after the button is pressed.
-fn what_follows() -> AnyView {
+pub(super) fn what_follows() -> AnyView {
     let step = |title: &str, text: &str| Step {
         title: title.to_owned(),
         badge: None,
@@ -149,16 +171,31 @@ pub fn Confirm() -> impl IntoView {
     let to = use_query_map().read_untracked().get("to").unwrap_or_default();
     signed_in(
         Spot::new(Section::Settings, "Confirm it is you", "/confirm").quiet(),
-        |visit| async move { Ok::<_, ApiError>(confirm_page(&visit, flash::own_page(&to).to_owned())) },
+        |visit| async move {
+            let has_factor = factor().await?.is_on;
+            Ok::<_, ApiError>(confirm_page(&visit, flash::own_page(&to).to_owned(), has_factor))
+        },
     )
 }
 
-fn confirm_page(visit: &Visit, to: String) -> AnyView {
+fn confirm_page(visit: &Visit, to: String, has_factor: bool) -> AnyView {
     let left = &visit.flash;
     let problem = left.error.as_ref().filter(|error| error.fields.is_empty()).map(problem);
     let wrong = left.error_of("password");
     let typed = serde_json::to_string(&left.typed).unwrap_or_default();
     let email = visit.session.email.clone();
+    let wrong_code = left.error_of("code");
+    let code = has_factor.then(|| {
+        view! {
+            <TextField
+                name="code"
+                label="Or a code of your authenticator app"
+                autocomplete="one-time-code"
+                optional=true
+                nostrip:error=wrong_code
+            />
+        }
+    });
     view! {
         <div class="dialogpage">
             <form class="dialog stack" method="post" action="/fn/confirm">
@@ -166,7 +203,7 @@ fn confirm_page(visit: &Visit, to: String) -> AnyView {
                 <div>
                     <h1>"Confirm it is you"</h1>
                     <p class="t13 muted u-mt1">
-                        "This changes a secret, money or a role, and your password was entered more than 15 minutes ago. Nothing was changed yet."
+                        "This changes a secret, money or a role, and you last proved more than 10 minutes ago that it is you. Nothing was changed yet."
                     </p>
                 </div>
                 {problem}
@@ -177,9 +214,10 @@ fn confirm_page(visit: &Visit, to: String) -> AnyView {
                     label="Password"
                     kind="password"
                     autocomplete="current-password"
-                    required=true
+                    required=!has_factor
                     nostrip:error=wrong
                 />
+                {code}
                 <div class="dialog__foot">
                     <LinkButton href=to text="Cancel" />
                     <Button text="Confirm" kind=Kind::Primary />

@@ -44,6 +44,9 @@ async fn minutely(app: std::sync::Weak<App>) {
         if let Err(error) = app.auth.prune_sessions(clock::now_ms()).await {
             tracing::warn!(%error, "ended sessions could not be deleted");
         }
+        if let Err(error) = app.auth.prune_links(clock::now_ms()).await {
+            tracing::warn!(%error, "links past their time could not be deleted");
+        }
         if let Err(error) = app.mail.tidy(clock::now_ms()).await {
             tracing::warn!(%error, "old mails could not be deleted");
         }

@@ -1,55 +1,98 @@
 //! Logging in, and changing a password.
 //!
-//! Invariant: unknown, disabled and wrong all cost one hash and give one answer. Reads `user`, writes `user` and
-//! `session`.
+//! Invariant: unknown, disabled and wrong all cost one hash and give one answer; so does a wrong code. Reads `user`, writes `user`,
+//! `session`, `proof` and mails.
 
+use super::proof::void_links;
 use super::session::end_others;
-use super::{Auth, AuthError, Person, Session, SignedIn, Visitor, email, password};
-use crate::fields::FieldErrors;
+use super::throttle::Attempt;
+use super::{Auth, AuthError, Person, Session, SignedIn, Visitor, email, letters, password};
+use crate::{fields::FieldErrors, mail::Mail};
 use entity::user;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, TransactionTrait};
 
 impl Auth {
-    /// Opens a session for the user of `email` when `password` is theirs.
+    /// Opens a session for the user of `email`, who has no second factor, when `password` is theirs.
+    ///
+    /// # Errors
+    /// As [`Auth::log_in_with`].
+    pub async fn log_in(&self, email: &str, password: &str, visitor: &Visitor) -> Result<SignedIn, AuthError> {
+        self.log_in_with(email, password, "", visitor).await
+    }
+
+    /// Opens a session for the user of `email` when `password` is theirs and, where they have a second factor, `code` too.
+    /// Which of them is wrong is not told: a code is looked at only behind a right password, and neither answer nor work
+    /// shows that it was.
     ///
     /// # Errors
     /// [`AuthError::WrongCredentials`], [`AuthError::Throttled`], [`AuthError::Hashing`], [`AuthError::Database`].
-    pub async fn log_in(&self, email: &str, password: &str, visitor: &Visitor) -> Result<SignedIn, AuthError> {
-        let user = self.check_password(email, password, visitor).await?;
+    pub async fn log_in_with(
+        &self,
+        email: &str,
+        password: &str,
+        code: &str,
+        visitor: &Visitor,
+    ) -> Result<SignedIn, AuthError> {
+        let (user, attempt) = self.check_password(email, password, visitor).await?;
+        if !self.passes_factor(user.id, code, visitor.now_ms).await? {
+            return Err(AuthError::WrongCredentials);
+        }
+        self.0.throttle.give_back(attempt);
         self.open_session(&self.0.db, user.into(), visitor).await
     }
 
-    /// Replaces `session` by a new one when `password` is right, before something grave is done: see
-    /// [`Session::is_confirmed`].
+    /// Replaces `session` by a new one when `password`, or where one is typed `code`, is right, before something grave is
+    /// done: see [`Session::is_confirmed`].
     ///
     /// # Errors
-    /// As [`Auth::log_in`].
-    pub async fn step_up(&self, session: &Session, password: &str, visitor: &Visitor) -> Result<SignedIn, AuthError> {
-        let signed_in = self.log_in(&session.person.email, password, visitor).await?;
+    /// As [`Auth::log_in_with`].
+    pub async fn step_up(
+        &self,
+        session: &Session,
+        password: &str,
+        code: &str,
+        visitor: &Visitor,
+    ) -> Result<SignedIn, AuthError> {
+        let person = &session.person;
+        let attempt = if code.trim().is_empty() {
+            self.check_password(&person.email, password, visitor).await?.1
+        } else {
+            let attempt = self.count_attempt(&person.email, visitor)?;
+            if !self.has_code(person.user_id, code, visitor.now_ms).await? {
+                return Err(AuthError::WrongCredentials);
+            }
+            attempt
+        };
+        self.0.throttle.give_back(attempt);
+        let signed_in = self.open_session(&self.0.db, person.clone(), visitor).await?;
         self.log_out(session, visitor.now_ms).await?;
         Ok(signed_in)
     }
 
-    /// Sets a new password when `current` is right, ends all sessions of the user and opens a new one.
+    /// Sets the second of `passwords` when the first is right, ends all sessions of the user and opens a new one.
     ///
     /// # Errors
     /// [`AuthError::WrongCredentials`], [`AuthError::Invalid`] for the field `password`, [`AuthError::Throttled`],
-    /// [`AuthError::Hashing`], [`AuthError::Database`].
+    /// [`AuthError::Hashing`], [`AuthError::Mail`], [`AuthError::Database`].
     pub async fn change_password(
         &self,
+        mail: &Mail,
         session: &Session,
-        current: &str,
-        new: &str,
+        (current, new): (&str, &str),
         visitor: &Visitor,
     ) -> Result<SignedIn, AuthError> {
         let person = &session.person;
         check_new(new, &person.email)?;
-        self.check_password(&person.email, current, visitor).await?;
+        let (_, attempt) = self.check_password(&person.email, current, visitor).await?;
+        self.0.throttle.give_back(attempt);
         let hash = self.0.passwords.hash(new.to_owned()).await?;
         let transaction = self.0.db.begin().await?;
         store_hash(&transaction, person.user_id, hash).await?;
+        void_links(&transaction, person.user_id).await?;
         end_others(&transaction, person.user_id, None, visitor.now_ms).await?;
+        let letter = letters::notice(&person.email, "Your password was changed.", visitor.now_ms);
+        mail.enqueue(&transaction, &letter, visitor.now_ms).await?;
         let signed_in = self.open_session(&transaction, person.clone(), visitor).await?;
         transaction.commit().await?;
         self.forget_user(person.user_id);
@@ -67,33 +110,41 @@ impl Auth {
         let hash = self.0.passwords.hash(new.to_owned()).await?;
         let transaction = self.0.db.begin().await?;
         store_hash(&transaction, person.user_id, hash).await?;
+        void_links(&transaction, person.user_id).await?;
         end_others(&transaction, person.user_id, None, now_ms).await?;
         transaction.commit().await?;
         self.forget_user(person.user_id);
         Ok(person)
     }
 
-    async fn check_password(&self, email: &str, password: &str, visitor: &Visitor) -> Result<user::Model, AuthError> {
+    fn count_attempt(&self, email: &str, visitor: &Visitor) -> Result<Attempt, AuthError> {
+        let counted = self.0.throttle.log_in(visitor.address, email, visitor.now_ms);
+        counted.map_err(|retry_after_s| AuthError::Throttled { retry_after_s })
+    }
+
+    /// The user of `email`, when `password` is theirs, and the attempt, to be given back once all is right.
+    async fn check_password(
+        &self,
+        email: &str,
+        password: &str,
+        visitor: &Visitor,
+    ) -> Result<(user::Model, Attempt), AuthError> {
         let email = email::normalize(email);
         // Nobody has one this long; refused alike for known and unknown users, before anything is kept of it.
         if email.len() > 1_024 || password.chars().count() > password::MAX {
             return Err(AuthError::WrongCredentials);
         }
-        let counted = self.0.throttle.log_in(visitor.address, &email, visitor.now_ms);
-        let attempt = counted.map_err(|retry_after_s| AuthError::Throttled { retry_after_s })?;
+        let attempt = self.count_attempt(&email, visitor)?;
         let user = self.find_user(&email).await?;
         let stored = user.as_ref().map(|user| user.password_hash.clone());
         let is_right = self.0.passwords.verify(password.to_owned(), stored).await?;
         match user {
-            Some(user) if is_right && user.disabled_at.is_none() => {
-                self.0.throttle.give_back(attempt);
-                Ok(user)
-            }
+            Some(user) if is_right && user.disabled_at.is_none() => Ok((user, attempt)),
             _ => Err(AuthError::WrongCredentials),
         }
     }
 
-    async fn find_user(&self, email: &str) -> Result<Option<user::Model>, DbErr> {
+    pub(super) async fn find_user(&self, email: &str) -> Result<Option<user::Model>, DbErr> {
         user::Entity::find()
             .filter(user::Column::Email.eq(email))
             .one(&self.0.db)
@@ -110,11 +161,11 @@ impl Auth {
     }
 }
 
-fn check_new(password: &str, email: &str) -> Result<(), FieldErrors> {
+pub(super) fn check_new(password: &str, email: &str) -> Result<(), FieldErrors> {
     password::check(password, email).map_err(|reason| FieldErrors::one("password", reason))
 }
 
-async fn store_hash(db: &impl ConnectionTrait, user_id: i64, hash: String) -> Result<(), DbErr> {
+pub(super) async fn store_hash(db: &impl ConnectionTrait, user_id: i64, hash: String) -> Result<(), DbErr> {
     user::Entity::update_many()
         .col_expr(user::Column::PasswordHash, Expr::value(hash))
         .filter(user::Column::Id.eq(user_id))

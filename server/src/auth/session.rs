@@ -20,8 +20,8 @@ use std::sync::Arc;
 pub const IDLE_MS: i64 = 14 * 24 * 3_600_000;
 /// A session ends this long after its log-in, in milliseconds.
 pub const ABSOLUTE_MS: i64 = 30 * 24 * 3_600_000;
-/// So long after the password was entered are grave changes made without asking for it again, in milliseconds.
-pub const CONFIRMED_MS: i64 = 15 * 60_000;
+/// So long after the password or a code was entered are grave changes made without asking again, in milliseconds.
+pub const CONFIRMED_MS: i64 = 10 * 60_000;
 const SEEN_EVERY_MS: i64 = 60_000;
 const AUDIENCE: &str = "ourhub";
 const TYPE: &str = "ourhub-session+jwt";
@@ -235,6 +235,17 @@ impl Auth {
             .all(&self.0.db)
             .await?;
         Ok(rows.into_iter().map(SessionRow::from).collect())
+    }
+
+    /// Ends every session of the user of `session` but this one.
+    ///
+    /// # Errors
+    /// [`AuthError::Database`].
+    pub async fn end_other_sessions(&self, session: &Session, now_ms: i64) -> Result<(), AuthError> {
+        let user_id = session.person.user_id;
+        end_others(&self.0.db, user_id, Some(session.session_id), now_ms).await?;
+        self.forget_user(user_id);
+        Ok(())
     }
 
     /// Ends one session of `person`.

@@ -35,7 +35,7 @@ pub struct UserMade {
 
 /// Whether a new user becomes platform admin.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Admin {
+pub(super) enum Admin {
     Yes,
     No,
     /// When there was no user before.
@@ -44,8 +44,8 @@ enum Admin {
 
 /// A checked address and a hashed password.
 pub struct Ready {
-    email: String,
-    password_hash: String,
+    pub(super) email: String,
+    pub(super) password_hash: String,
 }
 
 impl Auth {
@@ -79,12 +79,14 @@ impl Auth {
         self.admit(new, visitor, true).await
     }
 
-    async fn admit(&self, new: NewUser<'_>, visitor: &Visitor, is_invited: bool) -> Result<Ready, AuthError> {
-        let throttled = |retry_after_s| AuthError::Throttled { retry_after_s };
-        self.0
-            .throttle
-            .sign_up(visitor.address, visitor.now_ms)
-            .map_err(throttled)?;
+    /// Counts, checks and hashes what was typed, where the policy lets them in.
+    pub(super) async fn admit(
+        &self,
+        new: NewUser<'_>,
+        visitor: &Visitor,
+        is_invited: bool,
+    ) -> Result<Ready, AuthError> {
+        self.count_sign_up(visitor)?;
         let policy = self.sign_up_policy().await?;
         policy.demand(&email::normalize(new.email), is_invited)?;
         self.prepare(new).await
@@ -118,6 +120,14 @@ impl Auth {
         Ok(made)
     }
 
+    /// Counts a sign-up, before its work.
+    pub(super) fn count_sign_up(&self, visitor: &Visitor) -> Result<(), AuthError> {
+        let counted = self.0.throttle.sign_up(visitor.address, visitor.now_ms);
+        counted.map_err(|retry_after_s| AuthError::Throttled { retry_after_s })?;
+        Ok(())
+    }
+
+    /// What was typed, checked and hashed.
     async fn prepare(&self, new: NewUser<'_>) -> Result<Ready, AuthError> {
         let mut errors = FieldErrors::default();
         let email = email::parse(new.email);
@@ -156,7 +166,13 @@ async fn insert_user(db: &impl ConnectionTrait, ready: Ready, admin: Admin, now_
     })
 }
 
-async fn insert(db: &impl ConnectionTrait, ready: Ready, admin: Admin, now_ms: i64) -> Result<UserMade, AuthError> {
+/// Makes the user and their team, in the transaction `db`.
+pub(super) async fn insert(
+    db: &impl ConnectionTrait,
+    ready: Ready,
+    admin: Admin,
+    now_ms: i64,
+) -> Result<UserMade, AuthError> {
     let person = insert_user(db, ready, admin, now_ms).await?;
     let team_id = clock::new_id();
     let row = team::ActiveModel {

@@ -16,7 +16,7 @@ pub struct Limit {
     pub window_ms: i64,
 }
 
-/// The limits of signing up and in.
+/// The limits of signing up and in, and of links that are mailed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Failed log-ins from one address.
@@ -25,7 +25,11 @@ pub struct Limits {
     pub log_in_account: Limit,
     /// Sign-ups from one address.
     pub sign_up_address: Limit,
-    /// Log-ins and sign-ups in all.
+    /// Links asked for from one address.
+    pub link_address: Limit,
+    /// Links to one mailbox, whether anybody has it or not.
+    pub link_mailbox: Limit,
+    /// Log-ins, sign-ups and links in all.
     pub everybody: Limit,
 }
 
@@ -45,6 +49,14 @@ impl Default for Limits {
                 count: 100,
                 window_ms: 60 * MINUTE_MS,
             },
+            link_address: Limit {
+                count: 20,
+                window_ms: 60 * MINUTE_MS,
+            },
+            link_mailbox: Limit {
+                count: 5,
+                window_ms: 60 * MINUTE_MS,
+            },
             everybody: Limit {
                 count: 600,
                 window_ms: MINUTE_MS,
@@ -59,6 +71,8 @@ enum Subject {
     LogInAddress(IpAddr),
     LogInAccount(String),
     SignUpAddress(IpAddr),
+    LinkAddress(IpAddr),
+    LinkMailbox(String),
     Everybody,
 }
 
@@ -108,6 +122,19 @@ impl Throttle {
         )
     }
 
+    /// Counts a link that `address` has mailed to `email`.
+    ///
+    /// # Errors
+    /// The seconds until the next attempt may be let through.
+    pub fn mail_link(&self, address: IpAddr, email: &str, now_ms: i64) -> Result<Attempt, u64> {
+        let subjects = vec![
+            Subject::LinkAddress(network(address)),
+            Subject::LinkMailbox(email.to_owned()),
+            Subject::Everybody,
+        ];
+        self.count(subjects, now_ms)
+    }
+
     /// Takes back a successful log-in's count, except in all.
     pub fn give_back(&self, attempt: Attempt) {
         let mut attempts = self.attempts.lock();
@@ -130,6 +157,8 @@ impl Throttle {
             Subject::LogInAddress(_) => self.limits.log_in_address,
             Subject::LogInAccount(_) => self.limits.log_in_account,
             Subject::SignUpAddress(_) => self.limits.sign_up_address,
+            Subject::LinkAddress(_) => self.limits.link_address,
+            Subject::LinkMailbox(_) => self.limits.link_mailbox,
             Subject::Everybody => self.limits.everybody,
         }
     }

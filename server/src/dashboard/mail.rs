@@ -55,24 +55,30 @@ impl Principal {
             server: mail.server().map(str::to_owned),
             sender: mail.sender().await?,
             public_url: mail.public_url().to_owned(),
+            verify_sign_ups: self.app.auth.verifies_sign_ups().await?,
         })
     }
 
     async fn change_mail(&self, change: MailPatch) -> Result<MailView, Refusal> {
         self.admin()?;
+        let before = self.read_mail_settings().await?;
         if let Some(sender) = change.sender {
-            let before = self.app.mail.sender().await?;
-            let after = self.app.mail.set_sender(sender.as_deref().unwrap_or_default()).await?;
-            self.record(Change {
-                action: "mail.update",
-                target: "mail",
-                before: json!({"sender": before}),
-                after: json!({"sender": after}),
-                ..Change::default()
-            })
-            .await?;
+            self.app.mail.set_sender(sender.as_deref().unwrap_or_default()).await?;
         }
-        self.read_mail_settings().await
+        if let Some(on) = change.verify_sign_ups {
+            self.app.auth.set_verifies_sign_ups(on).await?;
+        }
+        let after = self.read_mail_settings().await?;
+        let shown = |view: &MailView| json!({"sender": view.sender, "verify_sign_ups": view.verify_sign_ups});
+        self.record(Change {
+            action: "mail.update",
+            target: "mail",
+            before: shown(&before),
+            after: shown(&after),
+            ..Change::default()
+        })
+        .await?;
+        Ok(after)
     }
 
     async fn send_test(&self) -> Result<MailTested, Refusal> {

@@ -19,6 +19,9 @@ use crate::{
 use frontend::api::{self, ApiError, Code};
 use sea_orm::DbErr;
 
+/// Said whichever of them is wrong.
+const WRONG: &str = "The e-mail address, the password or the code of the authenticator app is wrong.";
+
 /// A refusal on its way to people: what they are told, and what stays in the log.
 #[derive(Debug)]
 pub(super) struct Refusal {
@@ -105,9 +108,7 @@ impl From<AuthError> for Refusal {
     fn from(error: AuthError) -> Self {
         match error {
             AuthError::Invalid(errors) => errors.into(),
-            AuthError::WrongCredentials => {
-                ApiError::because(Code::Unauthenticated, "The e-mail address or the password is wrong.").into()
-            }
+            AuthError::WrongCredentials => ApiError::because(Code::Unauthenticated, WRONG).into(),
             AuthError::EmailTaken => {
                 let taken = "Somebody signed up with this address already. Log in instead.";
                 ApiError {
@@ -133,6 +134,16 @@ impl From<AuthError> for Refusal {
                 let refused = "This setup link was used, or is not the newest one in the log.";
                 ApiError::because(Code::Forbidden, refused).into()
             }
+            AuthError::LinkRefused => {
+                let refused = "This link was used, is too old, or a newer one was mailed. Ask for another.";
+                ApiError::because(Code::Forbidden, refused).into()
+            }
+            AuthError::FactorIsOn => ApiError::because(
+                Code::Conflict,
+                "An app is set up already. Turn it off before you set up another.",
+            )
+            .into(),
+            AuthError::Mail(error) => error.into(),
             AuthError::NotFound => Code::NotFound.into(),
             AuthError::Forbidden => Code::Forbidden.into(),
             AuthError::Hashing => Self::ours(Code::Internal, error),
@@ -162,6 +173,10 @@ impl From<TeamError> for Refusal {
             TeamError::Invitation(refused) => refused.into(),
             TeamError::Mail(error) => error.into(),
             TeamError::Randomness => Self::ours(Code::Internal, error),
+            TeamError::LastAdmin => {
+                let refused = "You are the only platform admin. Make somebody else one first.";
+                ApiError::because(Code::Conflict, refused).into()
+            }
             TeamError::Invalid(errors) => errors.into(),
             TeamError::Database(error) => error.into(),
         }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     alerts,
-    auth::{ABSOLUTE_MS, AuthError, NewUser, Person, Session},
+    auth::{ABSOLUTE_MS, AuthError, NewUser, Person, Session, UserMade},
     billing,
     keys::KeyState,
     teams::{self, Right, TeamScope},
@@ -30,6 +30,8 @@ const LOW_DAYS: i64 = 3;
 
 /// What is said of a password that is not theirs.
 const WRONG_PASSWORD: &str = "This is not your password.";
+/// What is said of a code that is not theirs.
+const WRONG_CODE: &str = "This code is wrong, or was used.";
 
 /// The cookie's name over https, which no other host can set.
 pub const SECURE_COOKIE: &str = "__Host-ourhub";
@@ -46,12 +48,13 @@ impl Sessions for Principal {
         self.answer(view.map(Some))
     }
 
-    async fn sign_up(&self, email: String, password: String) -> Result<SetCookie, ApiError> {
+    async fn sign_up(&self, email: String, password: String) -> Result<Option<SetCookie>, ApiError> {
         self.answer(self.open_account(&email, &password).await)
     }
 
-    async fn log_in(&self, email: String, password: String) -> Result<SetCookie, ApiError> {
-        let opened = self.app.auth.log_in(&email, &password, &self.visit.visitor).await;
+    async fn log_in(&self, email: String, password: String, code: String) -> Result<SetCookie, ApiError> {
+        let (auth, visitor) = (&self.app.auth, &self.visit.visitor);
+        let opened = auth.log_in_with(&email, &password, &code, visitor).await;
         self.answer(opened.map(|opened| self.cookie(&opened.cookie)).map_err(Refusal::from))
     }
 
@@ -59,8 +62,8 @@ impl Sessions for Principal {
         self.answer(self.close_session().await)
     }
 
-    async fn confirm(&self, password: String) -> Result<SetCookie, ApiError> {
-        self.answer(self.step_up(&password).await)
+    async fn confirm(&self, password: String, code: String) -> Result<SetCookie, ApiError> {
+        self.answer(self.step_up(&password, &code).await)
     }
 
     async fn change_password(&self, current: String, new: String) -> Result<SetCookie, ApiError> {
@@ -158,13 +161,20 @@ impl Principal {
         Ok(live.count() as u64)
     }
 
-    async fn open_account(&self, email: &str, password: &str) -> Result<SetCookie, Refusal> {
+    /// Opens an account at once, or mails the link that does.
+    async fn open_account(&self, email: &str, password: &str) -> Result<Option<SetCookie>, Refusal> {
         let new = NewUser { email, password };
-        let (opened, made) = self
-            .app
-            .auth
-            .sign_up(new, &self.visit.visitor, self.visit.is_local)
-            .await?;
+        let (auth, visitor) = (&self.app.auth, &self.visit.visitor);
+        if auth.verifies_sign_ups().await? {
+            auth.begin_sign_up(&self.app.mail, new, visitor).await?;
+            return Ok(None);
+        }
+        let (opened, made) = auth.sign_up(new, visitor, self.visit.is_local).await?;
+        self.record_sign_up(&made).await?;
+        Ok(Some(self.cookie(&opened.cookie)))
+    }
+
+    pub(super) async fn record_sign_up(&self, made: &UserMade) -> Result<(), Refusal> {
         let target = view::user_id(made.person.user_id);
         self.record(Change {
             team_id: Some(made.team_id),
@@ -173,19 +183,20 @@ impl Principal {
             after: json!({"email": made.person.email, "is_admin": made.person.is_admin}),
             ..Change::default()
         })
-        .await?;
-        Ok(self.cookie(&opened.cookie))
+        .await
     }
 
     async fn close_session(&self) -> Result<SetCookie, Refusal> {
         self.app.auth.log_out(self.any_browser()?, self.now_ms()).await?;
-        Ok(SetCookie(self.cookie_text("", 0)))
+        Ok(self.no_cookie())
     }
 
-    async fn step_up(&self, password: &str) -> Result<SetCookie, Refusal> {
+    async fn step_up(&self, password: &str, code: &str) -> Result<SetCookie, Refusal> {
         let session = self.any_browser()?;
-        let confirmed = self.app.auth.step_up(session, password, &self.visit.visitor).await;
-        let opened = confirmed.map_err(|error| match error {
+        let (auth, visitor) = (&self.app.auth, &self.visit.visitor);
+        let opened = auth.step_up(session, password, code, visitor).await;
+        let opened = opened.map_err(|error| match error {
+            AuthError::WrongCredentials if !code.trim().is_empty() => ApiError::field("code", WRONG_CODE).into(),
             AuthError::WrongCredentials => ApiError::field("password", WRONG_PASSWORD).into(),
             other => Refusal::from(other),
         })?;
@@ -197,7 +208,7 @@ impl Principal {
         let changed = self
             .app
             .auth
-            .change_password(session, current, new, &self.visit.visitor)
+            .change_password(&self.app.mail, session, (current, new), &self.visit.visitor)
             .await;
         let opened = changed.map_err(|error| match error {
             AuthError::WrongCredentials => ApiError::field("current", WRONG_PASSWORD).into(),
@@ -243,7 +254,7 @@ impl Principal {
         self.record_self(person, "user.become_admin").await
     }
 
-    async fn record_self(&self, person: &Person, action: &'static str) -> Result<(), Refusal> {
+    pub(super) async fn record_self(&self, person: &Person, action: &'static str) -> Result<(), Refusal> {
         let target = view::user_id(person.user_id);
         self.record(Change {
             action,
@@ -255,6 +266,11 @@ impl Principal {
 
     pub(super) fn cookie(&self, value: &str) -> SetCookie {
         SetCookie(self.cookie_text(value, ABSOLUTE_MS / 1_000))
+    }
+
+    /// Has the browser forget its session.
+    pub(super) fn no_cookie(&self) -> SetCookie {
+        SetCookie(self.cookie_text("", 0))
     }
 
     fn cookie_text(&self, value: &str, max_age_s: i64) -> String {

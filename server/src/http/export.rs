@@ -1,4 +1,4 @@
-//! The exports as CSV: requests, with the filters of the usage page, and the monthly statement.
+//! The exports: requests as CSV, with the filters of the usage page, the monthly statement, and one's own data as JSON.
 //!
 //! Invariant: no cell is taken for a formula by a spreadsheet; at most [`ROWS_MAX`] rows. Pure, but for what the backend reads.
 
@@ -10,6 +10,7 @@ use crate::{csv, dashboard::Principal};
 use actix_web::{HttpResponse, web};
 use frontend::api::{
     CURRENT_TEAM, Nano, PageQuery, Time,
+    profile::Profiles,
     statement::Statements,
     usage::{RequestFilter, RequestRow, UsageReads},
 };
@@ -84,6 +85,15 @@ pub async fn statement(principal: web::ReqData<Arc<Principal>>, query: Find<Mont
     Ok(HttpResponse::Ok()
         .content_type("text/csv; charset=utf-8")
         .insert_header(("content-disposition", name))
+        .body(file))
+}
+
+/// `GET /profile.json`
+pub async fn profile(principal: web::ReqData<Arc<Principal>>) -> Result<HttpResponse, Failure> {
+    let file = principal.export_self().await?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header(("content-disposition", "attachment; filename=\"profile.json\""))
         .body(file))
 }
 

@@ -103,6 +103,7 @@ routes! {
     post   "/teams/{team}/payments"           team::create_payment;
     get    "/teams/{team}/payments/{id}"      team::payment;
     post   "/teams/{team}/redemptions"        team::redeem;
+    delete "/users/{user}/second-factor"      platform::reset_factor;
 }
 
 /// The API and its description.

@@ -28,7 +28,7 @@ use std::{sync::Arc, time::Duration};
 /// How long a page, or a form on its way here, may take.
 const REQUEST_TIME: Duration = Duration::from_secs(60);
 /// Pages that anybody may see.
-const PUBLIC: [&str; 8] = [
+const PUBLIC: [&str; 11] = [
     "/",
     "/models",
     "/docs",
@@ -37,6 +37,9 @@ const PUBLIC: [&str; 8] = [
     "/login",
     "/setup",
     "/invite/{token}",
+    "/forgot",
+    "/reset",
+    "/verify",
 ];
 /// Pages for those who are not signed in.
 const ENTRIES: [&str; 2] = ["/signup", "/login"];
@@ -60,6 +63,7 @@ pub fn routes(config: &mut web::ServiceConfig, listed: &[ActixRouteListing], sit
             .wrap(from_fn(sign_in))
             .route("/usage.csv", web::get().to(export::requests))
             .route("/billing/statement.csv", web::get().to(export::statement))
+            .route("/profile.json", web::get().to(export::profile))
             .configure(|pages| {
                 pages.leptos_routes_with_context(listed.to_vec(), context, shell);
             })

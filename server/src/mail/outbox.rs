@@ -137,7 +137,7 @@ impl Mail {
         Ok(write(&body, &self.0.config.public_url))
     }
 
-    /// Has the mail `id` tried at once, given up or not.
+    /// Has the mail `id` tried at once, given up or not; a try that is under way is not waited for.
     ///
     /// # Errors
     /// [`MailError::NotFound`] where it was sent or what it said is gone; [`MailError::Database`].
@@ -166,6 +166,18 @@ impl Mail {
         let deleted = Entity::delete_by_id(id).exec(&self.0.db).await?;
         let row = row.filter(|_| deleted.rows_affected == 1);
         row.map(Row::from).ok_or(MailError::NotFound)
+    }
+
+    /// Deletes every mail to `recipient`, in the transaction `db`.
+    ///
+    /// # Errors
+    /// [`MailError::Database`].
+    pub async fn forget<C: ConnectionTrait>(&self, db: &C, recipient: &str) -> Result<(), MailError> {
+        Entity::delete_many()
+            .filter(Column::Recipient.eq(recipient))
+            .exec(db)
+            .await?;
+        Ok(())
     }
 
     /// Gives up what is too old to be sent, and deletes rows past their time; to be called every minute or so.

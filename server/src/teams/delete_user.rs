@@ -2,14 +2,15 @@
 //!
 //! Invariant: no team with members is left without an owner: then nothing is deleted. A team that had nobody else is closed.
 //! All of it, or none. Charges, requests and the audit log keep the user's number. Writes `user`, `session`,
-//! `management_token`, `member`, `api_key`, `invitation` and `team`.
+//! `management_token`, `proof`, `second_factor`, `recovery_code`, `member`, `api_key`, `invitation` and `team`.
 
 use super::{Role, TeamError};
 use crate::auth::{Changed, Person};
-use entity::{api_key, invitation, management_token, member, session, team, user};
+use entity::{api_key, invitation, management_token, member, proof, recovery_code, second_factor, session, team, user};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter, TransactionTrait,
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, PaginatorTrait,
+    QueryFilter, TransactionTrait,
 };
 
 /// Deletes the user `user_id`: sessions and tokens end, their keys are revoked, and those of teams that had nobody else.
@@ -28,30 +29,57 @@ pub async fn delete_user(
         return Err(TeamError::Forbidden);
     }
     let transaction = db.begin().await?;
+    let closed = erase(&transaction, user_id, now_ms).await?;
+    transaction.commit().await?;
+    Ok(closed)
+}
+
+/// Deletes `person`, as [`delete_user`] does, at their own wish.
+///
+/// # Errors
+/// [`TeamError::LastAdmin`] where no enabled platform admin would be left; else as [`delete_user`].
+pub async fn delete_oneself(db: &DatabaseConnection, person: &Person, now_ms: i64) -> Result<Vec<i64>, TeamError> {
+    let transaction = db.begin().await?;
+    let admins = user::Column::IsAdmin.eq(true);
+    // A write that changes nothing takes the lock: two admins cannot delete themselves at once.
+    user::Entity::update_many()
+        .col_expr(user::Column::IsAdmin, Expr::value(true))
+        .filter(admins.clone())
+        .exec(&transaction)
+        .await?;
+    let closed = erase(&transaction, person.user_id, now_ms).await?;
+    let enabled = user::Entity::find().filter(admins.and(user::Column::DisabledAt.is_null()));
+    if person.is_admin && enabled.count(&transaction).await? == 0 {
+        return Err(TeamError::LastAdmin);
+    }
+    transaction.commit().await?;
+    Ok(closed)
+}
+
+async fn erase(transaction: &DatabaseTransaction, user_id: i64, now_ms: i64) -> Result<Vec<i64>, TeamError> {
     // The write comes first: nobody joins, leaves or changes a role with them meanwhile.
-    let gone = user::Entity::delete_by_id(user_id).exec(&transaction).await?;
+    let gone = user::Entity::delete_by_id(user_id).exec(transaction).await?;
     if gone.rows_affected != 1 {
         return Err(TeamError::NotFound);
     }
-    let closed = leave_all(&transaction, user_id, now_ms).await?;
+    let closed = leave_all(transaction, user_id, now_ms).await?;
     let own = api_key::Column::MemberId.eq(user_id);
     let of_closed = api_key::Column::TeamId.is_in(closed.iter().copied());
     api_key::Entity::update_many()
         .col_expr(api_key::Column::RevokedAt, Expr::value(now_ms))
         .filter(api_key::Column::RevokedAt.is_null())
         .filter(own.or(of_closed))
-        .exec(&transaction)
+        .exec(transaction)
         .await?;
-    end_ways_in(&transaction, user_id).await?;
+    end_ways_in(transaction, user_id).await?;
     invitation::Entity::update_many()
         .col_expr(invitation::Column::RevokedAt, Expr::value(now_ms))
         .filter(invitation::Column::CreatedBy.eq(user_id))
         .filter(invitation::Column::AcceptedAt.is_null())
         .filter(invitation::Column::RevokedAt.is_null())
-        .exec(&transaction)
+        .exec(transaction)
         .await?;
-    Changed::User(user_id).tell(&transaction).await?;
-    transaction.commit().await?;
+    Changed::User(user_id).tell(transaction).await?;
     Ok(closed)
 }
 
@@ -63,6 +91,15 @@ async fn end_ways_in(db: &impl ConnectionTrait, user_id: i64) -> Result<(), DbEr
         .await?;
     management_token::Entity::delete_many()
         .filter(management_token::Column::UserId.eq(user_id))
+        .exec(db)
+        .await?;
+    proof::Entity::delete_many()
+        .filter(proof::Column::UserId.eq(user_id))
+        .exec(db)
+        .await?;
+    second_factor::Entity::delete_by_id(user_id).exec(db).await?;
+    recovery_code::Entity::delete_many()
+        .filter(recovery_code::Column::UserId.eq(user_id))
         .exec(db)
         .await?;
     Ok(())

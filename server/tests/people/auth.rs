@@ -203,24 +203,25 @@ async fn a_new_password_ends_the_other_sessions_and_the_old_password() {
     for place in places().await {
         place.user("mara@example.com").await;
         let now = clock::now_ms();
+        let mail = crate::mail::process(&place, None);
         let other = log_in(&place, "mara@example.com", PASSWORD).await.unwrap();
         let mine = log_in(&place, "mara@example.com", PASSWORD).await.unwrap();
         let from = visitor("203.0.113.7", now);
         let wrong = place
             .auth
-            .change_password(&mine.session, "wrong-otter", "moonlit-otter", &from)
+            .change_password(&mail, &mine.session, ("wrong-otter", "moonlit-otter"), &from)
             .await;
         assert!(matches!(wrong, Err(AuthError::WrongCredentials)));
         let common = place
             .auth
-            .change_password(&mine.session, PASSWORD, "Password123", &from)
+            .change_password(&mail, &mine.session, (PASSWORD, "Password123"), &from)
             .await;
         assert!(matches!(common, Err(AuthError::Invalid(_))));
         assert!(opens(&place, &other.cookie, now).await.is_some());
 
         let changed = place
             .auth
-            .change_password(&mine.session, PASSWORD, "moonlit-otter", &from)
+            .change_password(&mail, &mine.session, (PASSWORD, "moonlit-otter"), &from)
             .await
             .unwrap();
         assert_eq!(opens(&place, &other.cookie, now).await, None);
@@ -484,10 +485,10 @@ async fn stepping_up_replaces_the_session_and_needs_the_password() {
         let later = old.session.created_at_ms + CONFIRMED_MS;
         assert!(old.session.is_confirmed(later - 1) && !old.session.is_confirmed(later));
         let from = visitor("203.0.113.7", later);
-        let wrong = place.auth.step_up(&old.session, "wrong-otter", &from).await;
+        let wrong = place.auth.step_up(&old.session, "wrong-otter", "", &from).await;
         assert!(matches!(wrong, Err(AuthError::WrongCredentials)));
         assert!(opens(&place, &old.cookie, later).await.is_some());
-        let new = place.auth.step_up(&old.session, PASSWORD, &from).await.unwrap();
+        let new = place.auth.step_up(&old.session, PASSWORD, "", &from).await.unwrap();
         assert!(new.session.is_confirmed(later));
         assert_eq!(opens(&place, &old.cookie, later).await, None);
         assert!(opens(&place, &new.cookie, later).await.is_some());

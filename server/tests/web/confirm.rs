@@ -8,7 +8,7 @@ use server::{auth::CONFIRMED_MS, clock};
 
 const ACCOUNT: &str = "provider=openai&label=main&secret=sk-canary-1234&base_url=http%3A%2F%2F127.0.0.1%3A9%2Fv1";
 
-/// Somebody who signed up a quarter of an hour ago, on `hub`, as its owner.
+/// Somebody who signed up ten minutes ago, on `hub`, as its owner.
 async fn old_admin(hub: &Hub) -> String {
     let cookie = hub.sign_up("first@example.com").await;
     let at = clock::now_ms() - CONFIRMED_MS;

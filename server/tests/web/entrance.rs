@@ -143,7 +143,7 @@ async fn a_changed_password_ends_other_browsers_and_keeps_this_one() {
     let (elsewhere, _) = elsewhere.cookie("ourhub").unwrap();
     let body = format!("current={PASSWORD}&new=a-new-long-password");
     let changed = hub.form("change_password", &here, &body).await;
-    assert_eq!(changed.location(), "/settings");
+    assert_eq!(changed.location(), "/settings/security");
     let (renewed, _) = changed.cookie("ourhub").unwrap();
     assert_eq!(hub.page("/overview", &renewed).await.status, 200);
     for ended in [here, elsewhere] {

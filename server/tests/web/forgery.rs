@@ -3,7 +3,7 @@
 use crate::harness;
 
 /// Server functions that change nothing, and so may take GET.
-const READS: [&str; 41] = [
+const READS: [&str; 44] = [
     "account",
     "alert_addresses",
     "all_audit",
@@ -11,6 +11,8 @@ const READS: [&str; 41] = [
     "any_receipt",
     "audit",
     "balance",
+    "enrolment",
+    "factor",
     "health",
     "key",
     "latest_of_key",
@@ -28,6 +30,7 @@ const READS: [&str; 41] = [
     "list_reconciliations",
     "list_sessions",
     "list_teams",
+    "list_tokens",
     "list_users",
     "mail",
     "mail_settings",

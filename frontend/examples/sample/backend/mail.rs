@@ -30,6 +30,7 @@ impl Mails for Sample {
             server: self.has_data().then(|| "mail.harbor-robotics.io:587".to_owned()),
             sender: "OurHub <hub@harbor-robotics.io>".to_owned(),
             public_url: "https://hub.harbor-robotics.io".to_owned(),
+            verify_sign_ups: false,
         })
     }
 

@@ -11,6 +11,7 @@ use frontend::api::{
     alerts::Alerts,
     audit::AuditReads,
     codes::{Codes, NewCodes},
+    factor::Factors,
     health::HealthReads,
     mail::{MailPatch, Mails},
     models::{Models, NewModel, NewPrice},
@@ -184,5 +185,10 @@ pub async fn update_user(caller: Caller, user: Path<String>, body: Body<UserPatc
 
 pub async fn delete_user(caller: Caller, user: Path<String>) -> Answer {
     caller.delete_user(&user).await?;
+    gone()
+}
+
+pub async fn reset_factor(caller: Caller, user: Path<String>) -> Answer {
+    caller.reset_factor(&user).await?;
     gone()
 }
