@@ -95,3 +95,11 @@ pub async fn disable_factor() -> Result<(), ApiError> {
     let done = Done::to("/settings/security").saying("No code is asked for any more.");
     flash::finish("/settings/security", flash::typed([]), result.map(|()| done))
 }
+
+/// The button that turns off another user's.
+#[server(prefix = "/fn", endpoint = "reset_factor")]
+pub async fn reset_factor(#[server(default)] user: String) -> Result<(), ApiError> {
+    let result = super::backend()?.reset_factor(&user).await;
+    let done = Done::to("/admin/users").saying("No code is asked of them any more. They were told by mail.");
+    flash::finish("/admin/users", flash::typed([]), result.map(|()| done))
+}

@@ -1,7 +1,7 @@
 //! All users, for platform admins: search, suspend, delete, act as.
 //!
-//! Reads [`crate::api::users::list_users`]; the forms are sent to `/fn/set_user_suspended`, `/fn/delete_user` and
-//! `/fn/act_as`.
+//! Reads [`crate::api::users::list_users`]; the forms are sent to `/fn/set_user_suspended`, `/fn/delete_user`,
+//! `/fn/act_as` and `/fn/reset_factor`.
 
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
@@ -140,10 +140,12 @@ fn menu(user: &UserView, is_suspended: bool) -> AnyView {
         view! { <MenuPost action="/fn/act_as" fields=fields icon=Glyph::Eye text="Act as user" /> }
     });
     let delete = format!("/admin/users/{}/delete", user.id);
+    let whose = vec![("user", user.id.clone())];
     view! {
         <Menu label=format!("Actions for {}", user.email)>
             {act_as}
             <MenuPost action="/fn/set_user_suspended" fields=fields icon=glyph text=text />
+            <MenuPost action="/fn/reset_factor" fields=whose icon=Glyph::Lock text="Turn off authenticator app" />
             <hr />
             <MenuItem href=delete icon=Glyph::Trash text="Delete user…" danger=true />
         </Menu>

@@ -3,7 +3,7 @@
 //! Invariant: it is set up, shown, renewed and turned off after the password or a code alone. Reads and writes what `auth` does.
 
 use super::{Change, Principal, Refusal, view};
-use crate::auth::Factor;
+use crate::auth::{AuthError, Factor};
 use async_trait::async_trait;
 use frontend::api::{
     ApiError, Code, Time,
@@ -115,7 +115,11 @@ impl Principal {
         let words =
             "An admin turned off your authenticator app: no code is asked for when you log in. Set it up again.";
         let (auth, mail) = (&self.app.auth, &self.app.mail);
-        let person = auth.remove_factor(mail, user_id, words, self.now_ms()).await?;
+        let removed = auth.remove_factor(mail, user_id, words, self.now_ms()).await;
+        let person = removed.map_err(|error| match error {
+            AuthError::NotFound => ApiError::because(Code::NotFound, "This user has no authenticator app.").into(),
+            other => Refusal::from(other),
+        })?;
         self.record(Change {
             action: "factor.reset",
             target: &view::user_id(person.user_id),
