@@ -43,7 +43,7 @@ fn sign_up_page(left: &Flash, closed: Option<&'static str>) -> AnyView {
     let (email, password_error) = (email(left), left.error_of("password"));
     view! {
         <Title text="Sign up · OurHub" />
-        <AuthFrame title="Create your account" lead="A team comes with it. You are in as soon as you submit." side=what_follows()>
+        <AuthFrame title="Create your account" lead="A team comes with it." side=what_follows()>
             {problem}
             <form class="stack" method="post" action="/fn/sign_up">
                 {email}

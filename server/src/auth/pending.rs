@@ -78,8 +78,8 @@ impl Auth {
     /// Makes the user whose address the link proves, when `password` is the one they chose, and signs them in.
     ///
     /// # Errors
-    /// [`AuthError::LinkRefused`], [`AuthError::WrongCredentials`], [`AuthError::EmailTaken`], [`AuthError::Throttled`],
-    /// [`AuthError::Hashing`], [`AuthError::Database`].
+    /// [`AuthError::LinkRefused`], [`AuthError::SignUpRefused`], [`AuthError::WrongCredentials`], [`AuthError::EmailTaken`],
+    /// [`AuthError::Throttled`], [`AuthError::Hashing`], [`AuthError::Database`].
     pub async fn finish_sign_up(
         &self,
         token: &str,
@@ -87,6 +87,7 @@ impl Auth {
         visitor: &Visitor,
     ) -> Result<(SignedIn, UserMade), AuthError> {
         let proof = self.find_proof(Purpose::SignUp, token, visitor.now_ms).await?;
+        self.sign_up_policy().await?.demand(&proof.email, false)?;
         if password.chars().count() > password::MAX {
             return Err(AuthError::WrongCredentials);
         }

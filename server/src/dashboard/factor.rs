@@ -49,7 +49,7 @@ impl Factors for Principal {
 
 impl Principal {
     async fn read_factor(&self) -> Result<FactorView, Refusal> {
-        let factor = self.app.auth.factor(self.person()?).await?;
+        let factor = self.app.auth.factor(self.real_person()?).await?;
         let (since, codes_left) = match factor {
             Factor::On { since_ms, codes_left } => (Some(Time(since_ms)), codes_left),
             Factor::Off | Factor::Begun => (None, 0),

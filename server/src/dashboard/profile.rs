@@ -158,6 +158,10 @@ impl Principal {
     }
 
     async fn own_tokens(&self) -> Result<Vec<TokenView>, Refusal> {
+        if self.acting.is_some() {
+            // Tokens are theirs alone.
+            return Ok(Vec::new());
+        }
         let rows = self.app.auth.list_tokens(self.person()?).await?;
         let listed = rows.into_iter().map(|row| TokenView {
             id: id::render(Kind::Token, row.token_id),
