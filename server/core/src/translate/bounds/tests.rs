@@ -1,3 +1,5 @@
+//! An upstream that opens or sends more than an answer can have is given up, and what it sent is found in few steps.
+
 #![allow(clippy::unwrap_used)]
 use super::super::{Origin, Through, Translator};
 use super::*;
