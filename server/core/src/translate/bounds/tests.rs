@@ -1,4 +1,4 @@
-//! An upstream that opens or sends more than an answer can have is given up, and what it sent is found in few steps.
+//! What a stream may come to: open blocks, blocks in all, answers, what waits and what is kept.
 
 #![allow(clippy::unwrap_used)]
 use super::super::{Origin, Through, Translator};
