@@ -32,6 +32,11 @@ export async function furnish(hub) {
     receipt: `/usage/${request}`,
     billing: "/billing",
     team: "/team",
+    "team-invite": "/team/invite",
+    "team-leave": "/team/leave",
+    "team-new": "/teams/new",
+    alerts: "/alerts",
+    audit: "/audit",
     settings: "/settings",
     "admin-alerts": "/admin/alerts",
     "admin-accounts": "/admin/accounts",
@@ -45,6 +50,9 @@ export async function furnish(hub) {
     "admin-teams": "/admin/teams",
     "admin-requests": "/admin/requests",
     "admin-receipt": `/admin/requests/${request}`,
+    "admin-users": "/admin/users",
+    "admin-audit": "/admin/audit",
+    "admin-sign-up": "/admin/sign-up",
     "admin-health": "/admin/health",
   };
 }

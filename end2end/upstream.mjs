@@ -1,4 +1,5 @@
-// A stand-in for a provider that speaks OpenAI's chat dialect: models, chat completions (whole and streamed), embeddings.
+// A stand-in for a provider that speaks OpenAI's chat dialect: models, chat completions (whole and streamed), embeddings, images,
+// speech, transcriptions, and rerank.
 //
 // It calls the first tool it is offered, repeats the result of a tool, names the media type of a picture, fills in a person
 // where a JSON schema is asked for, and says hello to anything else.
@@ -22,8 +23,7 @@ export async function startUpstream() {
     const [, account, path] = /^\/([^/]+)(\/v1\/.*)$/.exec(request.url) ?? [null, null, request.url];
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
-    const text = Buffer.concat(chunks).toString();
-    const body = text ? JSON.parse(text) : null;
+    const body = await read(request.headers["content-type"], Buffer.concat(chunks));
     requests.push({ account, path, authorization: request.headers.authorization, body });
 
     const behaviour = behaviours.get(account);
@@ -31,6 +31,8 @@ export async function startUpstream() {
     if (behaviour?.status) return fail(response, behaviour);
     if (path === "/v1/models") return json(response, { object: "list", data: [{ id: "gpt-4o-mini", object: "model" }] });
     if (path === "/v1/embeddings") return json(response, embeddings(body));
+    const other = MEDIA[path];
+    if (other) return other(response, body);
     if (path !== "/v1/chat/completions") return fail(response, { status: 404 });
     return body.stream ? stream(response, body, behaviour?.cut) : json(response, completion(body));
   });
@@ -42,6 +44,66 @@ export async function startUpstream() {
     answer: (account, behaviour) => (behaviour ? behaviours.set(account, behaviour) : behaviours.delete(account)),
     stop: () => new Promise((resolve) => (server.close(resolve), server.closeAllConnections())),
   };
+}
+
+/** A body: JSON, or the fields of a form, of files their sizes. */
+async function read(type, bytes) {
+  if (!bytes.length) return null;
+  if (!type?.startsWith("multipart/")) return JSON.parse(bytes.toString());
+  const form = await new Response(bytes, { headers: { "content-type": type } }).formData();
+  return Object.fromEntries([...form].map(([name, value]) => [name, typeof value === "string" ? value : value.size]));
+}
+
+const MEDIA = {
+  "/v1/images/generations": images("image_generation"),
+  "/v1/images/edits": images("image_edit"),
+  "/v1/audio/speech": (response, body) => {
+    response.writeHead(200, { "content-type": "audio/mpeg" });
+    response.end(`spoken: ${body.input}`);
+  },
+  "/v1/audio/transcriptions": heard,
+  "/v1/audio/translations": heard,
+  "/v1/rerank": (response, body) => {
+    const results = body.documents.map((_, index) => ({ index, relevance_score: 1 / (index + 1) }));
+    json(response, { id: "rerank-mock", results: results.slice(0, body.top_n), meta: { billed_units: { search_units: 1 } } });
+  },
+};
+
+function events(response, all) {
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  for (const event of all) response.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+  response.end();
+}
+
+function images(kind) {
+  const usage = {
+    input_tokens: 50,
+    input_tokens_details: { text_tokens: 10, image_tokens: 40 },
+    output_tokens: 100,
+    total_tokens: 150,
+  };
+  const image = { b64_json: Buffer.from("a picture").toString("base64") };
+  const shown = { ...image, created_at: 1_700_000_000, size: "1024x1024", quality: "low", background: "opaque", output_format: "png" };
+  return (response, body) => {
+    if (!body.stream || body.stream === "false") return json(response, { created: 1_700_000_000, data: [image], usage });
+    events(response, [
+      { type: `${kind}.partial_image`, partial_image_index: 0, ...shown },
+      { type: `${kind}.completed`, ...shown, usage },
+    ]);
+  };
+}
+
+function heard(response, body) {
+  const text = `heard ${body.file} bytes`;
+  const usage = { type: "tokens", input_tokens: 20, input_token_details: { audio_tokens: 20, text_tokens: 0 }, output_tokens: 4, total_tokens: 24 };
+  if (body.stream === "true") {
+    return events(response, [
+      { type: "transcript.text.delta", delta: text },
+      { type: "transcript.text.done", text, usage },
+    ]);
+  }
+  if (body.response_format !== "verbose_json") return json(response, { text, usage });
+  json(response, { task: "transcribe", language: "english", duration: 2.5, text, segments: [{ id: 0, start: 0, end: 2.5, text }] });
 }
 
 function json(response, value, status = 200, headers = {}) {

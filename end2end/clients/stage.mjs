@@ -27,6 +27,8 @@ export async function startStage(clients) {
   await hub.createAccount("second", 1, models("gpt-4o-mini", "text-embedding-3-small"));
   await hub.createAccount("aimock", 0, { ...models("gpt-4o", "text-embedding-3-large"), base_url: `${aimock.url}/v1` });
 
+  await hub.createAccount("media", 0, models("gpt-image-2", "tts-1", "gpt-4o-transcribe", "whisper-1", "rerank-v3.5"));
+
   const misbehaving = async (name, behaviour) => {
     await hub.api("POST", "/models", { id: name, prices: PRICES });
     await hub.createAccount(name, 0, models(name));

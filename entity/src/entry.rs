@@ -13,7 +13,7 @@ pub struct Model {
     pub id: i64,
     /// Whose wallet.
     pub team_id: i64,
-    /// grant or adjustment.
+    /// grant, adjustment, code, top_up, refund or dispute.
     pub kind: String,
     /// Nano-USD, negative takes away.
     pub amount: i64,

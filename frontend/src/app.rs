@@ -11,21 +11,29 @@ use leptos_router::path;
 
 use crate::pages::accounts::{AccountDelete, AccountEdit, AccountList, AccountNew, ProviderChoice};
 use crate::pages::alerts::AlertsPage;
+use crate::pages::audit::{AllAuditPage, AuditPage};
 use crate::pages::billing::BillingPage;
+use crate::pages::cap_alerts::CapAlertsPage;
+use crate::pages::codes::{CodeNew, CodesPage};
 use crate::pages::docs::Docs;
 use crate::pages::errors::NotFound;
 use crate::pages::gallery::Gallery;
 use crate::pages::health::HealthPage;
+use crate::pages::invite::Invite;
 use crate::pages::keys::{KeyCreated, KeyEdit, KeyList, KeyNew, KeyRevoke, KeyRotate};
 use crate::pages::landing::Landing;
 use crate::pages::mail::{MailPage, MailReadPage};
 use crate::pages::models::{Catalogue, ModelNew, ModelsPage, PriceNew};
 use crate::pages::overview::OverviewPage;
+use crate::pages::payments::{PaymentPage, PaymentsPage};
 use crate::pages::session::{Confirm, LogIn, Setup, SignUp};
 use crate::pages::settings::SettingsPage;
-use crate::pages::team::TeamPage;
+use crate::pages::sign_up_policy::SignUpPolicyPage;
+use crate::pages::statement::StatementPage;
+use crate::pages::team::{InvitePage, MemberHandOver, MemberRemove, TeamLeave, TeamNew, TeamPage};
 use crate::pages::teams::TeamsPage;
 use crate::pages::usage::{AllRequestsPage, AnyReceiptPage, ReceiptPage, UsagePage};
+use crate::pages::users::{UserDelete, UsersPage};
 
 /// All pages.
 #[component]
@@ -41,6 +49,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/signup") view=SignUp ssr=Async />
                 <Route path=path!("/login") view=LogIn ssr=Async />
                 <Route path=path!("/setup") view=Setup ssr=Async />
+                <Route path=path!("/invite/:token") view=Invite ssr=Async />
 
                 <Route path=path!("/confirm") view=Confirm ssr=Async />
                 <Route path=path!("/overview") view=OverviewPage ssr=Async />
@@ -53,7 +62,16 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/usage") view=UsagePage ssr=Async />
                 <Route path=path!("/usage/:id") view=ReceiptPage ssr=Async />
                 <Route path=path!("/billing") view=BillingPage ssr=Async />
+                <Route path=path!("/billing/statement") view=StatementPage ssr=Async />
+                <Route path=path!("/billing/payments/:id") view=PaymentPage ssr=Async />
                 <Route path=path!("/team") view=TeamPage ssr=Async />
+                <Route path=path!("/team/invite") view=InvitePage ssr=Async />
+                <Route path=path!("/team/leave") view=TeamLeave ssr=Async />
+                <Route path=path!("/team/:user/remove") view=MemberRemove ssr=Async />
+                <Route path=path!("/team/:user/hand-over") view=MemberHandOver ssr=Async />
+                <Route path=path!("/teams/new") view=TeamNew ssr=Async />
+                <Route path=path!("/alerts") view=CapAlertsPage ssr=Async />
+                <Route path=path!("/audit") view=AuditPage ssr=Async />
                 <Route path=path!("/settings") view=SettingsPage ssr=Async />
 
                 <Route path=path!("/admin/alerts") view=AlertsPage ssr=Async />
@@ -65,12 +83,19 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/admin/models") view=ModelsPage ssr=Async />
                 <Route path=path!("/admin/models/new") view=ModelNew ssr=Async />
                 <Route path=path!("/admin/models/price") view=PriceNew ssr=Async />
+                <Route path=path!("/admin/payments") view=PaymentsPage ssr=Async />
+                <Route path=path!("/admin/codes") view=CodesPage ssr=Async />
+                <Route path=path!("/admin/codes/new") view=CodeNew ssr=Async />
                 <Route path=path!("/admin/teams") view=TeamsPage ssr=Async />
+                <Route path=path!("/admin/users") view=UsersPage ssr=Async />
+                <Route path=path!("/admin/users/:id/delete") view=UserDelete ssr=Async />
                 <Route path=path!("/admin/requests") view=AllRequestsPage ssr=Async />
                 <Route path=path!("/admin/requests/:id") view=AnyReceiptPage ssr=Async />
                 <Route path=path!("/admin/mail") view=MailPage ssr=Async />
                 <Route path=path!("/admin/mail/:id") view=MailReadPage ssr=Async />
                 <Route path=path!("/admin/health") view=HealthPage ssr=Async />
+                <Route path=path!("/admin/audit") view=AllAuditPage ssr=Async />
+                <Route path=path!("/admin/sign-up") view=SignUpPolicyPage ssr=Async />
             </FlatRoutes>
         </Router>
     }

@@ -22,7 +22,7 @@ use leptos_actix::{LeptosRoutes, generate_route_list};
 
 use backend::{Sample, Who};
 
-const PUBLIC: [&str; 7] = [
+const PUBLIC: [&str; 8] = [
     "/",
     "/models",
     "/docs",
@@ -30,8 +30,9 @@ const PUBLIC: [&str; 7] = [
     "/signup",
     "/login",
     "/setup?token=t",
+    "/invite/t",
 ];
-const SIGNED_IN: [&str; 16] = [
+const SIGNED_IN: [&str; 31] = [
     "/confirm?to=%2Fteam",
     "/overview",
     "/keys",
@@ -45,11 +46,26 @@ const SIGNED_IN: [&str; 16] = [
     "/usage?request=gone&member=user_9",
     "/usage/req_1",
     "/billing",
+    "/billing/statement",
+    "/billing/statement?month=2026-10",
+    "/billing/payments/pay_open",
+    "/billing/payments/pay_paid",
+    "/billing/payments/pay_new",
+    "/billing/payments/pay_expired",
+    "/billing/payments/pay_failed",
     "/team",
     "/team?edit=user_2",
+    "/team/invite",
+    "/team/leave",
+    "/team/user_2/remove",
+    "/team/user_2/hand-over",
+    "/teams/new",
+    "/alerts",
+    "/audit",
+    "/audit?action=key.create&actor=mira&from=2026-11-01",
     "/settings",
 ];
-const PLATFORM: [&str; 19] = [
+const PLATFORM: [&str; 27] = [
     "/admin/alerts",
     "/admin/accounts",
     "/admin/accounts/new",
@@ -61,6 +77,9 @@ const PLATFORM: [&str; 19] = [
     "/admin/models?show=all&q=gpt",
     "/admin/models/new",
     "/admin/models/price?model=gpt-6-luna",
+    "/admin/payments",
+    "/admin/codes",
+    "/admin/codes/new",
     "/admin/teams",
     "/admin/teams?grant=team_1",
     "/admin/requests",
@@ -69,6 +88,11 @@ const PLATFORM: [&str; 19] = [
     "/admin/mail",
     "/admin/mail/mail_3",
     "/admin/health",
+    "/admin/audit",
+    "/admin/sign-up",
+    "/admin/users",
+    "/admin/users?q=jonas",
+    "/admin/users/user_2/delete",
 ];
 
 /// An answer, read to its end.
@@ -194,6 +218,9 @@ async fn a_member_sees_no_platform_pages() {
         "/admin/teams",
         "/admin/requests",
         "/admin/health",
+        "/admin/audit",
+        "/admin/sign-up",
+        "/admin/users",
     ] {
         let page = get(Who::Member, path).await;
         assert_eq!(page.status, 403, "{path}");
@@ -236,6 +263,8 @@ async fn what_is_not_there_is_404() {
     for path in [
         "/no-such-page",
         "/keys/none",
+        "/invite/none",
+        "/team/none/remove",
         "/admin/accounts/new/none",
         "/admin/models/price?model=none",
     ] {

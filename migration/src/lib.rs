@@ -10,7 +10,10 @@ mod m0002_rate;
 mod m0003_cooldown;
 mod m0004_details;
 mod m0006_account_event;
+mod m0007_teams;
 mod m0008_mail;
+mod m0009_billing;
+mod m0010_kept;
 
 /// Every schema change, oldest first.
 pub struct Migrator;
@@ -24,7 +27,10 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_cooldown::Migration),
             Box::new(m0004_details::Migration),
             Box::new(m0006_account_event::Migration),
+            Box::new(m0007_teams::Migration),
             Box::new(m0008_mail::Migration),
+            Box::new(m0009_billing::Migration),
+            Box::new(m0010_kept::Migration),
         ]
     }
 }

@@ -26,6 +26,10 @@ pub enum Kind {
     LedgerDown,
     /// The mail server takes no mail.
     MailFailing,
+    /// A payment at Stripe is not the one that was begun.
+    PaymentMismatch,
+    /// The wallets and Stripe's books differ, or could not be compared.
+    Unreconciled,
 }
 
 impl Kind {
@@ -39,6 +43,8 @@ impl Kind {
             Self::AccountUnusable => "account_unusable",
             Self::LedgerDown => "ledger_down",
             Self::MailFailing => "mail_failing",
+            Self::PaymentMismatch => "payment_mismatch",
+            Self::Unreconciled => "unreconciled",
         }
     }
 }

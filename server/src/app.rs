@@ -11,17 +11,22 @@ pub use database::{migrate, open};
 use crate::{
     accounts::{self, AccountsError, Fleet},
     auth::{self, Auth, AuthError},
+    billing::{self, Billing, BillingError},
     catalog::{Catalog, CatalogError},
     config::{Config, Edge, Storage},
+    kept::Kept,
     keys::Keys,
     ledger::{self, Guard, Ledger, LedgerError, LockError, Peers},
     limits::Limits,
     mail::{self, Mail},
     secrets::{self, MasterKey, Secret, SecretsError},
     signals::Signals,
+    teams::invitations::Invitations,
+    webhooks::Webhooks,
 };
 use sea_orm::{DatabaseConnection, DbErr};
 use std::{
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -49,16 +54,26 @@ pub struct App {
     pub auth: Auth,
     /// What is written to people.
     pub mail: Mail,
+    /// Where teams are told by machine.
+    pub webhooks: Webhooks,
+    /// Invitations into teams.
+    pub invitations: Invitations,
     /// Customers' keys.
     pub keys: Keys,
     /// What may be spent and what was.
     pub ledger: Ledger,
+    /// What is paid in.
+    pub billing: Billing,
     /// Models and prices.
     pub catalog: Catalog,
     /// Requests and tokens a minute.
     pub limits: Limits,
     /// Upstream accounts.
     pub fleet: Fleet,
+    /// Which of them keeps which answer.
+    pub kept: Kept,
+    /// Where what belongs to this process is kept.
+    pub data_dir: PathBuf,
     /// Requests that wait for an account, as the relay counts them.
     pub waiting: Arc<AtomicUsize>,
     /// What `/metrics` demands as a bearer token, if anything.
@@ -128,6 +143,9 @@ pub enum StartError {
     /// The accounts do not read.
     #[error(transparent)]
     Fleet(#[from] AccountsError),
+    /// Payments cannot be taken.
+    #[error(transparent)]
+    Billing(#[from] BillingError),
     /// The setup link cannot be made.
     #[error(transparent)]
     Setup(#[from] AuthError),
@@ -172,16 +190,34 @@ impl App {
             server: config.smtp.clone(),
             public_url: config.edge.url(config.edge.listen),
         };
+        let mail = Mail::new(db.clone(), master.clone(), mail);
+        let ledger = Ledger::open(&db, &signals, ledger).await?;
+        let billing = Billing::new(
+            db.clone(),
+            (ledger.clone(), mail.clone()),
+            &master.derive("billing"),
+            billing::Config {
+                stripe: config.stripe.clone(),
+                site: config.edge.url(config.edge.listen),
+                ..billing::Config::default()
+            },
+        )?;
         let app = Arc::new(Self {
             edge: config.edge.clone(),
             is_prepaid: config.prepaid,
             metrics_token: config.metrics_token.clone(),
             auth: people(&db, &master),
-            mail: Mail::new(db.clone(), master.clone(), mail),
+            mail: mail.clone(),
+            // Teams' own addresses are public ones, whatever the operator's accounts may reach.
+            webhooks: Webhooks::new(db.clone(), master.clone(), Vec::new()),
+            invitations: Invitations::new(db.clone(), &master.derive("invitations"), mail),
             keys: Keys::new(db.clone(), &master.derive("keys")),
-            ledger: Ledger::open(&db, &signals, ledger).await?,
+            ledger,
+            billing,
             limits: Limits::start(&db, &signals),
+            data_dir: storage.data_dir.clone(),
             waiting: Arc::default(),
+            kept: Kept::new(db.clone(), Handle::current()),
             runtime: Handle::current(),
             lifetime: Lifetime {
                 is_draining: AtomicBool::new(false),

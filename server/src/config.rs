@@ -11,7 +11,7 @@ pub use deadlines::Deadlines;
 pub use flags::{Command, Flags, LedgerCommand, TokenCommand, UserCommand};
 pub use origin::{Origin, is_loopback_host};
 
-use crate::{mail, secrets::Secret, telemetry::LogFormat};
+use crate::{billing::StripeSettings, mail, secrets::Secret, telemetry::LogFormat};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::{
     fmt,
@@ -34,6 +34,8 @@ pub struct Config {
     pub edge: Edge,
     /// Whether a team may only spend what was paid in.
     pub prepaid: bool,
+    /// How payments are taken; none: they are not.
+    pub stripe: Option<StripeSettings>,
     /// How long a request waits when every account is busy; zero: it does not.
     pub wait: Duration,
     /// After how much silence another account is asked as well; `None`: never.
@@ -125,6 +127,7 @@ impl Config {
             None if is_loopback => loopback_ranges(),
             None => Vec::new(),
         };
+        let stripe = stripe(flags)?;
         Ok(Self {
             storage: Storage::new(flags),
             edge: Edge {
@@ -133,7 +136,8 @@ impl Config {
                 trusted_proxies: ranges("OURHUB_TRUSTED_PROXIES", &flags.trusted_proxies)?,
                 drain: duration("OURHUB_DRAIN", &flags.drain, DRAIN_MAX)?,
             },
-            prepaid: flags.prepaid,
+            prepaid: flags.prepaid.unwrap_or(stripe.is_some()),
+            stripe,
             wait: duration("OURHUB_WAIT", &flags.wait, WAIT_MAX)?,
             hedge: Some(duration("OURHUB_HEDGE", &flags.hedge, WAIT_MAX)?).filter(|delay| !delay.is_zero()),
             deadlines: Deadlines::new(&flags.deadlines)?,
@@ -206,6 +210,21 @@ impl fmt::Debug for Config {
 
 fn smtp(typed: &str) -> Result<mail::Server, ConfigError> {
     mail::Server::parse(typed).map_err(|error| ConfigError::new("OURHUB_SMTP_URL", error.to_string()))
+}
+
+/// How Stripe is reached, if it is configured: the two secrets go together.
+fn stripe(flags: &Flags) -> Result<Option<StripeSettings>, ConfigError> {
+    let base = flags.stripe_api_base.as_deref();
+    match (&flags.stripe_secret_key, &flags.stripe_webhook_secret) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => {
+            let reason = "the webhook's secret is set and this is not; set both to take payments, or none";
+            Err(ConfigError::new("OURHUB_STRIPE_SECRET_KEY", reason))
+        }
+        (Some(key), webhook) => StripeSettings::new(key, webhook.as_deref().unwrap_or_default(), base)
+            .map(Some)
+            .map_err(|(setting, reason)| ConfigError::new(setting, reason)),
+    }
 }
 
 fn sqlite_url(data_dir: &Path) -> String {
@@ -330,6 +349,29 @@ mod tests {
             assert_eq!(
                 config(&["--keep-requests-days", typed]).unwrap().keep_requests_days,
                 days
+            );
+        }
+    }
+
+    #[test]
+    fn payments_need_both_secrets_and_turn_prepaid_on_unless_it_is_said() {
+        let key = ["--stripe-secret-key", "sk_test_42424242"];
+        let webhook = ["--stripe-webhook-secret", "whsec_0123456789abc"];
+        let both = [key, webhook].concat();
+        let on = config(&both).unwrap();
+        assert!(on.prepaid && on.stripe.is_some());
+        let off = config(&[both.as_slice(), &["--prepaid=false"]].concat()).unwrap();
+        assert!(!off.prepaid && off.stripe.is_some());
+        assert!(config(&["--prepaid"]).unwrap().prepaid && config(&["--prepaid", "serve"]).unwrap().prepaid);
+        assert_eq!(config(&key).unwrap_err().setting, "OURHUB_STRIPE_WEBHOOK_SECRET");
+        assert_eq!(config(&webhook).unwrap_err().setting, "OURHUB_STRIPE_SECRET_KEY");
+        for empty in ["", "whsec_"] {
+            let typed = [key, ["--stripe-webhook-secret", empty]].concat();
+            let refused = config(&typed).unwrap_err();
+            assert_eq!(refused.setting, "OURHUB_STRIPE_WEBHOOK_SECRET");
+            assert!(
+                refused.reason.contains("copy the one that begins with whsec_"),
+                "{refused}"
             );
         }
     }

@@ -42,6 +42,8 @@ pub enum RelayError {
     },
     /// The body did not arrive in time, or its connection broke.
     BodyCut,
+    /// The body cannot be kept on the disk.
+    NoRoom,
     /// The key's allow-list does not have the model.
     ModelNotAllowed {
         /// The name asked for.
@@ -74,7 +76,12 @@ pub enum RelayError {
     /// A rate limit of the key or the team.
     Limit(LimitRefusal),
     /// A cap or the balance.
-    OutOfMoney(Box<Short>),
+    OutOfMoney {
+        /// The bucket.
+        short: Box<Short>,
+        /// What to do about an empty wallet, as the beginning of a sentence.
+        way_out: String,
+    },
     /// No enabled account serves the model.
     NoAccount {
         /// The name asked for.
@@ -209,16 +216,17 @@ impl RelayError {
             Self::Body(error) => body(error),
             Self::ContentEncoding => Told::new(400, INVALID, "unsupported_content_encoding", "The body is compressed. Send it without Content-Encoding."),
             Self::TooLarge { limit } => Told::new(413, INVALID, "request_too_large", format!("The body is larger than {} MiB. Send a smaller one.", limit >> 20)),
+            Self::NoRoom => Told::new(503, "api_error", "unavailable", "The form cannot be kept at this moment. Nothing was charged.").after(2),
             Self::BodyCut => Told::new(408, INVALID, "body_timeout", "The body did not arrive in time. Send the request again."),
             Self::ModelNotAllowed { model } => Told::new(403, "permission_error", "model_not_allowed", format!("This key may not use the model “{model}”. Its allowed models can be changed under Keys.")).about("model"),
             Self::ModelNotFound { model } => Told::new(404, INVALID, "model_not_found", format!("The model “{model}” does not exist here. GET /v1/models lists what this key may use.")).about("model"),
             Self::WrongOperation { model } => Told::new(400, INVALID, "unsupported_operation", format!("The model “{model}” does not do this. Ask it on the path for its kind.")).about("model"),
             Self::Untranslatable(reason) => untranslatable(reason),
-            Self::NothingKept => Told::new(400, INVALID, "unsupported_parameter", "This request refers to an earlier one that its provider would have to keep (previous_response_id, conversation or item_reference), and that is not so for this model. Send the whole conversation with each request."),
+            Self::NothingKept => Told::new(400, INVALID, "unsupported_parameter", "This request refers to an earlier answer (previous_response_id, conversation or item_reference) that no account here keeps for this team and model. Send the whole conversation with each request."),
             Self::NotSpoken { model } => Told::new(404, INVALID, "unsupported_operation", format!("No upstream account for the model “{model}” does this. Ask a model whose provider has it.")).about("model"),
             Self::PriceUnknown { model } => Told::new(503, "api_error", "price_unknown", format!("The model “{model}” has no price, so it is not called. The platform's admin has been told; nothing was charged.")).final_answer(),
             Self::Limit(refusal) => limit(refusal),
-            Self::OutOfMoney(short) => money(short, now_ms),
+            Self::OutOfMoney { short, way_out } => money(short, way_out, now_ms),
             Self::NoAccount { model } => Told::new(503, "api_error", "no_account", format!("No upstream account serves the model “{model}” at this time. The platform's admin can add one.")).final_answer(),
             Self::AllBusy { retry_after_s } => Told::new(429, "rate_limit_error", "rate_limit_exceeded", "Every upstream account for this model is busy. Nothing was charged; try again in a moment.").after(*retry_after_s),
             Self::Refused { status, kind, code, message, param } => Told {
@@ -297,6 +305,7 @@ fn key(refusal: KeyRefusal) -> Told {
 fn body(error: &PeekError) -> Told {
     let code = match error {
         PeekError::Malformed { .. } | PeekError::NotUtf8 { .. } | PeekError::NotAnObject => "invalid_json",
+        PeekError::Form { .. } => "invalid_form",
         PeekError::TooDeep | PeekError::TooManyFields => "too_complex",
         PeekError::Duplicate { .. } | PeekError::Lookalike { .. } | PeekError::Alias { .. } => "duplicate_field",
         PeekError::Missing { .. } => "missing_field",
@@ -343,7 +352,7 @@ fn limit(refusal: &LimitRefusal) -> Told {
     Told::new(429, kind, "rate_limit_exceeded", message).after(seconds)
 }
 
-fn money(short: &Short, now_ms: i64) -> Told {
+fn money(short: &Short, way_out: &str, now_ms: i64) -> Told {
     let whose = match short.series.scope {
         Scope::Team => "The team",
         Scope::Member => "This key's owner",
@@ -362,7 +371,7 @@ fn money(short: &Short, now_ms: i64) -> Told {
     let left = short.cap.checked_sub(short.posted).unwrap_or_default().render();
     let message = match short.series.kind {
         BucketKind::Wallet => format!(
-            "{whose}'s balance does not cover this request: ${left} is left, {} of it held by running requests. Top up, or lower max_tokens.",
+            "{whose}'s balance does not cover this request: ${left} is left, {} of it held by running requests. {way_out}, or lower max_tokens.",
             format_args!("${}", short.held)
         ),
         kind => {

@@ -14,6 +14,7 @@ mod metrics;
 mod pages;
 pub mod relay;
 mod visit;
+mod webhooks;
 
 use crate::app::App;
 use crate::relay::Relay;
@@ -85,6 +86,7 @@ pub fn listen(app: Arc<App>, relay: Relay) -> std::io::Result<Listening> {
     let listener = bind(app.edge.listen)?;
     let address = listener.local_addr()?;
     let url = app.edge.url(address);
+    app.billing.listens_at(&url);
     let door = listener.try_clone()?;
     let drain = app.edge.drain;
     let unread = relay.unread_time();
@@ -168,6 +170,7 @@ fn routes(config: &mut web::ServiceConfig, listed: &[ActixRouteListing], site: &
         .route("/healthz", web::get().to(HttpResponse::Ok))
         .route("/readyz", web::get().to(ready))
         .route("/metrics", web::get().to(metrics::metrics))
+        .configure(webhooks::routes)
         .configure(relay::routes)
         .configure(assets::routes)
         .configure(management::routes)

@@ -44,9 +44,10 @@ pub use lock::{Guard, LockError, lock};
 pub use node::{DB_NOW_MS, Node};
 pub use peers::Peers;
 pub use retention::prune;
+pub use snapshot::snapshot;
 pub use tokens::usage_of;
 pub use verify::{Report, VerifyError, verify, verify_beside};
-pub use wallet::{Balance, Grant};
+pub use wallet::{Balance, Beside, Grant};
 
 use crate::{clock, signals::Signals};
 use book::{Book, Missed};

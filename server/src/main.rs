@@ -8,7 +8,7 @@ use server::app::{App, Office};
 use server::auth::NewUser;
 use server::config::{Command, Config, Flags, LedgerCommand, Origin, TokenCommand, UserCommand};
 use server::relay::{self, Relay};
-use server::{cli, http, ledger, telemetry};
+use server::{billing, cli, http, ledger, telemetry};
 use std::io::BufWriter;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -83,15 +83,17 @@ async fn user(config: &Config, command: UserCommand) -> anyhow::Result<String> {
 async fn verify(config: &Config) -> anyhow::Result<ExitCode> {
     let office = Office::open(&config.storage).await?;
     let report = ledger::verify_beside(&office.db, &config.storage.data_dir).await?;
-    for difference in &report.differences {
+    let unmatched = billing::verify(&office.db).await?;
+    for difference in report.differences.iter().chain(&unmatched) {
         println!("{difference}");
     }
     println!(
         "{} holds checked, {} open, {} estimates, in {} groups",
         report.checked, report.open, report.estimates, report.groups
     );
-    println!("{} differences", report.difference_count);
-    Ok(if report.difference_count == 0 {
+    let count = report.difference_count + unmatched.len() as u64;
+    println!("{count} differences");
+    Ok(if count == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

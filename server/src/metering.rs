@@ -9,12 +9,14 @@ mod hours;
 mod receipt;
 mod requests;
 mod rollup;
+mod spans;
 
 pub use attempt::{Attempt, AttemptOutcome};
 pub use charges::{Charged, charges};
 pub use receipt::{Against, ChargeLine, Papers, papers};
 pub use requests::{Filter, Request, estimate_of, find, list};
 pub use rollup::{Group, GroupBy, GroupKey, Span, Sums, by_hour_and_model, roll_up};
+pub use spans::{Piece, charged_before, pieces};
 
 use crate::teams::TeamScope;
 

@@ -16,11 +16,13 @@ mod hand_on;
 mod hedge;
 mod judge;
 mod listing;
+mod media;
 mod outlive;
 mod peek;
 mod route;
 mod settle;
 mod shapes;
+mod spool;
 mod stream;
 mod trail;
 mod waiting_room;
@@ -31,6 +33,8 @@ pub use crate::error::{RelayError, Told};
 pub use counts::Counts;
 pub use early::Events;
 pub use form::Shape;
+pub use spool::{Spool, Spooling, Upload};
+pub use stream::Cut;
 
 use crate::app::App;
 use crate::clock::now_ms;
@@ -46,12 +50,17 @@ use gateway_core::dialect::exchange::{self, Untranslatable};
 use gateway_core::retry::Summary;
 use outlive::Outlive;
 use peek::Job;
+use std::borrow::Cow;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use trail::Trail;
 use waiting_room::WaitingRoom;
+
+/// The folder of the data directory for forms that are too large for the memory.
+const UPLOADS: &str = "uploads";
 
 /// The deadlines of a request.
 #[derive(Clone, Copy, Debug)]
@@ -136,12 +145,21 @@ pub struct Request {
     pub session: Option<u64>,
     /// What the client wants of Anthropic's API beyond its body.
     pub betas: Betas,
-    /// The body.
-    pub body: Bytes,
+    /// What was sent.
+    pub content: Sent,
     /// Whether a header asks for a cost in the usage.
     pub include_cost: bool,
     /// Unix milliseconds.
     pub arrived_ms: i64,
+}
+
+/// The body of a request.
+#[derive(Clone, Debug)]
+pub enum Sent {
+    /// In one piece.
+    Json(Bytes),
+    /// A form.
+    Form(Upload),
 }
 
 /// The headers of Anthropic's API that change what it does, as the client sent them.
@@ -186,7 +204,7 @@ pub enum Reply {
         /// For the headers.
         heading: Heading,
         /// What its pieces make up.
-        content_type: &'static str,
+        content_type: Cow<'static, str>,
         /// The events.
         body: Events,
     },
@@ -248,6 +266,12 @@ impl Relay {
         self.0.config.body
     }
 
+    /// Where forms are kept that are too large for the memory.
+    #[must_use]
+    pub fn uploads(&self) -> PathBuf {
+        self.0.app.data_dir.join(UPLOADS)
+    }
+
     /// How long a client may leave what it is sent unread.
     #[must_use]
     pub fn unread_time(&self) -> Duration {
@@ -298,7 +322,8 @@ impl Relay {
 
     /// The journey of `job`.
     async fn set_out(&self, caller: Arc<Caller>, job: Job, recognised: Instant) -> Result<Reply, Refused> {
-        let is_stream = job.envelope.stream;
+        // A comment between the pieces of a sound would be a part of it.
+        let may_begin_early = job.envelope.stream && job.form.shape != Shape::Sound && !job.operation.is_heard();
         let form = job.form;
         let standing = || self.standing(&caller);
         let hung_up = Arc::new(AtomicBool::new(false));
@@ -308,7 +333,7 @@ impl Relay {
         journey.held = held.clone();
         let config = &self.0.config;
         let journey = Outlive::new(Box::pin(journey.run()), &self.0.app.runtime, config.drain, hung_up);
-        if is_stream {
+        if may_begin_early {
             early::race(journey, &held, form, standing, config.heartbeat).await
         } else {
             journey.await

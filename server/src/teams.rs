@@ -5,17 +5,27 @@
 
 use crate::auth::{Changed, Person};
 use crate::fields::FieldErrors;
-use entity::{member, team};
-use sea_orm::sea_query::Expr;
+use crate::mail::MailError;
+use entity::{member, team, user};
+use sea_orm::sea_query::{Expr, ExprTrait, Func};
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, TransactionTrait,
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, TransactionTrait,
 };
+use std::collections::HashMap;
 
+mod create;
+mod delete_user;
+mod hand_over;
+pub mod invitations;
 mod members;
 mod role;
 mod settings;
 
-pub use members::{MemberPatch, MemberRow, count_members, list_members, remove_member, update_member};
+pub use create::{NewTeam, OWNED_MAX, create};
+pub use delete_user::delete_user;
+pub use hand_over::hand_over;
+pub use members::{MemberPatch, MemberRow, count_members, leave, list_members, remove_member, update_member};
 pub use role::{Right, Role};
 pub use settings::{TeamPatch, update};
 
@@ -31,6 +41,21 @@ pub enum TeamError {
     /// A team without an owner could not be managed.
     #[error("the last owner of a team stays its owner")]
     LastOwner,
+    /// They own as many teams as one person may.
+    #[error("one person owns at most {OWNED_MAX} teams")]
+    TooMany,
+    /// They are a member of the team already.
+    #[error("already a member of this team")]
+    Joined,
+    /// An invitation that cannot be accepted, and why.
+    #[error("the invitation cannot be accepted: {0:?}")]
+    Invitation(invitations::Refused),
+    /// A mail cannot be put into the outbox.
+    #[error(transparent)]
+    Mail(#[from] MailError),
+    /// The system gives no randomness.
+    #[error("the machine failed to draw randomness")]
+    Randomness,
     /// What was typed breaks a rule.
     #[error(transparent)]
     Invalid(#[from] FieldErrors),
@@ -158,6 +183,21 @@ pub async fn get(db: &DatabaseConnection, scope: &TeamScope) -> Result<TeamRow, 
     row.map(TeamRow::from).ok_or(TeamError::NotFound)
 }
 
+/// The names of the teams `team_ids`, as far as they are still there.
+///
+/// # Errors
+/// The database failed.
+pub async fn names(db: &DatabaseConnection, team_ids: &[i64]) -> Result<HashMap<i64, String>, DbErr> {
+    if team_ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = team::Entity::find()
+        .filter(team::Column::Id.is_in(team_ids.iter().copied()))
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
+}
+
 /// The teams that `person` is a member of, oldest first, and as what.
 ///
 /// # Errors
@@ -167,7 +207,7 @@ pub async fn list_mine(db: &DatabaseConnection, person: &Person) -> Result<Vec<(
         .filter(member::Column::UserId.eq(person.user_id))
         .all(db)
         .await?;
-    let roles: std::collections::HashMap<i64, Role> = memberships
+    let roles: HashMap<i64, Role> = memberships
         .iter()
         .filter_map(|row| Some((row.team_id, Role::parse(&row.role)?)))
         .collect();
@@ -180,25 +220,44 @@ pub async fn list_mine(db: &DatabaseConnection, person: &Person) -> Result<Vec<(
     Ok(teams.into_iter().filter_map(with_role).collect())
 }
 
-/// Up to `limit` teams of the platform made before the one with the id `after`, newest first.
+/// The teams of each of `users`, oldest first, and as what they are in it; for lists whose readers may see them.
+///
+/// # Errors
+/// [`TeamError::Database`].
+pub async fn list_of_users(db: &DatabaseConnection, users: Vec<i64>) -> Result<Vec<(i64, TeamRow, Role)>, TeamError> {
+    let memberships = member::Entity::find()
+        .filter(member::Column::UserId.is_in(users))
+        .order_by_asc(member::Column::TeamId)
+        .all(db)
+        .await?;
+    let ids = memberships.iter().map(|row| row.team_id);
+    let rows = team::Entity::find().filter(team::Column::Id.is_in(ids)).all(db).await?;
+    let teams: HashMap<i64, TeamRow> = rows.into_iter().map(|row| (row.id, row.into())).collect();
+    let listed = |row: member::Model| Some((row.user_id, teams.get(&row.team_id)?.clone(), Role::parse(&row.role)?));
+    Ok(memberships.into_iter().filter_map(listed).collect())
+}
+
+/// Up to `limit` teams of the platform made before the one with the id `after`, newest first; with `search`, those whose name
+/// contains it.
 ///
 /// # Errors
 /// [`TeamError::Forbidden`] unless `person` is platform admin; [`TeamError::Database`].
 pub async fn list_all(
     db: &DatabaseConnection,
     person: &Person,
+    search: Option<&str>,
     after: Option<i64>,
     limit: u64,
 ) -> Result<Vec<TeamRow>, TeamError> {
     if !person.is_admin {
         return Err(TeamError::Forbidden);
     }
-    let rows = team::Entity::find()
-        .filter(team::Column::Id.lt(after.unwrap_or(i64::MAX)))
-        .order_by_desc(team::Column::Id)
-        .limit(limit)
-        .all(db)
-        .await?;
+    let mut found = team::Entity::find().filter(team::Column::Id.lt(after.unwrap_or(i64::MAX)));
+    if let Some(search) = search {
+        let name = Expr::expr(Func::lower(Expr::col(team::Column::Name)));
+        found = found.filter(name.like(format!("%{}%", search.trim().to_lowercase())));
+    }
+    let rows = found.order_by_desc(team::Column::Id).limit(limit).all(db).await?;
     Ok(rows.into_iter().map(TeamRow::from).collect())
 }
 
@@ -216,6 +275,54 @@ pub async fn suspend(db: &DatabaseConnection, person: &Person, team_id: i64, now
 /// As [`suspend`].
 pub async fn resume(db: &DatabaseConnection, person: &Person, team_id: i64) -> Result<(), TeamError> {
     set_suspended(db, person, team_id, None).await
+}
+
+/// The e-mail addresses of the owners of the team `team_id`.
+///
+/// # Errors
+/// The database failed.
+pub async fn owners(db: &impl ConnectionTrait, team_id: i64) -> Result<Vec<String>, DbErr> {
+    let members = member::Entity::find()
+        .filter(member::Column::TeamId.eq(team_id))
+        .filter(member::Column::Role.eq(Role::Owner.name()))
+        .all(db)
+        .await?;
+    let users = user::Entity::find()
+        .filter(user::Column::Id.is_in(members.iter().map(|row| row.user_id)))
+        .filter(user::Column::DisabledAt.is_null())
+        .all(db)
+        .await?;
+    Ok(users.into_iter().map(|row| row.email).collect())
+}
+
+/// Refuses the keys of the team `team_id` from `now_ms` on, unless they are refused; whether this did it. For what happens to a
+/// team's money, in the transaction of that.
+///
+/// # Errors
+/// The database failed.
+pub async fn freeze(transaction: &DatabaseTransaction, team_id: i64, now_ms: i64) -> Result<bool, DbErr> {
+    let changed = team::Entity::update_many()
+        .col_expr(team::Column::SuspendedAt, Expr::value(now_ms))
+        .filter(team::Column::Id.eq(team_id))
+        .filter(team::Column::SuspendedAt.is_null())
+        .exec(transaction)
+        .await?;
+    Changed::Team(team_id).tell(transaction).await?;
+    Ok(changed.rows_affected == 1)
+}
+
+/// Lets the keys of a team in again that [`freeze`] refused at `frozen_at_ms`, unless somebody else has decided about it since.
+///
+/// # Errors
+/// The database failed.
+pub async fn thaw(transaction: &DatabaseTransaction, team_id: i64, frozen_at_ms: i64) -> Result<(), DbErr> {
+    team::Entity::update_many()
+        .col_expr(team::Column::SuspendedAt, Expr::value(None::<i64>))
+        .filter(team::Column::Id.eq(team_id))
+        .filter(team::Column::SuspendedAt.eq(frozen_at_ms))
+        .exec(transaction)
+        .await?;
+    Changed::Team(team_id).tell(transaction).await
 }
 
 async fn set_suspended(

@@ -13,8 +13,16 @@ mod accounts;
 mod adjust;
 #[path = "web/alerts.rs"]
 mod alerts;
+#[path = "web/audit.rs"]
+mod audit;
+#[path = "web/auto.rs"]
+mod auto;
 #[path = "web/bodies.rs"]
 mod bodies;
+#[path = "web/cap_alerts.rs"]
+mod cap_alerts;
+#[path = "web/codes.rs"]
+mod codes;
 #[path = "web/confirm.rs"]
 mod confirm;
 #[path = "web/cursors.rs"]
@@ -29,17 +37,35 @@ mod finder;
 mod forgery;
 #[path = "web/health.rs"]
 mod health;
+#[path = "web/invitations.rs"]
+mod invitations;
 #[path = "web/mail.rs"]
 mod mail;
 #[path = "web/management.rs"]
 mod management;
 #[path = "web/master.rs"]
 mod master;
+#[path = "web/membership.rs"]
+mod membership;
+#[path = "web/payments.rs"]
+mod payments;
+#[path = "web/roles.rs"]
+mod roles;
+#[path = "web/sign_up.rs"]
+mod sign_up;
 #[path = "people/smtp.rs"]
 mod smtp;
+#[path = "web/statement.rs"]
+mod statement;
+#[path = "web/stripe.rs"]
+mod stripe;
 #[path = "web/teams.rs"]
 mod teams;
 #[path = "web/tenancy.rs"]
 mod tenancy;
 #[path = "web/usage.rs"]
 mod usage;
+#[path = "web/users.rs"]
+mod users;
+#[path = "web/webhooks.rs"]
+mod webhooks;

@@ -7,6 +7,7 @@
 mod bench;
 mod browser;
 mod clients;
+mod fuzz;
 mod rust;
 mod stamp;
 mod torture;
@@ -23,6 +24,7 @@ cargo xtask screenshots                           every page, light and dark, in
 cargo xtask bench relay                           what the relay costs, beside nginx
 cargo xtask bench journal                         what a hold and its end cost without a database
 cargo xtask torture [--minutes N] [name]...       faults under load, and whether the books still balance
+cargo xtask fuzz TARGET [option]...               one target of server/core/fuzz under libFuzzer
 cargo xtask torture [--minutes N] failover        upstream accounts that fail in every way, and clients that must not see it
 cargo xtask bench ledger [--requests N]           what the ledger takes a second, beside a transaction for each request
 ";
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         ["bench", "relay"] => bench::relay(),
         ["bench", "journal"] => bench::journal(),
         ["bench", "ledger", words @ ..] => bench::ledger(words),
+        ["fuzz", words @ ..] => fuzz::run(words),
         ["screenshots"] => browser::screenshots(),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");

@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 pub struct AlertView {
     /// The id.
     pub id: String,
-    /// price_unknown, overrun, account_parked, account_unusable, ledger_down or mail_failing.
+    /// price_unknown, overrun, account_parked, account_unusable, ledger_down, mail_failing, payment_mismatch or unreconciled.
     pub kind: String,
-    /// What it is about: a model's name or an account's id.
+    /// What it is about: a model's name, an account's or a payment's id.
     pub subject: String,
     /// What happened, and what to do, for people.
     pub message: String,

@@ -6,7 +6,7 @@
 use super::flash::{self, Done};
 #[cfg(feature = "ssr")]
 use super::form::Form;
-use super::{ApiError, Nano, Page, PageQuery, Time};
+use super::{ApiError, Moment, Nano, Page, PageQuery, Time};
 use async_trait::async_trait;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,22 @@ pub struct BalanceView {
     pub entries: Nano,
     /// Sum of charges.
     pub posted: Nano,
+    /// What a day cost on average of the last seven.
+    pub per_day: Nano,
+}
+
+/// Which lines of the ledger are meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerFilter {
+    /// Of this kind.
+    #[serde(default)]
+    pub kind: Option<String>,
+    /// From this moment on.
+    #[serde(default)]
+    pub from: Option<Moment>,
+    /// Before this moment; of a day, up to its end.
+    #[serde(default)]
+    pub to: Option<Moment>,
 }
 
 /// One line of the ledger.
@@ -33,7 +49,7 @@ pub struct LedgerLine {
     pub id: String,
     /// When.
     pub at: Time,
-    /// charge, grant or adjustment.
+    /// charge, grant, adjustment, code, top_up, refund or dispute.
     pub kind: String,
     /// Signed: charges are negative.
     pub amount: Nano,
@@ -77,7 +93,7 @@ pub trait Billing {
     /// The wallet.
     async fn balance(&self, team: &str) -> Result<BalanceView, ApiError>;
     /// Its lines, newest first.
-    async fn ledger(&self, team: &str, page: PageQuery) -> Result<Page<LedgerLine>, ApiError>;
+    async fn ledger(&self, team: &str, filter: LedgerFilter, page: PageQuery) -> Result<Page<LedgerLine>, ApiError>;
     /// Gives or takes money; admins.
     async fn grant(&self, team: &str, new: NewGrant) -> Result<LedgerLine, ApiError>;
     /// Corrects what a request was charged; admins. The same one sent twice in a row is made once.
@@ -92,8 +108,8 @@ pub async fn balance() -> Result<BalanceView, ApiError> {
 
 /// The billing page's list.
 #[server(prefix = "/fn", endpoint = "ledger", input = leptos::server_fn::codec::GetUrl)]
-pub async fn ledger(page: PageQuery) -> Result<Page<LedgerLine>, ApiError> {
-    super::backend()?.ledger(super::CURRENT_TEAM, page).await
+pub async fn ledger(filter: LedgerFilter, page: PageQuery) -> Result<Page<LedgerLine>, ApiError> {
+    super::backend()?.ledger(super::CURRENT_TEAM, filter, page).await
 }
 
 /// The admin's grant form. `amount` may be negative.

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Prices in USD per million tokens, as exact decimals.
+/// Prices in USD per million tokens, and of what is counted in other units, as exact decimals.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prices {
@@ -25,6 +25,18 @@ pub struct Prices {
     /// Prompt tokens written to a cache; as input when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write: Option<String>,
+    /// One image, whatever its size; USD.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// A million characters read out; USD.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub character: Option<String>,
+    /// One second of sound written down; USD.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<String>,
+    /// One search through documents; USD.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<String>,
 }
 
 /// A price that is known and not yet in force.
@@ -43,7 +55,7 @@ pub struct ModelView {
     pub id: String,
     /// Who makes it; empty when unknown.
     pub provider: String,
-    /// chat or embedding.
+    /// chat, embedding, image, speech, transcription or rerank.
     pub mode: String,
     /// Tokens of prompt and answer.
     pub context: Option<i64>,
@@ -98,6 +110,18 @@ pub struct NewPrice {
     /// Prompt tokens written to a cache.
     #[serde(default)]
     pub cache_write: Option<String>,
+    /// One image, whatever its size; USD.
+    #[serde(default)]
+    pub image: Option<String>,
+    /// A million characters read out; USD.
+    #[serde(default)]
+    pub character: Option<String>,
+    /// One second of sound written down; USD.
+    #[serde(default)]
+    pub second: Option<String>,
+    /// One search through documents; USD.
+    #[serde(default)]
+    pub search: Option<String>,
     /// From when on, of a day from its start in UTC; now when absent.
     #[serde(default)]
     pub effective_at: Option<Moment>,
@@ -156,6 +180,14 @@ pub struct ModelForm {
     pub cache_read: String,
     /// USD per million.
     pub cache_write: String,
+    /// USD for one.
+    pub image: String,
+    /// USD per million.
+    pub character: String,
+    /// USD for one.
+    pub second: String,
+    /// USD for one.
+    pub search: String,
     /// A day or a moment in UTC; price form only.
     pub effective_at: String,
 }
@@ -184,6 +216,10 @@ pub async fn create_model(
             output: read.text("output", &form.output),
             cache_read: optional(&form.cache_read),
             cache_write: optional(&form.cache_write),
+            image: optional(&form.image),
+            character: optional(&form.character),
+            second: optional(&form.second),
+            search: optional(&form.search),
         },
     };
     let result = match read.finish(new) {
@@ -212,6 +248,10 @@ pub async fn add_price(
         output: read.text("output", &form.output),
         cache_read: optional(&form.cache_read),
         cache_write: optional(&form.cache_write),
+        image: optional(&form.image),
+        character: optional(&form.character),
+        second: optional(&form.second),
+        search: optional(&form.search),
         effective_at: read.moment_in_utc("effective_at", &form.effective_at),
     };
     let result = match read.finish(new) {

@@ -4,7 +4,7 @@
 
 #[cfg(feature = "ssr")]
 use super::flash::{self, Done};
-use super::{ApiError, Time};
+use super::{ApiError, Nano, Time};
 use async_trait::async_trait;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,14 @@ pub struct SessionView {
     pub email: String,
     /// Whether platform pages are shown.
     pub is_admin: bool,
+    /// The address of the platform admin who acts as them.
+    pub acting_for: Option<String>,
+    /// The teams they are in, oldest first.
+    pub teams: Vec<TeamChoice>,
+    /// Whether they may make another.
+    pub may_make_teams: bool,
+    /// The team that this browser showed is not theirs any more, or they have none: what follows about a team is empty.
+    pub is_astray: bool,
     /// The team's id.
     pub team_id: String,
     /// The team's name.
@@ -34,8 +42,23 @@ pub struct SessionView {
     pub key_count: u64,
     /// Open alerts; only platform admins have any.
     pub alerts: u64,
+    /// Whether payments are taken.
+    pub takes_payments: bool,
+    /// The balance, where calls need one and it lasts for less than three days at the pace of the last seven.
+    pub low_balance: Option<Nano>,
     /// The server's clock.
     pub now: Time,
+}
+
+/// A team that can be shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TeamChoice {
+    /// The id.
+    pub id: String,
+    /// The name.
+    pub name: String,
+    /// owner, admin, member or viewer.
+    pub role: String,
 }
 
 /// One signed-in browser.

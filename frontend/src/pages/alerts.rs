@@ -43,6 +43,13 @@ impl About {
                 format!("/admin/accounts/{subject}"),
             ),
             "mail_failing" => (Tone::Bad, "Mail", "Show mail", "/admin/mail".to_owned()),
+            "payment_mismatch" => (
+                Tone::Bad,
+                "Payment not credited",
+                "Show payments",
+                "/admin/payments".to_owned(),
+            ),
+            "unreconciled" => (Tone::Warn, "Books differ", "Show report", "/admin/payments".to_owned()),
             _ => (
                 Tone::Bad,
                 "Out of service",

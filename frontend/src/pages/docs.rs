@@ -63,8 +63,9 @@ fn dialects() -> AnyView {
     let facts = vec![
         Fact::new(
             "OpenAI",
-            "/v1/chat/completions, /v1/responses, /v1/embeddings, /v1/completions, /v1/moderations",
+            "/v1/chat/completions, /v1/responses, /v1/embeddings, /v1/completions, /v1/moderations, /v1/images/generations, /v1/images/edits, /v1/audio/speech, /v1/audio/transcriptions, /v1/audio/translations",
         ),
+        Fact::new("Cohere, Jina", "/v1/rerank"),
         Fact::new("Anthropic", "/v1/messages, /v1/messages/count_tokens"),
         Fact::new(
             "Google",
@@ -81,9 +82,14 @@ fn dialects() -> AnyView {
             <p>
                 "A model answers in the dialect in which it was asked. What its own has no word for is left out and named in "
                 <code>"x-ourhub-notes"</code>
-                ", or refused with the field’s name where the answer would be another one. Embeddings and moderations are not translated."
+                ", or refused with the field’s name where the answer would be another one. Embeddings, moderations, images, sound and rerank are not translated: they go to accounts whose provider has them."
             </p>
             <Facts of=facts />
+            <p>
+                "Forms are taken for edits of images and for what is to be written down, up to 32 MiB. Speech comes as it is spoken; with "
+                <code>"\"stream_format\": \"sse\""</code> " in events. Images are paid by the token or each, speech by the token or the character,
+                what was heard by the token or the second, rerank by the search or the token, as the model page says."
+            </p>
         </section>
     }
     .into_any()

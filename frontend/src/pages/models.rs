@@ -53,7 +53,7 @@ fn page(served: Vec<ModelView>, known: Vec<ModelView>) -> AnyView {
         <div class="stack stack--6 page__pad">
             <div>
                 <h1 class="u-t32">"Models"</h1>
-                <p class="muted">"What can be called right now. Prices are per million tokens, what you pay."</p>
+                <p class="muted">"What can be called right now. Prices are per million tokens where nothing else is said, what you pay."</p>
             </div>
             {now}
             {others}
@@ -84,6 +84,18 @@ pub fn catalogue_table(models: Vec<ModelView>) -> AnyView {
 fn row(model: ModelView) -> AnyView {
     let prices = model.prices.unwrap_or_default();
     let cached = prices.cache_read.clone().unwrap_or_else(|| prices.input.clone());
+    let units = units(&prices);
+    if !units.is_empty() {
+        return view! {
+            <tr>
+                <td class="main mono">{model.id} <span class="sub">{model.provider}</span></td>
+                <td class="r p2">{model.context.map_or_else(|| "not known".to_owned(), tokens)}</td>
+                <td class="r" colspan="3">{units.join(", ")}</td>
+                <td class="p3 muted t12">{model.capabilities.join(", ").replace('_', " ")}</td>
+            </tr>
+        }
+        .into_any();
+    }
     view! {
         <tr>
             <td class="main mono">{model.id} <span class="sub">{model.provider}</span></td>
@@ -95,6 +107,20 @@ fn row(model: ModelView) -> AnyView {
         </tr>
     }
     .into_any()
+}
+
+/// What is priced in other units than tokens.
+fn units(of: &Prices) -> Vec<String> {
+    let units = [
+        (&of.image, "an image"),
+        (&of.character, "a million characters"),
+        (&of.second, "a second"),
+        (&of.search, "a search"),
+    ];
+    let priced = units
+        .into_iter()
+        .filter_map(|(price, unit)| Some((price.as_ref()?, unit)));
+    priced.map(|(of, unit)| format!("{} {unit}", price(of))).collect()
 }
 
 /// A count of tokens in short form.
@@ -115,18 +141,33 @@ fn price(of: &str) -> String {
 fn price_line(prices: Option<&Prices>) -> String {
     prices.map_or_else(
         || "no price: refused".to_owned(),
-        |prices| format!("{} in, {} out", price(&prices.input), price(&prices.output)),
+        |prices| match units(prices) {
+            units if units.is_empty() => format!("{} in, {} out", price(&prices.input), price(&prices.output)),
+            units => units.join(", "),
+        },
     )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::price;
+    use super::{price, price_line};
+    use crate::api::models::Prices;
 
     #[test]
     fn a_price_has_at_least_two_decimals() {
         assert_eq!(price("5"), "$5.00");
         assert_eq!(price("0.5"), "$0.50");
         assert_eq!(price("0.028"), "$0.028");
+    }
+
+    #[test]
+    fn a_price_by_another_unit_is_told_with_it() {
+        let prices = Prices {
+            input: "0".to_owned(),
+            output: "0".to_owned(),
+            image: Some("0.04".to_owned()),
+            ..Prices::default()
+        };
+        assert_eq!(price_line(Some(&prices)), "$0.04 an image");
     }
 }

@@ -21,6 +21,14 @@ pub enum Mode {
     Chat,
     /// Vectors.
     Embedding,
+    /// Images.
+    Image,
+    /// Sound, from text.
+    Speech,
+    /// Text, from sound.
+    Transcription,
+    /// The order of documents.
+    Rerank,
     /// Anything else.
     Other,
 }

@@ -17,6 +17,7 @@ pub mod frames;
 pub(crate) mod generate;
 mod glimpse;
 mod json;
+pub mod media;
 pub(crate) mod messages;
 mod object;
 mod openai;
@@ -29,7 +30,9 @@ mod scrub;
 mod session;
 pub(crate) mod sse;
 mod tally;
+mod turn;
 mod unpack;
+mod walk;
 
 pub use bound::{IMAGE_TOKENS_MAX, MESSAGE_TOKENS, TOOL_TOKENS};
 pub use cost::with_cost;

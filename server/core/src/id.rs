@@ -20,14 +20,22 @@ pub enum Kind {
     Alert,
     /// An audit record.
     Audit,
+    /// A redeem code.
+    Code,
+    /// Something told to a webhook.
+    Delivery,
     /// A wallet entry.
     Entry,
+    /// An invitation into a team.
+    Invitation,
     /// A customer's API key.
     Key,
     /// A mail of the outbox.
     Mail,
     /// A process that serves.
     Node,
+    /// A payment into a wallet.
+    Payment,
     /// A price row.
     Price,
     /// A relayed request.
@@ -50,10 +58,14 @@ impl Kind {
             Self::Account => "acc",
             Self::Alert => "alr",
             Self::Audit => "aud",
+            Self::Code => "code",
+            Self::Delivery => "dlv",
             Self::Entry => "ent",
+            Self::Invitation => "inv",
             Self::Key => "key",
             Self::Mail => "mail",
             Self::Node => "node",
+            Self::Payment => "pay",
             Self::Price => "prc",
             Self::Request => "req",
             Self::Session => "ses",

@@ -5,7 +5,7 @@
 
 mod sheet;
 
-pub use sheet::{PerMillion, PriceError, PriceSheet, Rates, Tier, per_million};
+pub use sheet::{PerMillion, PriceError, PriceSheet, Rates, Tier, per_million, per_unit};
 
 use crate::{
     money::{Nano, PICO_PER_NANO},
@@ -51,6 +51,22 @@ pub fn ceiling(sheet: &PriceSheet, bound: &CeilingInput) -> Option<Nano> {
     for rates in sheet.reachable(bound.input_bound) {
         let input = cost_pico(u128::from(bound.input_bound), rates.dearest_prompt())?;
         highest = highest.max(input.checked_add(cost_pico(output, rates.dearest_answer())?)?);
+    }
+    to_nano(highest)
+}
+
+/// What the units of `usage`, which are no tokens, can cost at most, whatever the prompt.
+///
+/// `None` where that is beyond what the ledger can hold, or a rate is negative.
+#[must_use]
+pub fn ceiling_of_units(sheet: &PriceSheet, usage: &Usage) -> Option<Nano> {
+    let mut highest: u128 = 0;
+    for rates in sheet.reachable(u64::MAX) {
+        let mut pico: u128 = 0;
+        for kind in Kind::UNITS {
+            pico = pico.checked_add(cost_pico(u128::from(usage.count(kind)), rates.of(kind))?)?;
+        }
+        highest = highest.max(pico);
     }
     to_nano(highest)
 }

@@ -12,6 +12,7 @@ mod through;
 pub use through::Through;
 
 use crate::dialect::exchange::{Notes, Origin, Request, Target, Untranslatable};
+use crate::dialect::media::Reader;
 use crate::dialect::{Dialect, LineTooLong, Observed, Step, Tally};
 use bytes::Bytes;
 use names::Names;
@@ -60,6 +61,8 @@ pub enum Translator {
     PassThrough(Tally),
     /// They are taken apart and put together anew.
     Through(Box<Through>),
+    /// Of rerank, images or sound, which has a form of its own.
+    Media(Box<Reader>),
 }
 
 impl Translator {
@@ -71,6 +74,24 @@ impl Translator {
         match self {
             Self::PassThrough(tally) => tally.push(piece),
             Self::Through(through) => through.push(piece),
+            Self::Media(reader) => reader.push(piece),
+        }
+    }
+
+    /// The upstream answers in no events, though it was asked for them. Whether its answer can still be handed on as it comes.
+    pub fn without_events(&mut self) -> bool {
+        match self {
+            Self::Media(reader) => reader.without_events(),
+            Self::PassThrough(_) | Self::Through(_) => true,
+        }
+    }
+
+    /// The ids by which the answer can be referred to, once it is whole and where they are the upstream's own.
+    #[must_use]
+    pub fn ids(&self) -> &[String] {
+        match self {
+            Self::PassThrough(tally) => tally.ids(),
+            Self::Through(_) | Self::Media(_) => &[],
         }
     }
 
@@ -80,6 +101,7 @@ impl Translator {
         match self {
             Self::PassThrough(tally) => tally.model(),
             Self::Through(through) => through.model(),
+            Self::Media(reader) => reader.model(),
         }
     }
 
@@ -89,6 +111,7 @@ impl Translator {
         match self {
             Self::PassThrough(tally) => tally.finish(),
             Self::Through(through) => through.finish(),
+            Self::Media(reader) => reader.finish(),
         }
     }
 }

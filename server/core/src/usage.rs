@@ -1,6 +1,7 @@
-//! Usage: the token counts of one request, in disjoint kinds.
+//! Usage: the token counts of one request, in disjoint kinds, and what is counted in other units.
 //!
-//! Invariant: no token is in two kinds; `reasoning` is no kind of its own but a part of `output`. Pure.
+//! Invariant: no token is in two kinds; `reasoning` is no kind of its own but a part of `output`; a unit is no token and in no sum of
+//! tokens. Pure.
 
 mod details;
 
@@ -38,9 +39,21 @@ pub struct Usage {
     pub image_output: u64,
     /// Those of `output` that were reasoning; for display, priced as output.
     pub reasoning: u64,
+    /// Images produced, where they are priced one by one.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub images: u64,
+    /// Characters read out, where they are priced.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub characters: u64,
+    /// Seconds of sound written down, where they are priced, each begun one whole.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub seconds: u64,
+    /// Searches through documents, where they are priced.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub searches: u64,
 }
 
-/// A kind of token, each with a price of its own.
+/// A kind of token or another unit, each with a price of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// [`Usage::input`].
@@ -63,6 +76,14 @@ pub enum Kind {
     AudioOutput,
     /// [`Usage::image_output`].
     ImageOutput,
+    /// [`Usage::images`].
+    Images,
+    /// [`Usage::characters`].
+    Characters,
+    /// [`Usage::seconds`].
+    Seconds,
+    /// [`Usage::searches`].
+    Searches,
 }
 
 impl Kind {
@@ -78,6 +99,8 @@ impl Kind {
     ];
     /// What an answer is made of.
     pub const ANSWER: [Self; 3] = [Self::Output, Self::AudioOutput, Self::ImageOutput];
+    /// What is no token.
+    pub const UNITS: [Self; 4] = [Self::Images, Self::Characters, Self::Seconds, Self::Searches];
 
     /// Its name in receipts and rows.
     #[must_use]
@@ -93,12 +116,22 @@ impl Kind {
             Self::Output => "output",
             Self::AudioOutput => "audio_output",
             Self::ImageOutput => "image_output",
+            Self::Images => "images",
+            Self::Characters => "characters",
+            Self::Seconds => "seconds",
+            Self::Searches => "searches",
         }
     }
 
-    /// Every kind, those of the prompt first.
+    /// Every kind, those of the prompt first, those that are no tokens last.
     pub fn all() -> impl Iterator<Item = Self> {
-        Self::PROMPT.into_iter().chain(Self::ANSWER)
+        Self::PROMPT.into_iter().chain(Self::ANSWER).chain(Self::UNITS)
+    }
+
+    /// Whether it is counted in another unit than tokens.
+    #[must_use]
+    pub const fn is_unit(self) -> bool {
+        matches!(self, Self::Images | Self::Characters | Self::Seconds | Self::Searches)
     }
 }
 
@@ -117,6 +150,10 @@ impl Usage {
             Kind::Output => self.output,
             Kind::AudioOutput => self.audio_output,
             Kind::ImageOutput => self.image_output,
+            Kind::Images => self.images,
+            Kind::Characters => self.characters,
+            Kind::Seconds => self.seconds,
+            Kind::Searches => self.searches,
         }
     }
 
@@ -158,7 +195,7 @@ mod tests {
     #[test]
     fn every_kind_is_in_one_sum_and_rare_ones_are_written_only_where_they_are() {
         let json = r#"{"input":1,"cache_read":2,"cache_read_audio":4,"cache_write":8,"cache_write_long":16,"audio_input":32,
-            "image_input":64,"output":128,"audio_output":256,"image_output":512,"reasoning":100}"#;
+            "image_input":64,"output":128,"audio_output":256,"image_output":512,"reasoning":100,"images":3,"characters":5,"seconds":6,"searches":7}"#;
         let usage: Usage = serde_json::from_str(json).unwrap();
         assert_eq!((usage.prompt(), usage.answer(), usage.total()), (127, 896, 1023));
         let written: serde_json::Value = serde_json::to_value(usage).unwrap();

@@ -13,6 +13,8 @@ use super::{
     upstream::{Unusable, join},
 };
 use crate::secrets::Secret;
+use bytes::Bytes;
+use futures_util::Stream;
 use gateway_core::{
     catalog::{auth, preset},
     dialect::{Dialect, Operation},
@@ -20,8 +22,8 @@ use gateway_core::{
 };
 use jiff::Timestamp;
 use reqwest::{
-    Method, Request, Url,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue},
+    Body, Method, Request, Url,
+    header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue},
 };
 use serde_json::value::RawValue;
 use std::{borrow::Cow, collections::BTreeMap, fmt::Write as _};
@@ -32,6 +34,44 @@ const VERSION_AT_VERTEX: &str = "vertex-2023-10-16";
 const VERSION_AT_BEDROCK: &str = "bedrock-2023-05-31";
 /// The end of the path of Azure's older addresses, behind which the deployment stands.
 const DEPLOYMENTS: &str = "/deployments";
+/// The end of the path of Cohere's address that speaks OpenAI's dialect.
+const COMPATIBLE: &str = "/compatibility/v1";
+
+/// The body of a request.
+#[derive(Debug)]
+pub enum Content {
+    /// JSON.
+    Json(Vec<u8>),
+    /// A form.
+    Form {
+        /// With its boundary.
+        content_type: String,
+        /// In bytes.
+        length: u64,
+        /// Its bytes.
+        body: Body,
+    },
+}
+
+impl Content {
+    /// A form of `length` bytes, which come in `pieces`.
+    pub fn form<S>(content_type: String, length: u64, pieces: S) -> Self
+    where
+        S: Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+    {
+        Self::Form {
+            content_type,
+            length,
+            body: Body::wrap_stream(pieces),
+        }
+    }
+}
+
+impl From<Vec<u8>> for Content {
+    fn from(json: Vec<u8>) -> Self {
+        Self::Json(json)
+    }
+}
 
 /// How a streamed answer comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +93,8 @@ pub(super) enum Place {
     Vertex,
     /// Amazon Bedrock's.
     Bedrock,
+    /// Those of Cohere's address that speaks OpenAI's dialect, and its own beside them.
+    Cohere,
 }
 
 /// What is asked for.
@@ -97,6 +139,7 @@ impl Place {
         match provider {
             "vertex" => Self::Vertex,
             "bedrock" => Self::Bedrock,
+            "cohere" if base_url.path().trim_end_matches('/').ends_with(COMPATIBLE) => Self::Cohere,
             "azure" if base_url.path().contains(DEPLOYMENTS) => Self::Deployments,
             _ => Self::Plain,
         }
@@ -106,7 +149,7 @@ impl Place {
     pub(super) fn dialects(self, model: &str, spoken: &'static [Dialect]) -> &'static [Dialect] {
         let is_claude = model.contains("claude") || model.contains("anthropic.");
         match self {
-            Self::Plain => spoken,
+            Self::Plain | Self::Cohere => spoken,
             Self::Deployments => &[Dialect::Chat],
             Self::Vertex if is_claude => &[Dialect::Messages],
             Self::Vertex => &[Dialect::Generate],
@@ -119,7 +162,7 @@ impl Place {
     pub(super) const fn counts_tokens(self) -> bool {
         match self {
             Self::Bedrock | Self::Deployments => false,
-            Self::Plain | Self::Vertex => true,
+            Self::Plain | Self::Vertex | Self::Cohere => true,
         }
     }
 
@@ -127,13 +170,20 @@ impl Place {
     pub(super) const fn framing(self) -> Framing {
         match self {
             Self::Bedrock => Framing::EventStream,
-            Self::Plain | Self::Deployments | Self::Vertex => Framing::Sse,
+            Self::Plain | Self::Deployments | Self::Vertex | Self::Cohere => Framing::Sse,
         }
     }
 
     /// Where `ask` goes.
     fn url(self, base: &Url, ask: &Ask<'_>) -> Url {
         let path = ask.operation.path(ask.model, ask.is_stream);
+        if self == Self::Cohere && ask.operation == Operation::Rerank {
+            let whole = base.path().trim_end_matches('/');
+            let root = whole.strip_suffix(COMPATIBLE).unwrap_or(whole);
+            let mut url = base.clone();
+            url.set_path(&format!("{root}/v2{path}"));
+            return url;
+        }
         let pick = |whole: &str, streamed: &str| {
             if ask.is_stream {
                 streamed.to_owned()
@@ -218,17 +268,28 @@ impl Way {
         self.place
     }
 
-    /// A POST of the JSON in `body`.
-    pub(super) async fn post(&self, ask: Ask<'_>, body: Vec<u8>) -> Result<Request, Unsendable> {
+    /// A POST of `content`.
+    pub(super) async fn post(&self, ask: Ask<'_>, content: impl Into<Content>) -> Result<Request, Unsendable> {
         let mut request = Request::new(Method::POST, self.place.url(&self.base_url, &ask));
-        let json = HeaderValue::from_static("application/json");
-        request.headers_mut().insert(CONTENT_TYPE, json);
         if ask.dialect == Dialect::Messages && matches!(self.place, Place::Plain | Place::Deployments) {
             request
                 .headers_mut()
                 .insert(ANTHROPIC_VERSION, HeaderValue::from_static(VERSION));
         }
-        *request.body_mut() = Some(self.place.body(&ask, body).into());
+        let (content_type, body) = match content.into() {
+            Content::Json(body) => (None, self.place.body(&ask, body).into()),
+            Content::Form {
+                content_type,
+                length,
+                body,
+            } => {
+                request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+                (HeaderValue::from_str(&content_type).ok(), body)
+            }
+        };
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(CONTENT_TYPE, content_type.unwrap_or(json));
+        *request.body_mut() = Some(body);
         self.identify(&mut request).await?;
         Ok(request)
     }

@@ -6,7 +6,7 @@
 use super::{
     TABLE, check,
     client::{Client, Clients},
-    endpoint::{self, Ask, Framing, Reached, Way},
+    endpoint::{self, Ask, Content, Framing, Reached, Way},
     google::Unsendable,
     guard::UrlRefusal,
     state::{Most, State},
@@ -18,7 +18,7 @@ use crate::{
 };
 use entity::account;
 use gateway_core::{
-    catalog::preset,
+    catalog::{Preset, preset},
     dialect::{Dialect, MaxOutputField, Operation},
     health::{Availability, Event},
     retry::{Fault, Mark, RetryHints, Verdict},
@@ -212,7 +212,36 @@ impl Deployment {
         self.origin
     }
 
-    /// A POST of the JSON in `body`, written in `dialect`, that asks for `operation`; it may be signed, so that neither body nor
+    /// Whether the model is asked here for `operation`, where that has a form of its own.
+    #[must_use]
+    pub fn serves(&self, operation: Operation) -> bool {
+        self.dialects.contains(&operation.dialect())
+            && self.preset().is_some_and(|preset| preset.media.contains(&operation))
+    }
+
+    /// Whether its plain JSON of what was heard says its length or its tokens.
+    #[must_use]
+    pub fn tells_what_was_heard(&self) -> bool {
+        self.preset().is_some_and(|preset| preset.tells_what_was_heard)
+    }
+
+    /// Whether it sends speech in events, which tell its tokens, where that is asked for.
+    #[must_use]
+    pub fn speaks_in_events(&self) -> bool {
+        self.preset().is_some_and(|preset| preset.speaks_in_events)
+    }
+
+    /// The shortest sound that it bills, in seconds.
+    #[must_use]
+    pub fn seconds_min(&self) -> u64 {
+        self.preset().map_or(0, |preset| preset.seconds_min)
+    }
+
+    fn preset(&self) -> Option<&'static Preset> {
+        preset(&self.provider)
+    }
+
+    /// A POST of `content`, written in `dialect`, that asks for `operation`; it may be signed, so that neither body nor
     /// address may change.
     ///
     /// # Errors
@@ -222,7 +251,7 @@ impl Deployment {
         dialect: Dialect,
         operation: Operation,
         is_stream: bool,
-        body: Vec<u8>,
+        content: impl Into<Content>,
     ) -> Result<Request, Unsendable> {
         let ask = Ask {
             dialect,
@@ -230,7 +259,7 @@ impl Deployment {
             model: &self.upstream_model,
             is_stream,
         };
-        self.upstream.way.post(ask, body).await
+        self.upstream.way.post(ask, content).await
     }
 
     /// What must be scrubbed from whatever the account says.

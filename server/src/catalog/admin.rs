@@ -6,7 +6,7 @@
 use super::{AREA, Catalog, CatalogError, ModelInfo};
 use crate::{alerts, clock, fields::FieldErrors, stamp};
 use entity::{model, price};
-use gateway_core::{catalog::INPUT_CONSTANT, dialect::Dialect, pricing::PriceSheet};
+use gateway_core::{catalog::INPUT_CONSTANT, dialect::Dialect, pricing::PriceSheet, usage::Kind};
 use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, EntityTrait as _, SqlErr, TransactionTrait as _};
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ const TOKENS_MAX: u64 = 1 << 40;
 /// How long ago a price may begin, in milliseconds: what was charged is never priced anew.
 const PAST_MAX_MS: i64 = 60_000;
 
-/// Decimal USD per million tokens, such as `2.50`.
+/// Decimal USD per million tokens, such as `2.50`, and for what is no token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prices {
     /// Prompt tokens.
@@ -26,6 +26,14 @@ pub struct Prices {
     pub cache_read: Option<String>,
     /// Prompt tokens written to a cache; as `input` where absent.
     pub cache_write: Option<String>,
+    /// One image, whatever its size; USD.
+    pub image: Option<String>,
+    /// A million characters read out; USD.
+    pub character: Option<String>,
+    /// One second of sound written down; USD.
+    pub second: Option<String>,
+    /// One search through documents; USD.
+    pub search: Option<String>,
 }
 
 /// A model to add.
@@ -173,7 +181,24 @@ fn read_prices(prices: &Prices, errors: &mut FieldErrors) -> Option<PriceSheet> 
         }
     }
     let (read, write) = (prices.cache_read.as_deref(), prices.cache_write.as_deref());
-    PriceSheet::from_per_million(&prices.input, &prices.output, read, write).ok()
+    let mut sheet = PriceSheet::from_per_million(&prices.input, &prices.output, read, write).ok();
+    let units = [
+        ("image", Kind::Images, &prices.image),
+        ("character", Kind::Characters, &prices.character),
+        ("second", Kind::Seconds, &prices.second),
+        ("search", Kind::Searches, &prices.search),
+    ];
+    for (field, kind, text) in units {
+        let Some(text) = text else { continue };
+        if let Err(error) = PriceSheet::default().with_unit(kind, text) {
+            errors.refuse(
+                field,
+                format!("“{text}” is not a price ({error}). Write USD, for example 0.04."),
+            );
+        }
+        sheet = sheet.and_then(|sheet| sheet.with_unit(kind, text).ok());
+    }
+    sheet
 }
 
 fn price_row(

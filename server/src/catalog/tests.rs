@@ -167,6 +167,7 @@ async fn every_wrong_field_of_a_model_is_named() {
             output: "1e3".to_owned(),
             cache_read: Some("0.0000001".to_owned()),
             cache_write: None,
+            ..Prices::default()
         },
     };
     let CatalogError::Invalid(errors) = catalog.add_model(&new, 7).await.unwrap_err() else {

@@ -44,15 +44,29 @@ pub struct Flags {
     #[arg(long, env = "OURHUB_TRUSTED_PROXIES", default_value = "", global = true)]
     pub trusted_proxies: String,
 
-    /// Teams may only spend what was paid into their wallet.
+    /// Teams may only spend what was paid into their wallet; on by default once Stripe is configured.
     #[arg(
         long,
         env = "OURHUB_PREPAID",
         value_parser = clap::builder::FalseyValueParser::new(),
-        action = clap::ArgAction::SetTrue,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
         global = true
     )]
-    pub prepaid: bool,
+    pub prepaid: Option<bool>,
+
+    /// Stripe's secret key, sk_… or rk_…: teams may then pay. Needs the webhook's secret, too.
+    #[arg(long, env = "OURHUB_STRIPE_SECRET_KEY", hide_env_values = true, global = true)]
+    pub stripe_secret_key: Option<String>,
+
+    /// What Stripe signs webhooks with, whsec_…, for the address …/webhooks/stripe.
+    #[arg(long, env = "OURHUB_STRIPE_WEBHOOK_SECRET", hide_env_values = true, global = true)]
+    pub stripe_webhook_secret: Option<String>,
+
+    /// Another address than Stripe's own, for a stand-in.
+    #[arg(long, env = "OURHUB_STRIPE_API_BASE", global = true)]
+    pub stripe_api_base: Option<String>,
 
     /// How long a request waits when every account is busy; 0 turns it off.
     #[arg(long, env = "OURHUB_WAIT", default_value = "30s", global = true)]

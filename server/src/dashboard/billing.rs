@@ -4,14 +4,14 @@
 
 use super::{Change, Principal, Refusal, view};
 use crate::{
-    billing::{self, Correction, Line, What},
-    metering::{self, Whose},
+    billing::{self, Correction, Line, What, Which},
+    metering::{self, GroupBy, HOUR_MS, Span, Whose},
     teams::{self, Right, TeamScope},
 };
 use async_trait::async_trait;
 use frontend::api::{
-    ApiError, Code, Page, PageQuery, Time,
-    billing::{BalanceView, Billing, LedgerLine, NewAdjustment, NewGrant},
+    ApiError, Code, Nano, Page, PageQuery, Time,
+    billing::{BalanceView, Billing, LedgerFilter, LedgerLine, NewAdjustment, NewGrant},
 };
 use gateway_core::id::{self, Kind};
 use serde_json::json;
@@ -23,8 +23,8 @@ impl Billing for Principal {
         self.answer(self.read_balance(team).await)
     }
 
-    async fn ledger(&self, team: &str, page: PageQuery) -> Result<Page<LedgerLine>, ApiError> {
-        self.answer(self.read_ledger(team, &page).await)
+    async fn ledger(&self, team: &str, filter: LedgerFilter, page: PageQuery) -> Result<Page<LedgerLine>, ApiError> {
+        self.answer(self.read_ledger(team, &filter, &page).await)
     }
 
     async fn grant(&self, team: &str, new: NewGrant) -> Result<LedgerLine, ApiError> {
@@ -47,20 +47,45 @@ impl Principal {
             held: balance.held,
             entries: balance.entries,
             posted: balance.posted,
+            per_day: self.per_day(&scope).await?,
         })
     }
 
-    async fn read_ledger(&self, team: &str, query: &PageQuery) -> Result<Page<LedgerLine>, Refusal> {
+    async fn read_ledger(
+        &self,
+        team: &str,
+        filter: &LedgerFilter,
+        query: &PageQuery,
+    ) -> Result<Page<LedgerLine>, Refusal> {
         let scope = self.scope(team).await?;
         scope.demand(Right::Read)?;
         let before = view::after(query, Kind::Entry)?.unwrap_or(i64::MAX);
-        let lines = billing::lines(&self.app.db, &scope, before, view::limit(query), self.now_ms()).await?;
+        let zone = teams::get(&self.app.db, &scope).await?.time_zone;
+        let which = Which {
+            kind: filter.kind.clone(),
+            from_ms: filter.from.map(|moment| moment.start(&zone).0),
+            to_ms: filter.to.map(|moment| moment.end(&zone).0),
+            before,
+            limit: view::limit(query),
+        };
+        let lines = billing::lines(&self.app.db, &scope, &which, self.now_ms()).await?;
         let page = view::page(query, lines, |line| id::render(Kind::Entry, line.line_id));
         let emails = self.emails(&scope).await?;
         Ok(Page {
             data: page.data.into_iter().map(|line| line_view(line, &emails)).collect(),
             next: page.next,
         })
+    }
+
+    /// What a day cost on average of the last seven.
+    pub(super) async fn per_day(&self, scope: &TeamScope) -> Result<Nano, Refusal> {
+        let span = Span {
+            from_ms: Some(self.now_ms() - 7 * 24 * HOUR_MS),
+            to_ms: None,
+        };
+        let groups = metering::roll_up(&self.app.db, scope, span, GroupBy::Model).await?;
+        let sum: i64 = groups.iter().map(|group| group.sums.charged().0).sum();
+        Ok(Nano(sum / 7))
     }
 
     async fn give(&self, team: &str, new: NewGrant) -> Result<LedgerLine, Refusal> {

@@ -73,6 +73,10 @@ impl Principal {
                 output: new.output,
                 cache_read: new.cache_read,
                 cache_write: new.cache_write,
+                image: new.image,
+                character: new.character,
+                second: new.second,
+                search: new.search,
             },
         };
         let model = self.app.catalog.add_price(model, &new, admin.user_id).await?;
@@ -118,6 +122,10 @@ fn shown(price: &PriceRow) -> Prices {
         output: shown.output,
         cache_read: shown.cache_read,
         cache_write: shown.cache_write,
+        image: shown.image,
+        character: shown.character,
+        second: shown.second,
+        search: shown.search,
     }
 }
 
@@ -127,5 +135,9 @@ fn prices(prices: Prices) -> catalog::Prices {
         output: prices.output,
         cache_read: prices.cache_read,
         cache_write: prices.cache_write,
+        image: prices.image,
+        character: prices.character,
+        second: prices.second,
+        search: prices.search,
     }
 }

@@ -4,15 +4,17 @@
 
 use crate::{
     accounts::AccountsError,
-    auth::AuthError,
-    billing::BillingError,
+    auth::{AuthError, SignUpMode},
+    billing::{BillingError, CodeState, StripeError},
+    cap_alerts::CapAlertError,
     catalog::CatalogError,
     fields::FieldErrors,
     keys::KeyError,
     ledger::{AdjustError, LedgerError},
     mail::MailError,
     secrets::SecretsError,
-    teams::TeamError,
+    teams::{OWNED_MAX, TeamError, invitations::Refused},
+    webhooks::WebhookError,
 };
 use frontend::api::{self, ApiError, Code};
 use sea_orm::DbErr;
@@ -118,6 +120,15 @@ impl From<AuthError> for Refusal {
                 let wait = format!("Too many tries. Try again in {retry_after_s} s.");
                 ApiError::because(Code::Throttled, wait).into()
             }
+            AuthError::SignUpRefused(mode) => {
+                let refused = match mode {
+                    SignUpMode::Invited => {
+                        "Only who is invited may sign up here. Ask an owner of the team for an invitation."
+                    }
+                    SignUpMode::Open | SignUpMode::Closed => "Nobody may sign up here at the moment.",
+                };
+                ApiError::because(Code::Forbidden, refused).into()
+            }
             AuthError::SetupRefused => {
                 let refused = "This setup link was used, or is not the newest one in the log.";
                 ApiError::because(Code::Forbidden, refused).into()
@@ -143,8 +154,69 @@ impl From<TeamError> for Refusal {
                 }
                 .into()
             }
+            TeamError::TooMany => {
+                let refused = format!("You own {OWNED_MAX} teams, and nobody may own more.");
+                ApiError::because(Code::Conflict, refused).into()
+            }
+            TeamError::Joined => ApiError::because(Code::Conflict, "You are in this team already.").into(),
+            TeamError::Invitation(refused) => refused.into(),
+            TeamError::Mail(error) => error.into(),
+            TeamError::Randomness => Self::ours(Code::Internal, error),
             TeamError::Invalid(errors) => errors.into(),
             TeamError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        let (code, words) = match refused {
+            Refused::Unknown => (
+                Code::NotFound,
+                "No invitation has this link. Copy the whole link, or ask for a new one.",
+            ),
+            Refused::Used => (
+                Code::Conflict,
+                "This invitation was accepted already. Ask for a new one.",
+            ),
+            Refused::Revoked => (Code::Conflict, "This invitation was taken back. Ask for a new one."),
+            Refused::Expired => (
+                Code::Conflict,
+                "This invitation is older than 7 days. Ask for a new one.",
+            ),
+            Refused::OtherAddress => (
+                Code::Forbidden,
+                "This invitation is for another address. Log in with the address it was sent to.",
+            ),
+            Refused::Unbacked => (
+                Code::Conflict,
+                "Whoever made this invitation may not invite into this team any more. Ask somebody else for a new one.",
+            ),
+        };
+        ApiError::because(code, words).into()
+    }
+}
+
+impl From<CapAlertError> for Refusal {
+    fn from(error: CapAlertError) -> Self {
+        match error {
+            CapAlertError::Team(error) => error.into(),
+            CapAlertError::Invalid(errors) => errors.into(),
+            CapAlertError::Mail(error) => error.into(),
+            CapAlertError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<WebhookError> for Refusal {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::Team(error) => error.into(),
+            WebhookError::NotFound => Code::NotFound.into(),
+            WebhookError::Invalid(errors) => errors.into(),
+            WebhookError::Randomness => Self::ours(Code::Internal, error),
+            WebhookError::Secrets(error) => error.into(),
+            WebhookError::Database(error) => error.into(),
         }
     }
 }
@@ -170,6 +242,45 @@ impl From<BillingError> for Refusal {
             }
             BillingError::Reason => {
                 ApiError::field("reason", "Write a reason of at most 200 characters, in one line.").into()
+            }
+            BillingError::Invalid(errors) => errors.into(),
+            BillingError::CodeUnknown => {
+                ApiError::field("code", "There is no such code. Compare it letter by letter.").into()
+            }
+            BillingError::CodeSpent(state) => {
+                let spent = match state {
+                    CodeState::Expired => "The time of this code is over.",
+                    CodeState::Revoked => "This code was taken back.",
+                    CodeState::Open | CodeState::Redeemed => "This code was redeemed before.",
+                };
+                ApiError {
+                    code: Code::Conflict,
+                    ..ApiError::field("code", spent)
+                }
+                .into()
+            }
+            BillingError::NotFound => Code::NotFound.into(),
+            BillingError::Throttled { retry_after_s } => {
+                let wait = format!("Too many wrong codes. Try again in {retry_after_s} s.");
+                ApiError::because(Code::Throttled, wait).into()
+            }
+            BillingError::Stripe(StripeError::Unknown(_)) => {
+                let wait = "Stripe does not answer at this moment. Nothing is lost: send it once more in a minute, it is not paid twice.";
+                Self {
+                    error: ApiError::because(Code::Unavailable, wait),
+                    cause: Some(error.to_string()),
+                }
+            }
+            BillingError::Stripe(StripeError::Refused { .. }) => Self {
+                error: ApiError::because(
+                    Code::Conflict,
+                    "Stripe refused this. Nothing was paid; the platform’s admin finds the reason in the log.",
+                ),
+                cause: Some(error.to_string()),
+            },
+            BillingError::Busy => Self::ours(Code::Unavailable, error),
+            BillingError::Randomness | BillingError::Client(_) | BillingError::Mail(_) => {
+                Self::ours(Code::Internal, error)
             }
             BillingError::Several => ApiError::field(
                 "hold",

@@ -1,12 +1,16 @@
-//! The export of requests as CSV, with the filters of the usage page.
+//! The exports as CSV: requests, with the filters of the usage page, and the monthly statement.
 //!
 //! Invariant: no cell is taken for a formula by a spreadsheet; at most [`ROWS_MAX`] rows. Pure, but for what the backend reads.
 
-use super::management::answer::{Failure, Find};
+use super::management::{
+    answer::{Failure, Find},
+    query::Month,
+};
 use crate::{csv, dashboard::Principal};
 use actix_web::{HttpResponse, web};
 use frontend::api::{
-    CURRENT_TEAM, PageQuery,
+    CURRENT_TEAM, Nano, PageQuery, Time,
+    statement::Statements,
     usage::{RequestFilter, RequestRow, UsageReads},
 };
 use gateway_core::usage::Kind;
@@ -32,9 +36,60 @@ pub async fn requests(
         .body(file))
 }
 
+/// What few requests have, in the last columns.
+fn others() -> impl Iterator<Item = Kind> {
+    Kind::RARE.into_iter().map(|(kind, _)| kind).chain(Kind::UNITS)
+}
+
+/// `GET /billing/statement.csv`: the amounts between the first and the last line sum up to the difference of the two.
+pub async fn statement(principal: web::ReqData<Arc<Principal>>, query: Find<Month>) -> Result<HttpResponse, Failure> {
+    let statement = principal.statement(CURRENT_TEAM, query.0.month.as_deref()).await?;
+    let mut file = "line,time,what,requests,amount_usd\r\n".to_owned();
+    let mut push = |cells: [String; 5]| {
+        file.push_str(&cells.map(|cell| csv::cell(&cell)).join(","));
+        file.push_str("\r\n");
+    };
+    let amount = |amount: Nano| amount.render_fixed(9);
+    let end = |name: &str, at: Time, balance| {
+        [
+            name.to_owned(),
+            at.render(),
+            String::new(),
+            String::new(),
+            amount(balance),
+        ]
+    };
+    push(end("opening", statement.from, statement.opening));
+    for day in statement.days {
+        let charged = amount(Nano(day.charged.0.saturating_neg()));
+        push([
+            "charges".to_owned(),
+            day.of,
+            String::new(),
+            day.requests.to_string(),
+            charged,
+        ]);
+    }
+    for line in statement.entries {
+        push([
+            line.kind,
+            line.at.render(),
+            line.reason,
+            String::new(),
+            amount(line.amount),
+        ]);
+    }
+    push(end("closing", statement.to, statement.closing));
+    let name = format!("attachment; filename=\"statement-{}.csv\"", statement.month);
+    Ok(HttpResponse::Ok()
+        .content_type("text/csv; charset=utf-8")
+        .insert_header(("content-disposition", name))
+        .body(file))
+}
+
 async fn write(principal: &Principal, filter: RequestFilter) -> Result<String, Failure> {
     let mut file = HEADER.to_owned();
-    for (kind, _) in Kind::RARE {
+    for kind in others() {
         file.push(',');
         file.push_str(kind.as_str());
     }
@@ -79,8 +134,8 @@ fn push(file: &mut String, row: &RequestRow) {
         number(row.ttft_ms),
         number(row.total_ms),
     ];
-    let rare = Kind::RARE.map(|(kind, _)| row.usage.count(kind).to_string());
-    let cells: Vec<String> = cells.iter().chain(&rare).map(|cell| csv::cell(cell)).collect();
+    let others: Vec<String> = others().map(|kind| row.usage.count(kind).to_string()).collect();
+    let cells: Vec<String> = cells.iter().chain(&others).map(|cell| csv::cell(cell)).collect();
     file.push_str(&cells.join(","));
     file.push_str("\r\n");
 }

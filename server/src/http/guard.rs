@@ -3,7 +3,7 @@
 //! Invariant: a request that a cookie could authenticate and that may change something passes only if the browser says it comes
 //! from our own origin; API paths do not read cookies and are exempt.
 
-use super::Site;
+use super::{Site, webhooks};
 use crate::clock::new_id;
 use crate::config::{Edge, is_loopback_host};
 use actix_web::body::{EitherBody, MessageBody};
@@ -97,10 +97,11 @@ pub async fn forgery<B: MessageBody>(
         .map_into_right_body())
 }
 
-/// Reading changes nothing; the APIs take no cookie.
+/// Reading changes nothing; the APIs and webhooks take no cookie.
 fn is_harmless(request: &ServiceRequest) -> bool {
     let is_read = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
     is_read
+        || request.path() == webhooks::STRIPE
         || ["/v1/", "/v1beta/", "/api/"]
             .iter()
             .any(|prefix| request.path().starts_with(prefix))

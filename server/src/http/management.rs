@@ -5,7 +5,7 @@
 
 pub mod answer;
 mod platform;
-mod query;
+pub mod query;
 mod team;
 
 use actix_web::{HttpResponse, web};
@@ -35,6 +35,10 @@ routes! {
     post   "/accounts/{id}/test"              platform::test_account;
     get    "/alerts"                          platform::list_alerts;
     delete "/alerts/{id}"                     platform::dismiss_alert;
+    get    "/codes"                           platform::list_codes;
+    post   "/codes"                           platform::create_codes;
+    delete "/codes/{id}"                      platform::revoke_code;
+    get    "/audit"                           platform::all_audit;
     get    "/health"                          platform::health;
     get    "/mail"                            platform::mail_settings;
     patch  "/mail"                            platform::update_mail;
@@ -46,13 +50,25 @@ routes! {
     get    "/models"                          platform::list_models;
     post   "/models"                          platform::create_model;
     post   "/models/{model:.+}/prices"        platform::add_price;
+    get    "/payments/disputes"               platform::list_disputes;
+    get    "/payments/reconciliations"        platform::list_reconciliations;
+    post   "/payments/reconciliations"        platform::reconcile;
     get    "/requests"                        platform::all_requests;
     get    "/requests/{id}"                   platform::any_receipt;
+    post   "/invitations/accept"              team::accept_invitation;
+    get    "/settings/sign-up"                platform::sign_up_policy;
+    patch  "/settings/sign-up"                platform::update_sign_up_policy;
     get    "/teams"                           team::list_teams;
+    post   "/teams"                           team::create_team;
     get    "/teams/{team}"                    team::team;
     patch  "/teams/{team}"                    team::update_team;
     get    "/teams/{team}/members"            team::list_members;
     patch  "/teams/{team}/members/{user}"     team::update_member;
+    delete "/teams/{team}/members/{user}"     team::remove_member;
+    post   "/teams/{team}/transfer"           team::hand_over;
+    get    "/teams/{team}/invitations"        team::list_invitations;
+    post   "/teams/{team}/invitations"        team::create_invitation;
+    delete "/teams/{team}/invitations/{id}"   team::revoke_invitation;
     get    "/teams/{team}/keys"               team::list_keys;
     post   "/teams/{team}/keys"               team::create_key;
     get    "/teams/{team}/keys/{id}"          team::key;
@@ -64,9 +80,29 @@ routes! {
     get    "/teams/{team}/requests"           team::requests;
     get    "/teams/{team}/requests/{id}"      team::receipt;
     post   "/teams/{team}/requests/{id}/adjustments" team::adjust;
+    get    "/teams/{team}/alerts"             team::list_cap_alerts;
+    get    "/teams/{team}/alert-addresses"    team::alert_addresses;
+    put    "/teams/{team}/alert-addresses"    team::set_alert_addresses;
+    get    "/teams/{team}/webhook"            team::webhook;
+    put    "/teams/{team}/webhook"            team::set_webhook;
+    delete "/teams/{team}/webhook"            team::remove_webhook;
+    post   "/teams/{team}/webhook/test"       team::test_webhook;
+    get    "/teams/{team}/audit"              team::audit;
+    get    "/users"                           platform::list_users;
+    get    "/users/{user}"                    platform::user;
+    patch  "/users/{user}"                    platform::update_user;
+    delete "/users/{user}"                    platform::delete_user;
     get    "/teams/{team}/balance"            team::balance;
     get    "/teams/{team}/ledger"             team::ledger;
+    get    "/teams/{team}/statement"          team::statement;
     post   "/teams/{team}/grants"             team::grant;
+    get    "/teams/{team}/auto-top-up"        team::auto_top_up;
+    patch  "/teams/{team}/auto-top-up"        team::update_auto_top_up;
+    delete "/teams/{team}/card"               team::remove_card;
+    get    "/teams/{team}/payments"           team::list_payments;
+    post   "/teams/{team}/payments"           team::create_payment;
+    get    "/teams/{team}/payments/{id}"      team::payment;
+    post   "/teams/{team}/redemptions"        team::redeem;
 }
 
 /// The API and its description.

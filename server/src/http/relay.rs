@@ -45,6 +45,12 @@ routes! {
     "/v1/embeddings" POST asks(Operation::Embeddings);
     "/v1/completions" POST asks(Operation::Completions);
     "/v1/moderations" POST asks(Operation::Moderations);
+    "/v1/rerank" POST asks(Operation::Rerank);
+    "/v1/images/generations" POST asks(Operation::ImageGenerations);
+    "/v1/images/edits" POST asks(Operation::ImageEdits);
+    "/v1/audio/speech" POST asks(Operation::Speech);
+    "/v1/audio/transcriptions" POST asks(Operation::Transcriptions);
+    "/v1/audio/translations" POST asks(Operation::Translations);
     "/v1/models" GET web::get().to(models);
     "/v1/models/{model:.+}" GET web::get().to(model), POST web::post().to(ask_google);
     "/v1beta/models" GET web::get().to(models);
@@ -168,8 +174,8 @@ async fn call(site: &Site, request: &HttpRequest, payload: web::Payload, asked: 
     let credential = Secret::new(credential::read(dialect, request).unwrap_or_default());
     let address = client::address(&site.app.edge, request);
     let headers = request.headers();
-    let body = body::read(headers, payload, site.relay.body_time()).await;
-    let body = body.map_err(|error| site.relay.refuse_early(&caller, error))?;
+    let content = body::read(asked.operation, headers, payload, &site.relay).await;
+    let content = content.map_err(|error| site.relay.refuse_early(&caller, error))?;
     let include_cost = headers.get(X_OURHUB_INCLUDE_COST);
     let request = Request {
         caller,
@@ -184,7 +190,7 @@ async fn call(site: &Site, request: &HttpRequest, payload: web::Payload, asked: 
             version: text(headers, ANTHROPIC_VERSION),
             beta: text(headers, ANTHROPIC_BETA),
         },
-        body,
+        content,
         include_cost: include_cost.is_some_and(|asked| asked.as_bytes().eq_ignore_ascii_case(b"true")),
         arrived_ms,
     };

@@ -11,7 +11,10 @@ use sea_orm::{
 const PATIENCE: &str = "SET LOCAL idle_in_transaction_session_timeout = 0";
 
 /// A transaction whose reads all see the same rows.
-pub(super) async fn snapshot(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+///
+/// # Errors
+/// The database failed.
+pub async fn snapshot(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     match db.get_database_backend() {
         DatabaseBackend::Postgres => {
             let transaction = db

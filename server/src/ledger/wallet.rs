@@ -8,14 +8,15 @@ use super::{
     links::{self, Head},
     once,
 };
+use async_trait::async_trait;
 use entity::{bucket, entry};
 use gateway_core::{
     ledger::{Kind, Series, Sums},
     money::Nano,
 };
 use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, SqliteTransactionMode, TransactionOptions, TransactionTrait,
-    sea_query::Expr,
+    ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, ExprTrait, QueryFilter, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait, sea_query::Expr,
 };
 use std::time::Duration;
 use tokio::sync::MutexGuard;
@@ -28,7 +29,7 @@ const LOCK_WITHIN: Duration = Duration::from_secs(10);
 pub struct Grant {
     /// Whose wallet.
     pub team_id: i64,
-    /// `grant` or `adjustment`.
+    /// `grant`, `adjustment`, `code`, `top_up`, `refund` or `dispute`.
     pub kind: String,
     /// How much; negative takes away.
     pub amount: Nano,
@@ -36,6 +37,26 @@ pub struct Grant {
     pub reason: String,
     /// Who did it; `None` for the system.
     pub actor_id: Option<i64>,
+}
+
+/// What is written together with an entry, in one transaction.
+#[async_trait]
+pub trait Beside: Send + Sync {
+    /// Writes it for the entry `entry_id`. `false`: it is not to be, and then nothing is written, the entry neither.
+    ///
+    /// # Errors
+    /// The database failed; it is tried again.
+    async fn write(&self, transaction: &DatabaseTransaction, entry_id: i64) -> Result<bool, DbErr>;
+}
+
+/// Nothing is written beside an entry.
+struct Alone;
+
+#[async_trait]
+impl Beside for Alone {
+    async fn write(&self, _: &DatabaseTransaction, _: i64) -> Result<bool, DbErr> {
+        Ok(true)
+    }
 }
 
 /// What a wallet says.
@@ -64,11 +85,21 @@ impl Ledger {
     /// [`LedgerError::TooLarge`] if the wallet cannot count that much, [`LedgerError::Database`] if the entry was not
     /// written.
     pub async fn grant(&self, grant: Grant) -> Result<i64, LedgerError> {
-        let ledger = self.clone();
-        once::answered(async move { ledger.add_entry(grant).await }).await
+        let written = self.grant_with(grant, Alone).await?;
+        written.ok_or(LedgerError::Down(Down))
     }
 
-    async fn add_entry(&self, grant: Grant) -> Result<i64, LedgerError> {
+    /// Adds to a wallet, or takes away, together with what is written `beside`; returns the entry's id, or `None` if
+    /// that was not to be. Runs to its end even if the caller stops waiting.
+    ///
+    /// # Errors
+    /// As [`Ledger::grant`]; neither is written then.
+    pub async fn grant_with(&self, grant: Grant, beside: impl Beside + 'static) -> Result<Option<i64>, LedgerError> {
+        let ledger = self.clone();
+        once::answered(async move { ledger.add_entry(grant, &beside).await }).await
+    }
+
+    async fn add_entry(&self, grant: Grant, beside: &impl Beside) -> Result<Option<i64>, LedgerError> {
         let inner = &self.inner;
         let now_ms = self.now_ms();
         let wallet = Series::team(grant.team_id, Kind::Wallet);
@@ -90,17 +121,29 @@ impl Ledger {
             created_at: now_ms,
             batch: 0,
         };
-        let head = self.once(id, || self.try_entry(&row, stored.bucket.id)).await?;
+        let attempt = || self.try_entry(&row, stored.bucket.id, beside);
+        let Some(head) = self.once(id, attempt).await? else {
+            return Ok(None);
+        };
         inner.heads.note(head.node, head.batch, head.hash);
         self.note_credit(grant.team_id, stored.bucket.id, amount);
-        Ok(id)
+        Ok(Some(id))
     }
 
-    /// Writes `row`, which changes the wallet `wallet`, unless it is written.
-    async fn try_entry(&self, row: &entry::Model, wallet: i64) -> Result<Head, LedgerError> {
+    /// Writes `row`, which changes the wallet `wallet`, with what is `beside` it, unless it is written; `None` if it is not to be.
+    async fn try_entry(
+        &self,
+        row: &entry::Model,
+        wallet: i64,
+        beside: &impl Beside,
+    ) -> Result<Option<Head>, LedgerError> {
         let transaction = self.inner.db.begin_with_options(immediate()).await?;
         if let Some(written) = entry::Entity::find_by_id(row.id).one(&transaction).await? {
-            return links::of_entry(&transaction, &written).await;
+            return links::of_entry(&transaction, &written).await.map(Some);
+        }
+        if !beside.write(&transaction, row.id).await? {
+            transaction.rollback().await?;
+            return Ok(None);
         }
         let head = links::insert_entry(&transaction, row.clone()).await?;
         bucket::Entity::update_many()
@@ -115,7 +158,7 @@ impl Ledger {
             desk::recall_from_all(&transaction, &[wallet]).await?;
         }
         transaction.commit().await?;
-        Ok(head)
+        Ok(Some(head))
     }
 
     /// Has others that load buckets or change wallets wait; gives up where they take too long.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: every hold that cost something is one charge. Reads `hold` in the hours that `usage_hour` knows.
 
-use super::{Filter, hours};
+use super::{Filter, Span, hours};
 use crate::teams::TeamScope;
 use entity::hold::{Column, Entity};
 use gateway_core::{id, money::Nano};
@@ -23,29 +23,42 @@ pub struct Charged {
     pub at_ms: i64,
 }
 
-/// Up to `limit` charges of the team with hold ids below `before`, newest first.
+/// Up to `limit` charges of the team that began within `span`, with hold ids below `before`, newest first.
 ///
 /// # Errors
 /// The database failed.
 pub async fn charges(
     db: &impl ConnectionTrait,
     scope: &TeamScope,
-    before: i64,
-    limit: u64,
+    span: Span,
+    (before, limit): (i64, u64),
     now_ms: i64,
 ) -> Result<Vec<Charged>, DbErr> {
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut found: Vec<Charged> = Vec::new();
-    let mut before_hour = hours::start_of(id::made_at_ms(before)).saturating_add(2 * super::HOUR_MS);
+    // A hold is made in the hour in which its request began, or a little later.
+    let last_ms = span.to_ms.unwrap_or(i64::MAX).min(id::made_at_ms(before));
+    let mut before_hour = hours::start_of(last_ms).saturating_add(2 * super::HOUR_MS);
     let mut below = before;
+    let filter = Filter {
+        from_ms: span.from_ms,
+        ..Filter::default()
+    };
     loop {
-        let known = hours::ranges(db, scope.team_id(), &Filter::default(), before_hour, now_ms).await?;
+        let known = hours::ranges(db, scope.team_id(), &filter, before_hour, now_ms).await?;
         for range in known.ranges {
-            let rows = Entity::find()
+            let mut query = Entity::find()
                 .filter(Column::Id.gte(range.start))
                 .filter(Column::Id.lt(range.end.min(below)))
                 .filter(Column::TeamId.eq(scope.team_id()))
-                .filter(Column::Posted.gt(0))
+                .filter(Column::Posted.gt(0));
+            if let Some(from_ms) = span.from_ms {
+                query = query.filter(Column::StartedAt.gte(from_ms));
+            }
+            if let Some(to_ms) = span.to_ms {
+                query = query.filter(Column::StartedAt.lt(to_ms));
+            }
+            let rows = query
                 .order_by_desc(Column::Id)
                 .limit((wanted - found.len()) as u64)
                 .all(db)

@@ -97,16 +97,31 @@ impl Journey {
     async fn hold_or_clamp(&self, bound: &mut CeilingInput, notes: &mut Vec<String>) -> Result<Hold, RelayError> {
         let short = match self.hold(self.ceiling(*bound)?, MONEY_WAIT_MS).await {
             Err(Refusal::Short(short)) => short,
-            held => return held.map_err(refused),
+            held => return held.map_err(|refusal| self.refused(refusal)),
         };
         let Some(output_bound) = self.clamp(*bound, &short) else {
-            return Err(RelayError::OutOfMoney(Box::new(short)));
+            return Err(self.out_of_money(short));
         };
         bound.output_bound = output_bound;
         notes.push(format!(
             "output limited to {output_bound} tokens by what is left of a cap"
         ));
-        self.hold(self.ceiling(*bound)?, 0).await.map_err(refused)
+        let held = self.hold(self.ceiling(*bound)?, 0).await;
+        held.map_err(|refusal| self.refused(refusal))
+    }
+
+    fn out_of_money(&self, short: Short) -> RelayError {
+        RelayError::OutOfMoney {
+            way_out: self.relay.0.app.billing.way_out(),
+            short: Box::new(short),
+        }
+    }
+
+    fn refused(&self, refusal: Refusal) -> RelayError {
+        match refusal {
+            Refusal::Short(short) => self.out_of_money(short),
+            Refusal::Down(_) => RelayError::LedgerDown,
+        }
     }
 
     /// Takes the rate limits, or what of the output fits into whole windows where it may be clamped to that.
@@ -152,7 +167,9 @@ impl Journey {
         let Some(sheet) = &self.job.sheet else {
             return Ok(Nano::ZERO);
         };
-        ceiling(sheet, &bound).ok_or(RelayError::PriceUnknown {
+        let units = self.job.units_ceiling();
+        let sum = ceiling(sheet, &bound).and_then(|tokens| tokens.0.checked_add(units?.0));
+        sum.map(Nano).ok_or(RelayError::PriceUnknown {
             model: self.job.model_name.to_string(),
         })
     }
@@ -185,13 +202,6 @@ impl Journey {
             record,
         };
         ledger.admit(ask).await
-    }
-}
-
-fn refused(refusal: Refusal) -> RelayError {
-    match refusal {
-        Refusal::Short(short) => RelayError::OutOfMoney(Box::new(short)),
-        Refusal::Down(_) => RelayError::LedgerDown,
     }
 }
 

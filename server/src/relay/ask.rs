@@ -8,6 +8,7 @@ use super::judge::Failed;
 use super::peek::Job;
 use super::wording::Worded;
 use super::{Config, Journey};
+use crate::accounts::Content;
 use crate::ledger::SentMark;
 use bytes::{Bytes, BytesMut};
 use gateway_core::dialect::{Dialect, Observed, read_error};
@@ -43,13 +44,16 @@ pub(super) struct Begun {
     pub is_broken: bool,
     /// Whether the upstream has said that it is over.
     pub is_done: bool,
+    /// What the upstream says it is, or what it is made into.
+    pub content_type: String,
 }
 
 /// What is left of a request's wording once it was sent.
 struct Reading {
     reader: Translator,
     notes: Vec<String>,
-    is_translated: bool,
+    /// What the answer is where it is made anew.
+    content_type: Option<&'static str>,
     until: Instant,
     /// Which deadline `until` is.
     phase: Phase,
@@ -88,10 +92,10 @@ impl Asking {
         let Worded {
             dialect,
             operation,
-            body,
+            content,
             notes,
             reader,
-            is_translated,
+            content_type,
         } = worded;
         let is_stream = self.job.envelope.stream;
         let config = &self.config;
@@ -102,12 +106,14 @@ impl Asking {
         };
         let betas = (operation.dialect() == Dialect::Messages && self.job.operation.dialect() == Dialect::Messages)
             .then_some(&self.job.betas);
-        let body = match betas {
-            Some(betas) if account.provider == "bedrock" => call::with_betas(body, betas),
-            _ => body,
+        let content = match (content, betas) {
+            (Content::Json(body), Some(betas)) if account.provider == "bedrock" => {
+                Content::Json(call::with_betas(body, betas))
+            }
+            (content, _) => content,
         };
         let request = account
-            .post(dialect, operation, is_stream, body)
+            .post(dialect, operation, is_stream, content)
             .await
             .map_err(|reason| Failed::unsent(&reason))?;
         if let Some(hold) = hold {
@@ -115,10 +121,10 @@ impl Asking {
         }
         self.attempt.permit.mark_sent();
         let now = Instant::now();
-        let reading = Reading {
+        let mut reading = Reading {
             reader,
             notes,
-            is_translated,
+            content_type,
             until: self.until.min(now + patience),
             phase,
         };
@@ -138,7 +144,8 @@ impl Asking {
             let body = call::read_error_body(pieces).await;
             return Err(Failed::status(status, hints, read_error(status, &body)));
         }
-        if is_stream {
+        let is_in_events = inbound.content_type.starts_with("text/event-stream");
+        if is_stream && (is_in_events || reading.reader.without_events()) {
             read_to_content(inbound, reading).await
         } else {
             read_whole(inbound, reading).await
@@ -150,7 +157,7 @@ async fn read_whole(mut inbound: Inbound, reading: Reading) -> Result<Good, Fail
     let Reading {
         mut reader,
         notes,
-        is_translated,
+        content_type,
         until,
         phase,
     } = reading;
@@ -170,11 +177,7 @@ async fn read_whole(mut inbound: Inbound, reading: Reading) -> Result<Good, Fail
         return Err(Failed::unreadable(inbound.status));
     }
     body.extend_from_slice(&std::mem::take(&mut observed.rest));
-    let content_type = if is_translated {
-        "application/json".to_owned()
-    } else {
-        inbound.content_type
-    };
+    let content_type = content_type.map_or(inbound.content_type, str::to_owned);
     Ok(Good::Whole(Whole {
         status: inbound.status,
         content_type,
@@ -189,10 +192,11 @@ async fn read_to_content(mut inbound: Inbound, reading: Reading) -> Result<Good,
     let Reading {
         mut reader,
         notes,
+        content_type,
         until,
         phase,
-        ..
     } = reading;
+    let content_type = content_type.map_or_else(|| inbound.content_type.clone(), str::to_owned);
     let mut prefix = BytesMut::new();
     while let Some(piece) = call::next(&mut inbound.pieces, until, phase)
         .await
@@ -213,6 +217,7 @@ async fn read_to_content(mut inbound: Inbound, reading: Reading) -> Result<Good,
                     notes,
                     is_broken: step.error.is_some(),
                     is_done: step.done,
+                    content_type,
                 })));
             }
             _ => {}

@@ -5,7 +5,7 @@
 
 use super::form::Form;
 use super::outlive::Outlive;
-use super::stream::Streaming;
+use super::stream::{Cut, Streaming};
 use super::{Heading, Refused, Reply};
 use crate::clock::now_ms;
 use crate::ledger::{Down, Hold};
@@ -13,6 +13,7 @@ use crate::limits::Standing;
 use bytes::Bytes;
 use futures_util::Stream;
 use parking_lot::Mutex;
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -92,7 +93,7 @@ pub(super) async fn race(
         };
         return Ok(Reply::Stream {
             heading,
-            content_type: form.content_type(),
+            content_type: Cow::Borrowed(form.content_type()),
             body: Events::Early(Box::new(early)),
         });
     }
@@ -129,15 +130,15 @@ impl Early {
 }
 
 impl Stream for Events {
-    type Item = Bytes;
+    type Item = Result<Bytes, Cut>;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
             match &mut *self {
                 Self::Open(streaming) => return Pin::new(streaming.as_mut()).poll_next(context),
                 Self::Early(early) => match early.poll(context) {
                     Poll::Ready(Some(Err(events))) => *self = events,
-                    Poll::Ready(Some(Ok(bytes))) => return Poll::Ready(Some(bytes)),
+                    Poll::Ready(Some(Ok(bytes))) => return Poll::Ready(Some(Ok(bytes))),
                     Poll::Ready(None) => return Poll::Ready(None),
                     Poll::Pending => return Poll::Pending,
                 },

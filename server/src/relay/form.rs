@@ -15,6 +15,8 @@ pub enum Shape {
     Events,
     /// The elements of one JSON array, as Google sends where nobody asks for events.
     Array,
+    /// Sound as it is spoken, with nothing between.
+    Sound,
 }
 
 /// How a client is spoken to.
@@ -30,21 +32,24 @@ impl Form {
         match self.shape {
             Shape::Events => "text/event-stream; charset=utf-8",
             Shape::Array => "application/json; charset=utf-8",
+            Shape::Sound => "application/octet-stream",
         }
     }
 
-    /// What a stream sends while it waits.
+    /// What a stream sends while it waits; nothing where all that is sent is heard.
     pub const fn sign_of_life(self) -> &'static [u8] {
         match (self.shape, self.dialect) {
             (Shape::Array, _) => b"\n",
+            (Shape::Sound, _) => b"",
             (Shape::Events, Dialect::Messages) => b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
             (Shape::Events, _) => b": waiting for the upstream\n\n",
         }
     }
 
-    /// The end of a stream that went wrong, of which something was sent before where it `has_begun`.
+    /// The end of a stream that went wrong, nothing where its connection must be cut instead; of which something was sent before where it `has_begun`.
     pub fn failed(self, told: &Told, request_id: i64, has_begun: bool) -> String {
         match self.shape {
+            Shape::Sound => String::new(),
             Shape::Events => told.render_event(self.dialect, request_id),
             Shape::Array => {
                 let before = if has_begun { ",\n" } else { "[" };

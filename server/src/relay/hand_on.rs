@@ -6,12 +6,13 @@ use super::ask::{Begun, Whole};
 use super::attempt::{Next, Try};
 use super::settle::Ending;
 use super::stream::{Source, Streaming};
-use super::{Admission, Events, Heading, Journey, RelayError, Reply};
+use super::{Admission, Events, Heading, Journey, RelayError, Reply, Shape};
 use crate::ledger::Outcome;
 use crate::metering::AttemptOutcome;
 use bytes::Bytes;
 use gateway_core::dialect::with_cost;
 use gateway_core::health::Event;
+use std::borrow::Cow;
 
 impl Journey {
     pub(super) async fn hand_on_whole(&mut self, attempt: Try, whole: Whole) -> Result<Next, RelayError> {
@@ -32,6 +33,7 @@ impl Journey {
         if admission.hold.durable().await.is_err() {
             return Err(self.withhold(admission));
         }
+        self.settlement().keep(attempt.account.account_id, &observed.ids);
         let model = observed.model.as_deref().unwrap_or(&attempt.account.upstream_model);
         let mut heading = self.heading(model, &admission, self.trail.count());
         let ending = Ending {
@@ -69,6 +71,7 @@ impl Journey {
                 .answered(&attempt.account, AttemptOutcome::Cut, begun.status, attempt.times());
             return Err(self.withhold(admission));
         }
+        self.settlement().keep(attempt.account.account_id, begun.reader.ids());
         let model = begun.reader.model().unwrap_or(&attempt.account.upstream_model);
         let heading = self.heading(model, &admission, self.trail.count() + 1);
         let source = Source {
@@ -79,7 +82,10 @@ impl Journey {
             attempt,
             trail: self.trail.take(),
         };
-        let content_type = self.job.form.content_type();
+        let content_type = match self.job.form.shape {
+            Shape::Sound => Cow::Owned(begun.content_type.clone()),
+            _ => Cow::Borrowed(self.job.form.content_type()),
+        };
         let body = Streaming::new(source, begun, &self.relay);
         Ok(Next::Answered(Box::new(Reply::Stream {
             heading,

@@ -11,9 +11,9 @@ use crate::alerts;
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::ledger::{Closing, Hold, Outcome};
-use gateway_core::dialect::Observed;
+use gateway_core::dialect::{Observed, Operation};
 use gateway_core::money::Nano;
-use gateway_core::pricing::{CeilingInput, ceiling, charge};
+use gateway_core::pricing::{CeilingInput, ceiling, ceiling_of_units, charge};
 use gateway_core::usage::Usage;
 use std::sync::Arc;
 use std::time::Instant;
@@ -136,6 +136,11 @@ impl Settlement {
         let (usage, charge) = reported.unwrap_or_else(|| {
             notes.push("estimate: the upstream reported no usage".to_owned());
             let (usage, charge) = self.estimate(observed, hold);
+            let operation = self.job.operation;
+            if operation.is_media() && operation != Operation::Rerank {
+                // Nothing in the answer says how much went into it.
+                return (Usage::default(), hold);
+            }
             // What a model thought before its client hung up was never seen, but is billed.
             let is_hidden = ending.outcome == Outcome::HungUp && self.job.is_reasoning;
             (usage, if is_hidden { hold } else { charge })
@@ -163,9 +168,14 @@ impl Settlement {
             ..self.job.bound
         };
         let (usage, _) = self.estimate(&Observed::default(), admission.hold.amount());
+        let units = self.job.units_read();
+        let usage = usage.plus(&units);
         let sheet = self.job.sheet.as_ref();
         let most = sheet
-            .and_then(|sheet| ceiling(sheet, &bound))
+            .and_then(|sheet| {
+                let tokens = ceiling(sheet, &bound)?;
+                tokens.0.checked_add(ceiling_of_units(sheet, &units)?.0).map(Nano)
+            })
             .unwrap_or(admission.hold.amount())
             .min(admission.hold.amount());
         let ending = Ending {
@@ -205,6 +215,13 @@ impl Settlement {
 
     fn priced(&self, usage: &Usage) -> Option<Nano> {
         charge(self.job.sheet.as_ref()?, usage)
+    }
+
+    /// Takes note that `account_id` keeps what it answered under `ids`, unless the client declined that.
+    pub fn keep(&self, account_id: i64, ids: &[String]) {
+        if self.job.envelope.stores != Some(false) && !ids.is_empty() {
+            self.app.kept.note(self.job.team_id, ids, account_id, now_ms());
+        }
     }
 
     fn closing(&self, ending: Ending<'_>, notes: &[String]) -> Closing {

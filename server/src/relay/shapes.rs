@@ -43,6 +43,7 @@ pub(super) fn one(dialect: Dialect, model: &ModelInfo, now_ms: i64) -> Value {
         Dialect::Generate => {
             let methods: &[&str] = match model.mode.as_str() {
                 "embedding" => &["embedContent", "batchEmbedContents"],
+                "image" | "speech" | "transcription" | "rerank" => &[],
                 _ => &["generateContent", "streamGenerateContent", "countTokens"],
             };
             let mut shape = json!({

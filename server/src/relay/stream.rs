@@ -11,7 +11,7 @@ use super::form::Form;
 use super::judge::{BrokenOff, break_off};
 use super::settle::{Ending, Settlement};
 use super::trail::{Came, Trail};
-use super::{Config, Relay, RelayError};
+use super::{Config, Relay, RelayError, Shape};
 use crate::clock::now_ms;
 use crate::ledger::Outcome;
 use crate::metering::AttemptOutcome;
@@ -25,6 +25,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep};
+
+/// A stream broke off that cannot say so: its connection must be cut.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the answer was cut off")]
+pub struct Cut;
 
 /// What a stream settles with.
 pub(super) struct Source {
@@ -70,6 +75,7 @@ impl Source {
             status: self.status,
             ttft_ms: Some(self.ttft_ms),
         };
+        self.settlement.keep(self.attempt.account.account_id, &observed.ids);
         self.settlement
             .post(self.admission, &self.attempt.permit, &observed, ending);
         let cut = broken_off.map(|(BrokenOff { error, .. }, _)| error);
@@ -127,6 +133,8 @@ pub struct Streaming {
     runtime: Handle,
     form: Form,
     request_id: i64,
+    /// It broke off, and only the end of the connection can say so.
+    is_cut: bool,
 }
 
 impl Streaming {
@@ -159,29 +167,37 @@ impl Streaming {
             began,
             config,
             runtime: relay.0.app.runtime.clone(),
+            is_cut: false,
         }
     }
 
-    /// Ends the stream: `forward`, what was held back, and if it was cut, an event that says so.
-    fn close(&mut self, end: End, mut forward: BytesMut) -> Option<Bytes> {
+    /// Ends the stream: `forward`, what was held back, and if it was cut, an event that says so, or [`Cut`].
+    fn close(&mut self, end: End, mut forward: BytesMut) -> Option<Result<Bytes, Cut>> {
         let open = self.open.take()?;
         let settled = open.source.settle(open.reader, end);
         forward.extend_from_slice(&settled.rest);
         if let Some(error) = settled.cut {
-            if !settled.rest.is_empty() {
+            self.is_cut = self.form.shape == Shape::Sound;
+            if !settled.rest.is_empty() && !self.is_cut {
                 forward.extend_from_slice(b"\n\n");
             }
             let failed = self.form.failed(&error.told(now_ms()), self.request_id, true);
             forward.extend_from_slice(failed.as_bytes());
         }
-        Some(forward.freeze()).filter(|bytes| !bytes.is_empty())
+        let last = Some(forward.freeze()).filter(|bytes| !bytes.is_empty());
+        last.map(Ok).or_else(|| self.fail())
     }
 
-    fn end(&mut self, end: End) -> Poll<Option<Bytes>> {
+    /// What is left to say once all was sent.
+    fn fail(&mut self) -> Option<Result<Bytes, Cut>> {
+        std::mem::take(&mut self.is_cut).then_some(Err(Cut))
+    }
+
+    fn end(&mut self, end: End) -> Poll<Option<Result<Bytes, Cut>>> {
         Poll::Ready(self.close(end, BytesMut::new()))
     }
 
-    fn wait(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn wait(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
         loop {
             if self.timer.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
@@ -195,8 +211,9 @@ impl Streaming {
                 self.spoken = now;
             }
             self.set_timer();
-            if is_quiet {
-                return Poll::Ready(Some(Bytes::from_static(self.form.sign_of_life())));
+            let sign = self.form.sign_of_life();
+            if is_quiet && !sign.is_empty() {
+                return Poll::Ready(Some(Ok(Bytes::from_static(sign))));
             }
         }
     }
@@ -220,15 +237,15 @@ impl Streaming {
 }
 
 impl Stream for Streaming {
-    type Item = Bytes;
+    type Item = Result<Bytes, Cut>;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let Some(prefix) = self.prefix.take() {
-            return Poll::Ready(Some(prefix));
+            return Poll::Ready(Some(Ok(prefix)));
         }
         loop {
             let Some(open) = self.open.as_mut() else {
-                return Poll::Ready(None);
+                return Poll::Ready(self.fail());
             };
             if open.is_broken {
                 return self.end(End::Broke(Failure::Unreadable));
@@ -245,6 +262,10 @@ impl Stream for Streaming {
                 Err(_) => return self.end(End::Broke(Failure::Unreadable)),
             };
             open.is_done |= step.done;
+            if step.done {
+                let account_id = open.source.attempt.account.account_id;
+                open.source.settlement.keep(account_id, open.reader.ids());
+            }
             self.heard = Instant::now();
             if let Some(phase) = self.passed(self.heard) {
                 return self.end(End::late(phase));
@@ -255,7 +276,7 @@ impl Stream for Streaming {
             if !step.forward.is_empty() {
                 self.spoken = self.heard;
                 self.set_timer();
-                return Poll::Ready(Some(step.forward));
+                return Poll::Ready(Some(Ok(step.forward)));
             }
         }
     }

@@ -6,7 +6,7 @@
 use super::Journey;
 use super::form::Shape;
 use super::wish::answering;
-use crate::accounts::Deployment;
+use crate::accounts::{Content, Deployment};
 use gateway_core::catalog::builtin;
 use gateway_core::dialect::exchange::{Ask, Effort, Origin, Request, Rules, Target, Untranslatable};
 use gateway_core::dialect::{Dialect, Operation, Rewrite, Tally, opened_in_place};
@@ -28,12 +28,12 @@ const SECOND_BEST: [Dialect; 5] = [
 pub(super) struct Worded {
     pub dialect: Dialect,
     pub operation: Operation,
-    pub body: Vec<u8>,
+    pub content: Content,
     /// What was dropped or changed.
     pub notes: Vec<String>,
     pub reader: Translator,
-    /// Whether the answer is made anew, and not the upstream's bytes.
-    pub is_translated: bool,
+    /// What the answer is where it is made anew, and not the upstream's bytes.
+    pub content_type: Option<&'static str>,
 }
 
 impl Journey {
@@ -43,6 +43,9 @@ impl Journey {
     /// [`Untranslatable`] where the account speaks no dialect that can say it.
     pub(super) fn word(&mut self, account: &Deployment) -> Result<Worded, Untranslatable> {
         let own = self.job.operation;
+        if own.is_media() {
+            return Ok(self.word_media(account));
+        }
         let upstream = self.dialect_for(account)?;
         let is_same = upstream == own.dialect();
         let operation = if is_same { own } else { answering(upstream) };
@@ -63,10 +66,10 @@ impl Journey {
         Ok(Worded {
             dialect: upstream,
             operation,
-            body: encoded.body,
+            content: Content::Json(encoded.body),
             notes: encoded.notes,
             reader,
-            is_translated,
+            content_type: is_translated.then_some("application/json"),
         })
     }
 

@@ -6,6 +6,7 @@ use crate::upstream::Reply;
 use gateway_core::dialect::Dialect;
 use serde_json::{Value, json};
 use server::accounts::Standing;
+use server::catalog::{NewModel, Prices};
 use std::time::Duration;
 
 /// An account that speaks `dialect` alone and is asked after those of lower `priority`.
@@ -486,6 +487,41 @@ async fn what_a_client_wants_of_anthropics_api_goes_there_and_nowhere_else() {
     assert_eq!(arrived[0].header("anthropic-version"), Some("2026-10-21"));
     assert_eq!(arrived[1].header("anthropic-beta"), None);
     assert!(arrived.iter().all(|call| call.header("x-app").is_none()));
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_context_longer_than_the_catalogue_knows_is_left_out_and_noted_since_nothing_is_held_for_it() {
+    let hub = spawn().await;
+    account(&hub, "claude", Dialect::Messages, 0).await;
+    let key = hub.key().await;
+    for (model, context, told) in [
+        ("short", 200_000, Some("files")),
+        ("long", 1_000_000, Some("files,context-1m-2025-08-07")),
+    ] {
+        let new = NewModel {
+            id: model.to_owned(),
+            context: Some(context),
+            prices: Prices {
+                input: "1".to_owned(),
+                output: "2".to_owned(),
+                ..Prices::default()
+            },
+            ..NewModel::default()
+        };
+        hub.app.catalog.add_model(&new, hub.admin.user_id).await.unwrap();
+        let (to, body) = question(Dialect::Messages, model, false);
+        let request = key
+            .post(&to, body.to_string())
+            .header("anthropic-beta", "files,context-1m-2025-08-07");
+        let answer = Answer::read(request.send().await.unwrap()).await;
+        assert_eq!(answer.status, 200, "{model}: {}", answer.text());
+        let arrived = hub.upstream.arrived("claude").pop().unwrap();
+        assert_eq!(arrived.header("anthropic-beta"), told, "{model}");
+        let notes = answer.header("x-ourhub-notes").unwrap_or_default();
+        assert_eq!(notes.contains("context-1m"), model == "short", "{notes}");
+    }
     drop(key);
     hub.close().await;
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use server::accounts::Change;
 use server::clock::now_ms;
 use server::ledger::Outcome;
-use server::relay::{Reply as Answered, Request};
+use server::relay::{Reply as Answered, Request, Sent};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -239,7 +239,7 @@ async fn journey(hub: &Hub, key: &str, body: &Value) -> u16 {
         stream: None,
         session: None,
         betas: server::relay::Betas::default(),
-        body: Bytes::from(body.to_string()),
+        content: Sent::Json(Bytes::from(body.to_string())),
         include_cost: false,
         arrived_ms: now_ms(),
     };

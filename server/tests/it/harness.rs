@@ -384,8 +384,13 @@ pub fn hello_streamed() -> Value {
 impl Key<'_> {
     /// A request that is not sent yet.
     pub fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {
+        self.post_as(path, "application/json", body)
+    }
+
+    /// The same with a body of `content_type`.
+    pub fn post_as(&self, path: &str, content_type: &str, body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {
         let request = self.hub.client.post(self.hub.url(path)).bearer_auth(&self.text);
-        request.header("content-type", "application/json").body(body)
+        request.header("content-type", content_type).body(body)
     }
 
     pub async fn get(&self, path: &str) -> Answer {

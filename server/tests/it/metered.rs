@@ -1,6 +1,6 @@
 //! Every route that spends an account's money is on the books: a route that forgot to meter would be free.
 
-use crate::harness::{hello, spawn};
+use crate::harness::{Answer, Key, hello, spawn};
 use crate::upstream::Reply;
 use gateway_core::money::Nano;
 use serde_json::{Value, json};
@@ -9,8 +9,28 @@ use server::http::relay::ROUTES;
 /// Routes of what no provider charges for.
 const FREE: [&str; 2] = ["/v1/messages/count_tokens", "/v1/moderations"];
 
+/// What keeps the parts of a form apart, and its content type.
+const FORM: &str = "multipart/form-data; boundary=b";
+
+/// A form of a sound for `small`.
+fn heard() -> String {
+    ["model\"\r\n\r\nsmall", "file\"; filename=\"a.wav\"\r\n\r\nRIFF"]
+        .map(|field| format!("--b\r\nContent-Disposition: form-data; name=\"{field}\r\n"))
+        .concat()
+        + "--b--\r\n"
+}
+
+/// What images cost in tokens.
+fn image() -> Reply {
+    let usage = json!({"input_tokens": 10, "output_tokens": 5, "total_tokens": 15});
+    Reply::json(
+        200,
+        &json!({"created": 1, "data": [{"b64_json": "eA=="}], "usage": usage}),
+    )
+}
+
 /// A good call of the route `path`, what an upstream answers to it, and the operation it is booked as.
-fn call(path: &str) -> (Value, Reply, &'static str) {
+fn call(path: &str) -> (Value, Reply, &str) {
     match path {
         "/v1/chat/completions" => (hello(), Reply::chat("hello", 10, 5), "chat"),
         "/v1/completions" => (
@@ -52,8 +72,45 @@ fn call(path: &str) -> (Value, Reply, &'static str) {
                 "embeddings",
             )
         }
+        "/v1/rerank" => (
+            json!({"model": "small", "query": "hi", "documents": ["hello"]}),
+            Reply::json(
+                200,
+                &json!({"results": [{"index": 0, "relevance_score": 0.5}], "usage": {"total_tokens": 10}}),
+            ),
+            "rerank",
+        ),
+        "/v1/images/generations" => (json!({"model": "small", "prompt": "hi"}), image(), "image_generations"),
+        "/v1/images/edits" => (
+            json!({"model": "small", "prompt": "hi", "images": [{"file_id": "file-1"}]}),
+            image(),
+            "image_edits",
+        ),
+        "/v1/audio/speech" => (
+            json!({"model": "small", "input": "hi", "voice": "alloy"}),
+            Reply::body(200, "audio/mpeg", b"sound"),
+            "speech",
+        ),
+        "/v1/audio/transcriptions" | "/v1/audio/translations" => {
+            let usage = json!({"type": "tokens", "input_tokens": 10, "output_tokens": 5, "total_tokens": 15});
+            let operation = path.strip_prefix("/v1/audio/").unwrap();
+            // A text of its own is no JSON: it is the whole form.
+            (
+                Value::String(heard()),
+                Reply::json(200, &json!({"text": "hello", "usage": usage})),
+                operation,
+            )
+        }
         _ => panic!("POST {path} is new: say here how it is called, and see that it is metered"),
     }
+}
+
+async fn send(key: &Key<'_>, path: &str, body: &Value) -> Answer {
+    let request = match body.as_str() {
+        Some(form) => key.post_as(path, FORM, form.to_owned()),
+        None => key.post(path, body.to_string()),
+    };
+    Answer::read(request.send().await.unwrap()).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -83,7 +140,7 @@ async fn every_route_that_calls_an_upstream_is_charged_and_none_answers_without_
         }
         let (body, reply, operation) = call(path);
         hub.upstream.answer("one", reply);
-        let answer = hub.key().await.send(&target, body.to_string()).await;
+        let answer = send(&hub.key().await, &target, &body).await;
         assert_eq!(answer.status, 200, "{target} {}", answer.text());
         hub.quiet().await;
         let rows = hub.holds().await;
@@ -98,7 +155,7 @@ async fn every_route_that_calls_an_upstream_is_charged_and_none_answers_without_
         assert!(charged > before, "{target} was free");
         let poor = hub.key_with(|settings| (settings.caps.day, settings.clamp) = (Some(Nano(1)), false));
         let arrived = hub.upstream.arrived_anywhere().len();
-        let refused = poor.await.send(&target, body.to_string()).await;
+        let refused = send(&poor.await, &target, &body).await;
         assert!(matches!(refused.status, 402 | 429), "{target} {}", refused.text());
         assert_eq!(hub.upstream.arrived_anywhere().len(), arrived, "{target} was relayed");
         assert_eq!(

@@ -390,6 +390,7 @@ async fn cached_tokens_are_charged_once_at_their_own_price() {
             output: "2".to_owned(),
             cache_read: Some("0.1".to_owned()),
             cache_write: None,
+            ..server::catalog::Prices::default()
         },
         ..Default::default()
     };

@@ -3,7 +3,7 @@
 use crate::harness::{NOON_MS, ask, charged, open, open_with, payer, places, sqlite};
 use gateway_core::money::Nano;
 use sea_orm::{EntityTrait, PaginatorTrait};
-use server::ledger::{Caps, Closing, Config, Down, Grant, Kind, Refusal, Series};
+use server::ledger::{Ask, Caps, Closing, Config, Down, Grant, Kind, Refusal, Series};
 
 #[tokio::test]
 async fn a_charge_is_in_every_bucket_of_its_path_and_survives_a_restart() {
@@ -158,6 +158,37 @@ async fn a_prepaid_team_spends_what_it_was_granted_and_no_more() {
         assert_eq!(ledger.balance(1).await.unwrap(), balance);
         assert!(ledger.grant(grant(i64::MAX)).await.is_err());
         assert_eq!(ledger.balance(1).await.unwrap(), balance);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn money_that_arrives_while_a_request_waits_lets_it_go() {
+    for place in places().await {
+        let db = place.connect().await;
+        let ledger = open_with(&db, prepaid()).await.unwrap();
+        let payer = payer(1, 2);
+        let grant = Grant {
+            team_id: 1,
+            kind: "top_up".to_owned(),
+            amount: Nano(100),
+            reason: "paid".to_owned(),
+            actor_id: None,
+        };
+        ledger.grant(grant.clone()).await.unwrap();
+        let standing = ledger.admit(ask(&payer, 100)).await.unwrap();
+        let waiting = Ask {
+            wait_ms: 2_000,
+            ..ask(&payer, 100)
+        };
+        let waits = tokio::spawn({
+            let ledger = ledger.clone();
+            async move { ledger.admit(waiting).await }
+        });
+        tokio::task::yield_now().await;
+        ledger.grant(grant).await.unwrap();
+        let admitted = waits.await.unwrap().unwrap();
+        assert_eq!(ledger.balance(1).await.unwrap().held, Nano(200));
+        drop((standing, admitted));
     }
 }
 

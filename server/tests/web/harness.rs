@@ -116,9 +116,9 @@ pub async fn spawn_with(words: &[&str]) -> Hub {
     }
 }
 
-/// A server on every database there is to test on: SQLite, and Postgres where `OURHUB_TEST_POSTGRES` names a server.
-pub async fn everywhere() -> Vec<Hub> {
-    let mut hubs = vec![spawn().await];
+/// The words that choose each database there is to test on: SQLite, and Postgres where `OURHUB_TEST_POSTGRES` names a server.
+pub async fn databases() -> Vec<Vec<String>> {
+    let mut databases = vec![Vec::new()];
     if let Ok(server) = std::env::var("OURHUB_TEST_POSTGRES") {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -128,7 +128,17 @@ pub async fn everywhere() -> Vec<Hub> {
             root.execute_unprepared(&format!("{statement} {name}")).await.unwrap();
         }
         let (base, _) = server.rsplit_once('/').unwrap();
-        hubs.push(spawn_with(&["--database-url", &format!("{base}/{name}")]).await);
+        databases.push(vec!["--database-url".to_owned(), format!("{base}/{name}")]);
+    }
+    databases
+}
+
+/// A server on every database there is to test on.
+pub async fn everywhere() -> Vec<Hub> {
+    let mut hubs = Vec::new();
+    for words in databases().await {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        hubs.push(spawn_with(&words).await);
     }
     hubs
 }

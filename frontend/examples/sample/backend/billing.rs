@@ -4,7 +4,7 @@
 
 use super::{MINUTE, NOW, Sample, cents, refused};
 use async_trait::async_trait;
-use frontend::api::billing::{BalanceView, Billing, LedgerLine, NewAdjustment, NewGrant};
+use frontend::api::billing::{BalanceView, Billing, LedgerFilter, LedgerLine, NewAdjustment, NewGrant};
 use frontend::api::{ApiError, Nano, Page, PageQuery, Time};
 
 #[async_trait]
@@ -16,10 +16,11 @@ impl Billing for Sample {
             held: cents(126),
             entries: cents(60_000),
             posted: cents(41_579),
+            per_day: cents(2_060),
         })
     }
 
-    async fn ledger(&self, _: &str, _: PageQuery) -> Result<Page<LedgerLine>, ApiError> {
+    async fn ledger(&self, _: &str, _: LedgerFilter, _: PageQuery) -> Result<Page<LedgerLine>, ApiError> {
         let line = |id: &str, kind: &str, nano, reason: &str, actor: Option<&str>| LedgerLine {
             id: id.to_owned(),
             at: Time(NOW - 20 * MINUTE),

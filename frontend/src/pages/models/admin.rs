@@ -235,9 +235,13 @@ fn number(flash: &Flash, name: &'static str, label: &'static str) -> AnyView {
     .into_any()
 }
 
-/// Four prices per million tokens.
+/// Four prices per million tokens, and those of other units.
 fn prices(flash: &Flash, stored: &Prices) -> AnyView {
     let field = |name: &'static str, label: &'static str, stored: &str, is_optional: bool| {
+        let placeholder = match name {
+            "cache_read" | "cache_write" => "As input",
+            _ => "",
+        };
         view! {
             <TextField
                 name=name
@@ -247,7 +251,7 @@ fn prices(flash: &Flash, stored: &Prices) -> AnyView {
                 pre="$"
                 required=!is_optional
                 optional=is_optional
-                placeholder=if is_optional { "As input" } else { "" }
+                placeholder=placeholder
                 nostrip:error=flash.error_of(name)
             />
         }
@@ -267,9 +271,20 @@ fn prices(flash: &Flash, stored: &Prices) -> AnyView {
         stored.cache_write.as_deref().unwrap_or_default(),
         true,
     );
+    let unit = |name, label, stored: &Option<String>| field(name, label, stored.as_deref().unwrap_or_default(), true);
+    let image = unit("image", "Image", &stored.image);
+    let second = unit("second", "Second of sound", &stored.second);
+    let search = unit("search", "Search", &stored.search);
+    let characters = unit("character", "Million characters", &stored.character);
     view! {
         <Fieldset legend="Prices, USD per million tokens" hint="What customers pay. Free is written as 0.">
             <div class="cols cols--4">{input} {output} {read} {write}</div>
+        </Fieldset>
+        <Fieldset
+            legend="Prices, USD for each"
+            hint="For models of images, speech, transcription and rerank that are not paid by token; input and output are 0 then. An image costs the same whatever its size: write the dearest."
+        >
+            <div class="cols cols--4">{image} {second} {search} {characters}</div>
         </Fieldset>
     }
     .into_any()

@@ -317,6 +317,10 @@ fn kind(of: &str) -> String {
         "output" => "Output",
         "audio_output" => "Output, sound",
         "image_output" => "Output, images",
+        "images" => "Images, each",
+        "characters" => "Characters",
+        "seconds" => "Seconds of sound, each",
+        "searches" => "Searches, each",
         other => other,
     };
     words.to_owned()

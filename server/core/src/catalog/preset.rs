@@ -3,7 +3,7 @@
 //! Invariant: a base URL ends before what an operation appends to it, such as `/chat/completions`, and has no trailing slash. Pure.
 //! Wire facts: the providers' API references.
 
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Operation};
 
 /// How a key is sent, where that is more than the name of a header.
 pub mod auth {
@@ -44,6 +44,14 @@ pub struct Preset {
     pub reasoning_excluded: bool,
     /// Whether it knows `usage` in a request, which asks for a cost.
     pub takes_cost_option: bool,
+    /// What it serves, besides its dialects, of the operations that have a form of their own.
+    pub media: &'static [Operation],
+    /// Whether its plain JSON of what was heard says its length or its tokens.
+    pub tells_what_was_heard: bool,
+    /// Whether it sends speech in events, which tell its tokens, where that is asked for.
+    pub speaks_in_events: bool,
+    /// The shortest sound that it bills, in seconds.
+    pub seconds_min: u64,
     /// The field that limits the output: `max_completion_tokens` or `max_tokens`.
     pub max_output_field: &'static str,
 }
@@ -62,8 +70,21 @@ const HOSTED: Preset = Preset {
     serves_own_only: false,
     reasoning_excluded: false,
     takes_cost_option: false,
+    media: &[],
+    tells_what_was_heard: false,
+    speaks_in_events: false,
+    seconds_min: 0,
     max_output_field: "max_tokens",
 };
+
+/// What OpenAI serves of the operations that have a form of their own.
+const OPENAIS: &[Operation] = &[
+    Operation::ImageGenerations,
+    Operation::ImageEdits,
+    Operation::Speech,
+    Operation::Transcriptions,
+    Operation::Translations,
+];
 
 static PRESETS: [Preset; 17] = [
     Preset {
@@ -73,6 +94,9 @@ static PRESETS: [Preset; 17] = [
         base_url: "https://api.openai.com/v1",
         docs: "https://platform.openai.com/api-keys",
         serves_own_only: true,
+        media: OPENAIS,
+        tells_what_was_heard: true,
+        speaks_in_events: true,
         max_output_field: "max_completion_tokens",
         ..HOSTED
     },
@@ -105,6 +129,9 @@ static PRESETS: [Preset; 17] = [
         key_hint: "A key of the resource. Another address that works: https://my-resource.openai.azure.com/openai/deployments?api-version=2024-10-21.",
         names_models: true,
         docs: "https://portal.azure.com",
+        media: OPENAIS,
+        tells_what_was_heard: true,
+        speaks_in_events: true,
         max_output_field: "max_completion_tokens",
         ..HOSTED
     },
@@ -136,6 +163,7 @@ static PRESETS: [Preset; 17] = [
         base_url: "https://api.cohere.ai/compatibility/v1",
         docs: "https://dashboard.cohere.com/api-keys",
         serves_own_only: true,
+        media: &[Operation::Rerank],
         ..HOSTED
     },
     Preset {
@@ -144,6 +172,8 @@ static PRESETS: [Preset; 17] = [
         base_url: "https://api.mistral.ai/v1",
         docs: "https://console.mistral.ai/api-keys",
         serves_own_only: true,
+        media: &[Operation::Speech, Operation::Transcriptions],
+        tells_what_was_heard: true,
         ..HOSTED
     },
     Preset {
@@ -151,6 +181,8 @@ static PRESETS: [Preset; 17] = [
         name: "Groq",
         base_url: "https://api.groq.com/openai/v1",
         docs: "https://console.groq.com/keys",
+        media: &[Operation::Speech, Operation::Transcriptions, Operation::Translations],
+        seconds_min: 10,
         max_output_field: "max_completion_tokens",
         ..HOSTED
     },
@@ -168,6 +200,7 @@ static PRESETS: [Preset; 17] = [
         base_url: "https://api.x.ai/v1",
         docs: "https://console.x.ai",
         serves_own_only: true,
+        media: &[Operation::ImageGenerations, Operation::ImageEdits],
         reasoning_excluded: true,
         ..HOSTED
     },
@@ -184,6 +217,13 @@ static PRESETS: [Preset; 17] = [
         name: "Together",
         base_url: "https://api.together.ai/v1",
         docs: "https://api.together.ai/settings/api-keys",
+        media: &[
+            Operation::Rerank,
+            Operation::ImageGenerations,
+            Operation::Speech,
+            Operation::Transcriptions,
+            Operation::Translations,
+        ],
         ..HOSTED
     },
     Preset {
@@ -191,6 +231,7 @@ static PRESETS: [Preset; 17] = [
         name: "Fireworks",
         base_url: "https://api.fireworks.ai/inference/v1",
         docs: "https://app.fireworks.ai/settings/users/api-keys",
+        media: &[Operation::Rerank],
         ..HOSTED
     },
     Preset {
@@ -207,6 +248,7 @@ static PRESETS: [Preset; 17] = [
         base_url: "http://127.0.0.1:8000/v1",
         docs: "https://docs.vllm.ai",
         needs_key: false,
+        media: &[Operation::Rerank, Operation::Transcriptions, Operation::Translations],
         ..HOSTED
     },
     Preset {
@@ -214,6 +256,14 @@ static PRESETS: [Preset; 17] = [
         name: "Other, OpenAI-compatible",
         dialects: &[Dialect::Chat, Dialect::Responses, Dialect::Messages, Dialect::Generate],
         needs_key: false,
+        media: &[
+            Operation::Rerank,
+            Operation::ImageGenerations,
+            Operation::ImageEdits,
+            Operation::Speech,
+            Operation::Transcriptions,
+            Operation::Translations,
+        ],
         ..HOSTED
     },
 ];

@@ -29,8 +29,11 @@ fn every_price_is_whole_and_above_zero() {
         for sheet in model.sheet.iter().chain(scheduled) {
             priced += 1;
             for rates in sheet.reachable(u64::MAX) {
-                assert!(rates.input > 0, "{}", model.id);
-                assert!(rates.output > 0 || model.mode == Mode::Embedding, "{}", model.id);
+                let is_by_token = rates.prices_tokens();
+                assert!(is_by_token != rates.prices_units(), "{}", model.id);
+                assert!(rates.input > 0 || !is_by_token, "{}", model.id);
+                let has_output = !matches!(model.mode, Mode::Embedding | Mode::Rerank);
+                assert!(rates.output > 0 || !has_output || !is_by_token, "{}", model.id);
                 assert!(rates.of(Kind::CacheRead) <= rates.input, "{}", model.id);
                 assert!(rates.dearest_prompt() >= rates.input, "{}", model.id);
             }
@@ -80,6 +83,14 @@ fn rare_kinds_are_priced() {
         ("gpt-audio", Kind::AudioInput, 32_000_000),
         ("gpt-audio", Kind::AudioOutput, 64_000_000),
         ("gpt-audio", Kind::Output, 10_000_000),
+        ("gpt-image-1.5", Kind::ImageInput, 8_000_000),
+        ("gpt-image-1.5", Kind::ImageOutput, 32_000_000),
+        ("gpt-4o-mini-tts", Kind::AudioOutput, 12_000_000),
+        ("gpt-4o-transcribe", Kind::AudioInput, 2_500_000),
+        ("tts-1", Kind::Characters, 15_000_000),
+        ("whisper-1", Kind::Seconds, 100_000_000),
+        ("rerank-v3.5", Kind::Searches, 2_000_000_000),
+        ("rerank-v5.0-pro", Kind::Input, 50_000),
     ] {
         assert_eq!(model(id).sheet.unwrap().base.of(kind), rate, "{id}: {}", kind.as_str());
     }
@@ -93,6 +104,7 @@ fn an_uncertain_price_is_no_price() {
         "gpt-6.2-sol",
         "gpt-5-search-api",
         "gpt-4o-search-preview",
+        "grok-imagine-image-2.0",
     ] {
         assert_eq!(model(id).sheet, None, "{id}");
     }

@@ -15,7 +15,7 @@ use crate::usage::Usage;
 use serde_json::value::RawValue;
 
 /// A count that is there but is no count.
-struct Unusable;
+pub(super) struct Unusable;
 
 /// The disjoint counts of `usage`, one of the chat dialect; `None` where a count is missing, negative, or too large.
 pub(super) fn usage_of(operation: Operation, usage: &RawValue, reasoning_excluded: bool) -> Option<Usage> {
@@ -89,7 +89,7 @@ impl Answer {
 }
 
 /// Takes up to `tokens` out of `left`.
-fn take(left: &mut u64, tokens: u64) -> u64 {
+pub(super) fn take(left: &mut u64, tokens: u64) -> u64 {
     let taken = tokens.min(*left);
     *left -= taken;
     taken
@@ -103,18 +103,18 @@ fn written(whole: Option<u64>, short: Option<u64>, long: Option<u64>) -> Result<
 }
 
 /// An object with counts; empty where there is none.
-struct Counts<'de>(Option<Members<'de>>);
+pub(super) struct Counts<'de>(Option<Members<'de>>);
 
 impl<'de> Counts<'de> {
     fn of(raw: &'de RawValue) -> Self {
         Self::read(Some(raw))
     }
 
-    fn read(raw: Option<&'de RawValue>) -> Self {
+    pub(super) fn read(raw: Option<&'de RawValue>) -> Self {
         Self(raw.and_then(|raw| serde_json::from_str(raw.get()).ok()))
     }
 
-    fn details(&self, name: &str) -> Self {
+    pub(super) fn details(&self, name: &str) -> Self {
         Self::read(self.member(name))
     }
 
@@ -125,20 +125,20 @@ impl<'de> Counts<'de> {
     }
 
     /// Of a name that comes twice the last counts.
-    fn member(&self, name: &str) -> Option<&'de RawValue> {
+    pub(super) fn member(&self, name: &str) -> Option<&'de RawValue> {
         let Members(members) = self.0.as_ref()?;
         let found = members.iter().rev().find(|(found, _)| found == name);
         found.map(|(_, value)| *value)
     }
 
-    fn count(&self, name: &str) -> Result<Option<u64>, Unusable> {
+    pub(super) fn count(&self, name: &str) -> Result<Option<u64>, Unusable> {
         match self.member(name) {
             Some(value) if !is_null(value) => value.get().parse().map(Some).map_err(|_| Unusable),
             _ => Ok(None),
         }
     }
 
-    fn count_or_zero(&self, name: &str) -> Result<u64, Unusable> {
+    pub(super) fn count_or_zero(&self, name: &str) -> Result<u64, Unusable> {
         Ok(self.count(name)?.unwrap_or(0))
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Invariant: a refusal is data and names the field it is about; what HTTP makes of it is decided elsewhere. Pure.
 
+use super::media::Media;
+
 /// How long a model's name may be, in bytes.
 pub const MODEL_BYTES_MAX: usize = 256;
 /// How many top-level fields a request may have.
@@ -44,8 +46,12 @@ pub struct Envelope {
     pub session: Option<u64>,
     /// Whether it builds on an earlier answer, which only the account that gave it knows.
     pub needs_state: bool,
-    /// Whether the client says that the upstream shall keep the answer.
-    pub stores: bool,
+    /// The ids of what it builds on.
+    pub refers_to: Vec<String>,
+    /// Whether the client says that the upstream shall keep the answer, or not.
+    pub stores: Option<bool>,
+    /// Of rerank, images and sound: what besides tokens it can be billed for, and how its answer is wanted.
+    pub media: Option<Media>,
     /// What was left out of the request, and why.
     pub notes: Vec<String>,
 }
@@ -70,6 +76,12 @@ pub enum PeekError {
     /// The body is JSON of another kind.
     #[error("the body is not a JSON object")]
     NotAnObject,
+    /// The body is not a form, or not a readable one.
+    #[error("the body is not readable as multipart/form-data: {reason}")]
+    Form {
+        /// Why.
+        reason: &'static str,
+    },
     /// Too many arrays and objects inside each other.
     #[error("the body is nested too deeply")]
     TooDeep,

@@ -5,6 +5,7 @@
 
 mod chat;
 mod generate;
+mod media;
 mod messages;
 mod responses;
 
@@ -60,6 +61,8 @@ pub(super) enum Field {
     ServiceTier,
     /// Marks of what to cache, with a time to live that has a price.
     CacheOptions,
+    /// What decides the price of an operation that may be priced by other units than tokens; judged together with its like.
+    Media,
     /// No part of the prompt and without a price.
     Aside,
     /// Not known: passed on, and counted as if it were prompt.
@@ -121,6 +124,10 @@ pub(super) const fn table(operation: Operation) -> &'static Table {
         Operation::CountGenerate => &generate::COUNT,
         Operation::EmbedContent => &generate::EMBED,
         Operation::BatchEmbedContents => &generate::BATCH_EMBED,
+        Operation::Rerank => &media::RERANK,
+        Operation::ImageGenerations | Operation::ImageEdits => &media::IMAGES,
+        Operation::Speech => &media::SPEECH,
+        Operation::Transcriptions | Operation::Translations => &media::HEARD,
     }
 }
 

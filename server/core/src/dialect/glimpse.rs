@@ -4,11 +4,10 @@
 
 use super::chat::frame::Content;
 use super::counts::messages::Cumulative;
-use super::json::Name;
+use super::walk::{Look, Walk};
 use crate::usage::Usage;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::DeserializeSeed;
 use serde_json::value::RawValue;
-use std::fmt;
 
 /// What an event or a reply says.
 #[derive(Debug, Default)]
@@ -23,6 +22,8 @@ pub(super) struct Glimpse<'de> {
     pub is_error: bool,
     /// Whether nothing follows.
     pub is_done: bool,
+    /// The ids by which what is done can be referred to.
+    pub ids: Vec<String>,
 }
 
 /// What is known so far of an answer that tells its usage, or its end, in parts.
@@ -46,99 +47,31 @@ pub(super) fn some(raw: Option<&RawValue>) -> Option<&RawValue> {
 
 /// The bytes of the texts called by one of `names` anywhere in `raw`.
 pub(super) fn text_bytes(raw: &RawValue, names: &'static [&'static str]) -> u64 {
-    let mut bytes = 0;
-    let texts = Texts {
-        names,
-        is_counted: false,
-        bytes: &mut bytes,
+    let mut texts = Texts { bytes: 0 };
+    let walk = Walk {
+        look: &mut texts,
+        place: (names, false),
     };
     // A text that is no JSON has been read up to where it is none.
-    let _ = texts.deserialize(&mut serde_json::Deserializer::from_str(raw.get()));
-    bytes
+    let _ = walk.deserialize(&mut serde_json::Deserializer::from_str(raw.get()));
+    texts.bytes
 }
 
-struct Texts<'a> {
-    names: &'static [&'static str],
-    is_counted: bool,
-    bytes: &'a mut u64,
+struct Texts {
+    bytes: u64,
 }
 
-impl<'de> DeserializeSeed<'de> for Texts<'_> {
-    type Value = ();
+impl Look for Texts {
+    /// The names that count, and whether one of them was passed.
+    type Place = (&'static [&'static str], bool);
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Texts<'_> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("JSON")
+    fn member((names, is_counted): Self::Place, name: &str) -> Option<Self::Place> {
+        (name != "inlineData").then(|| (names, is_counted || names.contains(&name)))
     }
 
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        if self.is_counted {
-            *self.bytes = self.bytes.saturating_add(text.len() as u64);
+    fn text(&mut self, (_, is_counted): Self::Place, text: &str) {
+        if is_counted {
+            self.bytes = self.bytes.saturating_add(text.len() as u64);
         }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        let Self {
-            names,
-            is_counted,
-            bytes,
-        } = self;
-        while seq
-            .next_element_seed(Texts {
-                names,
-                is_counted,
-                bytes,
-            })?
-            .is_some()
-        {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Self {
-            names,
-            is_counted,
-            bytes,
-        } = self;
-        while let Some(Name(name)) = map.next_key()? {
-            if name == "inlineData" {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            }
-            map.next_value_seed(Texts {
-                names,
-                is_counted: is_counted || names.contains(&name.as_ref()),
-                bytes,
-            })?;
-        }
-        Ok(())
     }
 }

@@ -1,11 +1,10 @@
 //! What OpenAI refuses of a request, in either of its dialects.
 //!
-//! Invariant: the same id always gives the same, different ones different ones. Pure.
-//! Wire facts: OpenAI's API reference: an end user has 64 characters at most, the id of a call 40 in the chat dialect and 64 in responses;
-//! its pages of models say which words for an effort each family knows.
+//! Invariant: what is refused is left out or put in the nearest word, with a note. Pure.
+//! Wire facts: OpenAI's API reference: an end user has 64 characters at most; its pages of models say which words for an effort each
+//! family knows.
 
 use super::exchange::{Effort, Notes, Request};
-use std::borrow::Cow;
 
 /// The longest name of an end user, in bytes.
 const USER_BYTES_MAX: usize = 64;
@@ -22,22 +21,6 @@ pub(super) fn end_user<'a>(request: &'a Request, notes: &mut Notes) -> Option<&'
     } else {
         Some(user)
     }
-}
-
-/// The id of a call in at most `bytes_max` bytes, of which there must be 17 or more.
-pub(super) fn call_id(id: &str, bytes_max: usize) -> Cow<'_, str> {
-    const HASH_BYTES: usize = 17;
-    if id.len() <= bytes_max {
-        return Cow::Borrowed(id);
-    }
-    // FNV-1a.
-    let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    let is_plain = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
-    let room = bytes_max.saturating_sub(HASH_BYTES);
-    let readable: String = id.chars().filter(is_plain).take(room).collect();
-    Cow::Owned(format!("{readable}_{hash:016x}"))
 }
 
 /// The effort nearest to `wanted` that `model` knows, where its name tells its family.
@@ -79,19 +62,6 @@ fn efforts(model: &str, is_responses: bool) -> Option<(Effort, Effort)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn long_ids_are_shortened_alike_and_short_ones_stay() {
-        let (first, second) = ("é.call_".repeat(20) + "1", "é.call_".repeat(20) + "2");
-        for bytes_max in [40, 64] {
-            let short = call_id(&first, bytes_max);
-            assert_eq!(short.len(), bytes_max);
-            assert_eq!(short, call_id(&first, bytes_max));
-            assert_ne!(short, call_id(&second, bytes_max));
-            let fits = "c".repeat(bytes_max);
-            assert_eq!(call_id(&fits, bytes_max), fits.as_str());
-        }
-    }
 
     #[test]
     fn effort_is_put_in_a_word_that_the_family_knows() {

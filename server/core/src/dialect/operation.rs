@@ -4,6 +4,7 @@
 //! Wire facts: the API references of OpenAI, Anthropic and Google.
 
 use super::Dialect;
+use crate::usage::Kind;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -34,11 +35,23 @@ pub enum Operation {
     EmbedContent,
     /// The vectors of many texts, as Google gives them.
     BatchEmbedContents,
+    /// Documents in the order in which they fit a query, as Cohere and Jina give them.
+    Rerank,
+    /// Images made from a text, at OpenAI.
+    ImageGenerations,
+    /// Images made from others, at OpenAI.
+    ImageEdits,
+    /// A text read out, at OpenAI.
+    Speech,
+    /// Sound written down, at OpenAI.
+    Transcriptions,
+    /// Sound written down in English, at OpenAI.
+    Translations,
 }
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 17] = [
         Self::Chat,
         Self::Embeddings,
         Self::Completions,
@@ -50,6 +63,12 @@ impl Operation {
         Self::CountGenerate,
         Self::EmbedContent,
         Self::BatchEmbedContents,
+        Self::Rerank,
+        Self::ImageGenerations,
+        Self::ImageEdits,
+        Self::Speech,
+        Self::Transcriptions,
+        Self::Translations,
     ];
 
     /// Its name in rows and in metrics.
@@ -67,6 +86,12 @@ impl Operation {
             Self::CountGenerate => "count_generate",
             Self::EmbedContent => "embed_content",
             Self::BatchEmbedContents => "batch_embed_contents",
+            Self::Rerank => "rerank",
+            Self::ImageGenerations => "image_generations",
+            Self::ImageEdits => "image_edits",
+            Self::Speech => "speech",
+            Self::Transcriptions => "transcriptions",
+            Self::Translations => "translations",
         }
     }
 
@@ -80,7 +105,16 @@ impl Operation {
     #[must_use]
     pub const fn dialect(self) -> Dialect {
         match self {
-            Self::Chat | Self::Embeddings | Self::Completions | Self::Moderations => Dialect::Chat,
+            Self::Chat
+            | Self::Embeddings
+            | Self::Completions
+            | Self::Moderations
+            | Self::Rerank
+            | Self::ImageGenerations
+            | Self::ImageEdits
+            | Self::Speech
+            | Self::Transcriptions
+            | Self::Translations => Dialect::Chat,
             Self::Responses => Dialect::Responses,
             Self::Messages | Self::CountTokens => Dialect::Messages,
             Self::Generate | Self::CountGenerate | Self::EmbedContent | Self::BatchEmbedContents => Dialect::Generate,
@@ -99,10 +133,46 @@ impl Operation {
         matches!(self, Self::Embeddings | Self::EmbedContent | Self::BatchEmbedContents)
     }
 
-    /// Whether its answer has output tokens, and so a limit on them.
+    /// Whether it is asked and answered in a form of its own, which nothing translates, and may be priced by other units than tokens.
+    #[must_use]
+    pub const fn is_media(self) -> bool {
+        matches!(self, Self::Rerank | Self::Speech) || self.is_image() || self.is_heard()
+    }
+
+    /// Whether it gives images.
+    #[must_use]
+    pub const fn is_image(self) -> bool {
+        matches!(self, Self::ImageGenerations | Self::ImageEdits)
+    }
+
+    /// Whether it writes sound down.
+    #[must_use]
+    pub const fn is_heard(self) -> bool {
+        matches!(self, Self::Transcriptions | Self::Translations)
+    }
+
+    /// The unit, other than tokens, by which it may be priced.
+    #[must_use]
+    pub const fn unit(self) -> Option<Kind> {
+        match self {
+            Self::Rerank => Some(Kind::Searches),
+            Self::ImageGenerations | Self::ImageEdits => Some(Kind::Images),
+            Self::Speech => Some(Kind::Characters),
+            Self::Transcriptions | Self::Translations => Some(Kind::Seconds),
+            _ => None,
+        }
+    }
+
+    /// Whether it is sent as `multipart/form-data`: the edits of images may be, what is heard always is.
+    #[must_use]
+    pub const fn takes_form(self) -> bool {
+        matches!(self, Self::ImageEdits) || self.is_heard()
+    }
+
+    /// Whether its answer has output tokens that the client may limit.
     #[must_use]
     pub const fn has_output(self) -> bool {
-        !self.is_free() && !self.is_embedding()
+        !self.is_free() && !self.is_embedding() && !self.is_media()
     }
 
     /// What follows the base URL of a provider; where the model is a part of the path, what stands before the model.
@@ -116,6 +186,12 @@ impl Operation {
             Self::Responses => "/responses",
             Self::Messages => "/messages",
             Self::CountTokens => "/messages/count_tokens",
+            Self::Rerank => "/rerank",
+            Self::ImageGenerations => "/images/generations",
+            Self::ImageEdits => "/images/edits",
+            Self::Speech => "/audio/speech",
+            Self::Transcriptions => "/audio/transcriptions",
+            Self::Translations => "/audio/translations",
             Self::Generate | Self::CountGenerate | Self::EmbedContent | Self::BatchEmbedContents => "/models",
         }
     }

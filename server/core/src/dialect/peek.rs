@@ -14,6 +14,7 @@ use super::bound::{Count, Walk};
 use super::envelope::{Envelope, FIELDS_MAX, MAX_OUTPUT_MAX, MODEL_BYTES_MAX, PeekError};
 use super::fields::{self, Field, Table};
 use super::json::{Name, cut, is_null, member_in, place_in};
+use super::media::{Given, judge};
 use super::operation::{Asked, Operation};
 use super::place::Place;
 use super::rewrite::{Body, Limit, MaxOutputField, ModelPlace, UsageOption};
@@ -86,6 +87,7 @@ struct Kept<'de> {
     limits: [Option<&'de RawValue>; 2],
     tools: Option<&'de RawValue>,
     tool_choice: Option<&'de RawValue>,
+    media: Vec<(Cow<'de, str>, Given<'de>)>,
     /// Tokens that Anthropic's older models may think for.
     thinking_budget: u64,
 }
@@ -173,11 +175,13 @@ impl<'a, 'de> Reader<'a, 'de> {
             Field::ToolChoice => self.kept.tool_choice = Some(raw),
             Field::Generation => self.generation(raw)?,
             Field::Aside => self.naming(name, raw)?,
+            Field::Media => self.media(name, raw),
             _ if is_null(raw) => {}
             Field::Stream => self.envelope.stream = typed(raw, "stream", "true or false")?,
-            Field::Store => self.envelope.stores = typed(raw, "store", "true or false")?,
+            Field::Store => self.envelope.stores = Some(typed(raw, "store", "true or false")?),
             Field::State => {
                 self.envelope.needs_state = true;
+                self.envelope.refers_to.push(value::reference(name, raw)?);
                 self.count.is_unsized = true;
             }
             Field::Choices => self.envelope.choices = value::choices(raw, "n")?,
@@ -209,6 +213,13 @@ impl<'a, 'de> Reader<'a, 'de> {
         };
         self.envelope.session = named.or(self.envelope.session);
         Ok(())
+    }
+
+    fn media(&mut self, name: &str, raw: &'de RawValue) {
+        if name == "stream_format" {
+            self.body.stream_format = Some(place_in(self.text, raw.get()));
+        }
+        self.kept.media.push((Cow::Owned(name.to_owned()), Given::Raw(raw)));
     }
 
     /// Refuses the field `name` where its value changes the price.
@@ -267,6 +278,11 @@ impl<'a, 'de> Reader<'a, 'de> {
             return Err(PeekError::Missing { field });
         }
         self.tools()?;
+        if self.asked.operation.is_media() {
+            let tokens = judge(self.asked.operation, &self.kept.media, &mut self.envelope)?;
+            self.count.tokens = self.count.tokens.saturating_add(tokens);
+            self.count.images = self.envelope.images;
+        }
         match self.asked.operation {
             Operation::Chat => self.max_output()?,
             Operation::Completions => self.limit("max_tokens", 1)?,
@@ -294,6 +310,7 @@ impl<'a, 'de> Reader<'a, 'de> {
         self.envelope.is_unsized = self.count.is_unsized;
         self.envelope.conversation = self.count.conversation;
         self.envelope.needs_state |= self.count.needs_state;
+        self.envelope.refers_to.append(&mut self.count.refers_to);
         self.envelope.prediction_bound = self.prediction.tokens;
         self.envelope.thinking_budget = self.kept.thinking_budget;
         if self.kept.thinking_budget > self.envelope.max_output.unwrap_or(0) {

@@ -48,6 +48,8 @@ pub struct Body {
     pub(super) cost_option: Option<Range<usize>>,
     /// Members and elements that never go upstream.
     pub(super) removed: Vec<Range<usize>>,
+    /// The value that says how speech is streamed.
+    pub(super) stream_format: Option<Range<usize>>,
     /// The closing brace.
     pub(super) end: usize,
 }
@@ -154,6 +156,22 @@ impl Body {
         if !appended.is_empty() {
             edits.push((self.end..self.end, appended));
         }
+        splice(original, edits)
+    }
+
+    /// A request for speech: `original` for the upstream's `model`, and for its sound in events.
+    #[must_use]
+    pub fn rewrite_to_events(&self, original: &[u8], model: &str) -> Vec<u8> {
+        let mut edits: Vec<(Range<usize>, String)> = Vec::with_capacity(2);
+        if model != self.model_name {
+            let name = serde_json::json!(model).to_string();
+            edits.extend(self.models.iter().map(|known| (known.place.clone(), name.clone())));
+        }
+        let events = r#""sse""#.to_owned();
+        edits.push(match &self.stream_format {
+            Some(place) => (place.clone(), events),
+            None => (self.end..self.end, format!(r#","stream_format":{events}"#)),
+        });
         splice(original, edits)
     }
 

@@ -11,6 +11,8 @@ use std::ops::Range;
 pub const LINE_BYTES_MAX: usize = 1 << 20;
 /// How long an event may be, in bytes.
 pub const EVENT_BYTES_MAX: usize = 4 << 20;
+/// How long both may be where events hold whole images, in bytes.
+const LARGE_BYTES_MAX: usize = 64 << 20;
 
 /// An upstream sent a line over [`LINE_BYTES_MAX`] or an event over [`EVENT_BYTES_MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,8 +20,10 @@ pub const EVENT_BYTES_MAX: usize = 4 << 20;
 pub struct LineTooLong;
 
 /// The events of a stream that is still arriving.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Events {
+    line_max: usize,
+    event_max: usize,
     /// What came after the last whole event.
     pending: BytesMut,
     /// How far `pending` was searched.
@@ -28,7 +32,28 @@ pub(crate) struct Events {
     line: usize,
 }
 
+impl Default for Events {
+    fn default() -> Self {
+        Self::new(LINE_BYTES_MAX, EVENT_BYTES_MAX)
+    }
+}
+
 impl Events {
+    /// Those that may hold whole images.
+    pub(crate) fn large() -> Self {
+        Self::new(LARGE_BYTES_MAX, LARGE_BYTES_MAX)
+    }
+
+    fn new(line_max: usize, event_max: usize) -> Self {
+        Self {
+            line_max,
+            event_max,
+            pending: BytesMut::new(),
+            searched: 0,
+            line: 0,
+        }
+    }
+
     /// Takes `chunk` in, and returns all events that are now whole, as one block; the rest is held back.
     ///
     /// # Errors
@@ -57,7 +82,7 @@ impl Events {
         let mut line = self.line;
         for newline in memchr::memchr_iter(b'\n', &bytes[self.searched..]) {
             let newline = self.searched + newline;
-            if newline - line > LINE_BYTES_MAX {
+            if newline - line > self.line_max {
                 return Err(LineTooLong);
             }
             if is_blank(&bytes[line..newline]) {
@@ -65,7 +90,7 @@ impl Events {
             }
             line = newline + 1;
         }
-        if bytes.len() - line > LINE_BYTES_MAX || bytes.len() - whole > EVENT_BYTES_MAX {
+        if bytes.len() - line > self.line_max || bytes.len() - whole > self.event_max {
             return Err(LineTooLong);
         }
         self.searched = bytes.len() - whole;

@@ -1,4 +1,4 @@
-//! The price sheet of a model: rates per token, and the tiers that replace them for long prompts.
+//! The price sheet of a model: rates per token or other unit, and the tiers that replace them for long prompts.
 //!
 //! Invariant: every sheet made by [`PriceSheet::new`], from text or from JSON has no negative rate and strictly rising tiers.
 //! Pure; its JSON is what a price row stores.
@@ -10,7 +10,8 @@ use crate::{
 use serde::{Deserialize, Serialize};
 
 const DECIMALS: usize = 6;
-const PICO_PER_MILLIONTH: i64 = 1_000_000;
+const DECIMALS_OF_ONE: usize = 12;
+const PICO_PER_NANO: i64 = 1_000;
 
 /// Prices of one token of each kind, in pico-USD (10⁻¹² USD): 1,000,000 is one US dollar per million tokens.
 ///
@@ -47,6 +48,18 @@ pub struct Rates {
     /// A token of an image produced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_output: Option<i64>,
+    /// An image produced, whatever its size; nothing where absent, as for the other units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<i64>,
+    /// A character read out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub character: Option<i64>,
+    /// A second of sound written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<i64>,
+    /// A search through documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<i64>,
 }
 
 /// Rates for requests with a long prompt: they replace the base rates for every token of the request.
@@ -60,7 +73,7 @@ pub struct Tier {
 }
 
 /// The prices of one model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked")]
 pub struct PriceSheet {
     /// What a token costs below the first tier.
@@ -70,7 +83,7 @@ pub struct PriceSheet {
     pub tiers: Vec<Tier>,
 }
 
-/// Base rates as decimal USD per million tokens.
+/// Base rates as decimal USD per million tokens, and those of other units.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PerMillion {
     /// A million prompt tokens.
@@ -81,6 +94,18 @@ pub struct PerMillion {
     pub cache_read: Option<String>,
     /// A million tokens written to a cache, where priced apart.
     pub cache_write: Option<String>,
+    /// One image, where images are priced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// A million characters, where they are priced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub character: Option<String>,
+    /// One second of sound, where it is priced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second: Option<String>,
+    /// One search, where searches are priced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<String>,
 }
 
 /// Why something is not a price.
@@ -92,9 +117,12 @@ pub enum PriceError {
     /// Below zero.
     #[error("a price cannot be negative")]
     Negative,
-    /// Finer than one pico-USD per token.
-    #[error("at most six decimals per million tokens")]
+    /// Finer than one pico-USD per token or, of other units, a nano-USD.
+    #[error("at most six decimals per million, nine for one")]
     TooPrecise,
+    /// More than can be kept.
+    #[error("a price is too high")]
+    TooDear,
     /// Tiers that do not rise, or one that starts at zero.
     #[error("tiers must have rising thresholds above zero")]
     TiersOutOfOrder,
@@ -123,7 +151,8 @@ impl Rates {
     /// - one written to a cache kept for hours twice `cache_write`, which is what OpenAI takes and more than Anthropic does, and as
     ///   `input` where writing has no price at all;
     /// - sound read from a cache costs as sound where that has a price of its own (no provider takes more), else as all that is read;
-    /// - sound and images cost as text, since a provider that takes more for them says so.
+    /// - sound and images cost as text, since a provider that takes more for them says so;
+    /// - what is no token costs nothing.
     #[must_use]
     pub const fn of(&self, kind: Kind) -> i64 {
         match kind {
@@ -144,7 +173,23 @@ impl Rates {
             Kind::Output => self.output,
             Kind::AudioOutput => either(self.audio_output, self.output),
             Kind::ImageOutput => either(self.image_output, self.output),
+            Kind::Images => either(self.image, 0),
+            Kind::Characters => either(self.character, 0),
+            Kind::Seconds => either(self.second, 0),
+            Kind::Searches => either(self.search, 0),
         }
+    }
+
+    /// Whether a token of some kind costs something.
+    #[must_use]
+    pub fn prices_tokens(&self) -> bool {
+        self.dearest_prompt() > 0 || self.dearest_answer() > 0
+    }
+
+    /// Whether something else than a token costs something.
+    #[must_use]
+    pub fn prices_units(&self) -> bool {
+        self.dearest(&Kind::UNITS) > 0
     }
 
     /// The most that a prompt token can cost, whatever it is of and however it is cached.
@@ -173,6 +218,10 @@ impl Rates {
             self.image_input,
             self.audio_output,
             self.image_output,
+            self.image,
+            self.character,
+            self.second,
+            self.search,
         ];
         self.input < 0 || self.output < 0 || optional.into_iter().flatten().any(|rate| rate < 0)
     }
@@ -232,7 +281,30 @@ impl PriceSheet {
             output: per_million(self.base.output),
             cache_read: self.base.cache_read.map(per_million),
             cache_write: self.base.cache_write.map(per_million),
+            image: self.base.image.map(per_unit),
+            character: self.base.character.map(per_million),
+            second: self.base.second.map(per_unit),
+            search: self.base.search.map(per_unit),
         }
+    }
+
+    /// Itself with `usd` as the price of `kind`, one that is no token: for a million characters, for one of the others.
+    ///
+    /// # Errors
+    /// [`PriceError`] where the text is no amount, is negative, or too fine.
+    pub fn with_unit(mut self, kind: Kind, usd: &str) -> Result<Self, PriceError> {
+        let rate = match kind {
+            Kind::Characters => pico_per_token(usd)?,
+            _ => pico_per_unit(usd)?,
+        };
+        match kind {
+            Kind::Images => self.base.image = Some(rate),
+            Kind::Characters => self.base.character = Some(rate),
+            Kind::Seconds => self.base.second = Some(rate),
+            Kind::Searches => self.base.search = Some(rate),
+            _ => {}
+        }
+        Ok(self)
     }
 
     /// The rates that apply to a request of `prompt_tokens`, cached ones included.
@@ -260,13 +332,34 @@ impl PriceSheet {
 /// `pico_per_token` as decimal USD per million tokens, exactly, with at least two decimals: `0.15`, `62.50`, `0.000001`.
 #[must_use]
 pub fn per_million(pico_per_token: i64) -> String {
-    let absolute = pico_per_token.unsigned_abs();
-    let unit = PICO_PER_MILLIONTH.unsigned_abs();
-    let sign = if pico_per_token < 0 { "-" } else { "" };
-    let full = format!("{sign}{}.{:06}", absolute / unit, absolute % unit);
+    decimal(pico_per_token, DECIMALS)
+}
+
+/// `pico` as decimal USD, exactly, with at least two decimals: what one image, second or search costs.
+#[must_use]
+pub fn per_unit(pico: i64) -> String {
+    decimal(pico, DECIMALS_OF_ONE)
+}
+
+/// `number` with so many `decimals`, of which zeros beyond the second are left out.
+fn decimal(number: i64, decimals: usize) -> String {
+    let digits = format!("{:0width$}", number.unsigned_abs(), width = decimals + 1);
+    let (whole, below) = digits.split_at(digits.len() - decimals);
+    let sign = if number < 0 { "-" } else { "" };
+    let full = format!("{sign}{whole}.{below}");
     let kept = full.trim_end_matches('0').len();
-    let point = full.len() - DECIMALS;
-    full[..kept.max(point + 2)].to_owned()
+    full[..kept.max(full.len() - decimals + 2)].to_owned()
+}
+
+fn pico_per_unit(usd: &str) -> Result<i64, PriceError> {
+    let nano = Nano::parse(usd).map_err(|error| match error {
+        ParseError::TooPrecise => PriceError::TooPrecise,
+        other => PriceError::Amount(other),
+    })?;
+    if nano.0 < 0 {
+        return Err(PriceError::Negative);
+    }
+    nano.0.checked_mul(PICO_PER_NANO).ok_or(PriceError::TooDear)
 }
 
 fn pico_per_token(usd_per_million: &str) -> Result<i64, PriceError> {

@@ -47,6 +47,7 @@ fn a_charge_sums_every_kind_at_its_own_rate() {
         image_input: Some(5_000_000),
         audio_output: Some(20_000_000),
         image_output: Some(30_000_000),
+        ..Rates::default()
     };
     let sheet = PriceSheet::new(base, Vec::new()).unwrap();
     let usage = Usage {
@@ -61,6 +62,7 @@ fn a_charge_sums_every_kind_at_its_own_rate() {
         audio_output: 30,
         image_output: 40,
         reasoning: 30,
+        ..Usage::default()
     };
     // In micro-dollars: 300 + 300 + 4 + 750 + 600 + 80 + 100, and 750 + 600 + 1,200.
     assert_eq!(charge(&sheet, &usage), Some(Nano(4_684_000)));
@@ -171,6 +173,51 @@ fn the_ceiling_counts_with_the_dearest_kind_of_prompt_and_of_answer() {
 }
 
 #[test]
+fn units_cost_what_each_costs_and_are_no_tokens() {
+    let sheet = PriceSheet::from_per_million("0", "0", None, None).unwrap();
+    for (kind, usd, pico, shown) in [
+        (Kind::Images, "0.04", 40_000_000_000, "0.04"),
+        (Kind::Characters, "15", 15_000_000, "15.00"),
+        (Kind::Seconds, "0.0001", 100_000_000, "0.0001"),
+        (Kind::Searches, "0.002", 2_000_000_000, "0.002"),
+    ] {
+        let sheet = sheet.clone().with_unit(kind, usd).unwrap();
+        assert_eq!(sheet.base.of(kind), pico, "{usd}");
+        assert!(sheet.base.prices_units() && !sheet.base.prices_tokens());
+        let mut usage = Usage {
+            input: 1_000,
+            ..Usage::default()
+        };
+        *usage.count_mut(kind) = 3;
+        assert_eq!(charge(&sheet, &usage), Some(Nano((3 * pico + 999) / 1_000)), "{usd}");
+        assert_eq!(charge(&sheet, &usage), ceiling_of_units(&sheet, &usage));
+        assert_eq!(usage.total(), 1_000);
+        let told = sheet.per_million();
+        let told = [told.image, told.character, told.second, told.search];
+        assert_eq!(told.into_iter().flatten().collect::<Vec<_>>(), [shown]);
+    }
+    assert_eq!(sheet.clone().with_unit(Kind::Images, "-1"), Err(PriceError::Negative));
+    assert_eq!(
+        sheet.clone().with_unit(Kind::Images, "0.0000000001"),
+        Err(PriceError::TooPrecise)
+    );
+    assert_eq!(sheet.with_unit(Kind::Images, "9000000000"), Err(PriceError::TooDear));
+    let tier = Tier {
+        min_prompt_tokens: 10,
+        rates: Rates {
+            image: Some(9_000),
+            ..Rates::default()
+        },
+    };
+    let dearer = PriceSheet::new(Rates::default(), vec![tier]).unwrap();
+    let one = Usage {
+        images: 1,
+        ..Usage::default()
+    };
+    assert_eq!(ceiling_of_units(&dearer, &one), Some(Nano(9)));
+}
+
+#[test]
 fn what_the_ledger_cannot_hold_is_no_price() {
     let usage = Usage {
         input: u64::MAX,
@@ -254,7 +301,8 @@ fn rates() -> impl Strategy<Value = Rates> {
     let optional = || proptest::option::of(rate());
     let cache = (optional(), optional(), optional(), optional());
     let media = (optional(), optional(), optional(), optional());
-    (rate(), rate(), cache, media).prop_map(|(input, output, cache, media)| Rates {
+    let units = (optional(), optional(), optional(), optional());
+    (rate(), rate(), cache, media, units).prop_map(|(input, output, cache, media, units)| Rates {
         input,
         output,
         cache_read: cache.0,
@@ -265,10 +313,14 @@ fn rates() -> impl Strategy<Value = Rates> {
         image_input: media.1,
         audio_output: media.2,
         image_output: media.3,
+        image: units.0,
+        character: units.1,
+        second: units.2,
+        search: units.3,
     })
 }
 
-fn usage(counts: [u64; 10]) -> Usage {
+fn usage(counts: [u64; 14]) -> Usage {
     Usage {
         input: counts[0],
         cache_read: counts[1],
@@ -281,6 +333,10 @@ fn usage(counts: [u64; 10]) -> Usage {
         audio_output: counts[8],
         image_output: counts[9],
         reasoning: 0,
+        images: counts[10],
+        characters: counts[11],
+        seconds: counts[12],
+        searches: counts[13],
     }
 }
 
@@ -339,7 +395,7 @@ proptest! {
             output: if is_reached { allowed - audio_output - image_output } else { 0 },
             audio_output,
             image_output,
-            reasoning: 0,
+            ..Usage::default()
         };
         prop_assert!(usage.prompt() <= input_bound && usage.answer() <= allowed);
         if let Some(held) = ceiling(&sheet, &CeilingInput { input_bound, output_bound, choices }) {
@@ -369,7 +425,7 @@ proptest! {
 
     #[test]
     fn a_charge_is_never_negative_and_grows_with_every_kind(
-        rates in rates(), counts in any::<[u64; 10]>(), shift in 0..64_u32,
+        rates in rates(), counts in any::<[u64; 14]>(), shift in 0..64_u32,
     ) {
         let sheet = PriceSheet::new(rates, Vec::new()).unwrap();
         let counts = counts.map(|count| count >> shift);

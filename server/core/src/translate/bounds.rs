@@ -13,6 +13,8 @@ const BYTES_MAX: usize = 256 << 20;
 /// What is kept of a citation beside its words, and of the likelihood of a token beside it, in bytes.
 const CITATION_BYTES: usize = 512;
 const LOGPROB_BYTES: usize = 96;
+/// How much more is kept of words that are not all ASCII, whose places are.
+const WIDE: usize = 8;
 
 /// What a stream has come to.
 #[derive(Debug, Default)]
@@ -65,6 +67,7 @@ impl Bounds {
 /// What `delta` takes, about.
 fn bytes_of(delta: &Delta) -> usize {
     match delta {
+        Delta::Text(text) if !text.is_ascii() => text.len().saturating_mul(WIDE),
         Delta::Text(text) | Delta::Arguments(text) | Delta::Blob(text) => text.len(),
         Delta::Citation(citation) => {
             let words = [&citation.url, &citation.title, &citation.quote];

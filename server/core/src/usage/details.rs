@@ -17,12 +17,17 @@ impl Kind {
     ];
 }
 
+/// What has no column of its own.
+fn rare() -> impl Iterator<Item = Kind> {
+    Kind::RARE.into_iter().map(|(kind, _)| kind).chain(Kind::UNITS)
+}
+
 impl Usage {
-    /// The rarer kinds as a JSON object by name, such as `{"audio_input":7}`; `None` where all are zero.
+    /// The rarer kinds and units as a JSON object by name, such as `{"audio_input":7}`; `None` where all are zero.
     #[must_use]
     pub fn details(&self) -> Option<String> {
         let mut text = String::new();
-        for (kind, _) in Kind::RARE {
+        for kind in rare() {
             let tokens = self.count(kind);
             if tokens > 0 {
                 let open = if text.is_empty() { '{' } else { ',' };
@@ -45,7 +50,7 @@ impl Usage {
         };
         let told: serde_json::Map<String, Value> = serde_json::from_str(details).ok()?;
         for (name, tokens) in told {
-            let (kind, _) = Kind::RARE.into_iter().find(|(kind, _)| kind.as_str() == name)?;
+            let kind = rare().find(|kind| kind.as_str() == name)?;
             *self.count_mut(kind) = tokens.as_u64()?;
         }
         Some(self)
@@ -84,7 +89,7 @@ impl Usage {
         self
     }
 
-    const fn count_mut(&mut self, kind: Kind) -> &mut u64 {
+    pub(crate) const fn count_mut(&mut self, kind: Kind) -> &mut u64 {
         match kind {
             Kind::Input => &mut self.input,
             Kind::CacheRead => &mut self.cache_read,
@@ -96,6 +101,10 @@ impl Usage {
             Kind::Output => &mut self.output,
             Kind::AudioOutput => &mut self.audio_output,
             Kind::ImageOutput => &mut self.image_output,
+            Kind::Images => &mut self.images,
+            Kind::Characters => &mut self.characters,
+            Kind::Seconds => &mut self.seconds,
+            Kind::Searches => &mut self.searches,
         }
     }
 }
@@ -118,6 +127,10 @@ mod tests {
             audio_output: 256,
             image_output: 512,
             reasoning: 100,
+            images: 3,
+            characters: 5,
+            seconds: 6,
+            searches: 7,
         }
     }
 
@@ -134,7 +147,7 @@ mod tests {
         let details = full().details().unwrap();
         assert_eq!(
             details,
-            r#"{"cache_read_audio":4,"cache_write_long":16,"audio_input":32,"image_input":64,"audio_output":256,"image_output":512}"#
+            r#"{"cache_read_audio":4,"cache_write_long":16,"audio_input":32,"image_input":64,"audio_output":256,"image_output":512,"images":3,"characters":5,"seconds":6,"searches":7}"#
         );
         assert_eq!(columns.with_details(Some(&details)), Some(full()));
         assert_eq!(columns.details(), None);
@@ -159,7 +172,10 @@ mod tests {
             (summed.input, summed.cache_read, summed.cache_write, summed.output),
             (97, 6, 24, 896)
         );
-        assert_eq!(summed.details(), None);
+        assert_eq!(
+            summed.details().unwrap(),
+            r#"{"images":3,"characters":5,"seconds":6,"searches":7}"#
+        );
         assert_eq!(full().plus(&full()).total(), 2 * full().total());
         assert_eq!(full().at_most(50).total(), 1 + 2 + 4 + 8 + 16 + 32 + 50 + 50 + 50 + 50);
     }

@@ -18,7 +18,7 @@ use frontend::api::{
 use gateway_core::{
     catalog,
     id::{self, Kind},
-    pricing::per_million,
+    pricing::{per_million, per_unit},
 };
 
 impl Principal {
@@ -113,7 +113,10 @@ fn charge_line(line: &metering::ChargeLine) -> ChargeLine {
     ChargeLine {
         kind: line.kind.to_owned(),
         tokens: line.tokens,
-        price: per_million(line.pusd_per_token),
+        price: match line.kind {
+            "images" | "seconds" | "searches" => per_unit(line.pusd_per_token),
+            _ => per_million(line.pusd_per_token),
+        },
         amount: line.amount(),
     }
 }

@@ -7,7 +7,6 @@ use crate::relay::{Heading, Refused, RelayError, Reply};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder};
-use futures_util::StreamExt;
 use gateway_core::dialect::Dialect;
 use gateway_core::id::{Kind, render};
 
@@ -52,10 +51,10 @@ pub(super) fn hand_out(dialect: Dialect, reply: Reply) -> HttpResponse {
         } => {
             let mut response = HttpResponse::Ok();
             head(&mut response, dialect, &heading);
-            set(&mut response, header::CONTENT_TYPE, content_type);
+            insert(&mut response, header::CONTENT_TYPE, &content_type);
             set(&mut response, header::CACHE_CONTROL, "no-cache");
             set(&mut response, X_ACCEL_BUFFERING, "no");
-            response.streaming(body.map(Ok::<_, std::convert::Infallible>))
+            response.streaming(body)
         }
     }
 }
@@ -83,7 +82,7 @@ pub(super) fn refuse(dialect: Dialect, refused: &Refused) -> HttpResponse {
     }
     if matches!(
         refused.error,
-        RelayError::TooLarge { .. } | RelayError::BodyCut | RelayError::ContentEncoding
+        RelayError::TooLarge { .. } | RelayError::BodyCut | RelayError::ContentEncoding | RelayError::NoRoom
     ) {
         response.force_close();
     }

@@ -52,13 +52,17 @@ impl Decoder {
 
     fn push_chunk(&mut self, event: Option<&str>, data: &[u8], chunk: Chunk<'_>, out: &mut Vec<Event>) {
         let is_flat = chunk.object.is_some_and(|object| object.get() == r#""error""#);
-        if some(chunk.error).is_some() || is_flat || event == Some("error") {
-            out.push(Event::Error(read_frame(data)));
-            return;
-        }
         let choices = chunk.choices.as_deref().unwrap_or_default();
-        if let Some(error) = choices.iter().find_map(|choice| some(choice.error)) {
-            out.push(Event::Error(read_frame(error.get().as_bytes())));
+        let error = if some(chunk.error).is_some() || is_flat || event == Some("error") {
+            Some(data)
+        } else {
+            let error = choices.iter().find_map(|choice| some(choice.error));
+            error.map(|error| error.get().as_bytes())
+        };
+        if let Some(error) = error {
+            // What was used until then is due nevertheless.
+            self.used(usage_in(&chunk), out);
+            out.push(Event::Error(read_frame(error)));
             return;
         }
         if !choices.is_empty() || text(chunk.id).is_some() {
@@ -80,6 +84,10 @@ impl Decoder {
                 return;
             }
         }
+        self.used(usage, out);
+    }
+
+    fn used(&mut self, usage: Option<Usage>, out: &mut Vec<Event>) {
         if usage.is_some() && usage != self.usage {
             self.start(&Chunk::default(), out);
             self.usage = usage;

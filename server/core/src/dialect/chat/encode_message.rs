@@ -8,7 +8,7 @@
 use super::super::exchange::{
     Call, CallKind, Item, Message, Notes, Outcome, Part, PartKind, Role, Source, Thought, Untranslatable,
 };
-use super::super::openai::call_id;
+use super::super::turn::call_id;
 use super::order::in_order;
 use super::provider::{Manner, Thoughts, nine_letters};
 use serde_json::{Map, Value, json};
@@ -211,7 +211,7 @@ impl<'a> Messages<'a> {
         if self.manner.is_mistral {
             nine_letters(id)
         } else {
-            call_id(id, CALL_ID_BYTES_MAX).into_owned()
+            call_id(id, CALL_ID_BYTES_MAX, |_| true).into_owned()
         }
     }
 

@@ -6,6 +6,7 @@
 use super::super::Operation;
 use super::super::counts::usage_of;
 use super::super::json::{Members, Name, is_null};
+use super::super::walk::{Look, Walk};
 use crate::usage::Usage;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -150,9 +151,9 @@ impl<'de> Visitor<'de> for Choices<'_, 'de> {
         let content = &mut self.0.content;
         self.0.is_without_choices = true;
         while seq
-            .next_element_seed(Part {
-                content,
-                part: Where::Choice,
+            .next_element_seed(Walk {
+                look: &mut *content,
+                place: Where::Choice,
             })?
             .is_some()
         {
@@ -170,7 +171,7 @@ impl<'de> Visitor<'de> for Choices<'_, 'de> {
 
 /// Where in a choice a value stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Where {
+pub(in crate::dialect) enum Where {
     Choice,
     FinishReason,
     Delta,
@@ -179,103 +180,48 @@ enum Where {
     ReasoningDetails,
     ToolCalls,
     Media,
-    Ignored,
 }
 
 impl Where {
-    fn member(self, name: &str) -> Self {
+    /// Where a member stands; `None` where it says nothing.
+    fn member(self, name: &str) -> Option<Self> {
         match (self, name) {
-            (Self::Choice, "delta" | "message") => Self::Delta,
-            (Self::Choice, "text") => Self::Text,
-            (Self::Choice, "finish_reason") => Self::FinishReason,
-            (Self::Choice, _) => Self::Ignored,
-            (Self::Delta, "role" | "channel" | "annotations") | (_, "id" | "type" | "format" | "signature") => {
-                Self::Ignored
-            }
-            (Self::Delta, "reasoning" | "reasoning_content") => Self::Reasoning,
-            (Self::Delta, "reasoning_details") => Self::ReasoningDetails,
-            (Self::Delta, "tool_calls") => Self::ToolCalls,
-            (Self::Delta, "audio" | "images") => Self::Media,
-            (Self::Delta, _) => Self::Text,
-            _ => self,
+            (Self::Choice, "delta" | "message") => Some(Self::Delta),
+            (Self::Choice, "text") => Some(Self::Text),
+            (Self::Choice, "finish_reason") => Some(Self::FinishReason),
+            (Self::Choice, _) => None,
+            (Self::Delta, "role" | "channel" | "annotations") | (_, "id" | "type" | "format" | "signature") => None,
+            (Self::Delta, "reasoning" | "reasoning_content") => Some(Self::Reasoning),
+            (Self::Delta, "reasoning_details") => Some(Self::ReasoningDetails),
+            (Self::Delta, "tool_calls") => Some(Self::ToolCalls),
+            (Self::Delta, "audio" | "images") => Some(Self::Media),
+            (Self::Delta, _) => Some(Self::Text),
+            _ => Some(self),
         }
     }
 }
 
-/// A value within a choice.
-struct Part<'a> {
-    content: &'a mut Content,
-    part: Where,
-}
+impl Look for Content {
+    type Place = Where;
 
-impl<'de> DeserializeSeed<'de> for Part<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        match self.part {
-            Where::Ignored => deserializer.deserialize_ignored_any(IgnoredAny).map(|_| ()),
-            _ => deserializer.deserialize_any(self),
-        }
-    }
-}
-
-impl<'de> Visitor<'de> for Part<'_> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("JSON")
+    fn member(place: Where, name: &str) -> Option<Where> {
+        place.member(name)
     }
 
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+    fn text(&mut self, place: Where, text: &str) {
         let bytes = text.len() as u64;
-        match self.part {
-            Where::FinishReason => self.content.is_finished |= !text.is_empty(),
-            Where::Text | Where::ToolCalls => self.content.bytes += bytes,
-            Where::Reasoning => self.content.reasoning += bytes,
-            Where::ReasoningDetails => self.content.reasoning_details += bytes,
-            Where::Media => self.content.is_other |= bytes > 0,
-            Where::Choice | Where::Delta | Where::Ignored => {}
+        match place {
+            Where::FinishReason => self.is_finished |= !text.is_empty(),
+            Where::Text | Where::ToolCalls => self.bytes += bytes,
+            Where::Reasoning => self.reasoning += bytes,
+            Where::ReasoningDetails => self.reasoning_details += bytes,
+            Where::Media => self.is_other |= bytes > 0,
+            Where::Choice | Where::Delta => {}
         }
-        Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        let Self { content, part } = self;
-        while seq.next_element_seed(Part { content, part })?.is_some() {
-            content.is_other |= part == Where::ToolCalls;
-        }
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Self { content, part } = self;
-        while let Some(Name(name)) = map.next_key()? {
-            map.next_value_seed(Part {
-                content,
-                part: part.member(&name),
-            })?;
-        }
-        Ok(())
+    fn element(&mut self, place: Where) {
+        self.is_other |= place == Where::ToolCalls;
     }
 }
 

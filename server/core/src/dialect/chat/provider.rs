@@ -3,6 +3,8 @@
 //! Invariant: a provider nobody knows is spoken to as most compatible services are. Pure.
 //! Wire facts: the providers' API references and their AI SDK packages, November 2026.
 
+use super::super::turn::hash;
+
 /// Where an assistant's earlier thoughts go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Thoughts {
@@ -133,10 +135,8 @@ pub(super) fn nine_letters(id: &str) -> String {
     if id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return id.to_owned();
     }
-    // FNV-1a, and a last mixing so that ids which differ in their end differ everywhere.
-    let mut hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    // Mixed, so that ids which differ in their end differ everywhere.
+    let mut hash = hash(id);
     hash ^= hash >> 32;
     hash = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     hash ^= hash >> 29;

@@ -98,9 +98,15 @@ fn the_shapes_of_services_read_the_same_however_they_are_cut() {
             assert_eq!(decoded([head, tail].into_iter()), whole, "{name} at {cut}");
         }
         let expected: Value = serde_json::from_str(expected).unwrap();
+        let used = whole.iter().rev().find_map(|event| match event {
+            Event::Usage(usage) => Some(*usage),
+            _ => None,
+        });
+        // Before an error, too.
+        let usage: Option<Usage> = serde_json::from_value(expected["usage"].clone()).unwrap();
+        assert_eq!(used, usage, "{name}");
         match assembled(whole) {
             Ok(reply) => {
-                let usage: Option<Usage> = serde_json::from_value(expected["usage"].clone()).unwrap();
                 assert_eq!(reply.usage, usage, "{name}");
                 assert_eq!(Some(reply.model.as_str()), expected["model"].as_str(), "{name}");
             }

@@ -9,6 +9,7 @@ use super::super::super::exchange::{
     Call, CallKind, Item, Message, Notes, Outcome, Part, PartKind, Request, Role as Speaker, Rules, Thought,
     Untranslatable,
 };
+use super::super::super::turn::{self, NOTHING, Role};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -16,18 +17,6 @@ use std::borrow::Cow;
 
 /// How long an id of a call may be, in bytes.
 const ID_BYTES_MAX: usize = 64;
-/// What stands where a turn must, but nobody said anything.
-const NOTHING: &str = ".";
-
-/// Whose a turn is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Role {
-    User,
-    Assistant,
-    System,
-}
-
 /// What somebody said at a time.
 #[derive(Serialize)]
 pub(super) struct Turn<'a> {
@@ -280,19 +269,11 @@ fn tool_result(outcome: &Outcome) -> Result<Block<'_>, Untranslatable> {
     }))
 }
 
-/// `call_id` in letters that Bedrock takes: the same one always gives the same, different ones different ones.
+/// `call_id` in letters that Bedrock takes.
 fn id(call_id: &str) -> Cow<'_, str> {
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-');
-    if !call_id.is_empty() && call_id.len() <= ID_BYTES_MAX && call_id.bytes().all(is_allowed) {
-        return Cow::Borrowed(call_id);
-    }
-    // FNV-1a.
-    let hash = call_id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    let readable = call_id.bytes().filter(|byte| is_allowed(*byte)).take(40);
-    let readable: String = readable.map(char::from).collect();
-    Cow::Owned(format!("{readable}_{hash:016x}"))
+    turn::call_id(call_id, ID_BYTES_MAX, |byte| {
+        turn::is_word(byte) || matches!(byte, b'.' | b':')
+    })
 }
 
 /// Keeps system turns where the model takes them, and makes the others words of the user.

@@ -7,8 +7,9 @@ use super::super::super::exchange::{
     Effort, Notes, Reasoning, Request, Role as Speaker, Target, Thinking, ThinkingRule,
 };
 use super::super::super::exchange::{Item, Message};
+use super::super::super::turn::Role;
 use super::super::block::Block;
-use super::turns::{Role, Turn};
+use super::turns::Turn;
 use serde::Serialize;
 use serde_json::Value;
 

@@ -7,6 +7,7 @@
 use super::super::super::exchange::{
     Item, Message, Notes, Outcome, PartKind, Request, Role as Speaker, Rules, Thought, Untranslatable,
 };
+use super::super::super::turn::{self, NOTHING, Role};
 use super::super::block::{Block, Input};
 use super::media;
 use serde::Serialize;
@@ -14,18 +15,6 @@ use std::borrow::Cow;
 
 /// How long an id of a call may be, in bytes.
 const ID_BYTES_MAX: usize = 64;
-/// What stands where a turn must, but nobody said anything.
-const NOTHING: &str = ".";
-
-/// Whose a turn is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Role {
-    User,
-    Assistant,
-    System,
-}
-
 /// What somebody said at a time.
 #[derive(Debug, Serialize)]
 pub(super) struct Turn<'a> {
@@ -167,23 +156,9 @@ fn outcome_block<'a>(outcome: &'a Outcome, notes: &mut Notes) -> Result<Block<'a
     })
 }
 
-/// `call_id` in letters that the provider takes: the same one always gives the same, different ones different ones.
+/// `call_id` in letters that the provider takes.
 fn id(call_id: &str) -> Cow<'_, str> {
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    if !call_id.is_empty() && call_id.len() <= ID_BYTES_MAX && call_id.bytes().all(is_allowed) {
-        return Cow::Borrowed(call_id);
-    }
-    // FNV-1a.
-    let hash = call_id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    let readable: String = call_id
-        .bytes()
-        .filter(|byte| is_allowed(*byte))
-        .take(40)
-        .map(char::from)
-        .collect();
-    Cow::Owned(format!("{readable}_{hash:016x}"))
+    turn::call_id(call_id, ID_BYTES_MAX, turn::is_word)
 }
 
 /// Keeps system turns where the model takes them, and makes the others words of the user.

@@ -6,7 +6,7 @@
 use super::super::super::exchange::{
     Call, CallKind, Item, Message, Notes, Outcome, Part, PartKind, Request, Role, Source, Thought, Untranslatable,
 };
-use super::super::super::openai::call_id;
+use super::super::super::turn::call_id;
 use super::super::media;
 use serde_json::{Value, json};
 
@@ -119,7 +119,7 @@ fn call_of(call: &Call) -> Value {
         }
         CallKind::Custom => json!({"type": "custom_tool_call", "input": call.arguments}),
     };
-    item["call_id"] = json!(call_id(&call.id, CALL_ID_BYTES_MAX));
+    item["call_id"] = json!(call_id(&call.id, CALL_ID_BYTES_MAX, |_| true));
     item["name"] = json!(call.name);
     if let Some(namespace) = &call.namespace {
         item["namespace"] = json!(namespace);
@@ -140,5 +140,5 @@ fn outcome_of(outcome: &Outcome, place: &str, notes: &mut Notes) -> Result<Value
         [only] if only.as_text().is_some() => json!(only.as_text()),
         several => Value::Array(parts(several, place, notes)?),
     };
-    Ok(json!({"type": kind, "call_id": call_id(&outcome.call_id, CALL_ID_BYTES_MAX), "output": output}))
+    Ok(json!({"type": kind, "call_id": call_id(&outcome.call_id, CALL_ID_BYTES_MAX, |_| true), "output": output}))
 }
