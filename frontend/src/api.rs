@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod alerts;
+pub mod aliases;
 pub mod billing;
 pub mod codes;
 pub mod error;
@@ -45,6 +46,7 @@ pub trait Backend:
     + team::Teams
     + accounts::Accounts
     + models::Models
+    + aliases::Aliases
     + alerts::Alerts
     + health::HealthReads
     + mail::Mails
@@ -64,6 +66,7 @@ impl<T> Backend for T where
         + team::Teams
         + accounts::Accounts
         + models::Models
+        + aliases::Aliases
         + alerts::Alerts
         + health::HealthReads
         + mail::Mails

@@ -4,6 +4,7 @@
 
 pub mod accounts;
 pub mod alerts;
+pub mod aliases;
 pub mod billing;
 pub mod codes;
 pub mod docs;

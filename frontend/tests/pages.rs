@@ -31,7 +31,7 @@ const PUBLIC: [&str; 7] = [
     "/login",
     "/setup?token=t",
 ];
-const SIGNED_IN: [&str; 23] = [
+const SIGNED_IN: [&str; 27] = [
     "/confirm?to=%2Fteam",
     "/overview",
     "/keys",
@@ -54,9 +54,13 @@ const SIGNED_IN: [&str; 23] = [
     "/billing/payments/pay_failed",
     "/team",
     "/team?edit=user_2",
+    "/team/models",
+    "/team/models/new",
+    "/team/models/edit?name=fast",
+    "/team/models/delete?name=fast",
     "/settings",
 ];
-const PLATFORM: [&str; 22] = [
+const PLATFORM: [&str; 26] = [
     "/admin/alerts",
     "/admin/accounts",
     "/admin/accounts/new",
@@ -71,6 +75,10 @@ const PLATFORM: [&str; 22] = [
     "/admin/payments",
     "/admin/codes",
     "/admin/codes/new",
+    "/admin/aliases",
+    "/admin/aliases/new",
+    "/admin/aliases/edit?name=fast",
+    "/admin/aliases/delete?name=fast",
     "/admin/teams",
     "/admin/teams?grant=team_1",
     "/admin/requests",

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod alerts;
+mod aliases;
 mod billing;
 mod codes;
 mod flash;

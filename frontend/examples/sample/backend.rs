@@ -7,6 +7,8 @@
 mod accounts;
 #[path = "backend/alerts.rs"]
 mod alerts;
+#[path = "backend/aliases.rs"]
+mod aliases;
 #[path = "backend/billing.rs"]
 mod billing;
 #[path = "backend/codes.rs"]

@@ -16,6 +16,7 @@ pub enum Section {
     Overview,
     Keys,
     Usage,
+    TeamModels,
     Team,
     Billing,
     Settings,
@@ -31,10 +32,11 @@ pub enum Section {
 }
 
 impl Section {
-    const OF_THE_TEAM: [Self; 6] = [
+    const OF_THE_TEAM: [Self; 7] = [
         Self::Overview,
         Self::Keys,
         Self::Usage,
+        Self::TeamModels,
         Self::Team,
         Self::Billing,
         Self::Settings,
@@ -73,6 +75,7 @@ impl Section {
             Self::Overview => ("/overview", "Overview", Glyph::Overview),
             Self::Keys => ("/keys", "Keys", Glyph::Key),
             Self::Usage => ("/usage", "Usage", Glyph::Receipt),
+            Self::TeamModels => ("/team/models", "Models", Glyph::Models),
             Self::Team => ("/team", "Team", Glyph::Team),
             Self::Billing => ("/billing", "Billing", Glyph::Card),
             Self::Settings => ("/settings", "Settings", Glyph::Settings),

@@ -46,6 +46,8 @@ async fn the_ids_of_one_team_open_nothing_to_another_on_any_route() {
 fn body_of(method: &Method, path: &str) -> Value {
     match (method.as_str(), path) {
         ("POST", path) if path.ends_with("/keys") => json!({"name": "bob's"}),
+        ("POST", path) if path.ends_with("/aliases") => json!({"name": "fast", "targets": ["gpt-5"]}),
+        ("PATCH", path) if path.contains("/aliases/") => json!({"targets": ["gpt-5"]}),
         ("POST", path) if path.ends_with("/grants") => json!({"amount": "1", "reason": "x"}),
         ("POST", path) if path.ends_with("/adjustments") => json!({"amount": "1", "reason": "x"}),
         ("POST", path) if path.ends_with("/payments") => json!({"amount": "10"}),

@@ -45,7 +45,10 @@ impl Principal {
         let trail = request
             .attempts()
             .into_iter()
-            .map(|attempt| attempt_view(attempt, &accounts, labels));
+            .map(|mut attempt| {
+                attempt.model = attempt.model.take().filter(|model| model != request.asked_for());
+                attempt_view(attempt, &accounts, labels)
+            });
         Ok(Receipt {
             row,
             trail: trail.collect(),
@@ -87,6 +90,7 @@ fn attempt_view(attempt: Attempt, accounts: &[Account], labels: Labels) -> Attem
     AttemptView {
         account: account_name(&attempt, accounts, labels),
         provider: attempt.provider,
+        model: attempt.model,
         outcome: attempt.outcome.name().to_owned(),
         status: attempt.status,
         started_ms: attempt.started_ms,
