@@ -46,7 +46,9 @@ pub(super) struct Target {
 impl Target {
     /// `model`, asked for `operation` by what `envelope` tells of; `None` where it has no price at `now_ms`.
     pub fn new(model: &ModelInfo, operation: Operation, envelope: &Envelope, now_ms: i64) -> Option<Self> {
-        let price = model.price_at(now_ms).filter(|price| media::is_priced(operation, &price.sheet))?;
+        let price = model
+            .price_at(now_ms)
+            .filter(|price| media::is_priced(operation, &price.sheet))?;
         let bound = bounds(operation, envelope, model);
         let output = envelope.max_output.unwrap_or(OUTPUT_EXPECTED).min(bound.output_bound);
         Some(Self {

@@ -42,13 +42,10 @@ impl Principal {
         let papers = metering::papers(&self.app.db, request).await?;
         let corrections = billing::corrections(&self.app.db, request).await?;
         let accounts = self.app.fleet.list().await?;
-        let trail = request
-            .attempts()
-            .into_iter()
-            .map(|mut attempt| {
-                attempt.model = attempt.model.take().filter(|model| model != request.asked_for());
-                attempt_view(attempt, &accounts, labels)
-            });
+        let trail = request.attempts().into_iter().map(|mut attempt| {
+            attempt.model = attempt.model.take().filter(|model| model != request.asked_for());
+            attempt_view(attempt, &accounts, labels)
+        });
         Ok(Receipt {
             row,
             trail: trail.collect(),
