@@ -37,6 +37,11 @@ export async function furnish(hub) {
     "team-alias-new": "/team/models/new",
     "team-alias-edit": "/team/models/edit?name=fast",
     "team-alias-delete": "/team/models/delete?name=fast",
+    "team-invite": "/team/invite",
+    "team-leave": "/team/leave",
+    "team-new": "/teams/new",
+    alerts: "/alerts",
+    audit: "/audit",
     settings: "/settings",
     "admin-alerts": "/admin/alerts",
     "admin-accounts": "/admin/accounts",
@@ -52,6 +57,9 @@ export async function furnish(hub) {
     "admin-teams": "/admin/teams",
     "admin-requests": "/admin/requests",
     "admin-receipt": `/admin/requests/${request}`,
+    "admin-users": "/admin/users",
+    "admin-audit": "/admin/audit",
+    "admin-sign-up": "/admin/sign-up",
     "admin-health": "/admin/health",
   };
 }

@@ -6,23 +6,30 @@
 pub mod accounts;
 pub mod alerts;
 pub mod aliases;
+pub mod audit;
 pub mod billing;
+pub mod cap_alerts;
 pub mod codes;
 pub mod error;
 pub mod flash;
 pub mod form;
 pub mod health;
+pub mod invitations;
 pub mod keys;
 pub mod mail;
+pub mod membership;
 pub mod models;
 pub mod page;
 pub mod payments;
 pub mod session;
+pub mod sign_up;
 pub mod statement;
 pub mod team;
 pub mod theme;
 pub mod time;
 pub mod usage;
+pub mod users;
+pub mod webhooks;
 
 pub use error::{ApiError, Code, FieldError};
 pub use flash::Flash;
@@ -44,10 +51,16 @@ pub trait Backend:
     + payments::Payments
     + statement::Statements
     + team::Teams
+    + invitations::Invitations
     + accounts::Accounts
     + models::Models
     + aliases::Aliases
     + alerts::Alerts
+    + audit::AuditReads
+    + cap_alerts::CapAlerts
+    + sign_up::SignUps
+    + users::Users
+    + webhooks::Webhooks
     + health::HealthReads
     + mail::Mails
     + Send
@@ -64,10 +77,16 @@ impl<T> Backend for T where
         + payments::Payments
         + statement::Statements
         + team::Teams
+        + invitations::Invitations
         + accounts::Accounts
         + models::Models
         + aliases::Aliases
         + alerts::Alerts
+        + audit::AuditReads
+        + cap_alerts::CapAlerts
+        + sign_up::SignUps
+        + users::Users
+        + webhooks::Webhooks
         + health::HealthReads
         + mail::Mails
         + Send

@@ -14,12 +14,15 @@ use crate::pages::alerts::AlertsPage;
 use crate::pages::aliases::{
     AliasDelete, AliasEdit, AliasNew, AliasesPage, TeamAliasDelete, TeamAliasEdit, TeamAliasNew, TeamModelsPage,
 };
+use crate::pages::audit::{AllAuditPage, AuditPage};
 use crate::pages::billing::BillingPage;
+use crate::pages::cap_alerts::CapAlertsPage;
 use crate::pages::codes::{CodeNew, CodesPage};
 use crate::pages::docs::Docs;
 use crate::pages::errors::NotFound;
 use crate::pages::gallery::Gallery;
 use crate::pages::health::HealthPage;
+use crate::pages::invite::Invite;
 use crate::pages::keys::{KeyCreated, KeyEdit, KeyList, KeyNew, KeyRevoke, KeyRotate};
 use crate::pages::landing::Landing;
 use crate::pages::mail::{MailPage, MailReadPage};
@@ -28,10 +31,12 @@ use crate::pages::overview::OverviewPage;
 use crate::pages::payments::{PaymentPage, PaymentsPage};
 use crate::pages::session::{Confirm, LogIn, Setup, SignUp};
 use crate::pages::settings::SettingsPage;
+use crate::pages::sign_up_policy::SignUpPolicyPage;
 use crate::pages::statement::StatementPage;
-use crate::pages::team::TeamPage;
+use crate::pages::team::{InvitePage, MemberHandOver, MemberRemove, TeamLeave, TeamNew, TeamPage};
 use crate::pages::teams::TeamsPage;
 use crate::pages::usage::{AllRequestsPage, AnyReceiptPage, ReceiptPage, UsagePage};
+use crate::pages::users::{UserDelete, UsersPage};
 
 /// All pages.
 #[component]
@@ -47,6 +52,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/signup") view=SignUp ssr=Async />
                 <Route path=path!("/login") view=LogIn ssr=Async />
                 <Route path=path!("/setup") view=Setup ssr=Async />
+                <Route path=path!("/invite/:token") view=Invite ssr=Async />
 
                 <Route path=path!("/confirm") view=Confirm ssr=Async />
                 <Route path=path!("/overview") view=OverviewPage ssr=Async />
@@ -66,6 +72,13 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/team/models/new") view=TeamAliasNew ssr=Async />
                 <Route path=path!("/team/models/edit") view=TeamAliasEdit ssr=Async />
                 <Route path=path!("/team/models/delete") view=TeamAliasDelete ssr=Async />
+                <Route path=path!("/team/invite") view=InvitePage ssr=Async />
+                <Route path=path!("/team/leave") view=TeamLeave ssr=Async />
+                <Route path=path!("/team/:user/remove") view=MemberRemove ssr=Async />
+                <Route path=path!("/team/:user/hand-over") view=MemberHandOver ssr=Async />
+                <Route path=path!("/teams/new") view=TeamNew ssr=Async />
+                <Route path=path!("/alerts") view=CapAlertsPage ssr=Async />
+                <Route path=path!("/audit") view=AuditPage ssr=Async />
                 <Route path=path!("/settings") view=SettingsPage ssr=Async />
 
                 <Route path=path!("/admin/alerts") view=AlertsPage ssr=Async />
@@ -85,11 +98,15 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/admin/aliases/edit") view=AliasEdit ssr=Async />
                 <Route path=path!("/admin/aliases/delete") view=AliasDelete ssr=Async />
                 <Route path=path!("/admin/teams") view=TeamsPage ssr=Async />
+                <Route path=path!("/admin/users") view=UsersPage ssr=Async />
+                <Route path=path!("/admin/users/:id/delete") view=UserDelete ssr=Async />
                 <Route path=path!("/admin/requests") view=AllRequestsPage ssr=Async />
                 <Route path=path!("/admin/requests/:id") view=AnyReceiptPage ssr=Async />
                 <Route path=path!("/admin/mail") view=MailPage ssr=Async />
                 <Route path=path!("/admin/mail/:id") view=MailReadPage ssr=Async />
                 <Route path=path!("/admin/health") view=HealthPage ssr=Async />
+                <Route path=path!("/admin/audit") view=AllAuditPage ssr=Async />
+                <Route path=path!("/admin/sign-up") view=SignUpPolicyPage ssr=Async />
             </FlatRoutes>
         </Router>
     }

@@ -35,7 +35,7 @@ pub use money::{Amount, count, counted, counted_rows, decimals_of_sum, short_cou
 pub use notice::{Empty, Notice, Skeleton};
 pub use overlay::{Dialog, Drawer};
 pub use page::{AuthFrame, ErrorPage, PageHead, Site};
-pub use shell::{Nav, Section, Shell};
+pub use shell::{Nav, NavTeam, Section, Shell};
 pub use table::{Menu, MenuItem, MenuPost, Pager, Table, Th, th};
 pub use time::{Clock, Style, When, countdown, duration};
 pub use trail::{Lane, LaneKind, Pips, Progress, Step, Trail, Waterfall};

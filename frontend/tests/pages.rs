@@ -22,7 +22,7 @@ use leptos_actix::{LeptosRoutes, generate_route_list};
 
 use backend::{Sample, Who};
 
-const PUBLIC: [&str; 7] = [
+const PUBLIC: [&str; 8] = [
     "/",
     "/models",
     "/docs",
@@ -30,8 +30,9 @@ const PUBLIC: [&str; 7] = [
     "/signup",
     "/login",
     "/setup?token=t",
+    "/invite/t",
 ];
-const SIGNED_IN: [&str; 27] = [
+const SIGNED_IN: [&str; 35] = [
     "/confirm?to=%2Fteam",
     "/overview",
     "/keys",
@@ -58,9 +59,17 @@ const SIGNED_IN: [&str; 27] = [
     "/team/models/new",
     "/team/models/edit?name=fast",
     "/team/models/delete?name=fast",
+    "/team/invite",
+    "/team/leave",
+    "/team/user_2/remove",
+    "/team/user_2/hand-over",
+    "/teams/new",
+    "/alerts",
+    "/audit",
+    "/audit?action=key.create&actor=mira&from=2026-11-01",
     "/settings",
 ];
-const PLATFORM: [&str; 26] = [
+const PLATFORM: [&str; 31] = [
     "/admin/alerts",
     "/admin/accounts",
     "/admin/accounts/new",
@@ -87,6 +96,11 @@ const PLATFORM: [&str; 26] = [
     "/admin/mail",
     "/admin/mail/mail_3",
     "/admin/health",
+    "/admin/audit",
+    "/admin/sign-up",
+    "/admin/users",
+    "/admin/users?q=jonas",
+    "/admin/users/user_2/delete",
 ];
 
 /// An answer, read to its end.
@@ -212,6 +226,9 @@ async fn a_member_sees_no_platform_pages() {
         "/admin/teams",
         "/admin/requests",
         "/admin/health",
+        "/admin/audit",
+        "/admin/sign-up",
+        "/admin/users",
     ] {
         let page = get(Who::Member, path).await;
         assert_eq!(page.status, 403, "{path}");
@@ -254,6 +271,8 @@ async fn what_is_not_there_is_404() {
     for path in [
         "/no-such-page",
         "/keys/none",
+        "/invite/none",
+        "/team/none/remove",
         "/admin/accounts/new/none",
         "/admin/models/price?model=none",
     ] {

@@ -11,8 +11,10 @@ mod m0003_cooldown;
 mod m0004_details;
 mod m0005_alias;
 mod m0006_account_event;
+mod m0007_teams;
 mod m0008_mail;
 mod m0009_billing;
+mod m0010_kept;
 
 /// Every schema change, oldest first.
 pub struct Migrator;
@@ -27,8 +29,10 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_details::Migration),
             Box::new(m0005_alias::Migration),
             Box::new(m0006_account_event::Migration),
+            Box::new(m0007_teams::Migration),
             Box::new(m0008_mail::Migration),
             Box::new(m0009_billing::Migration),
+            Box::new(m0010_kept::Migration),
         ]
     }
 }

@@ -21,7 +21,7 @@ pub use client::Client;
 pub use endpoint::{Content, Framing};
 pub use fleet::{Config, Fleet, Gauges, Routes};
 pub use google::Unsendable;
-pub use guard::UrlRefusal;
+pub use guard::{Guard, UrlRefusal};
 pub use history::{Past, Turn};
 pub use state::Permit;
 pub use trial::TestOutcome;

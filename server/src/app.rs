@@ -14,12 +14,15 @@ use crate::{
     billing::{self, Billing, BillingError},
     catalog::{Catalog, CatalogError},
     config::{Config, Edge, Storage},
+    kept::Kept,
     keys::Keys,
     ledger::{self, Guard, Ledger, LedgerError, LockError, Peers},
     limits::Limits,
     mail::{self, Mail},
     secrets::{self, MasterKey, Secret, SecretsError},
     signals::Signals,
+    teams::invitations::Invitations,
+    webhooks::Webhooks,
 };
 use sea_orm::{DatabaseConnection, DbErr};
 use std::{
@@ -51,6 +54,10 @@ pub struct App {
     pub auth: Auth,
     /// What is written to people.
     pub mail: Mail,
+    /// Where teams are told by machine.
+    pub webhooks: Webhooks,
+    /// Invitations into teams.
+    pub invitations: Invitations,
     /// Customers' keys.
     pub keys: Keys,
     /// What may be spent and what was.
@@ -63,6 +70,8 @@ pub struct App {
     pub limits: Limits,
     /// Upstream accounts.
     pub fleet: Fleet,
+    /// Which of them keeps which answer.
+    pub kept: Kept,
     /// Where what belongs to this process is kept.
     pub data_dir: PathBuf,
     /// Requests that wait for an account, as the relay counts them.
@@ -198,13 +207,17 @@ impl App {
             is_prepaid: config.prepaid,
             metrics_token: config.metrics_token.clone(),
             auth: people(&db, &master),
-            mail,
+            mail: mail.clone(),
+            // Teams' own addresses are public ones, whatever the operator's accounts may reach.
+            webhooks: Webhooks::new(db.clone(), master.clone(), Vec::new()),
+            invitations: Invitations::new(db.clone(), &master.derive("invitations"), mail),
             keys: Keys::new(db.clone(), &master.derive("keys")),
             ledger,
             billing,
             limits: Limits::start(&db, &signals),
             data_dir: storage.data_dir.clone(),
             waiting: Arc::default(),
+            kept: Kept::new(db.clone(), Handle::current()),
             runtime: Handle::current(),
             lifetime: Lifetime {
                 is_draining: AtomicBool::new(false),

@@ -4,7 +4,9 @@
 
 use crate::clock;
 use entity::audit;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+use gateway_core::id;
+use sea_orm::sea_query::ExprTrait;
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 use serde_json::{Value, json};
 
 /// Who does something.
@@ -12,6 +14,8 @@ use serde_json::{Value, json};
 pub struct Actor {
     /// The user; none for the command line and for who is not signed in.
     pub user_id: Option<i64>,
+    /// The user as whom a platform admin acts.
+    pub acting_as: Option<i64>,
     /// Peer address, or `command line`.
     pub address: String,
 }
@@ -38,6 +42,7 @@ pub struct Event {
 /// # Errors
 /// The database failed.
 pub async fn record(db: &impl ConnectionTrait, event: Event, now_ms: i64) -> Result<(), DbErr> {
+    let detail = detail(&event.actor, event.before, event.after);
     let row = audit::ActiveModel {
         id: Set(clock::new_id()),
         created_at: Set(now_ms),
@@ -46,10 +51,54 @@ pub async fn record(db: &impl ConnectionTrait, event: Event, now_ms: i64) -> Res
         team_id: Set(event.team_id),
         action: Set(event.action.to_owned()),
         target: Set(event.target),
-        detail: Set(json!({"before": event.before, "after": event.after}).to_string()),
+        detail: Set(detail.to_string()),
     };
     audit::Entity::insert(row).exec_without_returning(db).await?;
     Ok(())
+}
+
+fn detail(actor: &Actor, before: Value, after: Value) -> Value {
+    match actor.acting_as {
+        Some(user_id) => json!({"before": before, "after": after, "acting_as": user_id}),
+        None => json!({"before": before, "after": after}),
+    }
+}
+
+/// Which rows; what is none matches every one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// The team concerned.
+    pub team_id: Option<i64>,
+    /// Who did it.
+    pub actor_id: Option<i64>,
+    /// A subject such as `key`, or subject and verb such as `key.create`.
+    pub action: Option<String>,
+    /// Id of what was changed.
+    pub target: Option<String>,
+    /// From this moment on, in Unix milliseconds.
+    pub from_ms: Option<i64>,
+    /// Before this moment, in Unix milliseconds.
+    pub until_ms: Option<i64>,
+}
+
+impl Filter {
+    fn condition(&self) -> Condition {
+        let action = self.action.as_ref().map(|action| {
+            let verbs = audit::Column::Action.starts_with(format!("{action}."));
+            audit::Column::Action.eq(action.as_str()).or(verbs)
+        });
+        Condition::all()
+            .add_option(self.team_id.map(|team_id| audit::Column::TeamId.eq(team_id)))
+            .add_option(self.actor_id.map(|actor_id| audit::Column::ActorId.eq(actor_id)))
+            .add_option(action)
+            .add_option(
+                self.target
+                    .as_ref()
+                    .map(|target| audit::Column::Target.eq(target.as_str())),
+            )
+            .add_option(self.from_ms.map(|from| audit::Column::Id.gte(id::at(from, 0))))
+            .add_option(self.until_ms.map(|until| audit::Column::Id.lt(id::at(until, 0))))
+    }
 }
 
 /// A row of the log.
@@ -81,24 +130,48 @@ pub async fn list(
     after: Option<i64>,
     limit: u64,
 ) -> Result<Vec<Recorded>, DbErr> {
-    let mut query = audit::Entity::find()
+    let filter = Filter {
+        team_id,
+        ..Filter::default()
+    };
+    find(db, &filter, after, limit).await
+}
+
+/// Up to `limit` rows that `filter` matches, made before the one with the id `after`, newest first.
+///
+/// # Errors
+/// The database failed.
+pub async fn find(
+    db: &impl ConnectionTrait,
+    filter: &Filter,
+    after: Option<i64>,
+    limit: u64,
+) -> Result<Vec<Recorded>, DbErr> {
+    let rows = audit::Entity::find()
+        .filter(filter.condition())
         .filter(audit::Column::Id.lt(after.unwrap_or(i64::MAX)))
         .order_by_desc(audit::Column::Id)
-        .limit(limit);
-    if let Some(team_id) = team_id {
-        query = query.filter(audit::Column::TeamId.eq(team_id));
+        .limit(limit)
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(Recorded::from).collect())
+}
+
+impl From<audit::Model> for Recorded {
+    fn from(row: audit::Model) -> Self {
+        let detail: Value = serde_json::from_str(&row.detail).unwrap_or(Value::String(row.detail));
+        Self {
+            id: row.id,
+            created_at_ms: row.created_at,
+            actor: Actor {
+                user_id: row.actor_id,
+                acting_as: detail["acting_as"].as_i64(),
+                address: row.address,
+            },
+            team_id: row.team_id,
+            action: row.action,
+            target: row.target,
+            detail,
+        }
     }
-    let recorded = |row: audit::Model| Recorded {
-        id: row.id,
-        created_at_ms: row.created_at,
-        actor: Actor {
-            user_id: row.actor_id,
-            address: row.address,
-        },
-        team_id: row.team_id,
-        action: row.action,
-        target: row.target,
-        detail: serde_json::from_str(&row.detail).unwrap_or(Value::String(row.detail)),
-    };
-    Ok(query.all(db).await?.into_iter().map(recorded).collect())
 }

@@ -20,6 +20,7 @@ pub mod credential;
 mod email;
 mod log_in;
 pub mod password;
+mod policy;
 mod session;
 mod setup;
 mod sign_up;
@@ -28,8 +29,10 @@ mod token;
 mod users;
 
 pub use changed::{Changed, TOPIC};
+pub use email::parse as parse_email;
+pub use policy::{SignUpMode, SignUpPolicy};
 pub use session::{ABSOLUTE_MS, CONFIRMED_MS, IDLE_MS, Session, SessionRow, SignedIn};
-pub use sign_up::{NewUser, UserMade};
+pub use sign_up::{NewUser, Ready, UserMade};
 pub use token::{TOKEN_PREFIX, TokenMade, TokenRow};
 pub use users::UserRow;
 
@@ -80,6 +83,9 @@ pub enum AuthError {
         /// Seconds until the next attempt may be let through.
         retry_after_s: u64,
     },
+    /// Not everybody may sign up, or nobody may.
+    #[error("sign-up is {}", .0.name())]
+    SignUpRefused(SignUpMode),
     /// The setup link is wrong or used, or there is an admin.
     #[error("the setup link is not valid")]
     SetupRefused,
@@ -144,7 +150,7 @@ impl Auth {
     }
 
     /// Makes every cached answer about `user_id` be asked for again.
-    fn forget_user(&self, user_id: i64) {
+    pub fn forget_user(&self, user_id: i64) {
         self.forget(|person| person.user_id == user_id);
     }
 

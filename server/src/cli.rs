@@ -63,6 +63,7 @@ pub async fn create_token(db: &impl ConnectionTrait, auth: &Auth, email: &str) -
 async fn record(db: &impl ConnectionTrait, action: &'static str, person: &Person, after: Value) -> Result<(), DbErr> {
     let event = Event {
         actor: Actor {
+            acting_as: None,
             user_id: None,
             address: "command line".to_owned(),
         },

@@ -5,32 +5,42 @@
 //! secret of an account, no balance and no role. Reads and writes what the areas do.
 
 mod accounts;
+mod acting;
 mod alerts;
 mod aliases;
+mod audit;
 mod billing;
+mod cap_alerts;
 mod codes;
 mod flash;
 mod health;
+mod invitations;
 mod keys;
 mod mail;
+mod membership;
 mod models;
 mod payments;
 mod refusal;
 mod sessions;
+mod sign_up;
 mod statement;
 mod teams;
 mod usage;
+mod users;
 mod view;
+mod webhooks;
 
 use crate::{
     app::App,
-    audit::{self, Actor, Event},
+    audit::{self as log, Actor, Event},
     auth::{Person, Session, Visitor},
     clock,
     teams::{self as areas, TeamScope},
 };
+pub use acting::ACTING_COOKIE;
 use frontend::api::{ApiError, CURRENT_TEAM, Code};
 use gateway_core::id::{self, Kind};
+pub use membership::TEAM_COOKIE;
 use refusal::Refusal;
 use serde_json::Value;
 pub use sessions::{PLAIN_COOKIE, SECURE_COOKIE};
@@ -54,6 +64,8 @@ pub enum Who {
 pub struct Visit {
     /// From where, and when.
     pub visitor: Visitor,
+    /// Which team the browser shows, as its cookie says; see [`TEAM_COOKIE`].
+    pub team: Option<String>,
     /// Whether it came from this machine to a listener of this machine, without a proxy: then the first user becomes admin.
     pub is_local: bool,
     /// The request's id, for logs and for people to quote.
@@ -64,6 +76,8 @@ pub struct Visit {
 pub struct Principal {
     app: Arc<App>,
     who: Who,
+    /// As whom a platform admin acts.
+    acting: Option<Person>,
     visit: Visit,
 }
 
@@ -71,7 +85,12 @@ impl Principal {
     /// `who` asks, on `visit`.
     #[must_use]
     pub const fn new(app: Arc<App>, who: Who, visit: Visit) -> Self {
-        Self { app, who, visit }
+        Self {
+            app,
+            who,
+            acting: None,
+            visit,
+        }
     }
 
     /// Whether nobody is signed in, as far as is known.
@@ -86,18 +105,37 @@ impl Principal {
         matches!(self.who, Who::Browser(_) | Who::Token(_))
     }
 
-    /// The signed-in person.
+    /// The signed-in person, or as whom they act.
     fn person(&self) -> Result<&Person, Refusal> {
         match &self.who {
-            Who::Browser(session) => Ok(&session.person),
+            Who::Browser(session) => Ok(self.acting.as_ref().unwrap_or(&session.person)),
             Who::Token(person) => Ok(person),
             Who::Nobody => Err(Code::Unauthenticated.into()),
             Who::Unknown => Err(Code::Unavailable.into()),
         }
     }
 
-    /// The browser's session.
+    /// Who is really there.
+    fn real_person(&self) -> Result<&Person, Refusal> {
+        match &self.who {
+            Who::Browser(session) => Ok(&session.person),
+            _ => self.person(),
+        }
+    }
+
+    /// The browser's session, of who acts for themselves: what is done with it concerns them alone.
     fn browser(&self) -> Result<&Session, Refusal> {
+        match &self.acting {
+            Some(person) => {
+                let refused = format!("You act as {}, and this is theirs alone. End that first.", person.email);
+                Err(ApiError::because(Code::Forbidden, refused).into())
+            }
+            None => self.any_browser(),
+        }
+    }
+
+    /// The browser's session, whoever is acted as.
+    fn any_browser(&self) -> Result<&Session, Refusal> {
         match &self.who {
             Who::Browser(session) => Ok(session),
             Who::Token(_) => Err(Code::Forbidden.into()),
@@ -138,22 +176,18 @@ impl Principal {
     async fn scope(&self, team: &str) -> Result<TeamScope, Refusal> {
         let person = self.person()?;
         let team_id = match team {
-            CURRENT_TEAM => self.current_team(person).await?,
+            CURRENT_TEAM => self.teams_shown().await?.0?.0.team_id,
             _ => parse(Kind::Team, team)?,
         };
         Ok(areas::scope(&self.app.db, person, team_id).await?)
-    }
-
-    async fn current_team(&self, person: &Person) -> Result<i64, Refusal> {
-        let mine = areas::list_mine(&self.app.db, person).await?;
-        Ok(mine.first().ok_or(Code::NotFound)?.0.team_id)
     }
 
     /// Puts a change into the audit log.
     async fn record(&self, change: Change<'_>) -> Result<(), Refusal> {
         let event = Event {
             actor: Actor {
-                user_id: self.person().ok().map(|person| person.user_id),
+                user_id: self.real_person().ok().map(|person| person.user_id),
+                acting_as: self.acting.as_ref().map(|person| person.user_id),
                 address: self.visit.visitor.address.to_string(),
             },
             team_id: change.team_id,
@@ -162,7 +196,7 @@ impl Principal {
             before: change.before,
             after: change.after,
         };
-        Ok(audit::record(&self.app.db, event, clock::now_ms()).await?)
+        Ok(log::record(&self.app.db, event, clock::now_ms()).await?)
     }
 
     /// Logs what failed on our side and adds the request's id.

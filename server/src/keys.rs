@@ -165,13 +165,22 @@ impl Keys {
             .forget(|known| known.as_ref().is_some_and(|stored| stored.team_id() == team_id));
     }
 
+    /// Makes every cached answer about keys of the user `user_id` be asked for again, after they were suspended or deleted.
+    pub fn forget_user(&self, user_id: i64) {
+        self.forget(Changed::User(user_id));
+    }
+
+    fn forget(&self, changed: Changed) {
+        self.0
+            .cache
+            .forget(|known| known.as_ref().is_none_or(|stored| stored.hangs_on(changed)));
+    }
+
     /// Forgets what other processes change, told on [`crate::auth::TOPIC`]; runs until it is dropped.
     pub async fn watch(self, mut listener: Listener) {
         loop {
             let changed = Changed::hear(&mut listener).await;
-            self.0
-                .cache
-                .forget(|known| known.as_ref().is_none_or(|stored| stored.hangs_on(changed)));
+            self.forget(changed);
         }
     }
 

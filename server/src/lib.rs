@@ -8,6 +8,7 @@ pub mod app;
 pub mod audit;
 pub mod auth;
 pub mod billing;
+pub mod cap_alerts;
 pub mod catalog;
 pub mod cli;
 pub mod clock;
@@ -17,6 +18,7 @@ pub mod dashboard;
 pub mod error;
 pub mod fields;
 pub mod http;
+pub mod kept;
 pub mod keys;
 pub mod ledger;
 pub mod limits;
@@ -31,3 +33,4 @@ pub mod telemetry;
 
 #[cfg(test)]
 mod temp_db;
+pub mod webhooks;

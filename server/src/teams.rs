@@ -5,19 +5,27 @@
 
 use crate::auth::{Changed, Person};
 use crate::fields::FieldErrors;
+use crate::mail::MailError;
 use entity::{member, team, user};
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, ExprTrait, Func};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder,
     QuerySelect, TransactionTrait,
 };
 use std::collections::HashMap;
 
+mod create;
+mod delete_user;
+mod hand_over;
+pub mod invitations;
 mod members;
 mod role;
 mod settings;
 
-pub use members::{MemberPatch, MemberRow, count_members, list_members, remove_member, update_member};
+pub use create::{NewTeam, OWNED_MAX, create};
+pub use delete_user::delete_user;
+pub use hand_over::hand_over;
+pub use members::{MemberPatch, MemberRow, count_members, leave, list_members, remove_member, update_member};
 pub use role::{Right, Role};
 pub use settings::{TeamPatch, update};
 
@@ -33,6 +41,21 @@ pub enum TeamError {
     /// A team without an owner could not be managed.
     #[error("the last owner of a team stays its owner")]
     LastOwner,
+    /// They own as many teams as one person may.
+    #[error("one person owns at most {OWNED_MAX} teams")]
+    TooMany,
+    /// They are a member of the team already.
+    #[error("already a member of this team")]
+    Joined,
+    /// An invitation that cannot be accepted, and why.
+    #[error("the invitation cannot be accepted: {0:?}")]
+    Invitation(invitations::Refused),
+    /// A mail cannot be put into the outbox.
+    #[error(transparent)]
+    Mail(#[from] MailError),
+    /// The system gives no randomness.
+    #[error("the machine failed to draw randomness")]
+    Randomness,
     /// What was typed breaks a rule.
     #[error(transparent)]
     Invalid(#[from] FieldErrors),
@@ -197,25 +220,44 @@ pub async fn list_mine(db: &DatabaseConnection, person: &Person) -> Result<Vec<(
     Ok(teams.into_iter().filter_map(with_role).collect())
 }
 
-/// Up to `limit` teams of the platform made before the one with the id `after`, newest first.
+/// The teams of each of `users`, oldest first, and as what they are in it; for lists whose readers may see them.
+///
+/// # Errors
+/// [`TeamError::Database`].
+pub async fn list_of_users(db: &DatabaseConnection, users: Vec<i64>) -> Result<Vec<(i64, TeamRow, Role)>, TeamError> {
+    let memberships = member::Entity::find()
+        .filter(member::Column::UserId.is_in(users))
+        .order_by_asc(member::Column::TeamId)
+        .all(db)
+        .await?;
+    let ids = memberships.iter().map(|row| row.team_id);
+    let rows = team::Entity::find().filter(team::Column::Id.is_in(ids)).all(db).await?;
+    let teams: HashMap<i64, TeamRow> = rows.into_iter().map(|row| (row.id, row.into())).collect();
+    let listed = |row: member::Model| Some((row.user_id, teams.get(&row.team_id)?.clone(), Role::parse(&row.role)?));
+    Ok(memberships.into_iter().filter_map(listed).collect())
+}
+
+/// Up to `limit` teams of the platform made before the one with the id `after`, newest first; with `search`, those whose name
+/// contains it.
 ///
 /// # Errors
 /// [`TeamError::Forbidden`] unless `person` is platform admin; [`TeamError::Database`].
 pub async fn list_all(
     db: &DatabaseConnection,
     person: &Person,
+    search: Option<&str>,
     after: Option<i64>,
     limit: u64,
 ) -> Result<Vec<TeamRow>, TeamError> {
     if !person.is_admin {
         return Err(TeamError::Forbidden);
     }
-    let rows = team::Entity::find()
-        .filter(team::Column::Id.lt(after.unwrap_or(i64::MAX)))
-        .order_by_desc(team::Column::Id)
-        .limit(limit)
-        .all(db)
-        .await?;
+    let mut found = team::Entity::find().filter(team::Column::Id.lt(after.unwrap_or(i64::MAX)));
+    if let Some(search) = search {
+        let name = Expr::expr(Func::lower(Expr::col(team::Column::Name)));
+        found = found.filter(name.like(format!("%{}%", search.trim().to_lowercase())));
+    }
+    let rows = found.order_by_desc(team::Column::Id).limit(limit).all(db).await?;
     Ok(rows.into_iter().map(TeamRow::from).collect())
 }
 

@@ -15,10 +15,14 @@ mod adjust;
 mod alerts;
 #[path = "web/aliases.rs"]
 mod aliases;
+#[path = "web/audit.rs"]
+mod audit;
 #[path = "web/auto.rs"]
 mod auto;
 #[path = "web/bodies.rs"]
 mod bodies;
+#[path = "web/cap_alerts.rs"]
+mod cap_alerts;
 #[path = "web/codes.rs"]
 mod codes;
 #[path = "web/confirm.rs"]
@@ -35,14 +39,22 @@ mod finder;
 mod forgery;
 #[path = "web/health.rs"]
 mod health;
+#[path = "web/invitations.rs"]
+mod invitations;
 #[path = "web/mail.rs"]
 mod mail;
 #[path = "web/management.rs"]
 mod management;
 #[path = "web/master.rs"]
 mod master;
+#[path = "web/membership.rs"]
+mod membership;
 #[path = "web/payments.rs"]
 mod payments;
+#[path = "web/roles.rs"]
+mod roles;
+#[path = "web/sign_up.rs"]
+mod sign_up;
 #[path = "people/smtp.rs"]
 mod smtp;
 #[path = "web/statement.rs"]
@@ -55,3 +67,7 @@ mod teams;
 mod tenancy;
 #[path = "web/usage.rs"]
 mod usage;
+#[path = "web/users.rs"]
+mod users;
+#[path = "web/webhooks.rs"]
+mod webhooks;

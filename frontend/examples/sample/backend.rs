@@ -9,12 +9,18 @@ mod accounts;
 mod alerts;
 #[path = "backend/aliases.rs"]
 mod aliases;
+#[path = "backend/audit.rs"]
+mod audit;
 #[path = "backend/billing.rs"]
 mod billing;
+#[path = "backend/cap_alerts.rs"]
+mod cap_alerts;
 #[path = "backend/codes.rs"]
 mod codes;
 #[path = "backend/health.rs"]
 mod health;
+#[path = "backend/invitations.rs"]
+mod invitations;
 #[path = "backend/keys.rs"]
 mod keys;
 #[path = "backend/mail.rs"]
@@ -29,10 +35,12 @@ mod statement;
 mod teams;
 #[path = "backend/usage.rs"]
 mod usage;
+#[path = "backend/users.rs"]
+mod users;
 
 use async_trait::async_trait;
 use frontend::api::keys::Spend;
-use frontend::api::session::{SessionView, Sessions, SetCookie, SignedIn};
+use frontend::api::session::{SessionView, Sessions, SetCookie, SignedIn, TeamChoice};
 use frontend::api::{ApiError, Code, Named, Nano, Page, Time};
 
 /// 20 Nov 2026, 14:02:07 in Berlin.
@@ -109,6 +117,14 @@ fn named(id: &str, name: &str) -> Named {
     }
 }
 
+fn choice(id: &str, name: &str) -> TeamChoice {
+    TeamChoice {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        role: "owner".to_owned(),
+    }
+}
+
 #[async_trait]
 impl Sessions for Sample {
     async fn session(&self) -> Result<Option<SessionView>, ApiError> {
@@ -117,6 +133,13 @@ impl Sessions for Sample {
             user_id: "user_1".to_owned(),
             email: "mira@harbor-robotics.io".to_owned(),
             is_admin: !is_member,
+            acting_for: None,
+            teams: vec![
+                choice("team_1", "Harbor Robotics"),
+                choice("team_2", "Mira’s side projects"),
+            ],
+            may_make_teams: true,
+            is_astray: false,
             team_id: "team_1".to_owned(),
             team_name: "Harbor Robotics".to_owned(),
             time_zone: "Europe/Berlin".to_owned(),

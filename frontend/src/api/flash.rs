@@ -37,7 +37,7 @@ pub struct Flash {
     pub typed: BTreeMap<String, String>,
     /// What was wrong.
     pub error: Option<ApiError>,
-    /// The secret of a key just made, or codes just made, one a line.
+    /// The secret of a key, a token or a webhook, the link of an invitation, or codes, one a line, just made.
     pub secret: Option<String>,
     /// The outcome of a test of an upstream account.
     pub test: Option<TestView>,
@@ -279,7 +279,7 @@ pub(super) fn cookie_text(name: &str, value: &str, life_s: u32) -> String {
 }
 
 #[cfg(feature = "ssr")]
-fn set_cookie(text: &str) {
+pub(super) fn set_cookie(text: &str) {
     use actix_web::http::header::{HeaderValue, SET_COOKIE};
     use leptos_actix::ResponseOptions;
     if let (Some(response), Ok(value)) = (use_context::<ResponseOptions>(), HeaderValue::from_str(text)) {

@@ -20,6 +20,14 @@ pub struct SessionView {
     pub email: String,
     /// Whether platform pages are shown.
     pub is_admin: bool,
+    /// The address of the platform admin who acts as them.
+    pub acting_for: Option<String>,
+    /// The teams they are in, oldest first.
+    pub teams: Vec<TeamChoice>,
+    /// Whether they may make another.
+    pub may_make_teams: bool,
+    /// The team that this browser showed is not theirs any more, or they have none: what follows about a team is empty.
+    pub is_astray: bool,
     /// The team's id.
     pub team_id: String,
     /// The team's name.
@@ -40,6 +48,17 @@ pub struct SessionView {
     pub low_balance: Option<Nano>,
     /// The server's clock.
     pub now: Time,
+}
+
+/// A team that can be shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TeamChoice {
+    /// The id.
+    pub id: String,
+    /// The name.
+    pub name: String,
+    /// owner, admin, member or viewer.
+    pub role: String,
 }
 
 /// One signed-in browser.

@@ -7,6 +7,7 @@ use super::flash::{self, Done};
 #[cfg(feature = "ssr")]
 use super::form::Form;
 use super::keys::Spend;
+use super::session::SetCookie;
 use super::{ApiError, Nano, Page, PageQuery, Time, patch};
 use async_trait::async_trait;
 use leptos::prelude::*;
@@ -68,6 +69,25 @@ pub struct TeamPatch {
     pub suspended: Option<bool>,
 }
 
+/// A team to be made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewTeam {
+    /// Shown name.
+    pub name: String,
+    /// IANA time zone; UTC when absent.
+    #[serde(default)]
+    pub time_zone: Option<String>,
+}
+
+/// Who takes a team over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HandOver {
+    /// The id of a member.
+    pub user: String,
+}
+
 /// A person in a team.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberView {
@@ -107,8 +127,8 @@ pub struct MemberPatch {
 /// What the server offers about teams.
 #[async_trait]
 pub trait Teams {
-    /// The principal's teams; for admins every team.
-    async fn list_teams(&self, page: PageQuery) -> Result<Page<TeamView>, ApiError>;
+    /// The principal's teams, for admins every team; with `search`, those whose name contains it.
+    async fn list_teams(&self, search: Option<String>, page: PageQuery) -> Result<Page<TeamView>, ApiError>;
     /// One team.
     async fn team(&self, team: &str) -> Result<TeamView, ApiError>;
     /// Changes it.
@@ -117,6 +137,16 @@ pub trait Teams {
     async fn list_members(&self, team: &str, page: PageQuery) -> Result<Page<MemberView>, ApiError>;
     /// Changes one.
     async fn update_member(&self, team: &str, user: &str, change: MemberPatch) -> Result<MemberView, ApiError>;
+    /// Takes one out; who takes out themselves leaves.
+    async fn remove_member(&self, team: &str, user: &str) -> Result<(), ApiError>;
+    /// Makes a member an owner, and the owner who asks an admin.
+    async fn hand_over(&self, team: &str, user: &str) -> Result<MemberView, ApiError>;
+    /// Makes a team that the principal owns.
+    async fn create_team(&self, new: NewTeam) -> Result<TeamView, ApiError>;
+    /// Shows another team of the principal in this browser.
+    async fn switch_team(&self, team: &str) -> Result<SetCookie, ApiError>;
+    /// Shows the principal's first team in this browser.
+    async fn forget_team(&self) -> Result<SetCookie, ApiError>;
 }
 
 /// The settings page.
@@ -127,8 +157,8 @@ pub async fn team() -> Result<TeamView, ApiError> {
 
 /// The admin's list.
 #[server(prefix = "/fn", endpoint = "list_teams", input = leptos::server_fn::codec::GetUrl)]
-pub async fn list_teams(page: PageQuery) -> Result<Page<TeamView>, ApiError> {
-    super::backend()?.list_teams(page).await
+pub async fn list_teams(search: Option<String>, page: PageQuery) -> Result<Page<TeamView>, ApiError> {
+    super::backend()?.list_teams(search, page).await
 }
 
 /// The team page.

@@ -5,8 +5,9 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 
+use crate::api::session::SessionView;
 use crate::api::{ApiError, Code};
-use crate::ui::{ErrorPage, LinkButton, Site};
+use crate::ui::{Button, ErrorPage, Hidden, Kind, LinkButton, Site};
 
 /// No page has this address.
 #[component]
@@ -46,6 +47,36 @@ pub fn Refused(error: ApiError) -> impl IntoView {
     view! {
         <ErrorPage status=status title=title text=error.message nostrip:request=request>
             <LinkButton href="/overview" text="Go to overview" />
+        </ErrorPage>
+    }
+    .into_any()
+}
+
+/// In place of a page of a team that whoever is signed in is not in any more, or where they are in none.
+pub fn astray(session: &SessionView) -> AnyView {
+    set_status(404);
+    let choices = session.teams.iter().map(|team| {
+        view! {
+            <form method="post" action="/fn/switch_team">
+                <Hidden fields=vec![("team", team.id.clone())] />
+                <Button text=format!("Show {}", team.name) />
+            </form>
+        }
+    });
+    let choices = choices.collect_view();
+    let (title, text) = if session.teams.is_empty() {
+        ("You are in no team", "Make one, or ask to be invited into one.")
+    } else {
+        (
+            "You are not in this team any more",
+            "Somebody removed you, or you left. Nothing of it is shown. Choose another team.",
+        )
+    };
+    view! {
+        <ErrorPage status=404 title=title text=text>
+            <div class="row row--wrap">
+                {choices} <LinkButton href="/teams/new" text="Make a team" kind=Kind::Ghost />
+            </div>
         </ErrorPage>
     }
     .into_any()

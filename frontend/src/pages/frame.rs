@@ -9,11 +9,12 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 
 use super::errors::{Refused, lead_to};
-use crate::api::session::{SessionView, current_session};
+use crate::api::invitations::kept_link;
+use crate::api::session::{SessionView, TeamChoice, current_session};
 use crate::api::{ApiError, Code, Flash, Nano, flash};
 use crate::islands::CopyButton;
 use crate::shell::has_islands;
-use crate::ui::{Clock, LinkButton, Nav, Notice, Section, Shell, Site, Size, Tone, usd};
+use crate::ui::{Button, Clock, LinkButton, Nav, NavTeam, Notice, Section, Shell, Site, Size, Tone, usd};
 
 /// Where a signed-in page stands.
 pub struct Spot {
@@ -22,6 +23,7 @@ pub struct Spot {
     path: String,
     via: Vec<(String, String)>,
     is_quiet: bool,
+    is_personal: bool,
 }
 
 impl Spot {
@@ -33,12 +35,19 @@ impl Spot {
             path: path.into(),
             via: Vec::new(),
             is_quiet: false,
+            is_personal: false,
         }
     }
 
     /// The page shows by itself what the one before left: in its drawer.
     pub fn quiet(mut self) -> Self {
         self.is_quiet = true;
+        self
+    }
+
+    /// The page is about whoever is signed in, whatever team is shown.
+    pub fn personal(mut self) -> Self {
+        self.is_personal = true;
         self
     }
 
@@ -83,7 +92,10 @@ where
                     clock,
                     flash: flash.clone(),
                 };
-                let page = body(visit).await;
+                let page = match is_lost(&spot, &session) {
+                    true => Ok(super::errors::astray(&session)),
+                    false => body(visit).await,
+                };
                 framed(spot, session, flash, page)
             }
             Ok(None) => {
@@ -94,6 +106,11 @@ where
         }
     })
     .into_any()
+}
+
+/// Whether the page needs a team, and there is none to show.
+fn is_lost(spot: &Spot, session: &SessionView) -> bool {
+    session.is_astray && !spot.is_personal && !spot.section.is_platform()
 }
 
 fn framed(spot: Spot, session: SessionView, flash: Flash, page: Result<AnyView, ApiError>) -> AnyView {
@@ -107,9 +124,12 @@ fn framed(spot: Spot, session: SessionView, flash: Flash, page: Result<AnyView, 
     }
     let page = page.unwrap_or_else(|error| view! { <Refused error=error /> }.into_any());
     let low = low_balance(spot.section, session.low_balance, session.takes_payments);
+    let acting = session.acting_for.as_deref().map(|admin| acting(admin, &session.email));
     let nav = Nav {
-        team: session.team_name,
-        role: capitalised(&session.role),
+        teams: session.teams.into_iter().map(nav_team).collect(),
+        team: session.team_id,
+        reads_audit: matches!(session.role.as_str(), "owner" | "admin"),
+        may_make_teams: session.may_make_teams,
         email: session.email,
         is_admin: session.is_admin,
         alerts: session.alerts,
@@ -124,11 +144,14 @@ fn framed(spot: Spot, session: SessionView, flash: Flash, page: Result<AnyView, 
         ..
     } = spot;
     let news = if is_quiet { None } else { news(&flash) };
+    let invited = kept_link().map(invited);
     view! {
         <Title text=format!("{title} · OurHub") />
         <Shell nav=nav current=section via=via here=title>
+            {acting}
             {low}
             {news}
+            {invited}
             {page}
         </Shell>
     }
@@ -155,6 +178,38 @@ fn low_balance(section: Section, balance: Option<Nano>, takes_payments: bool) ->
     Some(notice.into_any())
 }
 
+/// Says on every page as whom a platform admin acts, and ends it.
+fn acting(admin: &str, person: &str) -> AnyView {
+    let title = format!("You act as {person}.");
+    let text = format!("What you do is logged as done by {admin}.");
+    view! {
+        <Notice tone=Tone::Warn title=title text=text>
+            <form method="post" action="/fn/end_act_as">
+                <Button text="End acting" size=Size::Small />
+            </form>
+        </Notice>
+    }
+    .into_any()
+}
+
+fn nav_team(team: TeamChoice) -> NavTeam {
+    NavTeam {
+        role: capitalised(&team.role),
+        id: team.id,
+        name: team.name,
+    }
+}
+
+/// The way back to the link that was opened before they signed in.
+fn invited(page: String) -> AnyView {
+    view! {
+        <Notice tone=Tone::Accent title="An invitation waits for you.">
+            <LinkButton href=page text="Show invitation" size=Size::Small />
+        </Notice>
+    }
+    .into_any()
+}
+
 /// The sentence that the page before left, or what was wrong with its form.
 pub fn news(flash: &Flash) -> Option<AnyView> {
     if let Some(error) = &flash.error {
@@ -179,12 +234,14 @@ where
     Suspend::new(async move {
         let session = current_session().await.ok().flatten();
         let signed_in = session.is_some();
+        let acts = |session: &SessionView| Some(acting(session.acting_for.as_deref()?, &session.email));
+        let acting = session.as_ref().and_then(acts);
         let page = body(session)
             .await
             .unwrap_or_else(|error| view! { <Refused error=error /> }.into_any());
         view! {
             <Title text=format!("{title} · OurHub") />
-            <Site signed_in=signed_in>{page}</Site>
+            <Site signed_in=signed_in>{acting} {page}</Site>
         }
         .into_any()
     })

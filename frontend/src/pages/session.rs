@@ -7,6 +7,7 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use super::frame::{Spot, Visit, problem, public, signed_in};
+use crate::api::sign_up::sign_up_policy;
 use crate::api::{ApiError, Flash, flash};
 use crate::ui::{AuthFrame, Button, Hidden, Kind, LinkButton, Section, Size, Step, TextField, Tone, Trail};
 
@@ -14,12 +15,37 @@ use crate::ui::{AuthFrame, Button, Hidden, Kind, LinkButton, Section, Size, Step
 #[component]
 pub fn SignUp() -> impl IntoView {
     let left = flash::take("/signup");
+    Suspend::new(async move {
+        let closed = match sign_up_policy().await.map(|policy| policy.mode).as_deref() {
+            Ok("invited") => Some("Only who is invited may sign up here. Open the link of your invitation."),
+            Ok("closed") => Some("Nobody may sign up here at the moment."),
+            _ => None,
+        };
+        sign_up_page(&left, closed)
+    })
+    .into_any()
+}
+
+fn sign_up_page(left: &Flash, closed: Option<&'static str>) -> AnyView {
+    if let Some(closed) = closed {
+        return view! {
+            <Title text="Sign up · OurHub" />
+            <AuthFrame title="Sign-up is not open" lead=closed side=what_follows()>
+                <div class="row">
+                    <LinkButton href="/login" text="Log in" />
+                </div>
+            </AuthFrame>
+        }
+        .into_any();
+    }
+    let problem = left.error.as_ref().filter(|error| error.fields.is_empty()).map(problem);
+    let (email, password_error) = (email(left), left.error_of("password"));
     view! {
         <Title text="Sign up · OurHub" />
         <AuthFrame title="Create your account" lead="A team comes with it. You are in as soon as you submit." side=what_follows()>
-            {left.error.as_ref().filter(|error| error.fields.is_empty()).map(problem)}
+            {problem}
             <form class="stack" method="post" action="/fn/sign_up">
-                {email(&left)}
+                {email}
                 <TextField
                     name="password"
                     label="Password"
@@ -29,7 +55,7 @@ pub fn SignUp() -> impl IntoView {
                     required=true
                     large=true
                     hint="At least 8 characters; a sentence is best."
-                    nostrip:error=left.error_of("password")
+                    nostrip:error=password_error
                 />
                 <Button text="Create account" kind=Kind::Primary size=Size::Block />
             </form>

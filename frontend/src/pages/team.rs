@@ -1,11 +1,19 @@
-//! The team's people: roles and caps.
+//! The team's people: roles and caps, and who is invited.
 //!
-//! Reads [`crate::api::team::list_members`]; the form is sent to `/fn/update_member`.
+//! Reads [`crate::api::team::list_members`] and [`crate::api::invitations::list_invitations`]; the form is sent to
+//! `/fn/update_member`.
+
+mod belong;
+mod invite;
+
+pub use belong::{MemberHandOver, MemberRemove, TeamLeave, TeamNew};
+pub use invite::InvitePage;
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
 use super::frame::{Spot, Visit, capitalised, news, signed_in};
+use crate::api::invitations::{InvitationView, list_invitations};
 use crate::api::team::{MemberView, list_members};
 use crate::api::{ApiError, Nano};
 use crate::ui::*;
@@ -21,7 +29,11 @@ pub fn TeamPage() -> impl IntoView {
         let begun = visit.flash.typed.get("user").cloned();
         let open = begun.or(asked);
         let edited = open.and_then(|id| members.iter().find(|member| member.user_id == id).cloned());
-        let page = list(&visit, members);
+        let invitations = match visit.manages_team() {
+            true => list_invitations().await?,
+            false => Vec::new(),
+        };
+        let page = list(&visit, members, invitations);
         Ok::<_, ApiError>(match edited {
             Some(member) => view! {
                 <div class="stack stack--6" inert="" aria-hidden="true">
@@ -39,7 +51,7 @@ pub fn TeamPage() -> impl IntoView {
     })
 }
 
-fn list(visit: &Visit, members: Vec<MemberView>) -> AnyView {
+fn list(visit: &Visit, members: Vec<MemberView>, invitations: Vec<InvitationView>) -> AnyView {
     let people = match members.len() {
         1 => "One person".to_owned(),
         many => format!("{many} people"),
@@ -57,9 +69,18 @@ fn list(visit: &Visit, members: Vec<MemberView>) -> AnyView {
         th("Actions", "act"),
     ];
     let rows = members.into_iter().map(|member| row(visit, member)).collect_view();
+    let invite = visit.manages_team().then(|| {
+        view! { <LinkButton href="/team/invite" text="Invite people" kind=Kind::Primary icon=Glyph::Plus /> }
+    });
+    let waiting = invite::waiting(visit, invitations);
     view! {
-        <PageHead title="Team" lead=lead />
+        <PageHead title="Team" lead=lead>
+            <LinkButton href="/team/leave" text="Leave team" kind=Kind::Ghost />
+            {invite}
+        </PageHead>
+        {invite::link_made(&visit.flash)}
         <Table head=head>{rows}</Table>
+        {waiting}
     }
     .into_any()
 }
@@ -69,10 +90,21 @@ fn row(visit: &Visit, member: MemberView) -> AnyView {
     let role = capitalised(&member.role);
     let email = member.email.clone();
     let menu = visit.manages_team().then(|| {
+        let may_hand_over = visit.session.role == "owner" && !is_you;
+        let hand_over = may_hand_over.then(|| {
+            let href = format!("/team/{}/hand-over", member.user_id);
+            view! { <MenuItem href=href icon=Glyph::Shield text="Hand team over…" /> }
+        });
+        let remove = (!is_you).then(|| {
+            let href = format!("/team/{}/remove", member.user_id);
+            view! { <MenuItem href=href icon=Glyph::Trash text="Remove member…" danger=true /> }
+        });
         view! {
             <Menu label=format!("Actions for {email}")>
                 <MenuItem href=format!("/team?edit={}", member.user_id) icon=Glyph::Edit text="Edit role and caps" />
                 <MenuItem href=format!("/usage?member={}", member.user_id) icon=Glyph::Receipt text="Show usage" />
+                {hand_over}
+                {remove}
             </Menu>
         }
     });

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
 use super::frame::{Spot, Visit, news, signed_in};
+use super::users::{older, search_box, tabs};
 use crate::api::team::{TeamView, list_teams};
 use crate::api::{ApiError, Code, Page, PageQuery};
 use crate::ui::*;
@@ -15,17 +16,18 @@ use crate::ui::*;
 pub fn TeamsPage() -> impl IntoView {
     let query = use_query_map().read_untracked();
     let (asked, after) = (query.get("grant"), query.get("after"));
+    let search = query.get("q").filter(|search| !search.trim().is_empty());
     signed_in(
         Spot::new(Section::Teams, "Teams & users", "/admin/teams").quiet(),
         |visit| async move {
             if !visit.session.is_admin {
                 return Err(ApiError::new(Code::Forbidden));
             }
-            let teams = list_teams(PageQuery { limit: None, after }).await?;
+            let teams = list_teams(search.clone(), PageQuery { limit: None, after }).await?;
             let begun = visit.flash.typed.get("team").cloned();
             let open = begun.or(asked);
             let granted = open.and_then(|id| teams.data.iter().find(|team| team.id == id).cloned());
-            let page = list(&visit, teams);
+            let page = list(&visit, search.as_deref(), teams);
             Ok::<_, ApiError>(match granted {
                 Some(team) => view! {
                     <div class="stack stack--6" inert="" aria-hidden="true">
@@ -44,7 +46,7 @@ pub fn TeamsPage() -> impl IntoView {
     )
 }
 
-fn list(visit: &Visit, teams: Page<TeamView>) -> AnyView {
+fn list(visit: &Visit, search: Option<&str>, teams: Page<TeamView>) -> AnyView {
     let head = vec![
         th("Team", ""),
         th("Members", "r p2"),
@@ -54,7 +56,7 @@ fn list(visit: &Visit, teams: Page<TeamView>) -> AnyView {
         th("Since", "p3"),
         th("Actions", "act"),
     ];
-    let older = teams.next.map(|after| format!("/admin/teams?after={after}"));
+    let older = teams.next.as_deref().map(|after| older("/admin/teams", search, after));
     let note = counted_rows(&teams.data, "team", "teams");
     let body = teams
         .data
@@ -62,8 +64,12 @@ fn list(visit: &Visit, teams: Page<TeamView>) -> AnyView {
         .map(|team| row(&visit.clock, team))
         .collect_view();
     let pager = view! { <Pager note=note nostrip:older=older /> }.into_any();
+    let tabs = tabs("/admin/teams");
+    let search = search_box("/admin/teams", "Search names", search);
     view! {
         <PageHead title="Teams & users" lead="Who calls through this platform. A suspended team’s keys are refused." />
+        {tabs}
+        {search}
         <Table head=head pager=pager>
             {body}
         </Table>

@@ -7,6 +7,7 @@ use leptos::prelude::*;
 
 use super::badge::{Avatar, Mark};
 use super::button::{Button, Kind, Size};
+use super::field::Hidden;
 use super::icon::{Glyph, Icon};
 use super::money::count;
 
@@ -19,6 +20,8 @@ pub enum Section {
     TeamModels,
     Team,
     Billing,
+    CapAlerts,
+    Audit,
     Settings,
     Alerts,
     Accounts,
@@ -29,19 +32,23 @@ pub enum Section {
     Health,
     Codes,
     Payments,
+    AllAudit,
+    SignUp,
 }
 
 impl Section {
-    const OF_THE_TEAM: [Self; 7] = [
+    const OF_THE_TEAM: &[Self] = &[
         Self::Overview,
         Self::Keys,
         Self::Usage,
         Self::TeamModels,
         Self::Team,
         Self::Billing,
+        Self::CapAlerts,
+        Self::Audit,
         Self::Settings,
     ];
-    const OF_THE_PLATFORM: [Self; 9] = [
+    const OF_THE_PLATFORM: &[Self] = &[
         Self::Alerts,
         Self::Accounts,
         Self::Models,
@@ -51,22 +58,13 @@ impl Section {
         Self::Health,
         Self::Codes,
         Self::Payments,
+        Self::AllAudit,
+        Self::SignUp,
     ];
 
-    /// Whether it is for platform admins.
-    pub(crate) const fn is_platform(self) -> bool {
-        matches!(
-            self,
-            Self::Alerts
-                | Self::Mail
-                | Self::Accounts
-                | Self::Models
-                | Self::Teams
-                | Self::Requests
-                | Self::Health
-                | Self::Codes
-                | Self::Payments
-        )
+    /// Whether it stands under “Platform”.
+    pub fn is_platform(self) -> bool {
+        Self::OF_THE_PLATFORM.contains(&self)
     }
 
     /// Its address, words and icon.
@@ -78,6 +76,8 @@ impl Section {
             Self::TeamModels => ("/team/models", "Models", Glyph::Models),
             Self::Team => ("/team", "Team", Glyph::Team),
             Self::Billing => ("/billing", "Billing", Glyph::Card),
+            Self::CapAlerts => ("/alerts", "Cap alerts", Glyph::Alert),
+            Self::Audit => ("/audit", "Audit", Glyph::Audit),
             Self::Settings => ("/settings", "Settings", Glyph::Settings),
             Self::Alerts => ("/admin/alerts", "Alerts", Glyph::Alert),
             Self::Accounts => ("/admin/accounts", "Upstream accounts", Glyph::Server),
@@ -88,17 +88,34 @@ impl Section {
             Self::Health => ("/admin/health", "Health", Glyph::Pulse),
             Self::Payments => ("/admin/payments", "Payments", Glyph::Card),
             Self::Codes => ("/admin/codes", "Codes", Glyph::Ticket),
+            Self::AllAudit => ("/admin/audit", "Audit", Glyph::Audit),
+            Self::SignUp => ("/admin/sign-up", "Sign-up", Glyph::Lock),
         }
     }
+}
+
+/// A team that can be shown.
+#[derive(Clone, Debug)]
+pub struct NavTeam {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The role in it: “Owner”.
+    pub role: String,
 }
 
 /// What the nav says about who is signed in.
 #[derive(Clone, Debug)]
 pub struct Nav {
-    /// The name of the team.
+    /// The teams that can be shown.
+    pub teams: Vec<NavTeam>,
+    /// The id of the one that is.
     pub team: String,
-    /// The role in it: “Owner”.
-    pub role: String,
+    /// Draw the link to the team's audit log.
+    pub reads_audit: bool,
+    /// Offer to make another team.
+    pub may_make_teams: bool,
     /// The user's address.
     pub email: String,
     /// Draw the section “Platform”.
@@ -148,7 +165,7 @@ fn way_back(nav: &Nav, current: Section, via: Vec<(String, String)>, here: Strin
     let root = if current.is_platform() {
         ("/admin/accounts".to_owned(), "Platform".to_owned())
     } else {
-        ("/overview".to_owned(), nav.team.clone())
+        ("/overview".to_owned(), nav.shown().0)
     };
     let steps = std::iter::once(root)
         .chain(via)
@@ -171,14 +188,16 @@ fn way_back(nav: &Nav, current: Section, via: Vec<(String, String)>, here: Strin
 }
 
 fn side(nav: Nav, current: Section) -> AnyView {
+    let switcher = switcher(&nav);
+    let is_drawn = |section: &&Section| nav.reads_audit || **section != Section::Audit;
+    let own: Vec<Section> = Section::OF_THE_TEAM.iter().filter(is_drawn).copied().collect();
     let Nav {
-        team,
-        role,
         email,
         is_admin,
         alerts,
         takes_payments,
         log_out,
+        ..
     } = nav;
     let mut platform = Section::OF_THE_PLATFORM.to_vec();
     platform.retain(|section| takes_payments || *section != Section::Payments);
@@ -192,13 +211,12 @@ fn side(nav: Nav, current: Section) -> AnyView {
         <nav class="nav" id="menu" aria-label="Main">
             <div class="nav__in">
                 <div class="nav__team">
-                    <Mark name=team.clone() />
-                    <span class="grow trunc">{team} <small>{role}</small></span>
+                    {switcher}
                     <a class="btn btn--ghost btn--icon mob" href="#main" aria-label="Close menu">
                         <Icon of=Glyph::Cross />
                     </a>
                 </div>
-                {links(&Section::OF_THE_TEAM, current, 0)}
+                {links(&own, current, 0)}
                 {platform}
                 <div class="nav__foot">
                     <a href="/docs">
@@ -215,6 +233,57 @@ fn side(nav: Nav, current: Section) -> AnyView {
         </nav>
     }
     .into_any()
+}
+
+/// The team that is shown, and behind it the others. It opens without script.
+fn switcher(nav: &Nav) -> AnyView {
+    let (name, role) = nav.shown();
+    let others = nav.teams.iter().filter(|team| team.id != nav.team).map(|team| {
+        view! {
+            <form method="post" action="/fn/switch_team">
+                <Hidden fields=vec![("team", team.id.clone())] />
+                <button type="submit">
+                    <Mark name=team.name.clone() />
+                    <span class="trunc">{team.name.clone()}</span>
+                </button>
+            </form>
+        }
+    });
+    let others = others.collect_view();
+    let new = nav.may_make_teams.then(|| {
+        view! {
+            <a href="/teams/new">
+                <Icon of=Glyph::Plus />
+                "New team"
+            </a>
+        }
+    });
+    view! {
+        <details class="menu nav__switch">
+            <summary>
+                <span class="vh">"Switch team:"</span>
+                <Mark name=name.clone() />
+                <span class="grow trunc">{name} <small>{role}</small></span>
+                <Icon of=Glyph::Updown />
+            </summary>
+            <div class="menu__list">
+                {others}
+                {new}
+            </div>
+        </details>
+    }
+    .into_any()
+}
+
+impl Nav {
+    /// The name of the team that is shown, and the role in it.
+    fn shown(&self) -> (String, String) {
+        let shown = self.teams.iter().find(|team| team.id == self.team);
+        shown.map_or_else(
+            || ("No team".to_owned(), String::new()),
+            |team| (team.name.clone(), team.role.clone()),
+        )
+    }
 }
 
 fn links(sections: &[Section], current: Section, alerts: u64) -> AnyView {

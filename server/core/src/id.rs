@@ -22,8 +22,12 @@ pub enum Kind {
     Audit,
     /// A redeem code.
     Code,
+    /// Something told to a webhook.
+    Delivery,
     /// A wallet entry.
     Entry,
+    /// An invitation into a team.
+    Invitation,
     /// A customer's API key.
     Key,
     /// A mail of the outbox.
@@ -55,7 +59,9 @@ impl Kind {
             Self::Alert => "alr",
             Self::Audit => "aud",
             Self::Code => "code",
+            Self::Delivery => "dlv",
             Self::Entry => "ent",
+            Self::Invitation => "inv",
             Self::Key => "key",
             Self::Mail => "mail",
             Self::Node => "node",

@@ -86,6 +86,15 @@ impl Translator {
         }
     }
 
+    /// The ids by which the answer can be referred to, once it is whole and where they are the upstream's own.
+    #[must_use]
+    pub fn ids(&self) -> &[String] {
+        match self {
+            Self::PassThrough(tally) => tally.ids(),
+            Self::Through(_) | Self::Media(_) => &[],
+        }
+    }
+
     /// The model that the upstream says is answering, as far as it was read.
     #[must_use]
     pub fn model(&self) -> Option<&str> {

@@ -578,13 +578,22 @@ fn media_count_by_family_and_what_has_no_size_says_so() {
         r#"{"model":"m","input":[{"type":"item_reference","id":"x"}]}"#,
     );
     assert!(referred.needs_state);
-    assert!(
-        envelope(
-            Operation::Responses,
-            &responses(r#""previous_response_id":"r","store":true,"#)
-        )
-        .stores
-    );
+    assert_eq!(referred.refers_to, ["x"]);
+    for (fields, ids, stores) in [
+        (r#""previous_response_id":"r","store":true,"#, vec!["r"], Some(true)),
+        (r#""conversation":{"id":"c"},"store":false,"#, vec!["c"], Some(false)),
+        (r#""conversation":"c","#, vec!["c"], None),
+        (r#""previous_response_id":null,"#, vec![], None),
+    ] {
+        let envelope = envelope(Operation::Responses, &responses(fields));
+        assert_eq!(
+            (envelope.refers_to, envelope.stores),
+            (ids.iter().map(ToString::to_string).collect(), stores),
+            "{fields}"
+        );
+    }
+    let items = r#"{"model":"m","input":[{"type":"message","role":"user","id":"mine","content":"hi"},{"id":"y"},{"id":"a","id":"b","type":"item_reference"}]}"#;
+    assert_eq!(envelope(Operation::Responses, items).refers_to, ["y", "a", "b"]);
 }
 
 #[test]

@@ -13,6 +13,8 @@ use super::{
     upstream::{Unusable, join},
 };
 use crate::secrets::Secret;
+use bytes::Bytes;
+use futures_util::Stream;
 use gateway_core::{
     catalog::{auth, preset},
     dialect::{Dialect, Operation},
@@ -49,6 +51,20 @@ pub enum Content {
         /// Its bytes.
         body: Body,
     },
+}
+
+impl Content {
+    /// A form of `length` bytes, which come in `pieces`.
+    pub fn form<S>(content_type: String, length: u64, pieces: S) -> Self
+    where
+        S: Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+    {
+        Self::Form {
+            content_type,
+            length,
+            body: Body::wrap_stream(pieces),
+        }
+    }
 }
 
 impl From<Vec<u8>> for Content {

@@ -4,7 +4,7 @@
 //! the areas do.
 
 use super::App;
-use crate::{auth, clock, ledger, mail, stamp};
+use crate::{auth, cap_alerts, clock, ledger, mail, stamp};
 use gateway_core::id;
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinSet;
@@ -26,6 +26,7 @@ pub(super) fn start(app: &Arc<App>, keep_requests_days: Option<u32>, tasks: &mut
     tasks.spawn_on(app.keys.clone().watch(signals.on(auth::TOPIC)), &app.runtime);
     tasks.spawn_on(app.auth.clone().watch(signals.on(auth::TOPIC)), &app.runtime);
     tasks.spawn_on(app.mail.clone().run(signals.on(mail::TOPIC)), &app.runtime);
+    tasks.spawn_on(app.webhooks.clone().run(), &app.runtime);
     tasks.spawn_on(minutely(Arc::downgrade(app)), &app.runtime);
     tasks.spawn_on(reconcile(Arc::downgrade(app)), &app.runtime);
     tasks.spawn_on(top_up(Arc::downgrade(app)), &app.runtime);
@@ -47,6 +48,15 @@ async fn minutely(app: std::sync::Weak<App>) {
             tracing::warn!(%error, "old mails could not be deleted");
         }
         note_used_keys(&app).await;
+        if let Err(error) = app.kept.prune(clock::now_ms()).await {
+            tracing::warn!(%error, "what no provider keeps any more could not be deleted");
+        }
+        if let Err(error) = app.webhooks.tidy(clock::now_ms()).await {
+            tracing::warn!(%error, "old deliveries to webhooks could not be deleted");
+        }
+        if let Err(error) = cap_alerts::scan(&app.db, (&app.mail, &app.webhooks), clock::now_ms()).await {
+            tracing::warn!(%error, "caps that are nearly spent could not be looked for");
+        }
         if let Err(error) = app.ledger.correct_late().await {
             tracing::warn!(%error, "what was found of holds that were posted whole could not be booked");
         }

@@ -43,7 +43,7 @@ enum Admin {
 }
 
 /// A checked address and a hashed password.
-struct Ready {
+pub struct Ready {
     email: String,
     password_hash: String,
 }
@@ -53,26 +53,56 @@ impl Auth {
     /// to a loopback peer of a loopback listener, the very first user becomes platform admin.
     ///
     /// # Errors
-    /// [`AuthError::Invalid`] by field, [`AuthError::EmailTaken`], [`AuthError::Throttled`], [`AuthError::Hashing`],
-    /// [`AuthError::Database`].
+    /// [`AuthError::SignUpRefused`] unless everybody may, [`AuthError::Invalid`] by field, [`AuthError::EmailTaken`],
+    /// [`AuthError::Throttled`], [`AuthError::Hashing`], [`AuthError::Database`].
     pub async fn sign_up(
         &self,
         new: NewUser<'_>,
         visitor: &Visitor,
         may_be_first_admin: bool,
     ) -> Result<(SignedIn, UserMade), AuthError> {
-        let throttled = |retry_after_s| AuthError::Throttled { retry_after_s };
-        self.0
-            .throttle
-            .sign_up(visitor.address, visitor.now_ms)
-            .map_err(throttled)?;
-        let ready = self.prepare(new).await?;
+        let ready = self.admit(new, visitor, false).await?;
         let admin = if may_be_first_admin { Admin::IfFirst } else { Admin::No };
         let transaction = self.0.db.begin().await?;
         let made = insert(&transaction, ready, admin, visitor.now_ms).await?;
         let signed_in = self.open_session(&transaction, made.person.clone(), visitor).await?;
         transaction.commit().await?;
         Ok((signed_in, made))
+    }
+
+    /// The first half of signing up as a guest of a team, before its transaction begins: the checks and the hash.
+    ///
+    /// # Errors
+    /// [`AuthError::SignUpRefused`] where nobody may sign up, [`AuthError::Invalid`] by field, [`AuthError::Throttled`],
+    /// [`AuthError::Hashing`], [`AuthError::Database`].
+    pub async fn prepare_guest(&self, new: NewUser<'_>, visitor: &Visitor) -> Result<Ready, AuthError> {
+        self.admit(new, visitor, true).await
+    }
+
+    async fn admit(&self, new: NewUser<'_>, visitor: &Visitor, is_invited: bool) -> Result<Ready, AuthError> {
+        let throttled = |retry_after_s| AuthError::Throttled { retry_after_s };
+        self.0
+            .throttle
+            .sign_up(visitor.address, visitor.now_ms)
+            .map_err(throttled)?;
+        let policy = self.sign_up_policy().await?;
+        policy.demand(&email::normalize(new.email), is_invited)?;
+        self.prepare(new).await
+    }
+
+    /// Makes a user without a team of their own in the transaction `db`, and signs them in. Whoever calls it makes them a
+    /// member of a team in the same transaction.
+    ///
+    /// # Errors
+    /// [`AuthError::EmailTaken`], [`AuthError::Hashing`], [`AuthError::Database`].
+    pub async fn sign_up_guest(
+        &self,
+        db: &impl ConnectionTrait,
+        ready: Ready,
+        visitor: &Visitor,
+    ) -> Result<SignedIn, AuthError> {
+        let person = insert_user(db, ready, Admin::No, visitor.now_ms).await?;
+        self.open_session(db, person, visitor).await
     }
 
     /// Makes a user with a team of their own, for the command line.
@@ -100,10 +130,8 @@ impl Auth {
     }
 }
 
-async fn insert(db: &impl ConnectionTrait, ready: Ready, admin: Admin, now_ms: i64) -> Result<UserMade, AuthError> {
+async fn insert_user(db: &impl ConnectionTrait, ready: Ready, admin: Admin, now_ms: i64) -> Result<Person, AuthError> {
     let user_id = clock::new_id();
-    let team_id = clock::new_id();
-    let team_name = team_name(&ready.email);
     let row = user::ActiveModel {
         id: Set(user_id),
         email: Set(ready.email.clone()),
@@ -121,9 +149,19 @@ async fn insert(db: &impl ConnectionTrait, ready: Ready, admin: Admin, now_ms: i
         Admin::No => false,
         Admin::IfFirst => claim_first_admin(db, user_id).await?,
     };
+    Ok(Person {
+        user_id,
+        email: ready.email,
+        is_admin,
+    })
+}
+
+async fn insert(db: &impl ConnectionTrait, ready: Ready, admin: Admin, now_ms: i64) -> Result<UserMade, AuthError> {
+    let person = insert_user(db, ready, admin, now_ms).await?;
+    let team_id = clock::new_id();
     let row = team::ActiveModel {
         id: Set(team_id),
-        name: Set(team_name),
+        name: Set(team_name(&person.email)),
         time_zone: Set("UTC".to_owned()),
         created_at: Set(now_ms),
         ..Default::default()
@@ -131,20 +169,13 @@ async fn insert(db: &impl ConnectionTrait, ready: Ready, admin: Admin, now_ms: i
     team::Entity::insert(row).exec_without_returning(db).await?;
     let row = member::ActiveModel {
         team_id: Set(team_id),
-        user_id: Set(user_id),
+        user_id: Set(person.user_id),
         role: Set("owner".to_owned()),
         created_at: Set(now_ms),
         ..Default::default()
     };
     member::Entity::insert(row).exec_without_returning(db).await?;
-    Ok(UserMade {
-        person: Person {
-            user_id,
-            email: ready.email,
-            is_admin,
-        },
-        team_id,
-    })
+    Ok(UserMade { person, team_id })
 }
 
 /// Makes the user just inserted an admin when nobody was there before; tells whether.

@@ -3,10 +3,11 @@
 //! Invariant: only platform admins get in; nobody can disable themselves, so an enabled admin is always left. Reads and
 //! writes `user`.
 
-use super::{Auth, AuthError, Changed, Person};
+use super::{Auth, AuthError, Changed, Person, email};
 use entity::user;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, TransactionTrait};
+use std::collections::HashMap;
 
 /// A user, as listed for platform admins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,27 +20,86 @@ pub struct UserRow {
     pub disabled_at_ms: Option<i64>,
 }
 
+impl From<user::Model> for UserRow {
+    fn from(row: user::Model) -> Self {
+        Self {
+            created_at_ms: row.created_at,
+            disabled_at_ms: row.disabled_at,
+            person: row.into(),
+        }
+    }
+}
+
 impl Auth {
-    /// Up to `limit` users made before the one with the id `after`, newest first.
+    /// The addresses of `users`, by id, for lists whose readers may see them.
+    ///
+    /// # Errors
+    /// [`AuthError::Database`].
+    pub async fn emails(&self, users: Vec<i64>) -> Result<HashMap<i64, String>, AuthError> {
+        let rows = user::Entity::find()
+            .filter(user::Column::Id.is_in(users))
+            .all(&self.0.db)
+            .await?;
+        Ok(rows.into_iter().map(|row| (row.id, row.email)).collect())
+    }
+
+    /// The user with the address `text`, as typed.
+    ///
+    /// # Errors
+    /// [`AuthError::Database`].
+    pub async fn user_called(&self, text: &str) -> Result<Option<i64>, AuthError> {
+        let found = user::Entity::find()
+            .filter(user::Column::Email.eq(email::normalize(text)))
+            .one(&self.0.db)
+            .await?;
+        Ok(found.map(|user| user.id))
+    }
+
+    /// Up to `limit` users made before the one with the id `after`, newest first; with `search`, those whose address contains it.
     ///
     /// # Errors
     /// [`AuthError::Forbidden`], [`AuthError::Database`].
-    pub async fn list_users(&self, admin: &Person, after: Option<i64>, limit: u64) -> Result<Vec<UserRow>, AuthError> {
+    pub async fn list_users(
+        &self,
+        admin: &Person,
+        search: Option<&str>,
+        after: Option<i64>,
+        limit: u64,
+    ) -> Result<Vec<UserRow>, AuthError> {
         if !admin.is_admin {
             return Err(AuthError::Forbidden);
         }
-        let rows = user::Entity::find()
-            .filter(user::Column::Id.lt(after.unwrap_or(i64::MAX)))
+        let mut found = user::Entity::find().filter(user::Column::Id.lt(after.unwrap_or(i64::MAX)));
+        if let Some(search) = search {
+            found = found.filter(user::Column::Email.contains(email::normalize(search)));
+        }
+        let rows = found
             .order_by_desc(user::Column::Id)
             .limit(limit)
             .all(&self.0.db)
             .await?;
-        let listed = |row: user::Model| UserRow {
-            created_at_ms: row.created_at,
-            disabled_at_ms: row.disabled_at,
-            person: row.into(),
-        };
-        Ok(rows.into_iter().map(listed).collect())
+        Ok(rows.into_iter().map(UserRow::from).collect())
+    }
+
+    /// The user `user_id`, suspended or not.
+    ///
+    /// # Errors
+    /// [`AuthError::Forbidden`], [`AuthError::NotFound`], [`AuthError::Database`].
+    pub async fn user(&self, admin: &Person, user_id: i64) -> Result<UserRow, AuthError> {
+        if !admin.is_admin {
+            return Err(AuthError::Forbidden);
+        }
+        let row = user::Entity::find_by_id(user_id).one(&self.0.db).await?;
+        row.map(UserRow::from).ok_or(AuthError::NotFound)
+    }
+
+    /// The user `user_id`, if they may sign in.
+    ///
+    /// # Errors
+    /// [`AuthError::Database`].
+    pub async fn user_by_id(&self, user_id: i64) -> Result<Option<Person>, AuthError> {
+        let row = user::Entity::find_by_id(user_id).one(&self.0.db).await?;
+        Ok(row.filter(|user| user.disabled_at.is_none()).map(Person::from))
     }
 
     /// Keeps the user `user_id` out from now on; their sessions, tokens and keys open nothing.

@@ -13,8 +13,8 @@ const SEALED_MAX: usize = 3_800;
 
 /// A kind of sealed text.
 pub(super) struct Seal {
-    name: &'static str,
-    life_ms: i64,
+    pub name: &'static str,
+    pub life_ms: i64,
 }
 
 /// A cookie from one page to the next.

@@ -4,15 +4,17 @@
 
 use crate::{
     accounts::AccountsError,
-    auth::AuthError,
+    auth::{AuthError, SignUpMode},
     billing::{BillingError, CodeState, StripeError},
+    cap_alerts::CapAlertError,
     catalog::CatalogError,
     fields::FieldErrors,
     keys::KeyError,
     ledger::{AdjustError, LedgerError},
     mail::MailError,
     secrets::SecretsError,
-    teams::TeamError,
+    teams::{OWNED_MAX, TeamError, invitations::Refused},
+    webhooks::WebhookError,
 };
 use frontend::api::{self, ApiError, Code};
 use sea_orm::DbErr;
@@ -118,6 +120,15 @@ impl From<AuthError> for Refusal {
                 let wait = format!("Too many tries. Try again in {retry_after_s} s.");
                 ApiError::because(Code::Throttled, wait).into()
             }
+            AuthError::SignUpRefused(mode) => {
+                let refused = match mode {
+                    SignUpMode::Invited => {
+                        "Only who is invited may sign up here. Ask an owner of the team for an invitation."
+                    }
+                    SignUpMode::Open | SignUpMode::Closed => "Nobody may sign up here at the moment.",
+                };
+                ApiError::because(Code::Forbidden, refused).into()
+            }
             AuthError::SetupRefused => {
                 let refused = "This setup link was used, or is not the newest one in the log.";
                 ApiError::because(Code::Forbidden, refused).into()
@@ -143,8 +154,69 @@ impl From<TeamError> for Refusal {
                 }
                 .into()
             }
+            TeamError::TooMany => {
+                let refused = format!("You own {OWNED_MAX} teams, and nobody may own more.");
+                ApiError::because(Code::Conflict, refused).into()
+            }
+            TeamError::Joined => ApiError::because(Code::Conflict, "You are in this team already.").into(),
+            TeamError::Invitation(refused) => refused.into(),
+            TeamError::Mail(error) => error.into(),
+            TeamError::Randomness => Self::ours(Code::Internal, error),
             TeamError::Invalid(errors) => errors.into(),
             TeamError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        let (code, words) = match refused {
+            Refused::Unknown => (
+                Code::NotFound,
+                "No invitation has this link. Copy the whole link, or ask for a new one.",
+            ),
+            Refused::Used => (
+                Code::Conflict,
+                "This invitation was accepted already. Ask for a new one.",
+            ),
+            Refused::Revoked => (Code::Conflict, "This invitation was taken back. Ask for a new one."),
+            Refused::Expired => (
+                Code::Conflict,
+                "This invitation is older than 7 days. Ask for a new one.",
+            ),
+            Refused::OtherAddress => (
+                Code::Forbidden,
+                "This invitation is for another address. Log in with the address it was sent to.",
+            ),
+            Refused::Unbacked => (
+                Code::Conflict,
+                "Whoever made this invitation may not invite into this team any more. Ask somebody else for a new one.",
+            ),
+        };
+        ApiError::because(code, words).into()
+    }
+}
+
+impl From<CapAlertError> for Refusal {
+    fn from(error: CapAlertError) -> Self {
+        match error {
+            CapAlertError::Team(error) => error.into(),
+            CapAlertError::Invalid(errors) => errors.into(),
+            CapAlertError::Mail(error) => error.into(),
+            CapAlertError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<WebhookError> for Refusal {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::Team(error) => error.into(),
+            WebhookError::NotFound => Code::NotFound.into(),
+            WebhookError::Invalid(errors) => errors.into(),
+            WebhookError::Randomness => Self::ours(Code::Internal, error),
+            WebhookError::Secrets(error) => error.into(),
+            WebhookError::Database(error) => error.into(),
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use frontend::api::{
-    ApiError, Code, Nano, Time,
+    ApiError, Nano, Time,
     session::{SessionView, Sessions, SetCookie, SignedIn},
 };
 use gateway_core::id::{self, Kind};
@@ -99,24 +99,41 @@ impl Sessions for Principal {
 impl Principal {
     async fn read_session(&self) -> Result<SessionView, Refusal> {
         let person = self.person()?;
-        let mine = teams::list_mine(&self.app.db, person).await?;
-        let (team, role) = mine.first().ok_or(Code::NotFound)?;
-        let scope = teams::scope(&self.app.db, person, team.team_id).await?;
-        scope.demand(Right::Read)?;
-        let keys = self.app.keys.list(&scope, None, KEYS_COUNTED).await?;
-        let live = keys.iter().filter(|key| key.state(self.now_ms()) == KeyState::Live);
+        let (shown, teams) = self.teams_shown().await?;
+        let shown = shown.ok();
+        let (key_count, low_balance) = match &shown {
+            Some((team, _)) => {
+                let scope = teams::scope(&self.app.db, person, team.team_id).await?;
+                scope.demand(Right::Read)?;
+                (self.count_keys(&scope).await?, self.low_balance(&scope).await?)
+            }
+            None => (0, None),
+        };
+        let (team, role) = shown.unzip();
         Ok(SessionView {
             takes_payments: self.app.billing.takes_payments(),
-            low_balance: self.low_balance(&scope).await?,
+            low_balance,
             user_id: view::user_id(person.user_id),
             email: person.email.clone(),
             is_admin: person.is_admin,
-            team_id: view::team_id(team.team_id),
-            team_name: team.name.clone(),
-            time_zone: team.time_zone.clone(),
-            role: role.name().to_owned(),
+            acting_for: match &self.acting {
+                Some(_) => Some(self.real_person()?.email.clone()),
+                None => None,
+            },
+            teams,
+            may_make_teams: self.may_make_teams().await?,
+            is_astray: team.is_none(),
+            team_id: team
+                .as_ref()
+                .map(|team| view::team_id(team.team_id))
+                .unwrap_or_default(),
+            time_zone: team
+                .as_ref()
+                .map_or_else(|| "UTC".to_owned(), |team| team.time_zone.clone()),
+            team_name: team.map(|team| team.name).unwrap_or_default(),
+            role: role.map(|role| role.name().to_owned()).unwrap_or_default(),
             has_accounts: !self.app.fleet.list().await?.is_empty(),
-            key_count: live.count() as u64,
+            key_count,
             alerts: match person.is_admin {
                 true => alerts::count_open(&self.app.db).await?,
                 false => 0,
@@ -133,6 +150,12 @@ impl Principal {
         let left = billing::balance(&self.app.ledger, scope).await?.left();
         let enough = self.per_day(scope).await?.0.saturating_mul(LOW_DAYS);
         Ok(Some(left).filter(|left| left.0 <= enough))
+    }
+
+    async fn count_keys(&self, scope: &TeamScope) -> Result<u64, Refusal> {
+        let keys = self.app.keys.list(scope, None, KEYS_COUNTED).await?;
+        let live = keys.iter().filter(|key| key.state(self.now_ms()) == KeyState::Live);
+        Ok(live.count() as u64)
     }
 
     async fn open_account(&self, email: &str, password: &str) -> Result<SetCookie, Refusal> {
@@ -155,12 +178,12 @@ impl Principal {
     }
 
     async fn close_session(&self) -> Result<SetCookie, Refusal> {
-        self.app.auth.log_out(self.browser()?, self.now_ms()).await?;
+        self.app.auth.log_out(self.any_browser()?, self.now_ms()).await?;
         Ok(SetCookie(self.cookie_text("", 0)))
     }
 
     async fn step_up(&self, password: &str) -> Result<SetCookie, Refusal> {
-        let session = self.browser()?;
+        let session = self.any_browser()?;
         let confirmed = self.app.auth.step_up(session, password, &self.visit.visitor).await;
         let opened = confirmed.map_err(|error| match error {
             AuthError::WrongCredentials => ApiError::field("password", WRONG_PASSWORD).into(),
@@ -186,6 +209,10 @@ impl Principal {
     }
 
     async fn browsers(&self) -> Result<Vec<SignedIn>, Refusal> {
+        if self.acting.is_some() {
+            // Where somebody is signed in is theirs alone.
+            return Ok(Vec::new());
+        }
         let person = self.person()?;
         let current = self.browser().ok().map(|session| session.session_id);
         let rows = self.app.auth.list_sessions(person, self.now_ms()).await?;
@@ -201,6 +228,9 @@ impl Principal {
     }
 
     async fn end_browser(&self, id: &str) -> Result<(), Refusal> {
+        if self.acting.is_some() {
+            self.browser()?;
+        }
         let person = self.person()?;
         let session_id = super::parse(Kind::Session, id)?;
         self.app.auth.revoke_session(person, session_id, self.now_ms()).await?;
@@ -223,7 +253,7 @@ impl Principal {
         .await
     }
 
-    fn cookie(&self, value: &str) -> SetCookie {
+    pub(super) fn cookie(&self, value: &str) -> SetCookie {
         SetCookie(self.cookie_text(value, ABSOLUTE_MS / 1_000))
     }
 

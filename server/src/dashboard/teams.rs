@@ -10,15 +10,16 @@ use crate::{
 use async_trait::async_trait;
 use frontend::api::{
     ApiError, Nano, Page, PageQuery, Time,
-    team::{MemberPatch, MemberView, TeamPatch, TeamView, Teams},
+    session::SetCookie,
+    team::{MemberPatch, MemberView, NewTeam, TeamPatch, TeamView, Teams},
 };
 use gateway_core::id::Kind;
 use serde_json::json;
 
 #[async_trait]
 impl Teams for Principal {
-    async fn list_teams(&self, page: PageQuery) -> Result<Page<TeamView>, ApiError> {
-        self.answer(self.read_teams(&page).await)
+    async fn list_teams(&self, search: Option<String>, page: PageQuery) -> Result<Page<TeamView>, ApiError> {
+        self.answer(self.read_teams(search.as_deref(), &page).await)
     }
 
     async fn team(&self, team: &str) -> Result<TeamView, ApiError> {
@@ -36,18 +37,40 @@ impl Teams for Principal {
     async fn update_member(&self, team: &str, user: &str, change: MemberPatch) -> Result<MemberView, ApiError> {
         self.answer(self.change_member(team, user, change).await)
     }
+
+    async fn remove_member(&self, team: &str, user: &str) -> Result<(), ApiError> {
+        self.answer(self.take_out(team, user).await)
+    }
+
+    async fn hand_over(&self, team: &str, user: &str) -> Result<MemberView, ApiError> {
+        self.answer(self.give_team(team, user).await)
+    }
+
+    async fn create_team(&self, new: NewTeam) -> Result<TeamView, ApiError> {
+        self.answer(self.make_team(new).await)
+    }
+
+    async fn switch_team(&self, team: &str) -> Result<SetCookie, ApiError> {
+        self.answer(self.show_team(team).await)
+    }
+
+    async fn forget_team(&self) -> Result<SetCookie, ApiError> {
+        Ok(self.show_first_team())
+    }
 }
 
 impl Principal {
-    async fn read_teams(&self, query: &PageQuery) -> Result<Page<TeamView>, Refusal> {
+    async fn read_teams(&self, search: Option<&str>, query: &PageQuery) -> Result<Page<TeamView>, Refusal> {
         let person = self.person()?;
         let after = view::after(query, Kind::Team)?;
         let rows = match person.is_admin {
-            true => teams::list_all(&self.app.db, person, after, view::limit(query)).await?,
+            true => teams::list_all(&self.app.db, person, search, after, view::limit(query)).await?,
             false => {
                 let mine = teams::list_mine(&self.app.db, person).await?;
                 let mine = mine.into_iter().map(|(row, _)| row);
-                mine.filter(|row| after.is_none_or(|after| row.team_id > after))
+                let sought = search.map(str::to_lowercase).unwrap_or_default();
+                mine.filter(|row| row.name.to_lowercase().contains(&sought))
+                    .filter(|row| after.is_none_or(|after| row.team_id > after))
                     .collect()
             }
         };
@@ -170,7 +193,7 @@ impl Principal {
         .await
     }
 
-    async fn one_team(&self, scope: &TeamScope) -> Result<TeamView, Refusal> {
+    pub(super) async fn one_team(&self, scope: &TeamScope) -> Result<TeamView, Refusal> {
         let row = teams::get(&self.app.db, scope).await?;
         let members = teams::count_members(&self.app.db, &[row.team_id]).await?;
         let count = members.get(&row.team_id).copied().unwrap_or_default();
@@ -197,7 +220,7 @@ impl Principal {
         })
     }
 
-    async fn member_view(&self, team: &TeamRow, row: MemberRow) -> Result<MemberView, Refusal> {
+    pub(super) async fn member_view(&self, team: &TeamRow, row: MemberRow) -> Result<MemberView, Refusal> {
         let series = |kind| Series::member(team.team_id, row.user_id, kind);
         let asked = [
             (series(Period::Day), view::nano(row.cap_day)),

@@ -28,7 +28,16 @@ use std::{sync::Arc, time::Duration};
 /// How long a page, or a form on its way here, may take.
 const REQUEST_TIME: Duration = Duration::from_secs(60);
 /// Pages that anybody may see.
-const PUBLIC: [&str; 7] = ["/", "/models", "/docs", "/gallery", "/signup", "/login", "/setup"];
+const PUBLIC: [&str; 8] = [
+    "/",
+    "/models",
+    "/docs",
+    "/gallery",
+    "/signup",
+    "/login",
+    "/setup",
+    "/invite/{token}",
+];
 /// Pages for those who are not signed in.
 const ENTRIES: [&str; 2] = ["/signup", "/login"];
 

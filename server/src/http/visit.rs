@@ -6,7 +6,7 @@ use super::{Site, client, guard::RequestId};
 use crate::{
     auth::{AuthError, Visitor},
     clock,
-    dashboard::{PLAIN_COOKIE, Principal, SECURE_COOKIE, Visit, Who},
+    dashboard::{ACTING_COOKIE, PLAIN_COOKIE, Principal, SECURE_COOKIE, TEAM_COOKIE, Visit, Who},
 };
 use actix_web::{
     HttpMessage, HttpRequest,
@@ -20,8 +20,11 @@ const USER_AGENT_MAX: usize = 200;
 
 /// The principal of a page: whoever the cookie names.
 pub async fn of_browser(site: &Site, request: &HttpRequest) -> Principal {
-    let visit = visit(site, request);
-    let who = match cookie(site, request) {
+    let visit = Visit {
+        team: cookie(request, TEAM_COOKIE),
+        ..visit(site, request)
+    };
+    let who = match session(site, request) {
         None => Who::Nobody,
         Some(cookie) => match site.app.auth.verify_session(&cookie, visit.visitor.now_ms).await {
             Ok(Some(session)) => Who::Browser(session),
@@ -30,6 +33,8 @@ pub async fn of_browser(site: &Site, request: &HttpRequest) -> Principal {
         },
     };
     Principal::new(Arc::clone(&site.app), who, visit)
+        .act(cookie(request, ACTING_COOKIE))
+        .await
 }
 
 /// The principal of a management call: whose token `Authorization: Bearer` carries.
@@ -60,6 +65,7 @@ fn visit(site: &Site, request: &HttpRequest) -> Visit {
             user_agent: user_agent.unwrap_or_default().chars().take(USER_AGENT_MAX).collect(),
             now_ms: clock::now_ms(),
         },
+        team: None,
         is_local: client::may_be_first_admin(&site.app.edge, request),
         request_id: request_id(request),
     }
@@ -73,12 +79,16 @@ pub fn request_id(request: &HttpRequest) -> String {
         .map_or_else(String::new, |id| id.0.clone())
 }
 
-fn cookie(site: &Site, request: &HttpRequest) -> Option<String> {
+fn session(site: &Site, request: &HttpRequest) -> Option<String> {
     let name = if site.app.edge.is_https() {
         SECURE_COOKIE
     } else {
         PLAIN_COOKIE
     };
+    cookie(request, name)
+}
+
+fn cookie(request: &HttpRequest, name: &str) -> Option<String> {
     let lines = request.headers().get_all(COOKIE).filter_map(|line| line.to_str().ok());
     let mut pairs = lines
         .flat_map(|line| line.split(';'))

@@ -53,7 +53,7 @@ impl Journey {
             hold,
             rates,
             max_output,
-            notes: [self.job.envelope.notes.as_slice(), &notes].concat(),
+            notes: [self.job.envelope.notes.as_slice(), &self.target().notes, &notes].concat(),
         });
         Ok(())
     }

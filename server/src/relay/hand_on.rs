@@ -33,6 +33,7 @@ impl Journey {
         if admission.hold.durable().await.is_err() {
             return Err(self.withhold(admission));
         }
+        self.settlement().keep(attempt.account.account_id, &observed.ids);
         let model = observed.model.as_deref().unwrap_or(&attempt.account.upstream_model);
         let mut heading = self.heading(model, &admission, self.trail.count());
         let ending = Ending {
@@ -70,6 +71,7 @@ impl Journey {
                 .answered(&attempt.account, AttemptOutcome::Cut, begun.status, attempt.times());
             return Err(self.withhold(admission));
         }
+        self.settlement().keep(attempt.account.account_id, begun.reader.ids());
         let model = begun.reader.model().unwrap_or(&attempt.account.upstream_model);
         let heading = self.heading(model, &admission, self.trail.count() + 1);
         let source = Source {

@@ -49,13 +49,18 @@ fn one(asked: Option<Asked>) -> Result<Asked, RelayError> {
 }
 
 impl Journey {
+    /// Whether a second account may be asked beside the first: not for what costs much and takes its time anyway.
+    fn may_hedge(&self) -> bool {
+        self.job.envelope.stream && !self.job.operation.is_media()
+    }
+
     /// Asks `attempt`, and after the delay that is set for it, another account as well.
     ///
     /// # Errors
     /// [`RelayError`] for the client, where one of the two ended the request.
     pub(super) async fn ask_hedged(&mut self, attempt: Try, worded: Worded) -> Result<Asked, RelayError> {
         let mut first = self.runner(attempt, worded);
-        let Some(delay) = self.relay.0.config.hedge.filter(|_| self.job.envelope.stream) else {
+        let Some(delay) = self.relay.0.config.hedge.filter(|_| self.may_hedge()) else {
             return one(first.finish().await);
         };
         if let Ok(done) = tokio::time::timeout(delay, &mut first.asking).await {

@@ -107,11 +107,8 @@ fn content(job: &Job, account: &Deployment, way: &Way) -> Content {
         let mut values = vec![("model", model)];
         values.extend(way.format.map(|format| ("response_format", format)));
         let pieces = upload.form.rewritten(&values);
-        return Content::Form {
-            content_type: upload.form.content_type(),
-            length: length(&pieces),
-            body: reqwest::Body::wrap_stream(upload.spool.stream(pieces)),
-        };
+        let (content_type, length) = (upload.form.content_type(), length(&pieces));
+        return Content::form(content_type, length, upload.spool.stream(pieces));
     }
     Content::Json(match way.answer {
         Answer::SoundInEvents => job.body.rewrite_to_events(&job.original, model),

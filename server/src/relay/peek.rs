@@ -16,11 +16,6 @@ use gateway_core::dialect::{Asked, Body, Envelope, Operation, peek};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// How the betas begin that let Anthropic's models read as many tokens as [`LONG_CONTEXT`].
-const LONG_CONTEXT_BETA: &str = "context-1m";
-/// See [`LONG_CONTEXT_BETA`].
-const LONG_CONTEXT: u64 = 1_000_000;
-
 /// What stays the same throughout a request.
 pub(super) struct Job {
     /// The key as it was sent, to recognise its caller again.
@@ -31,7 +26,6 @@ pub(super) struct Job {
     pub form: Form,
     /// The model, where the path names it.
     pub asked_model: Option<String>,
-    pub betas: Betas,
     pub arrived_ms: i64,
     pub envelope: Envelope,
     pub body: Body,
@@ -45,6 +39,10 @@ pub(super) struct Job {
     pub falls: Falls,
     /// The only region whose accounts are asked.
     pub region: Option<Arc<str>>,
+    /// Whose request it is.
+    pub team_id: i64,
+    /// The account that keeps what the request builds on.
+    pub kept_by: Option<i64>,
 }
 
 impl Job {
@@ -53,6 +51,7 @@ impl Job {
         Wish {
             operation: self.operation,
             needs_state: self.envelope.needs_state,
+            kept_by: self.kept_by,
         }
     }
 }
@@ -86,11 +85,9 @@ impl Relay {
             .catalog
             .resolve(caller.team_id(), &name)
             .ok_or_else(|| RelayError::ModelNotFound { model: name.clone() })?;
-        let targets = self
-            .targets(&resolved, (operation, &envelope), request.arrived_ms)
-            .await?;
-        let shortest = targets.iter().filter_map(|target| target.context).min();
-        let betas = within_context(request.betas, shortest, &mut envelope.notes);
+        let asked = (operation, &envelope, &request.betas);
+        let targets = self.targets(&resolved, asked, request.arrived_ms).await?;
+        let kept_by = self.kept_by(caller, &envelope).await?;
         Ok(Job {
             region: region(&name, caller, &resolved)?,
             falls: Falls::of(&resolved),
@@ -103,7 +100,8 @@ impl Relay {
                 shape: shape(&envelope, request.stream),
             },
             asked_model: request.model,
-            betas,
+            team_id: caller.team_id(),
+            kept_by,
             arrived_ms: request.arrived_ms,
             body,
             original,
@@ -117,9 +115,10 @@ impl Relay {
     async fn targets(
         &self,
         resolved: &Resolved,
-        (operation, envelope): (Operation, &Envelope),
+        asked: (Operation, &Envelope, &Betas),
         now_ms: i64,
     ) -> Result<Vec<Arc<Target>>, RelayError> {
+        let (operation, envelope, _) = asked;
         let mut serving = resolved
             .models
             .iter()
@@ -130,13 +129,29 @@ impl Relay {
                 model: envelope.model.clone(),
             });
         };
-        let priced = serving.filter_map(|model| Target::new(model, operation, envelope, now_ms));
+        let priced = serving.filter_map(|model| Target::new(model, asked, now_ms));
         let targets: Vec<_> = priced.map(Arc::new).collect();
         if targets.is_empty() {
             Box::pin(self.alert_price_unknown(&first)).await;
             return Err(RelayError::PriceUnknown { model: first });
         }
         Ok(targets)
+    }
+
+    /// The account that keeps what `envelope` builds on, where it builds on something.
+    async fn kept_by(&self, caller: &Caller, envelope: &Envelope) -> Result<Option<i64>, RelayError> {
+        if !envelope.needs_state {
+            return Ok(None);
+        }
+        let found = self.0.app.kept.find(caller.team_id(), &envelope.refers_to).await;
+        match found {
+            Ok(None) => Err(RelayError::NothingKept),
+            Ok(account_id) => Ok(account_id),
+            Err(error) => {
+                tracing::error!(%error, "nobody knows which account keeps an answer");
+                Err(RelayError::LedgerDown)
+            }
+        }
     }
 
     async fn alert_price_unknown(&self, model: &str) {
@@ -146,23 +161,6 @@ impl Relay {
             tracing::error!(%error, "an alert could not be kept");
         }
     }
-}
-
-/// `betas` without those that would have more read than `context`, where that is known of a model: all that is held for.
-fn within_context(mut betas: Betas, context: Option<u64>, notes: &mut Vec<String>) -> Betas {
-    let Some(context) = context.filter(|context| *context < LONG_CONTEXT) else {
-        return betas;
-    };
-    let listed = betas.beta.as_deref().unwrap_or_default().split(',').map(str::trim);
-    let is_long = |beta: &&str| beta.to_ascii_lowercase().starts_with(LONG_CONTEXT_BETA);
-    let (long, kept): (Vec<&str>, Vec<&str>) = listed.partition(is_long);
-    if let Some(dropped) = long.first() {
-        notes.push(format!(
-            "anthropic-beta {dropped} left out: the model's context is {context} tokens here"
-        ));
-        betas.beta = Some(kept.join(","));
-    }
-    betas
 }
 
 /// The only region whose accounts may be asked for `name`: the key's and the alias's.
@@ -228,28 +226,5 @@ fn read(asked: Asked<'_>, sent: Sent) -> Result<Read, RelayError> {
             original: Bytes::new(),
             upload: Some(upload),
         }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_longer_context_than_is_known_is_not_asked_for() {
-        let asked = "interleaved-thinking-2025-05-14, Context-1M-2025-08-07,context-1m-2026";
-        for (context, told, noted) in [
-            (Some(200_000), "interleaved-thinking-2025-05-14", 1),
-            (Some(1_000_000), asked, 0),
-            (None, asked, 0),
-        ] {
-            let mut notes = Vec::new();
-            let betas = Betas {
-                version: None,
-                beta: Some(asked.to_owned()),
-            };
-            let betas = within_context(betas, context, &mut notes);
-            assert_eq!((betas.beta.as_deref(), notes.len()), (Some(told), noted), "{context:?}");
-        }
     }
 }

@@ -220,6 +220,13 @@ impl Settlement {
         charge(self.target.sheet.as_ref()?, usage)
     }
 
+    /// Takes note that `account_id` keeps what it answered under `ids`, unless the client declined that.
+    pub fn keep(&self, account_id: i64, ids: &[String]) {
+        if self.job.envelope.stores != Some(false) && !ids.is_empty() {
+            self.app.kept.note(self.job.team_id, ids, account_id, now_ms());
+        }
+    }
+
     fn closing(&self, ending: Ending<'_>, notes: &[String]) -> Closing {
         Closing {
             outcome: ending.outcome,

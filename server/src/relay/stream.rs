@@ -75,6 +75,7 @@ impl Source {
             status: self.status,
             ttft_ms: Some(self.ttft_ms),
         };
+        self.settlement.keep(self.attempt.account.account_id, &observed.ids);
         self.settlement
             .post(self.admission, &self.attempt.permit, &observed, ending);
         let cut = broken_off.map(|(BrokenOff { error, .. }, _)| error);
@@ -261,6 +262,10 @@ impl Stream for Streaming {
                 Err(_) => return self.end(End::Broke(Failure::Unreadable)),
             };
             open.is_done |= step.done;
+            if step.done {
+                let account_id = open.source.attempt.account.account_id;
+                open.source.settlement.keep(account_id, open.reader.ids());
+            }
             self.heard = Instant::now();
             if let Some(phase) = self.passed(self.heard) {
                 return self.end(End::late(phase));

@@ -3,8 +3,8 @@
 //! Invariant: what is held for a target covers the dearest that this model can cost; a target without a price is none. Reads the
 //! catalogue's snapshot.
 
-use super::media;
 use super::peek::Job;
+use super::{Betas, media};
 use crate::accounts::{Deployment, Fleet, Routes};
 use crate::catalog::{ModelInfo, Resolved};
 use crate::clock::{new_id, now_ms};
@@ -23,6 +23,11 @@ const OUTPUT_EXPECTED: u64 = 1_024;
 /// Bytes of a prompt that make a token, as expected.
 const BYTES_PER_TOKEN: u64 = 3;
 
+/// How the betas begin that let Anthropic's models read as many tokens as [`LONG_CONTEXT`].
+const LONG_CONTEXT_BETA: &str = "context-1m";
+/// See [`LONG_CONTEXT_BETA`].
+const LONG_CONTEXT: u64 = 1_000_000;
+
 /// One model that may answer.
 #[derive(Debug)]
 pub(super) struct Target {
@@ -33,8 +38,10 @@ pub(super) struct Target {
     /// What it is charged by; `None` for what costs nothing.
     pub sheet: Option<Arc<PriceSheet>>,
     pub bound: CeilingInput,
-    /// The longest prompt and answer, in tokens, where that is known.
-    pub context: Option<u64>,
+    /// What the client wants of Anthropic's API that the model can do.
+    pub betas: Betas,
+    /// What was left out for this model.
+    pub notes: Vec<String>,
     /// The most the model can answer, in tokens, where that is known.
     pub max_output: Option<u64>,
     /// Whether the model may think, which nobody sees but which is billed.
@@ -44,8 +51,10 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// `model`, asked for `operation` by what `envelope` tells of; `None` where it has no price at `now_ms`.
-    pub fn new(model: &ModelInfo, operation: Operation, envelope: &Envelope, now_ms: i64) -> Option<Self> {
+    /// `model`, asked for an operation by what an envelope and betas tell of; `None` where it has no price for that at `now_ms`.
+    pub fn new(model: &ModelInfo, asked: (Operation, &Envelope, &Betas), now_ms: i64) -> Option<Self> {
+        let (operation, envelope, betas) = asked;
+        let mut notes = Vec::new();
         let price = model
             .price_at(now_ms)
             .filter(|price| media::is_priced(operation, &price.sheet))?;
@@ -58,7 +67,8 @@ impl Target {
             sheet: Some(Arc::clone(&price.sheet)).filter(|_| !operation.is_free()),
             expected_tokens: (bound.input_bound / BYTES_PER_TOKEN).saturating_add(output),
             bound,
-            context: model.context,
+            betas: within_context(betas.clone(), model.context, &mut notes),
+            notes,
             max_output: model.max_output,
             is_reasoning: model.capabilities.iter().any(|ability| ability == "reasoning"),
         })
@@ -209,5 +219,45 @@ fn bounds(operation: Operation, envelope: &Envelope, model: &ModelInfo) -> Ceili
         input_bound,
         output_bound,
         choices: envelope.choices.max(1),
+    }
+}
+
+/// `betas` without those that would have more read than `context`, where that is known of a model: all that is held for.
+fn within_context(mut betas: Betas, context: Option<u64>, notes: &mut Vec<String>) -> Betas {
+    let Some(context) = context.filter(|context| *context < LONG_CONTEXT) else {
+        return betas;
+    };
+    let listed = betas.beta.as_deref().unwrap_or_default().split(',').map(str::trim);
+    let is_long = |beta: &&str| beta.to_ascii_lowercase().starts_with(LONG_CONTEXT_BETA);
+    let (long, kept): (Vec<&str>, Vec<&str>) = listed.partition(is_long);
+    if let Some(dropped) = long.first() {
+        notes.push(format!(
+            "anthropic-beta {dropped} left out: the model's context is {context} tokens here"
+        ));
+        betas.beta = Some(kept.join(","));
+    }
+    betas
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_longer_context_than_is_known_is_not_asked_for() {
+        let asked = "interleaved-thinking-2025-05-14, Context-1M-2025-08-07,context-1m-2026";
+        for (context, told, noted) in [
+            (Some(200_000), "interleaved-thinking-2025-05-14", 1),
+            (Some(1_000_000), asked, 0),
+            (None, asked, 0),
+        ] {
+            let mut notes = Vec::new();
+            let betas = Betas {
+                version: None,
+                beta: Some(asked.to_owned()),
+            };
+            let betas = within_context(betas, context, &mut notes);
+            assert_eq!((betas.beta.as_deref(), notes.len()), (Some(told), noted), "{context:?}");
+        }
     }
 }

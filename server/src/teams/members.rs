@@ -7,8 +7,8 @@ use crate::auth::Changed;
 use crate::fields::{FieldErrors, Reason, check_cap};
 use entity::{member, user};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, EntityTrait,
-    ModelTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Set, TransactionTrait,
+    ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr,
+    EntityTrait, ModelTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Set, TransactionTrait,
 };
 use std::collections::HashMap;
 
@@ -131,6 +131,18 @@ pub async fn update_member(
 /// [`TeamError::Forbidden`], [`TeamError::LastOwner`], [`TeamError::NotFound`], [`TeamError::Database`].
 pub async fn remove_member(db: &DatabaseConnection, scope: &TeamScope, user_id: i64) -> Result<(), TeamError> {
     scope.demand(Right::ManageTeam)?;
+    take_out(db, scope, user_id).await
+}
+
+/// Takes the person of `scope` out of the team; their keys are refused from then on.
+///
+/// # Errors
+/// [`TeamError::LastOwner`], [`TeamError::NotFound`] when they are no member, [`TeamError::Database`].
+pub async fn leave(db: &DatabaseConnection, scope: &TeamScope) -> Result<(), TeamError> {
+    take_out(db, scope, scope.user_id()).await
+}
+
+async fn take_out(db: &DatabaseConnection, scope: &TeamScope, user_id: i64) -> Result<(), TeamError> {
     let transaction = db.begin().await?;
     let row = lock_member(&transaction, scope, user_id).await?;
     if row.role == Role::Owner.name() {
@@ -144,21 +156,27 @@ pub async fn remove_member(db: &DatabaseConnection, scope: &TeamScope, user_id: 
 }
 
 /// The member, while no other transaction changes members of this team: two owners cannot demote each other at once.
-async fn lock_member(
+pub(super) async fn lock_member(
     transaction: &DatabaseTransaction,
     scope: &TeamScope,
     user_id: i64,
 ) -> Result<member::Model, TeamError> {
-    // A write that changes nothing takes the lock alike on SQLite (the file) and Postgres (the rows).
-    member::Entity::update_many()
-        .col_expr(member::Column::TeamId, sea_orm::sea_query::Expr::value(scope.team_id()))
-        .filter(member::Column::TeamId.eq(scope.team_id()))
-        .exec(transaction)
-        .await?;
+    lock_team(transaction, scope.team_id()).await?;
     let found = member::Entity::find_by_id((scope.team_id(), user_id))
         .one(transaction)
         .await?;
     found.ok_or(TeamError::NotFound)
+}
+
+/// Lets no other transaction change members of the team until this one ends.
+pub(super) async fn lock_team(db: &impl ConnectionTrait, team_id: i64) -> Result<(), DbErr> {
+    // A write that changes nothing takes the lock alike on SQLite (the file) and Postgres (the rows).
+    member::Entity::update_many()
+        .col_expr(member::Column::TeamId, sea_orm::sea_query::Expr::value(team_id))
+        .filter(member::Column::TeamId.eq(team_id))
+        .exec(db)
+        .await
+        .map(|_| ())
 }
 
 /// Refuses when `leaving` is the only owner.
@@ -192,7 +210,7 @@ impl MemberPatch {
 
 impl MemberRow {
     /// `None` when the stored role is unknown: such a member has no rights.
-    fn new(email: String, row: member::Model) -> Option<Self> {
+    pub(super) fn new(email: String, row: member::Model) -> Option<Self> {
         Some(Self {
             user_id: row.user_id,
             email,

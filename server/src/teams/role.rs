@@ -27,8 +27,10 @@ pub enum Right {
     ManageOwnKeys,
     /// Make and manage everybody's keys, and their caps.
     ManageKeys,
-    /// Change the team's settings and caps, and its members' roles and caps.
+    /// Change the team's settings and caps, and its members' roles and caps; invite and remove.
     ManageTeam,
+    /// Read the team's audit log.
+    ReadAudit,
     /// Make and unmake owners.
     ManageOwners,
 }
@@ -71,9 +73,9 @@ mod tests {
 
     #[test]
     fn each_role_may_what_the_table_says() {
-        use Right::{ManageKeys, ManageOwnKeys, ManageOwners, ManageTeam, Read};
-        let rights = [Read, ManageOwnKeys, ManageKeys, ManageTeam, ManageOwners];
-        for (role, count) in [(Role::Owner, 5), (Role::Admin, 4), (Role::Member, 2), (Role::Viewer, 1)] {
+        use Right::{ManageKeys, ManageOwnKeys, ManageOwners, ManageTeam, Read, ReadAudit};
+        let rights = [Read, ManageOwnKeys, ManageKeys, ManageTeam, ReadAudit, ManageOwners];
+        for (role, count) in [(Role::Owner, 6), (Role::Admin, 5), (Role::Member, 2), (Role::Viewer, 1)] {
             let granted: Vec<bool> = rights.iter().map(|right| role.has(*right)).collect();
             let expected: Vec<bool> = (0..rights.len()).map(|position| position < count).collect();
             assert_eq!(granted, expected, "{role:?}");

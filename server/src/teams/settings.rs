@@ -79,7 +79,7 @@ pub async fn update(
     Ok((before.into(), after.into()))
 }
 
-fn check_time_zone(name: &str) -> Result<(), Reason> {
+pub(super) fn check_time_zone(name: &str) -> Result<(), Reason> {
     match jiff::tz::TimeZone::get(name) {
         Ok(_) => Ok(()),
         Err(_) => Err(Reason::NotATimeZone(name.to_owned())),

@@ -67,9 +67,10 @@ async fn what_a_provider_no_longer_keeps_is_the_clients_fault_and_not_the_accoun
         let error = json!({ "error": {
             "message": message, "type": "invalid_request_error", "param": "previous_response_id", "code": code,
         } });
-        hub.upstream.answer("first", Reply::json(status, &error));
         let (to, mut body) = question(Dialect::Responses, "small", false);
-        body["previous_response_id"] = json!("resp_1");
+        let first = key.send(&to, body.to_string()).await;
+        hub.upstream.answer("first", Reply::json(status, &error));
+        body["previous_response_id"] = first.json()["id"].clone();
         let answer = key.send(&to, body.to_string()).await;
         assert_eq!(answer.status, status, "{message}: {}", answer.text());
         assert_eq!(answer.json(), error);
@@ -78,8 +79,8 @@ async fn what_a_provider_no_longer_keeps_is_the_clients_fault_and_not_the_accoun
         assert_eq!(key.send(&to, body.to_string()).await.status, 200, "{message}");
     }
     assert_eq!(hub.upstream.arrived("second").len(), 0);
-    assert_eq!(hub.upstream.arrived("first").len(), 6);
-    assert_eq!(hub.charged().await.0, HELLO.0 * 3);
+    assert_eq!(hub.upstream.arrived("first").len(), 9);
+    assert_eq!(hub.charged().await.0, HELLO.0 * 6);
     drop(key);
     hub.close().await;
 }

@@ -25,6 +25,7 @@ mod hang_up;
 mod heartbeats;
 mod hedge;
 mod history;
+mod kept;
 mod kill;
 mod limits;
 mod media;

@@ -8,6 +8,7 @@ use server::audit::{self, Actor, Event};
 fn event(team_id: i64, target: &str) -> Event {
     Event {
         actor: Actor {
+            acting_as: None,
             user_id: Some(7),
             address: "203.0.113.7".into(),
         },

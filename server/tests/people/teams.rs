@@ -32,10 +32,13 @@ async fn a_platform_admin_gets_into_every_team_and_others_see_only_their_own() {
             teams::scope(&place.db, &admin, 12_345).await,
             Err(TeamError::NotFound)
         ));
-        assert_eq!(teams::list_all(&place.db, &admin, None, 10).await.unwrap().len(), 2);
+        assert_eq!(
+            teams::list_all(&place.db, &admin, None, None, 10).await.unwrap().len(),
+            2
+        );
         assert_eq!(teams::list_mine(&place.db, &mara).await.unwrap().len(), 1);
         assert!(matches!(
-            teams::list_all(&place.db, &mara, None, 10).await,
+            teams::list_all(&place.db, &mara, None, None, 10).await,
             Err(TeamError::Forbidden)
         ));
     }

@@ -103,7 +103,11 @@ async fn of_64_who_redeem_one_code_at_once_one_has_its_money() {
         let (db, ledger) = (hub.app.db.clone(), hub.app.ledger.clone());
         let master = hub.app.master.derive("billing");
         let mail = hub.app.mail.clone();
-        let billing = Billing::new(db, (ledger, mail), &master, billing::Config { limits });
+        let config = billing::Config {
+            limits,
+            ..billing::Config::default()
+        };
+        let billing = Billing::new(db, (ledger, mail), &master, config).unwrap();
         let mut scopes = Vec::new();
         for name in ["alice", "bob", "carol", "dave"] {
             let user = hub.user(&format!("{name}@example.com"), false).await;

@@ -3,10 +3,13 @@
 use crate::harness;
 
 /// Server functions that change nothing, and so may take GET.
-const READS: [&str; 31] = [
+const READS: [&str; 41] = [
     "account",
+    "alert_addresses",
+    "all_audit",
     "all_requests",
     "any_receipt",
+    "audit",
     "balance",
     "health",
     "key",
@@ -14,8 +17,10 @@ const READS: [&str; 31] = [
     "ledger",
     "list_accounts",
     "list_alerts",
+    "list_cap_alerts",
     "list_codes",
     "list_disputes",
+    "list_invitations",
     "list_keys",
     "list_mails",
     "list_members",
@@ -23,8 +28,10 @@ const READS: [&str; 31] = [
     "list_reconciliations",
     "list_sessions",
     "list_teams",
+    "list_users",
     "mail",
     "mail_settings",
+    "offer",
     "overview",
     "payment",
     "payments_board",
@@ -33,8 +40,11 @@ const READS: [&str; 31] = [
     "receipt",
     "requests",
     "session",
+    "sign_up_policy",
     "statement",
     "team",
+    "user",
+    "webhook",
 ];
 
 /// The names of the server functions called by `method`, as the server registers them.

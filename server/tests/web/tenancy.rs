@@ -17,15 +17,21 @@ async fn the_ids_of_one_team_open_nothing_to_another_on_any_route() {
         .await
         .json();
     let key = made["id"].as_str().unwrap();
+    let invited = hub
+        .post("/teams/current/invitations", &alice, json!({"role": "viewer"}))
+        .await
+        .json();
+    let invitation = invited["id"].as_str().unwrap();
     let mut tried = 0;
     for (method, path) in ROUTES.iter().filter(|(_, path)| path.contains("{team}")) {
         for (team, note) in [(alice.team.as_str(), "her team"), ("current", "his team, her key")] {
             if team == "current" && !path.contains("{id}") && !path.contains("{user}") {
                 continue;
             }
+            let id = if path.contains("/invitations") { invitation } else { key };
             let filled = path
                 .replace("{team}", team)
-                .replace("{id}", key)
+                .replace("{id}", id)
                 .replace("{user}", &alice.id);
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             let answer = hub
@@ -39,12 +45,17 @@ async fn the_ids_of_one_team_open_nothing_to_another_on_any_route() {
         }
     }
     assert!(tried > 20, "{tried}");
+    let invitations = hub.get("/teams/current/invitations", &alice).await.json();
+    assert_eq!(invitations["data"][0]["state"], "open");
+    assert_eq!(invitations["data"].as_array().unwrap().len(), 1);
     assert_is_untouched(&hub, &alice, key).await;
 }
 
 /// A body that would change something, were it allowed.
 fn body_of(method: &Method, path: &str) -> Value {
     match (method.as_str(), path) {
+        ("POST", path) if path.ends_with("/transfer") => json!({"user": "usr_0000000000001"}),
+        ("POST", path) if path.ends_with("/invitations") => json!({"role": "member"}),
         ("POST", path) if path.ends_with("/keys") => json!({"name": "bob's"}),
         ("POST", path) if path.ends_with("/aliases") => json!({"name": "fast", "targets": ["gpt-5"]}),
         ("PATCH", path) if path.contains("/aliases/") => json!({"targets": ["gpt-5"]}),
@@ -54,6 +65,8 @@ fn body_of(method: &Method, path: &str) -> Value {
         ("POST", path) if path.ends_with("/redemptions") => json!({"code": "OH-00000-00000-00000-00000"}),
         ("POST", path) if path.ends_with("/rotate") => json!({"overlap_s": 0}),
         ("PATCH", path) if path.ends_with("/auto-top-up") => json!({"is_on": false}),
+        ("PUT", path) if path.ends_with("/webhook") => json!({"url": "https://hooks.invalid/"}),
+        ("PUT", _) => json!({"emails": ["bob@example.com"]}),
         ("PATCH", path) if path.ends_with("{user}") => json!({"role": "viewer"}),
         ("PATCH", _) => json!({"name": "bob's"}),
         _ => Value::Null,
@@ -85,7 +98,14 @@ async fn pages_and_forms_show_and_change_nothing_of_another_team() {
         .json();
     let key = made["id"].as_str().unwrap();
     let bob = hub.sign_up("bob@example.com").await;
+    let invited = hub
+        .post("/teams/current/invitations", &alice, json!({"role": "viewer"}))
+        .await
+        .json();
+    let invitation = invited["id"].as_str().unwrap();
     for page in [
+        format!("/team/{}/remove", alice.id),
+        format!("/team/{}/hand-over", alice.id),
         format!("/keys/{key}"),
         format!("/keys/{key}/rotate"),
         format!("/keys/{key}/revoke"),
@@ -98,6 +118,9 @@ async fn pages_and_forms_show_and_change_nothing_of_another_team() {
         "/admin/accounts",
         "/admin/teams",
         "/admin/requests",
+        "/admin/audit",
+        "/admin/sign-up",
+        "/admin/users",
         "/admin/accounts/new/openai",
     ] {
         let answer = hub.page(page, &bob).await;
@@ -110,6 +133,15 @@ async fn pages_and_forms_show_and_change_nothing_of_another_team() {
         ("set_key_disabled", format!("id={key}&disabled=true")),
         ("update_key", format!("id={key}&name=bobs")),
         ("update_member", format!("user={}&role=viewer", alice.id)),
+        ("remove_member", format!("user={}&team={}", alice.id, alice.team)),
+        ("hand_over", format!("user={}&team={}", alice.id, alice.team)),
+        ("leave_team", format!("team={}", alice.team)),
+        ("switch_team", format!("team={}", alice.team)),
+        ("revoke_invitation", format!("id={invitation}")),
+        ("act_as", format!("user={}", alice.id)),
+        ("set_user_suspended", format!("user={}&suspended=true", alice.id)),
+        ("delete_user", format!("user={}", alice.id)),
+        ("update_sign_up_policy", "mode=closed".to_owned()),
         ("set_team_suspended", format!("team={}&suspended=true", alice.team)),
         ("grant", format!("team={}&amount=5&reason=x", alice.team)),
     ] {

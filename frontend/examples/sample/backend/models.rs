@@ -19,7 +19,7 @@ fn model(id: &str, provider: &str, prices: Option<(&str, &str)>, is_served: bool
             input: input.to_owned(),
             output: output.to_owned(),
             cache_read: Some("0.028".to_owned()),
-            cache_write: None,
+            ..Prices::default()
         }),
         price_since: prices.map(|_| Time(NOW - 60 * DAY)),
         next_price: (id == "gpt-6-luna").then(|| {

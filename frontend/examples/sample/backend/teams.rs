@@ -5,7 +5,8 @@
 use super::{DAY, NOW, Sample, cents, refused, spend};
 use async_trait::async_trait;
 use frontend::api::keys::Spend;
-use frontend::api::team::{MemberPatch, MemberView, TeamPatch, TeamView, Teams};
+use frontend::api::session::SetCookie;
+use frontend::api::team::{MemberPatch, MemberView, NewTeam, TeamPatch, TeamView, Teams};
 use frontend::api::{ApiError, Page, PageQuery, Time};
 
 fn team_view(id: &str, name: &str, balance: i64, suspended: bool) -> TeamView {
@@ -40,7 +41,7 @@ fn member(id: &str, email: &str, role: &str, month: Spend) -> MemberView {
 
 #[async_trait]
 impl Teams for Sample {
-    async fn list_teams(&self, _: PageQuery) -> Result<Page<TeamView>, ApiError> {
+    async fn list_teams(&self, _: Option<String>, _: PageQuery) -> Result<Page<TeamView>, ApiError> {
         self.demand_admin()?;
         Ok(Page {
             data: vec![
@@ -75,6 +76,26 @@ impl Teams for Sample {
     }
 
     async fn update_member(&self, _: &str, _: &str, _: MemberPatch) -> Result<MemberView, ApiError> {
+        refused()
+    }
+
+    async fn remove_member(&self, _: &str, _: &str) -> Result<(), ApiError> {
+        refused()
+    }
+
+    async fn hand_over(&self, _: &str, _: &str) -> Result<MemberView, ApiError> {
+        refused()
+    }
+
+    async fn create_team(&self, _: NewTeam) -> Result<TeamView, ApiError> {
+        refused()
+    }
+
+    async fn switch_team(&self, _: &str) -> Result<SetCookie, ApiError> {
+        refused()
+    }
+
+    async fn forget_team(&self) -> Result<SetCookie, ApiError> {
         refused()
     }
 }

@@ -93,6 +93,10 @@ pub(super) struct Count {
     pub inputs: u64,
     /// Something that only the account knows that answered before.
     pub needs_state: bool,
+    /// The ids of earlier items that it names instead of saying them.
+    pub refers_to: Vec<String>,
+    /// The ids of the item that is being walked through.
+    item_ids: Vec<String>,
     /// Something whose tokens do not follow from its bytes.
     pub is_unsized: bool,
     /// The first messages, up to the first of a user, as a number.
@@ -119,6 +123,7 @@ struct Around {
 struct Item {
     has_kind: bool,
     has_role: bool,
+    is_reference: bool,
 }
 
 /// Media of Google's, of which the kind may follow the data.
@@ -246,7 +251,7 @@ impl Walk<'_> {
             Place::ItemKind => {
                 self.count.around.item.has_kind = true;
                 self.count.is_unsized |= !TEXT_ITEMS.contains(&text);
-                self.count.needs_state |= text == "item_reference";
+                self.count.around.item.is_reference |= text == "item_reference";
             }
             Place::AudioKind => {
                 self.count.around.has_audio_kind = true;
@@ -320,21 +325,35 @@ impl Walk<'_> {
     fn begin(&mut self) {
         let around = &mut self.count.around;
         match self.place {
-            Place::Item => around.item = Item::default(),
+            Place::Item => {
+                around.item = Item::default();
+                self.count.item_ids.clear();
+            }
             Place::Audio => around.has_audio_kind = false,
             Place::Blob => around.blob = Blob::default(),
             _ => {}
         }
     }
 
+    /// An item is over. Without a kind and a role, it only names an earlier one.
+    fn item(&mut self) {
+        let Item {
+            has_kind,
+            has_role,
+            is_reference,
+        } = self.count.around.item;
+        if !is_reference && (has_kind || has_role) {
+            return;
+        }
+        self.count.needs_state = true;
+        self.count.is_unsized = true;
+        self.count.refers_to.append(&mut self.count.item_ids);
+    }
+
     /// Such an object is over.
     fn end(&mut self) {
         match self.place {
-            // Without a kind and a role, an item only names an earlier one.
-            Place::Item if !self.count.around.item.has_kind && !self.count.around.item.has_role => {
-                self.count.needs_state = true;
-                self.count.is_unsized = true;
-            }
+            Place::Item => self.item(),
             Place::Audio => self.count.is_unsized |= !self.count.around.has_audio_kind,
             Place::Blob => self.blob(),
             Place::GoogleContents => self.message(),
@@ -451,6 +470,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
                 blob.bytes = blob.bytes.saturating_add(text.len() as u64);
                 return Ok(());
             }
+            Place::ItemId => self.count.item_ids.push(text.to_owned()),
             _ => self.kind(text),
         }
         self.count.add(text.len() as u64 + self.punctuation());

@@ -46,8 +46,10 @@ pub struct Envelope {
     pub session: Option<u64>,
     /// Whether it builds on an earlier answer, which only the account that gave it knows.
     pub needs_state: bool,
-    /// Whether the client says that the upstream shall keep the answer.
-    pub stores: bool,
+    /// The ids of what it builds on.
+    pub refers_to: Vec<String>,
+    /// Whether the client says that the upstream shall keep the answer, or not.
+    pub stores: Option<bool>,
     /// Of rerank, images and sound: what besides tokens it can be billed for, and how its answer is wanted.
     pub media: Option<Media>,
     /// What was left out of the request, and why.

@@ -22,6 +22,8 @@ pub(super) struct Glimpse<'de> {
     pub is_error: bool,
     /// Whether nothing follows.
     pub is_done: bool,
+    /// The ids by which what is done can be referred to.
+    pub ids: Vec<String>,
 }
 
 /// What is known so far of an answer that tells its usage, or its end, in parts.

@@ -178,9 +178,10 @@ impl<'a, 'de> Reader<'a, 'de> {
             Field::Media => self.media(name, raw),
             _ if is_null(raw) => {}
             Field::Stream => self.envelope.stream = typed(raw, "stream", "true or false")?,
-            Field::Store => self.envelope.stores = typed(raw, "store", "true or false")?,
+            Field::Store => self.envelope.stores = Some(typed(raw, "store", "true or false")?),
             Field::State => {
                 self.envelope.needs_state = true;
+                self.envelope.refers_to.push(value::reference(name, raw)?);
                 self.count.is_unsized = true;
             }
             Field::Choices => self.envelope.choices = value::choices(raw, "n")?,
@@ -309,6 +310,7 @@ impl<'a, 'de> Reader<'a, 'de> {
         self.envelope.is_unsized = self.count.is_unsized;
         self.envelope.conversation = self.count.conversation;
         self.envelope.needs_state |= self.count.needs_state;
+        self.envelope.refers_to.append(&mut self.count.refers_to);
         self.envelope.prediction_bound = self.prediction.tokens;
         self.envelope.thinking_budget = self.kept.thinking_budget;
         if self.kept.thinking_budget > self.envelope.max_output.unwrap_or(0) {

@@ -40,10 +40,11 @@ pub(super) enum Place {
     Input,
     InputItem,
     InputToken,
-    /// Responses: the list of items, an item, its kind, a content, a part of it and its kind, tools within an item.
+    /// Responses: the list of items, an item, its kind and id, a content, a part of it and its kind, tools within an item.
     Items,
     Item,
     ItemKind,
+    ItemId,
     ItemContent,
     ItemPart,
     ItemPartKind,
@@ -103,6 +104,7 @@ impl Place {
         match (self, name) {
             (Self::Item | Self::Turn | Self::GoogleContents | Self::GoogleContent, "role") => Self::Role,
             (Self::Item, "type") => Self::ItemKind,
+            (Self::Item, "id") => Self::ItemId,
             (Self::Item | Self::ItemTool, "tools") => Self::ItemTools,
             (Self::ItemTool | Self::ItemTools, "type") => Self::ItemToolType,
             (Self::ItemTool | Self::ItemTools | Self::ItemToolType, _) => Self::Json,

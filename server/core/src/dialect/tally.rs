@@ -50,6 +50,8 @@ pub struct Observed {
     pub saw_finish: bool,
     /// The model that the upstream says has answered.
     pub model: Option<String>,
+    /// The ids by which a whole answer can be referred to, where its account keeps it.
+    pub ids: Vec<String>,
     /// The first error within it.
     pub error: Option<UpstreamError>,
     /// What a stream held back at its end, to be sent before it is closed; empty where it is only a part of an event.
@@ -124,6 +126,12 @@ impl Tally {
     #[must_use]
     pub fn model(&self) -> Option<&str> {
         self.observed.model.as_deref()
+    }
+
+    /// The ids by which the answer can be referred to, once it is whole.
+    #[must_use]
+    pub fn ids(&self) -> &[String] {
+        &self.observed.ids
     }
 
     fn new(operation: Operation, reply: Reply) -> Self {
@@ -371,6 +379,7 @@ impl Observed {
             self.model = model.filter(|model| !model.is_empty());
         }
         self.output_bytes = self.output_bytes.saturating_add(glimpse.content.bytes);
+        self.ids.extend_from_slice(&glimpse.ids);
         if glimpse.is_error {
             self.error.get_or_insert_with(|| read_frame(data));
             return true;

@@ -3,18 +3,21 @@
 //! Invariant: permissions are the backend's; a handler only passes on. Reads and writes what the backend does.
 
 use super::answer::{Answer, Body, Caller, Find, created, gone, json};
-use super::query::{List, Requests};
+use super::query::{Audit, List, Requests, Search};
 use actix_web::web::Path;
 use frontend::api::{
     ApiError,
     accounts::{AccountPatch, Accounts, NewAccount},
     alerts::Alerts,
+    audit::AuditReads,
     codes::{Codes, NewCodes},
     health::HealthReads,
     mail::{MailPatch, Mails},
     models::{Models, NewModel, NewPrice},
     payments::Payments,
+    sign_up::{SignUpPatch, SignUps},
     usage::UsageReads,
+    users::{UserPatch, Users},
 };
 
 /// The fields of a price.
@@ -88,6 +91,19 @@ pub async fn reconcile(caller: Caller) -> Answer {
     created(caller.reconcile().await?)
 }
 
+pub async fn all_audit(caller: Caller, query: Find<Audit>) -> Answer {
+    let (filter, page) = query.0.split();
+    json(caller.all_audit(filter, page).await?)
+}
+
+pub async fn sign_up_policy(caller: Caller) -> Answer {
+    json(caller.sign_up_policy().await?)
+}
+
+pub async fn update_sign_up_policy(caller: Caller, body: Body<SignUpPatch>) -> Answer {
+    json(caller.update_sign_up_policy(body.0).await?)
+}
+
 pub async fn health(caller: Caller) -> Answer {
     json(caller.health().await?)
 }
@@ -151,4 +167,22 @@ pub async fn all_requests(caller: Caller, query: Find<Requests>) -> Answer {
 
 pub async fn any_receipt(caller: Caller, id: Path<String>) -> Answer {
     json(caller.any_receipt(&id).await?)
+}
+
+pub async fn list_users(caller: Caller, query: Find<Search>) -> Answer {
+    let (search, page) = query.0.split();
+    json(caller.list_users(search, page).await?)
+}
+
+pub async fn user(caller: Caller, user: Path<String>) -> Answer {
+    json(caller.user(&user).await?)
+}
+
+pub async fn update_user(caller: Caller, user: Path<String>, body: Body<UserPatch>) -> Answer {
+    json(caller.update_user(&user, body.0).await?)
+}
+
+pub async fn delete_user(caller: Caller, user: Path<String>) -> Answer {
+    caller.delete_user(&user).await?;
+    gone()
 }

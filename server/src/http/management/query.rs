@@ -4,6 +4,7 @@
 
 use frontend::api::{
     Moment, Page, PageQuery,
+    audit::AuditFilter,
     billing::LedgerFilter,
     usage::{GroupBy, RequestFilter, UsageGroup},
 };
@@ -26,6 +27,27 @@ impl From<List> for PageQuery {
             limit: query.limit,
             after: query.after,
         }
+    }
+}
+
+/// Of a list that can be searched.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    /// A part of a name or an address.
+    q: Option<String>,
+    limit: Option<u32>,
+    after: Option<String>,
+}
+
+impl Search {
+    /// What is sought, and which page.
+    pub fn split(self) -> (Option<String>, PageQuery) {
+        let page = PageQuery {
+            limit: self.limit,
+            after: self.after,
+        };
+        (self.q, page)
     }
 }
 
@@ -117,6 +139,37 @@ impl Requests {
             member: self.member,
             model: self.model,
             outcome: self.outcome,
+        };
+        let page = PageQuery {
+            limit: self.limit,
+            after: self.after,
+        };
+        (filter, page)
+    }
+}
+
+/// Of the audit log.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    from: Option<Moment>,
+    to: Option<Moment>,
+    action: Option<String>,
+    actor: Option<String>,
+    target: Option<String>,
+    limit: Option<u32>,
+    after: Option<String>,
+}
+
+impl Audit {
+    /// Which changes, and which page of them.
+    pub fn split(self) -> (AuditFilter, PageQuery) {
+        let filter = AuditFilter {
+            from: self.from,
+            to: self.to,
+            action: self.action,
+            actor: self.actor,
+            target: self.target,
         };
         let page = PageQuery {
             limit: self.limit,

@@ -1,18 +1,22 @@
-//! What a team manages: itself, its members and keys, its usage and its wallet.
+//! What a team manages: itself, its members, invitations and keys, its usage and its wallet.
 //!
 //! Invariant: permissions are the backend's; a handler only passes on. Reads and writes what the backend does.
 
 use super::answer::{Answer, Body, Caller, Find, created, gone, json};
-use super::query::{Ledger, List, Month, Requests, Usage};
+use super::query::{Audit, Ledger, List, Month, Requests, Search, Usage};
 use actix_web::web::Path;
 use frontend::api::{
+    audit::AuditReads,
     billing::{Billing, NewAdjustment, NewGrant},
+    cap_alerts::{AlertAddresses, CapAlerts},
     codes::{Codes, NewRedemption},
+    invitations::{Acceptance, Invitations, NewInvitation},
     keys::{KeyPatch, Keys, NewKey},
     payments::{AutoPatch, NewPayment, Payments},
     statement::Statements,
-    team::{MemberPatch, TeamPatch, Teams},
+    team::{HandOver, MemberPatch, NewTeam, TeamPatch, Teams},
     usage::{GroupBy, UsageReads},
+    webhooks::{NewWebhook, Webhooks},
 };
 use serde::Deserialize;
 
@@ -25,8 +29,9 @@ pub struct Rotation {
     overlap_s: Option<u32>,
 }
 
-pub async fn list_teams(caller: Caller, query: Find<List>) -> Answer {
-    json(caller.list_teams(query.0.into()).await?)
+pub async fn list_teams(caller: Caller, query: Find<Search>) -> Answer {
+    let (search, page) = query.0.split();
+    json(caller.list_teams(search, page).await?)
 }
 
 pub async fn team(caller: Caller, team: Path<String>) -> Answer {
@@ -43,6 +48,36 @@ pub async fn list_members(caller: Caller, team: Path<String>, query: Find<List>)
 
 pub async fn update_member(caller: Caller, path: Path<(String, String)>, body: Body<MemberPatch>) -> Answer {
     json(caller.update_member(&path.0, &path.1, body.0).await?)
+}
+
+pub async fn remove_member(caller: Caller, path: Path<(String, String)>) -> Answer {
+    caller.remove_member(&path.0, &path.1).await?;
+    gone()
+}
+
+pub async fn create_team(caller: Caller, body: Body<NewTeam>) -> Answer {
+    created(caller.create_team(body.0).await?)
+}
+
+pub async fn hand_over(caller: Caller, team: Path<String>, body: Body<HandOver>) -> Answer {
+    json(caller.hand_over(&team, &body.0.user).await?)
+}
+
+pub async fn list_invitations(caller: Caller, team: Path<String>, query: Find<List>) -> Answer {
+    json(caller.list_invitations(&team, query.0.into()).await?)
+}
+
+pub async fn create_invitation(caller: Caller, team: Path<String>, body: Body<NewInvitation>) -> Answer {
+    created(caller.create_invitation(&team, body.0).await?)
+}
+
+pub async fn revoke_invitation(caller: Caller, path: Path<(String, String)>) -> Answer {
+    caller.revoke_invitation(&path.0, &path.1).await?;
+    gone()
+}
+
+pub async fn accept_invitation(caller: Caller, body: Body<Acceptance>) -> Answer {
+    json(caller.accept_invitation(&body.0.token).await?)
 }
 
 pub async fn list_keys(caller: Caller, team: Path<String>, query: Find<List>) -> Answer {
@@ -87,6 +122,41 @@ pub async fn requests(caller: Caller, team: Path<String>, query: Find<Requests>)
 
 pub async fn receipt(caller: Caller, path: Path<(String, String)>) -> Answer {
     json(caller.receipt(&path.0, &path.1).await?)
+}
+
+pub async fn list_cap_alerts(caller: Caller, team: Path<String>, query: Find<List>) -> Answer {
+    json(caller.list_cap_alerts(&team, query.0.into()).await?)
+}
+
+pub async fn alert_addresses(caller: Caller, team: Path<String>) -> Answer {
+    json(caller.alert_addresses(&team).await?)
+}
+
+pub async fn set_alert_addresses(caller: Caller, team: Path<String>, body: Body<AlertAddresses>) -> Answer {
+    json(caller.set_alert_addresses(&team, body.0).await?)
+}
+
+pub async fn webhook(caller: Caller, team: Path<String>) -> Answer {
+    json(caller.webhook(&team).await?)
+}
+
+pub async fn set_webhook(caller: Caller, team: Path<String>, body: Body<NewWebhook>) -> Answer {
+    json(caller.set_webhook(&team, body.0).await?)
+}
+
+pub async fn remove_webhook(caller: Caller, team: Path<String>) -> Answer {
+    caller.remove_webhook(&team).await?;
+    gone()
+}
+
+pub async fn test_webhook(caller: Caller, team: Path<String>) -> Answer {
+    caller.test_webhook(&team).await?;
+    gone()
+}
+
+pub async fn audit(caller: Caller, team: Path<String>, query: Find<Audit>) -> Answer {
+    let (filter, page) = query.0.split();
+    json(caller.audit(&team, filter, page).await?)
 }
 
 pub async fn balance(caller: Caller, team: Path<String>) -> Answer {

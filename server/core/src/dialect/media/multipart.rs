@@ -155,7 +155,7 @@ impl Scanner {
     /// Reads on; whether there may be more to read.
     fn step(&mut self) -> Result<bool, PeekError> {
         match self.state {
-            State::Preamble | State::Value => self.to_boundary(),
+            State::Preamble | State::Value => self.until_boundary(),
             State::Boundary => self.boundary(),
             State::Head => self.head(),
             State::Over => {
@@ -165,7 +165,7 @@ impl Scanner {
         }
     }
 
-    fn to_boundary(&mut self) -> Result<bool, PeekError> {
+    fn until_boundary(&mut self) -> Result<bool, PeekError> {
         let found = memchr::memmem::find(&self.unread, &self.delimiter);
         let value_end = found.unwrap_or_else(|| (self.unread.len() + 1).saturating_sub(self.delimiter.len()));
         let place = self.place(value_end);

@@ -110,5 +110,6 @@ pub(in crate::dialect) fn read_whole<'de>(reply: &'de [u8], parts: &mut Parts) -
         ),
         is_error: frame.kind.as_deref() == Some("error") || some(frame.error).is_some(),
         is_done: true,
+        ids: Vec::new(),
     })
 }

@@ -65,6 +65,24 @@ pub(super) fn members<'de>(
     Ok(members)
 }
 
+/// The id of an earlier answer, or of a conversation, which may be an object.
+pub(super) fn reference(name: &str, raw: &RawValue) -> Result<String, PeekError> {
+    const EXPECTED: &str = "an id";
+    if name != "conversation" {
+        return typed(raw, "previous_response_id", EXPECTED);
+    }
+    if !raw.get().starts_with('{') {
+        return typed(raw, "conversation", EXPECTED);
+    }
+    let members = members(raw, "conversation", "conversation.id")?;
+    match members.into_iter().find(|(name, _)| name == "id") {
+        Some((_, id)) => typed(id, "conversation.id", EXPECTED),
+        None => Err(PeekError::Missing {
+            field: "conversation.id",
+        }),
+    }
+}
+
 /// How many answers are asked for.
 pub(super) fn choices(raw: &RawValue, field: &'static str) -> Result<u64, PeekError> {
     whole(raw, field, CHOICES_EXPECTED, CHOICES_MAX)

@@ -29,6 +29,8 @@ struct Frame<'a> {
 #[derive(Deserialize)]
 struct Response<'a> {
     #[serde(borrow, default)]
+    id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
     status: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     model: Option<&'a RawValue>,
@@ -46,6 +48,22 @@ struct Item<'a> {
     kind: Option<Cow<'a, str>>,
 }
 
+#[derive(Deserialize)]
+struct Named<'a> {
+    #[serde(borrow, default)]
+    id: Option<Cow<'a, str>>,
+}
+
+impl Response<'_> {
+    /// Its own id, and those of its items.
+    fn ids(&self) -> Vec<String> {
+        let items: Option<Vec<Named<'_>>> = self.output.and_then(|output| serde_json::from_str(output.get()).ok());
+        let items = items.into_iter().flatten().filter_map(|item| item.id);
+        let ids = self.id.iter().cloned().chain(items);
+        ids.filter(|id| !id.is_empty()).map(Cow::into_owned).collect()
+    }
+}
+
 /// What the event in `data` says; `None` where it is none.
 pub(in crate::dialect) fn read_event(data: &[u8]) -> Option<Glimpse<'_>> {
     let frame: Frame<'_> = serde_json::from_slice(data).ok()?;
@@ -58,6 +76,9 @@ pub(in crate::dialect) fn read_event(data: &[u8]) -> Option<Glimpse<'_>> {
         let response: Response<'_> = serde_json::from_str(response.get()).ok()?;
         glimpse.model = some(response.model);
         glimpse.usage = some(response.usage);
+        if matches!(kind, "response.completed" | "response.incomplete") {
+            glimpse.ids = response.ids();
+        }
     }
     if kind.ends_with(".delta") {
         match frame
@@ -95,5 +116,6 @@ pub(in crate::dialect) fn read_whole(reply: &[u8]) -> Option<Glimpse<'_>> {
         ),
         is_error: some(response.error).is_some() || status == "failed",
         is_done: true,
+        ids: response.ids(),
     })
 }

@@ -1,0 +1,130 @@
+//! What builds on an earlier answer goes to the account that keeps it, and to nobody for another team.
+
+use crate::harness::{Answer, Hub, Key, spawn};
+use crate::upstream::Reply;
+use gateway_core::dialect::Dialect;
+use serde_json::{Value, json};
+use server::accounts::Standing;
+use server::auth::NewUser;
+use server::clock;
+use server::keys::KeySettings;
+use server::teams;
+
+async fn account(hub: &Hub, name: &str, priority: i32) {
+    hub.account_with(name, |new| {
+        new.dialect = Some(Dialect::Responses.as_str().to_owned());
+        new.standing = Standing {
+            priority,
+            ..Standing::default()
+        };
+    })
+    .await;
+}
+
+/// An answer called `id`, with a message called `msg_{id}`.
+fn response(id: &str) -> Value {
+    json!({
+        "id": id, "object": "response", "created_at": 1_790_000_000, "status": "completed", "model": "small-2026-01-01",
+        "output": [{ "type": "message", "id": format!("msg_{id}"), "role": "assistant", "status": "completed",
+            "content": [{ "type": "output_text", "text": "hello", "annotations": [] }] }],
+        "usage": { "input_tokens": 10, "output_tokens": 5, "total_tokens": 15 },
+        "error": null, "incomplete_details": null,
+    })
+}
+
+fn streamed(id: &str) -> Reply {
+    let events = [
+        json!({ "type": "response.created", "response": { "id": id, "status": "in_progress" } }),
+        json!({ "type": "response.output_text.delta", "delta": "hello" }),
+        json!({ "type": "response.completed", "response": response(id) }),
+    ];
+    Reply::events(&events.map(|event| event.to_string()))
+}
+
+async fn ask(key: &Key<'_>, more: Value) -> Answer {
+    let mut body = json!({ "model": "small", "input": "hi" });
+    for (name, value) in more.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    key.send("/v1/responses", body.to_string()).await
+}
+
+/// The key of another team.
+async fn stranger(hub: &Hub) -> String {
+    let new = NewUser {
+        email: "stranger@example.com",
+        password: "moonlit-otter",
+    };
+    let made = hub.app.auth.create_user(new, false, clock::now_ms()).await.unwrap();
+    let team = teams::scope(&hub.app.db, &made.person, made.team_id).await.unwrap();
+    let settings = KeySettings::named("strange");
+    hub.app
+        .keys
+        .create(&team, settings, clock::now_ms())
+        .await
+        .unwrap()
+        .shown
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_builds_on_an_answer_goes_to_the_account_that_keeps_it_and_a_foreign_or_unknown_id_to_nobody() {
+    let hub = spawn().await;
+    account(&hub, "first", 0).await;
+    account(&hub, "second", 1).await;
+    let key = hub.key().await;
+    hub.upstream.answer("first", Reply::error(500, "server_error"));
+    hub.upstream.answer("second", Reply::json(200, &response("resp_whole")));
+    assert_eq!(ask(&key, json!({})).await.status, 200);
+    hub.upstream.answer("second", streamed("resp_streamed"));
+    assert_eq!(ask(&key, json!({ "stream": true })).await.status, 200);
+    hub.upstream.answer("second", Reply::json(200, &response("resp_gone")));
+    assert_eq!(ask(&key, json!({ "store": false })).await.status, 200);
+
+    hub.upstream.answer("first", Reply::json(200, &response("resp_first")));
+    hub.upstream.answer("second", Reply::json(200, &response("resp_next")));
+    let reference =
+        |id: &str| json!({ "input": [{ "type": "item_reference", "id": id }, { "role": "user", "content": "go on" }] });
+    let before = hub.upstream.arrived("first").len();
+    for (more, id) in [
+        (json!({ "previous_response_id": "resp_whole" }), "resp_next"),
+        (json!({ "previous_response_id": "resp_streamed" }), "resp_next"),
+        (json!({ "previous_response_id": "resp_next" }), "resp_next"),
+        (reference("msg_resp_whole"), "resp_next"),
+    ] {
+        let answer = ask(&key, more.clone()).await;
+        assert_eq!((answer.status, answer.json()["id"].as_str()), (200, Some(id)), "{more}");
+    }
+    assert_eq!(hub.upstream.arrived("first").len(), before);
+
+    let asked = hub.upstream.arrived_anywhere().len();
+    let strange = stranger(&hub).await;
+    for (credential, more) in [
+        (&key.text, json!({ "previous_response_id": "resp_unknown" })),
+        (&key.text, json!({ "previous_response_id": "resp_gone" })),
+        (&key.text, json!({ "conversation": "conv_1" })),
+        (&key.text, reference("msg_resp_gone")),
+        (&strange, json!({ "previous_response_id": "resp_whole" })),
+        (&strange, reference("msg_resp_whole")),
+    ] {
+        let mut body = json!({ "model": "small", "input": "hi" });
+        for (name, value) in more.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        let request = hub.client.post(hub.url("/v1/responses")).bearer_auth(credential);
+        let answer = Answer::read(request.body(body.to_string()).send().await.unwrap()).await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (400, "unsupported_parameter".to_owned()),
+            "{more}: {}",
+            answer.text()
+        );
+    }
+    assert_eq!(hub.upstream.arrived_anywhere().len(), asked, "nobody was asked");
+    // Its only account fails: no other one can take over.
+    hub.upstream.answer("second", Reply::error(500, "server_error"));
+    let answer = ask(&key, json!({ "previous_response_id": "resp_whole" })).await;
+    assert_eq!(answer.status, 502, "{}", answer.text());
+    assert_eq!(hub.upstream.arrived("first").len(), before);
+    drop(key);
+    hub.close().await;
+}
