@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod alerts;
+pub mod aliases;
 pub mod audit;
 pub mod billing;
 pub mod cap_alerts;
@@ -53,6 +54,7 @@ pub trait Backend:
     + invitations::Invitations
     + accounts::Accounts
     + models::Models
+    + aliases::Aliases
     + alerts::Alerts
     + audit::AuditReads
     + cap_alerts::CapAlerts
@@ -78,6 +80,7 @@ impl<T> Backend for T where
         + invitations::Invitations
         + accounts::Accounts
         + models::Models
+        + aliases::Aliases
         + alerts::Alerts
         + audit::AuditReads
         + cap_alerts::CapAlerts

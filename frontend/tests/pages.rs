@@ -32,7 +32,7 @@ const PUBLIC: [&str; 8] = [
     "/setup?token=t",
     "/invite/t",
 ];
-const SIGNED_IN: [&str; 31] = [
+const SIGNED_IN: [&str; 35] = [
     "/confirm?to=%2Fteam",
     "/overview",
     "/keys",
@@ -55,6 +55,10 @@ const SIGNED_IN: [&str; 31] = [
     "/billing/payments/pay_failed",
     "/team",
     "/team?edit=user_2",
+    "/team/models",
+    "/team/models/new",
+    "/team/models/edit?name=fast",
+    "/team/models/delete?name=fast",
     "/team/invite",
     "/team/leave",
     "/team/user_2/remove",
@@ -65,7 +69,7 @@ const SIGNED_IN: [&str; 31] = [
     "/audit?action=key.create&actor=mira&from=2026-11-01",
     "/settings",
 ];
-const PLATFORM: [&str; 27] = [
+const PLATFORM: [&str; 31] = [
     "/admin/alerts",
     "/admin/accounts",
     "/admin/accounts/new",
@@ -80,6 +84,10 @@ const PLATFORM: [&str; 27] = [
     "/admin/payments",
     "/admin/codes",
     "/admin/codes/new",
+    "/admin/aliases",
+    "/admin/aliases/new",
+    "/admin/aliases/edit?name=fast",
+    "/admin/aliases/delete?name=fast",
     "/admin/teams",
     "/admin/teams?grant=team_1",
     "/admin/requests",
