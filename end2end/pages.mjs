@@ -19,6 +19,7 @@ export async function furnish(hub) {
   const teams = await hub.api("GET", "/teams");
   const requests = await hub.api("GET", `/teams/${teams.data[0].id}/requests`);
   const request = requests.data[0].id;
+  await hub.api("POST", "/teams/current/aliases", { name: "fast", targets: ["gpt-4o-mini", "gpt-4o"] });
   return {
     overview: "/overview",
     confirm: "/confirm?to=/team",
@@ -31,7 +32,12 @@ export async function furnish(hub) {
     usage: "/usage",
     receipt: `/usage/${request}`,
     billing: "/billing",
+    statement: "/billing/statement",
     team: "/team",
+    "team-models": "/team/models",
+    "team-alias-new": "/team/models/new",
+    "team-alias-edit": "/team/models/edit?name=fast",
+    "team-alias-delete": "/team/models/delete?name=fast",
     "team-invite": "/team/invite",
     "team-leave": "/team/leave",
     "team-new": "/teams/new",
@@ -52,6 +58,10 @@ export async function furnish(hub) {
     "admin-models": "/admin/models",
     "admin-model-new": "/admin/models/new",
     "admin-model-price": "/admin/models/price?model=gpt-4o-mini",
+    "admin-codes": "/admin/codes",
+    "admin-code-new": "/admin/codes/new",
+    "admin-aliases": "/admin/aliases",
+    "admin-alias-new": "/admin/aliases/new",
     "admin-teams": "/admin/teams",
     "admin-requests": "/admin/requests",
     "admin-receipt": `/admin/requests/${request}`,

@@ -35,6 +35,8 @@ pub struct Model {
     pub clamp: bool,
     /// JSON list of CIDRs; empty means everywhere.
     pub allowed_ips: String,
+    /// The only region whose accounts are asked for it.
+    pub region: Option<String>,
     /// Unix milliseconds.
     pub expires_at: Option<i64>,
     /// Unix milliseconds.

@@ -19,8 +19,10 @@ pub struct Model {
     pub key_id: i64,
     /// Whose key.
     pub member_id: Option<i64>,
-    /// The name asked for.
+    /// The model that was asked, and is charged.
     pub model: String,
+    /// The name the client asked for, where it is another one; none where it is the same.
+    pub asked: Option<String>,
     /// chat or embeddings.
     pub operation: String,
     /// Whether the client asked for a stream.

@@ -6,6 +6,7 @@ pub mod account;
 pub mod account_event;
 pub mod alert;
 pub mod alert_address;
+pub mod alias;
 pub mod api_key;
 pub mod audit;
 pub mod auto_top_up;

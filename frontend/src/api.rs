@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod alerts;
+pub mod aliases;
 pub mod audit;
 pub mod billing;
 pub mod cap_alerts;
@@ -55,6 +56,7 @@ pub trait Backend:
     + invitations::Invitations
     + accounts::Accounts
     + models::Models
+    + aliases::Aliases
     + alerts::Alerts
     + audit::AuditReads
     + cap_alerts::CapAlerts
@@ -82,6 +84,7 @@ impl<T> Backend for T where
         + invitations::Invitations
         + accounts::Accounts
         + models::Models
+        + aliases::Aliases
         + alerts::Alerts
         + audit::AuditReads
         + cap_alerts::CapAlerts

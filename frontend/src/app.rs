@@ -11,6 +11,9 @@ use leptos_router::path;
 
 use crate::pages::accounts::{AccountDelete, AccountEdit, AccountList, AccountNew, ProviderChoice};
 use crate::pages::alerts::AlertsPage;
+use crate::pages::aliases::{
+    AliasDelete, AliasEdit, AliasNew, AliasesPage, TeamAliasDelete, TeamAliasEdit, TeamAliasNew, TeamModelsPage,
+};
 use crate::pages::audit::{AllAuditPage, AuditPage};
 use crate::pages::billing::BillingPage;
 use crate::pages::cap_alerts::CapAlertsPage;
@@ -71,6 +74,10 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/billing/statement") view=StatementPage ssr=Async />
                 <Route path=path!("/billing/payments/:id") view=PaymentPage ssr=Async />
                 <Route path=path!("/team") view=TeamPage ssr=Async />
+                <Route path=path!("/team/models") view=TeamModelsPage ssr=Async />
+                <Route path=path!("/team/models/new") view=TeamAliasNew ssr=Async />
+                <Route path=path!("/team/models/edit") view=TeamAliasEdit ssr=Async />
+                <Route path=path!("/team/models/delete") view=TeamAliasDelete ssr=Async />
                 <Route path=path!("/team/invite") view=InvitePage ssr=Async />
                 <Route path=path!("/team/leave") view=TeamLeave ssr=Async />
                 <Route path=path!("/team/:user/remove") view=MemberRemove ssr=Async />
@@ -99,6 +106,10 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/admin/payments") view=PaymentsPage ssr=Async />
                 <Route path=path!("/admin/codes") view=CodesPage ssr=Async />
                 <Route path=path!("/admin/codes/new") view=CodeNew ssr=Async />
+                <Route path=path!("/admin/aliases") view=AliasesPage ssr=Async />
+                <Route path=path!("/admin/aliases/new") view=AliasNew ssr=Async />
+                <Route path=path!("/admin/aliases/edit") view=AliasEdit ssr=Async />
+                <Route path=path!("/admin/aliases/delete") view=AliasDelete ssr=Async />
                 <Route path=path!("/admin/teams") view=TeamsPage ssr=Async />
                 <Route path=path!("/admin/users") view=UsersPage ssr=Async />
                 <Route path=path!("/admin/users/:id/delete") view=UserDelete ssr=Async />

@@ -4,6 +4,7 @@
 
 pub mod accounts;
 pub mod alerts;
+pub mod aliases;
 pub mod audit;
 pub mod billing;
 pub mod cap_alerts;

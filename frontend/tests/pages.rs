@@ -35,7 +35,7 @@ const PUBLIC: [&str; 11] = [
     "/reset?token=t",
     "/verify?token=t",
 ];
-const SIGNED_IN: [&str; 38] = [
+const SIGNED_IN: [&str; 42] = [
     "/confirm?to=%2Fteam",
     "/overview",
     "/keys",
@@ -58,6 +58,10 @@ const SIGNED_IN: [&str; 38] = [
     "/billing/payments/pay_failed",
     "/team",
     "/team?edit=user_2",
+    "/team/models",
+    "/team/models/new",
+    "/team/models/edit?name=fast",
+    "/team/models/delete?name=fast",
     "/team/invite",
     "/team/leave",
     "/team/user_2/remove",
@@ -75,7 +79,7 @@ const SIGNED_IN: [&str; 38] = [
     "/settings/recovery",
     "/settings/delete",
 ];
-const PLATFORM: [&str; 27] = [
+const PLATFORM: [&str; 31] = [
     "/admin/alerts",
     "/admin/accounts",
     "/admin/accounts/new",
@@ -90,6 +94,10 @@ const PLATFORM: [&str; 27] = [
     "/admin/payments",
     "/admin/codes",
     "/admin/codes/new",
+    "/admin/aliases",
+    "/admin/aliases/new",
+    "/admin/aliases/edit?name=fast",
+    "/admin/aliases/delete?name=fast",
     "/admin/teams",
     "/admin/teams?grant=team_1",
     "/admin/requests",

@@ -9,6 +9,7 @@ mod m0001_start;
 mod m0002_rate;
 mod m0003_cooldown;
 mod m0004_details;
+mod m0005_alias;
 mod m0006_account_event;
 mod m0007_teams;
 mod m0008_mail;
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_rate::Migration),
             Box::new(m0003_cooldown::Migration),
             Box::new(m0004_details::Migration),
+            Box::new(m0005_alias::Migration),
             Box::new(m0006_account_event::Migration),
             Box::new(m0007_teams::Migration),
             Box::new(m0008_mail::Migration),

@@ -1,14 +1,16 @@
-//! The catalogue at run time: which models there are and what they cost, from the shipped list and from admins.
+//! The catalogue at run time: which models there are, what they cost and which names stand for them, from the shipped list and from people.
 //!
 //! Invariant: price rows are never changed, only added; a price that an admin set wins over the shipped ones; a model without a
 //! price has none, never a free one.
-//! Reads and writes `model`, `price` and the stamp `catalog`.
+//! Reads and writes `model`, `price`, `alias` and the stamp `catalog`.
 
 mod admin;
+mod alias;
 mod seed;
 mod snapshot;
 
 pub use admin::{NewModel, NewPrice, Prices};
+pub use alias::{AliasInfo, AliasSettings, Resolved};
 pub use snapshot::{ModelInfo, PriceRow};
 
 use crate::{fields::FieldErrors, signals::Signals, stamp};
@@ -29,8 +31,11 @@ pub enum CatalogError {
     /// There is a model of this name.
     #[error("there is a model of this name")]
     Taken,
-    /// No such model.
-    #[error("no such model")]
+    /// There is an alias of this name.
+    #[error("there is an alias of this name")]
+    AliasTaken,
+    /// No such model or alias.
+    #[error("no such model or alias")]
     NotFound,
     /// The shipped list or a stored row does not read.
     #[error("catalogue data does not read: {0}")]

@@ -7,6 +7,7 @@
 mod accounts;
 mod acting;
 mod alerts;
+mod aliases;
 mod audit;
 mod billing;
 mod cap_alerts;

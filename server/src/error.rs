@@ -87,6 +87,13 @@ pub enum RelayError {
         /// The name asked for.
         model: String,
     },
+    /// No enabled account in the region that the key or the alias demands serves the model.
+    NotInRegion {
+        /// The name asked for.
+        model: String,
+        /// The region.
+        region: String,
+    },
     /// Every account is busy, and waiting did not help.
     AllBusy {
         /// When one is expected to be free, in seconds from now.
@@ -228,6 +235,7 @@ impl RelayError {
             Self::Limit(refusal) => limit(refusal),
             Self::OutOfMoney { short, way_out } => money(short, way_out, now_ms),
             Self::NoAccount { model } => Told::new(503, "api_error", "no_account", format!("No upstream account serves the model “{model}” at this time. The platform's admin can add one.")).final_answer(),
+            Self::NotInRegion { model, region } => Told::new(503, "api_error", "no_account_in_region", format!("No upstream account in the region {region} serves “{model}”, and no other may be asked. The platform's admin can add one; the region of a key is set under Keys, that of an alias with the alias.")).final_answer(),
             Self::AllBusy { retry_after_s } => Told::new(429, "rate_limit_error", "rate_limit_exceeded", "Every upstream account for this model is busy. Nothing was charged; try again in a moment.").after(*retry_after_s),
             Self::Refused { status, kind, code, message, param } => Told {
                 status: *status,

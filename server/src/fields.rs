@@ -6,6 +6,8 @@ use std::fmt;
 
 /// The most characters a shown name has.
 pub const NAME_MAX: usize = 80;
+/// The most characters the tag of a region has.
+pub const REGION_MAX: usize = 32;
 /// The highest rate or concurrency that can be set.
 pub const RATE_MAX: i64 = 1_000_000;
 /// The highest tokens a minute that can be set.
@@ -60,6 +62,9 @@ pub enum Reason {
     /// Not an IANA time zone.
     #[error("“{0}” is not a time zone. Write, for example, Europe/Berlin or UTC.")]
     NotATimeZone(String),
+    /// Not the tag of a region.
+    #[error("Write letters, digits and hyphens, at most {REGION_MAX}, for example eu.")]
+    NotARegion,
     /// Not an e-mail address.
     #[error("“{0}” is not an e-mail address. Write, for example, mara@example.com.")]
     NotAnEmail(String),
@@ -149,6 +154,19 @@ pub fn check_name(name: &str) -> Result<(), Reason> {
         return Err(Reason::Unprintable);
     }
     Ok(())
+}
+
+/// Checks the tag of a region, as accounts carry it: 1 to [`REGION_MAX`] letters, digits and hyphens.
+///
+/// # Errors
+/// The reason it is refused.
+pub fn check_region(tag: &str) -> Result<(), Reason> {
+    let is_tag = tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if is_tag && (1..=REGION_MAX).contains(&tag.len()) {
+        Ok(())
+    } else {
+        Err(Reason::NotARegion)
+    }
 }
 
 /// Checks a cap in nano-USD: more than zero, or none.

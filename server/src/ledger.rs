@@ -113,8 +113,10 @@ pub struct Ask {
 pub struct Opening {
     /// The request this is a further attempt of; `None`: the hold's id becomes the request's.
     pub request_id: Option<i64>,
-    /// The name asked for.
+    /// The model that is asked, and charged.
     pub model: Arc<str>,
+    /// The name the client asked for, where it is another one.
+    pub asked: Option<Arc<str>>,
     /// `chat` or `embeddings`.
     pub operation: &'static str,
     /// Whether the client asked for a stream.

@@ -33,7 +33,9 @@ pub enum Whose<'a> {
 }
 
 impl Whose<'_> {
-    const fn team_id(self) -> Option<i64> {
+    /// The team; none for everybody.
+    #[must_use]
+    pub const fn team_id(self) -> Option<i64> {
         match self {
             Self::Team(scope) => Some(scope.team_id()),
             Self::Everybody => None,

@@ -24,6 +24,7 @@ mod settle;
 mod shapes;
 mod spool;
 mod stream;
+mod target;
 mod trail;
 mod waiting_room;
 mod wish;
@@ -56,6 +57,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use target::{Leg, Target};
 use trail::Trail;
 use waiting_room::WaitingRoom;
 
@@ -366,11 +368,12 @@ struct Journey {
     started: Instant,
     /// The first hold's id, once there is one.
     request_id: Option<i64>,
-    /// Money and rate, while they are held.
+    /// Money and rate for the target at `at`, while they are held.
     admission: Option<Admission>,
-    tried: Vec<i64>,
-    /// Of those, the ones that were only busy since the last wait.
-    busy: Vec<i64>,
+    /// What became of each target.
+    legs: Vec<Leg>,
+    /// The place of the target that is being asked.
+    at: usize,
     trail: Trail,
     summary: Summary,
     /// The last refusal of an upstream that is for the client.
@@ -386,6 +389,7 @@ struct Journey {
 impl Journey {
     fn new(relay: Relay, job: Job, caller: Arc<Caller>, recognised: Instant) -> Self {
         let counts = Arc::clone(&relay.0.counts);
+        let legs = vec![Leg::default(); job.targets.len()];
         Self {
             relay,
             job: Arc::new(job),
@@ -396,8 +400,8 @@ impl Journey {
             started: Instant::now(),
             request_id: None,
             admission: None,
-            tried: Vec::new(),
-            busy: Vec::new(),
+            legs,
+            at: 0,
             trail: Trail::new(counts),
             summary: Summary::default(),
             refusal: None,
@@ -410,10 +414,13 @@ impl Journey {
     async fn run(mut self) -> Result<Reply, Refused> {
         loop {
             let step = match self.route().await {
-                Ok(chosen) => match self.admit().await {
-                    Ok(()) => self.attempt(chosen).await,
-                    Err(error) => Err(error),
-                },
+                Ok(chosen) => {
+                    self.turn_to(chosen.place);
+                    match self.admit().await {
+                        Ok(()) => self.attempt(chosen).await,
+                        Err(error) => Err(error),
+                    }
+                }
                 Err(error) => Err(error),
             };
             match step {
@@ -422,6 +429,11 @@ impl Journey {
                 Err(error) => return Err(self.refuse(error).await),
             }
         }
+    }
+
+    /// The model that is being asked.
+    fn target(&self) -> &Arc<Target> {
+        &self.job.targets[self.at]
     }
 
     /// Milliseconds since the request came.

@@ -13,6 +13,8 @@ mod accounts;
 mod adjust;
 #[path = "web/alerts.rs"]
 mod alerts;
+#[path = "web/aliases.rs"]
+mod aliases;
 #[path = "people/app.rs"]
 mod app;
 #[path = "web/audit.rs"]

@@ -7,6 +7,8 @@
 mod accounts;
 #[path = "backend/alerts.rs"]
 mod alerts;
+#[path = "backend/aliases.rs"]
+mod aliases;
 #[path = "backend/audit.rs"]
 mod audit;
 #[path = "backend/billing.rs"]

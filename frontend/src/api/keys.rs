@@ -36,6 +36,8 @@ pub struct KeyView {
     pub last_four: Vec<String>,
     /// Patterns of model names; empty means every model.
     pub models: Vec<String>,
+    /// The only region whose accounts are asked for it.
+    pub region: Option<String>,
     /// Requests a minute.
     pub rpm: Option<i64>,
     /// Tokens a minute.
@@ -90,6 +92,9 @@ pub struct NewKey {
     /// Patterns of model names, such as `gpt-*`; empty means every model.
     #[serde(default, deserialize_with = "patch::optional")]
     pub models: Vec<String>,
+    /// The only region whose accounts are asked for it, such as `eu`.
+    #[serde(default)]
+    pub region: Option<String>,
     /// USD a day.
     #[serde(default)]
     pub cap_day: Option<Nano>,
@@ -129,6 +134,9 @@ pub struct KeyPatch {
     /// Patterns of model names; null allows every model.
     #[serde(deserialize_with = "patch::or_default")]
     pub models: Option<Vec<String>>,
+    /// The only region whose accounts are asked for it.
+    #[serde(deserialize_with = "patch::present")]
+    pub region: Option<Option<String>>,
     /// The id of the user whose caps also count.
     #[serde(deserialize_with = "patch::present")]
     pub member: Option<Option<String>>,
@@ -191,6 +199,8 @@ pub struct KeyForm {
     pub member: String,
     /// Patterns separated by commas, spaces or lines.
     pub models: String,
+    /// The tag of a region or empty.
+    pub region: String,
     /// USD a day.
     pub cap_day: String,
     /// USD a month.
@@ -222,6 +232,7 @@ impl KeyForm {
             name: form.text("name", &self.name),
             member: Some(self.member.trim().to_owned()).filter(|id| !id.is_empty()),
             models: Form::words(&self.models),
+            region: Some(self.region.trim().to_owned()).filter(|region| !region.is_empty()),
             cap_day: form.money("cap_day", &self.cap_day),
             cap_month: form.money("cap_month", &self.cap_month),
             cap_total: form.money("cap_total", &self.cap_total),
@@ -244,6 +255,7 @@ impl KeyForm {
         Ok(KeyPatch {
             name: Some(new.name),
             models: Some(new.models),
+            region: Some(new.region),
             member: Some(new.member),
             cap_day: Some(new.cap_day),
             cap_month: Some(new.cap_month),

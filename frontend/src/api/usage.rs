@@ -19,8 +19,10 @@ pub struct RequestRow {
     pub team: Option<Named>,
     /// When it came.
     pub started_at: Time,
-    /// The model asked for.
+    /// The model or the alias asked for.
     pub model: String,
+    /// The model that answered, where the one asked for is an alias or fell back to another.
+    pub answered_by: Option<String>,
     /// The key that called.
     pub key: Named,
     /// Whose key.
@@ -54,6 +56,8 @@ pub struct RequestRow {
 pub struct AttemptView {
     /// The provider's id.
     pub provider: String,
+    /// The model it was asked for, where that may be another one than the client asked for.
+    pub model: Option<String>,
     /// "OpenAI, account 2"; for admins the account's own label.
     pub account: String,
     /// ok, or what it failed with: rate_limited, no_money, bad_key, failed, timed_out, unreachable, proxy_failed, cut, or outrun: another

@@ -53,6 +53,7 @@ fn page(model: &str) -> AnyView {
             </section>
             {headers()}
             {dialects()}
+            {aliases()}
             {errors()}
         </div>
     }
@@ -90,6 +91,48 @@ fn dialects() -> AnyView {
                 <code>"\"stream_format\": \"sse\""</code> " in events. Images are paid by the token or each, speech by the token or the character,
                 what was heard by the token or the second, rerank by the search or the token, as the model page says."
             </p>
+        </section>
+    }
+    .into_any()
+}
+
+fn aliases() -> AnyView {
+    let facts = vec![
+        Fact::new(
+            "which model answers",
+            "the first whose accounts can serve now; the next where all of them are busy, paused or do not have it. All busy: the request waits",
+        ),
+        Fact::new(
+            "a prompt too long for a model",
+            "goes on to the next, unless the alias says otherwise; refused content goes on only where the alias says so",
+        ),
+        Fact::new(
+            "what it costs",
+            "what the model that answers costs; caps and limits hold for each that is tried",
+        ),
+        Fact::new(
+            "a model’s own name",
+            "means that model; as an alias with it in the first place it has others to fall back to. Only a platform admin can replace it",
+        ),
+        Fact::new(
+            "models of a key",
+            "are matched with the name that is asked for: a key that may use an alias needs none of its models",
+        ),
+        Fact::new(
+            "region",
+            "of a key or an alias: only accounts tagged with it are asked; where there is none, 503 no_account_in_region",
+        ),
+    ];
+    view! {
+        <section class="stack">
+            <h2 class="u-t16">"Names of your own"</h2>
+            <p>
+                "An alias such as " <code>"fast"</code>
+                " stands for models in order, whoever made them and whatever dialect they speak. Owners and admins make a team’s own under Models; it goes before one of all teams. "
+                <code>"/v1/models"</code> " lists aliases as owned by " <code>"alias"</code> "; " <code>"x-ourhub-model"</code>
+                " and the receipt name the model that answered."
+            </p>
+            <Facts of=facts />
         </section>
     }
     .into_any()
@@ -152,7 +195,10 @@ fn errors() -> AnyView {
             "the key’s own limit per minute, or every account is busy; wait for what retry-after says",
         ),
         Fact::new("502", "every account failed"),
-        Fact::new("503", "no account serves the model; the request was not charged"),
+        Fact::new(
+            "503",
+            "no account serves the model, or none in the region that is demanded; the request was not charged",
+        ),
         Fact::new("504", "no account answered in time"),
     ];
     view! {

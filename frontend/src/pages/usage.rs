@@ -318,6 +318,7 @@ fn request(clock: &Clock, row: RequestRow, path: &'static str) -> AnyView {
             </td>
             <td class="main mono">
                 {row.model}
+                {row.answered_by.map(|model| view! { <span class="sub">{format!("by {model}")}</span> })}
                 <span class="sub only-sm">
                     <Status tone=tone text=ended.clone() />
                 </span>

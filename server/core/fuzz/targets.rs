@@ -15,7 +15,7 @@ use gateway_core::money::Nano;
 use gateway_core::retry::{ErrorText, Failure, RetryHints, classify};
 use gateway_core::translate::{Through, decode, encode};
 use serde::de::IgnoredAny;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What is fed.
 pub struct Target {
@@ -189,15 +189,20 @@ const fn models(upstream: Dialect) -> &'static [(&'static str, &'static str)] {
 
 /// What a client asked with a tool of each kind, so that calls of them are carried back.
 fn ask() -> Ask {
-    let tools = br#"{"model":"m","input":"?","tools":[{"type":"function","name":"f","parameters":{}},{"type":"custom","name":"c"},
+    const TOOLS: &[u8] =
+        br#"{"model":"m","input":"?","tools":[{"type":"function","name":"f"},{"type":"custom","name":"c"},
         {"type":"namespace","name":"n","description":"","tools":[{"type":"custom","name":"c"}]}]}"#;
-    let request = decode(Dialect::Responses, tools, None).unwrap_or_default();
-    Ask {
-        request: Arc::new(Request {
+    static REQUEST: OnceLock<Arc<Request>> = OnceLock::new();
+    let request = REQUEST.get_or_init(|| {
+        let request = decode(Dialect::Responses, TOOLS, None).expect("a sound request");
+        Arc::new(Request {
             stream: true,
             include_usage: true,
             ..request
-        }),
+        })
+    });
+    Ask {
+        request: Arc::clone(request),
         id: "1".to_owned(),
         ..Ask::default()
     }

@@ -101,7 +101,7 @@ pub fn plan(candidates: &[Candidate<'_>], request: &RouteRequest<'_>) -> Plan {
     let serves = |candidate: &&Candidate<'_>| serves_made_by(candidate.only_made_by, request.maker);
     let serving: Vec<_> = candidates.iter().filter(serves).collect();
     let is_served = !serving.is_empty();
-    let in_region = |candidate: &&Candidate<'_>| request.region.is_none_or(|region| candidate.region == Some(region));
+    let in_region = |candidate: &&Candidate<'_>| is_in_region(candidate.region, request.region);
     let in_region: Vec<_> = serving.into_iter().filter(in_region).collect();
     let is_anywhere = !in_region.is_empty();
     let has_model = |candidate: &&Candidate<'_>| !matches!(candidate.availability, Availability::Missing { .. });
@@ -151,6 +151,13 @@ pub fn plan(candidates: &[Candidate<'_>], request: &RouteRequest<'_>) -> Plan {
 #[must_use]
 pub fn serves_made_by(only: Option<&str>, maker: &str) -> bool {
     maker.is_empty() || only.is_none_or(|only| only == maker)
+}
+
+/// Whether an account that processes in `own`, where that is known, may be asked what only `wanted` may process, or anything where that
+/// is none. Case does not matter.
+#[must_use]
+pub fn is_in_region(own: Option<&str>, wanted: Option<&str>) -> bool {
+    wanted.is_none_or(|wanted| own.is_some_and(|own| own.eq_ignore_ascii_case(wanted)))
 }
 
 fn is_open(availability: Availability) -> bool {

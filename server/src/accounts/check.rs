@@ -8,7 +8,10 @@ use super::{
     guard::Guard,
     sign::Keys,
 };
-use crate::{fields::FieldErrors, secrets::Secret};
+use crate::{
+    fields::{FieldErrors, check_region},
+    secrets::Secret,
+};
 use gateway_core::{
     catalog::{Preset, auth, preset},
     dialect::Dialect,
@@ -22,7 +25,6 @@ const SECRET_MAX: usize = 4_096;
 const FILE_MAX: usize = 16_384;
 const NAME_MAX: usize = 200;
 const MODELS_MAX: usize = 1_000;
-const REGION_MAX: usize = 32;
 const WEIGHT_MAX: i32 = 1_000;
 const PRIORITY_MAX: i32 = 1_000;
 const GRANT_MAX: i64 = 1_000_000_000_000;
@@ -252,12 +254,8 @@ pub(super) fn check_numbers(standing: &Standing, grants: &Grants, errors: &mut F
     if !(1..=WEIGHT_MAX).contains(&standing.weight) {
         errors.refuse("weight", format!("Write a number from 1 to {WEIGHT_MAX}."));
     }
-    let is_tag = |region: &str| {
-        let letters = region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        !region.is_empty() && region.len() <= REGION_MAX && letters
-    };
-    if standing.region.as_deref().is_some_and(|region| !is_tag(region)) {
-        errors.refuse("region", "Write letters, digits and hyphens, for example eu.");
+    if let Some(region) = &standing.region {
+        errors.note("region", check_region(region));
     }
     let grants = [
         ("rpm", grants.rpm),

@@ -22,7 +22,7 @@ use gateway_core::{
     dialect::{Dialect, MaxOutputField, Operation},
     health::{Availability, Event},
     retry::{Fault, Mark, RetryHints, Verdict},
-    routing::Candidate,
+    routing::{Candidate, is_in_region},
 };
 use hmac::{Hmac, Mac as _};
 use reqwest::{Request, Url};
@@ -340,6 +340,20 @@ impl Deployment {
             .state
             .now(&self.upstream_model, self.upstream.most(), now_ms);
         matches!(now.availability, Availability::Missing { .. })
+    }
+
+    /// Whether it may be asked what only `region` may process.
+    #[must_use]
+    pub fn is_in(&self, region: Option<&str>) -> bool {
+        is_in_region(self.upstream.row.region.as_deref(), region)
+    }
+
+    /// Whether it would be asked at `now_ms` against our own guess that it cannot serve.
+    #[must_use]
+    pub fn is_doubtful(&self, now_ms: i64) -> bool {
+        let state = &self.upstream.state;
+        let now = state.now(&self.upstream_model, self.upstream.most(), now_ms);
+        !matches!(now.availability, Availability::Ready | Availability::ProbeDue)
     }
 
     /// How it stands at `now_ms`.

@@ -8,7 +8,7 @@ mod objects;
 mod signature;
 
 pub use objects::{Charge, Dispute, Event, Intent, PaymentMethod, Session};
-pub use signature::{SignatureError, TOLERANCE_S, WebhookSecret};
+pub use signature::{SignatureError, WebhookSecret};
 
 use crate::secrets::Secret;
 use reqwest::{Method, StatusCode, header};
@@ -163,6 +163,8 @@ impl Stripe {
     /// # Errors
     /// The HTTP client cannot be made.
     pub fn new(settings: Settings) -> Result<Self, reqwest::Error> {
+        // Fails where it was done before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())

@@ -68,6 +68,12 @@ impl Catalog {
     pub async fn add_model(&self, new: &NewModel, actor_id: i64) -> Result<Arc<ModelInfo>, CatalogError> {
         let mut errors = FieldErrors::default();
         check_model(new, &mut errors);
+        if self.alias(None, &new.id).is_ok() {
+            errors.refuse(
+                "id",
+                "There is an alias of this name for all teams. Delete it first, or choose another name.",
+            );
+        }
         let sheet = read_prices(&new.prices, &mut errors);
         errors.finish().map_err(CatalogError::Invalid)?;
         if model::Entity::find_by_id(new.id.as_str())
@@ -138,12 +144,14 @@ impl Catalog {
     }
 }
 
+/// Whether `text` can be what a customer asks for.
+pub(super) fn is_name(text: &str) -> bool {
+    let is_shown = |letter: char| !letter.is_control() && !letter.is_whitespace() && letter != '*';
+    !text.is_empty() && text.len() <= NAME_MAX && text.chars().all(is_shown)
+}
+
 fn check_model(new: &NewModel, errors: &mut FieldErrors) {
-    let is_printable = !new
-        .id
-        .chars()
-        .any(|letter| letter.is_control() || letter.is_whitespace());
-    if new.id.is_empty() || new.id.len() > NAME_MAX || !is_printable || new.id.contains('*') {
+    if !is_name(&new.id) {
         errors.refuse(
             "id",
             "Write the model's name without spaces and “*”, for example llama-4-70b.",

@@ -1,8 +1,9 @@
 //! What the catalogue's rows say, in memory.
 //!
-//! Invariant: of the prices that hold, an admin's latest wins; without one, the shipped list's latest. Reads `model` and `price`.
+//! Invariant: of the prices that hold, an admin's latest wins; without one, the shipped list's latest. Reads `model`, `price`
+//! and `alias`.
 
-use super::{AREA, CatalogError};
+use super::{AREA, CatalogError, alias};
 use crate::stamp;
 use entity::{model, price};
 use gateway_core::pricing::PriceSheet;
@@ -74,6 +75,7 @@ pub(super) struct Snapshot {
     pub(super) stamp: String,
     pub(super) models: BTreeMap<String, Arc<ModelInfo>>,
     pub(super) sheets: HashMap<i64, Arc<PriceSheet>>,
+    pub(super) aliases: alias::Aliases,
 }
 
 impl Snapshot {
@@ -98,7 +100,12 @@ impl Snapshot {
             let prices = by_model.remove(&row.id).unwrap_or_default();
             models.insert(row.id.clone(), Arc::new(info(row, prices)?));
         }
-        Ok(Self { stamp, models, sheets })
+        Ok(Self {
+            stamp,
+            models,
+            sheets,
+            aliases: alias::load(db).await?,
+        })
     }
 }
 

@@ -206,6 +206,7 @@ impl Principal {
             member,
             last_four: secrets.map(|secret| secret.last_four).collect(),
             models: row.settings.models,
+            region: row.settings.region,
             rpm: rates.rpm,
             tpm: rates.tpm,
             max_in_flight: rates.max_in_flight,
@@ -254,6 +255,7 @@ fn settings(new: NewKey, zone: &str) -> Result<KeySettings, Refusal> {
     Ok(KeySettings {
         member_id: new.member.as_deref().map(member_id).transpose()?,
         models: new.models,
+        region: new.region,
         caps: Caps {
             day: new.cap_day,
             month: new.cap_month,
@@ -278,6 +280,7 @@ fn patch(change: KeyPatch, zone: &str) -> Result<keys::KeyPatch, Refusal> {
         name: change.name,
         member_id: change.member.map(member).transpose()?,
         models: change.models,
+        region: change.region,
         cap_day: change.cap_day,
         cap_month: change.cap_month,
         cap_total: change.cap_total,

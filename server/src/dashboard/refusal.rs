@@ -361,6 +361,14 @@ impl From<CatalogError> for Refusal {
                 }
                 .into()
             }
+            CatalogError::AliasTaken => {
+                let taken = "There is an alias of this name. Change that one, or choose another name.";
+                ApiError {
+                    code: Code::Conflict,
+                    ..ApiError::field("name", taken)
+                }
+                .into()
+            }
             CatalogError::Unreadable(_) => Self::ours(Code::Internal, error),
             CatalogError::Database(error) => error.into(),
         }

@@ -119,6 +119,15 @@ impl Principal {
         filter: Filter,
         query: &PageQuery,
     ) -> Result<Vec<metering::Request>, Refusal> {
+        let catalog = &self.app.catalog;
+        let resolved = filter
+            .model
+            .as_ref()
+            .and_then(|model| catalog.resolve(whose.team_id().unwrap_or_default(), model));
+        let filter = Filter {
+            is_plain_model: resolved.is_some_and(|resolved| resolved.alias.is_none()),
+            ..filter
+        };
         let after = view::after(query, Kind::Request)?;
         let requests = metering::list(&self.app.db, whose, &filter, (after, view::limit(query)), self.now_ms());
         Ok(requests.await?)
@@ -147,6 +156,7 @@ fn read_filter(filter: RequestFilter, zone: &str) -> Result<Filter, Refusal> {
         member_id: parse(Kind::User, filter.member, "member")?,
         model: filter.model,
         outcome: outcome.transpose()?,
+        ..Filter::default()
     })
 }
 

@@ -3,6 +3,7 @@
 //! Invariant: only management tokens are accepted, never a cookie or a customer's key; the routes here and in
 //! `openapi.json` are the same, and a test says so.
 
+mod aliases;
 pub mod answer;
 mod platform;
 pub mod query;
@@ -38,6 +39,11 @@ routes! {
     get    "/codes"                           platform::list_codes;
     post   "/codes"                           platform::create_codes;
     delete "/codes/{id}"                      platform::revoke_code;
+    get    "/aliases"                         aliases::list;
+    post   "/aliases"                         aliases::create;
+    get    "/aliases/{name:.+}"               aliases::one;
+    patch  "/aliases/{name:.+}"               aliases::update;
+    delete "/aliases/{name:.+}"               aliases::delete;
     get    "/audit"                           platform::all_audit;
     get    "/health"                          platform::health;
     get    "/mail"                            platform::mail_settings;
@@ -75,6 +81,11 @@ routes! {
     patch  "/teams/{team}/keys/{id}"          team::update_key;
     delete "/teams/{team}/keys/{id}"          team::revoke_key;
     post   "/teams/{team}/keys/{id}/rotate"   team::rotate_key;
+    get    "/teams/{team}/aliases"            aliases::list_of_team;
+    post   "/teams/{team}/aliases"            aliases::create_of_team;
+    get    "/teams/{team}/aliases/{name:.+}"  aliases::one_of_team;
+    patch  "/teams/{team}/aliases/{name:.+}"  aliases::update_of_team;
+    delete "/teams/{team}/aliases/{name:.+}"  aliases::delete_of_team;
     get    "/teams/{team}/overview"           team::overview;
     get    "/teams/{team}/usage"              team::usage;
     get    "/teams/{team}/requests"           team::requests;

@@ -11,6 +11,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use gateway_core::id::{Kind, render};
 use subtle::ConstantTimeEq as _;
 
+/// Name, what it says, and which number of an account it is.
+type Gauge = (&'static str, &'static str, fn(&Gauges) -> u64);
+
 /// The numbers of now.
 pub async fn metrics(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
     let token = site.app.metrics_token.as_ref();
@@ -84,7 +87,7 @@ fn holds(request: &HttpRequest, token: &Secret) -> bool {
 
 /// How each account does.
 fn accounts(all: &[Gauges]) -> String {
-    let gauges: [(&str, &str, fn(&Gauges) -> u64); 3] = [
+    let gauges: [Gauge; 3] = [
         ("account_ready", "Whether it can be asked.", |gauges| {
             u64::from(gauges.is_ready)
         }),

@@ -19,6 +19,8 @@ pub struct Caller {
     pub team_name: String,
     /// Patterns of the models it may ask for; empty means all.
     pub models: Vec<String>,
+    /// The only region whose accounts are asked for it.
+    pub region: Option<String>,
     /// Where it may be used from; empty means everywhere.
     pub allowed_ips: Vec<IpNet>,
     /// The key's limits.

@@ -3,7 +3,7 @@
 //! Invariant: what is stored passed every check; nothing is stored when one field is refused. Pure.
 
 use super::address;
-use crate::fields::{FieldErrors, RATE_MAX, Reason, TOKEN_RATE_MAX, check_cap, check_limit, check_name};
+use crate::fields::{FieldErrors, RATE_MAX, Reason, TOKEN_RATE_MAX, check_cap, check_limit, check_name, check_region};
 use entity::api_key;
 use gateway_core::ledger::Caps;
 use gateway_core::money::Nano;
@@ -34,6 +34,8 @@ pub struct KeySettings {
     pub member_id: Option<i64>,
     /// Patterns of model names; empty means all.
     pub models: Vec<String>,
+    /// The only region whose accounts are asked for it.
+    pub region: Option<String>,
     /// Money it may spend.
     pub caps: Caps,
     /// Its limits.
@@ -54,6 +56,7 @@ impl KeySettings {
             name: name.to_owned(),
             member_id: None,
             models: Vec::new(),
+            region: None,
             caps: Caps::default(),
             rates: Rates::default(),
             clamp: true,
@@ -71,6 +74,10 @@ impl KeySettings {
             .for_each(|pattern| *pattern = pattern.trim().to_owned());
         errors.note("name", check_name(&self.name));
         errors.note("models", check_patterns(&self.models));
+        self.region = self.region.take().map(|region| region.trim().to_ascii_lowercase());
+        if let Some(region) = &self.region {
+            errors.note("region", check_region(region));
+        }
         for (field, cap) in [
             ("cap_day", self.caps.day),
             ("cap_month", self.caps.month),
@@ -105,6 +112,7 @@ impl KeySettings {
             "name": self.name,
             "member_id": self.member_id.map(|id| id.to_string()),
             "models": self.models,
+            "region": self.region,
             "cap_day": self.caps.day,
             "cap_month": self.caps.month,
             "cap_total": self.caps.total,
@@ -123,6 +131,7 @@ impl KeySettings {
             name: Set(self.name.clone()),
             member_id: Set(self.member_id),
             models: Set(json!(self.models).to_string()),
+            region: Set(self.region.clone()),
             cap_day: Set(nano(self.caps.day)),
             cap_month: Set(nano(self.caps.month)),
             cap_total: Set(nano(self.caps.total)),
@@ -147,6 +156,7 @@ impl TryFrom<api_key::Model> for KeySettings {
             models: list(&row.models)?,
             allowed_ips: list(&row.allowed_ips)?,
             name: row.name,
+            region: row.region,
             member_id: row.member_id,
             caps: caps(row.cap_day, row.cap_month, row.cap_total),
             rates: Rates {
@@ -169,6 +179,8 @@ pub struct KeyPatch {
     pub member_id: Option<Option<i64>>,
     /// Patterns of model names.
     pub models: Option<Vec<String>>,
+    /// The only region whose accounts are asked for it.
+    pub region: Option<Option<String>>,
     /// Money a day.
     pub cap_day: Option<Option<Nano>>,
     /// Money a month.
@@ -196,6 +208,7 @@ impl KeyPatch {
             name: self.name.unwrap_or_else(|| settings.name.clone()),
             member_id: self.member_id.unwrap_or(settings.member_id),
             models: self.models.unwrap_or_else(|| settings.models.clone()),
+            region: self.region.unwrap_or_else(|| settings.region.clone()),
             caps: Caps {
                 day: self.cap_day.unwrap_or(settings.caps.day),
                 month: self.cap_month.unwrap_or(settings.caps.month),

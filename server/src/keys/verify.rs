@@ -192,6 +192,7 @@ impl TryFrom<Rows> for Stored {
             key_name: settings.name,
             team_name: team.name,
             models: settings.models,
+            region: settings.region,
             allowed_ips,
             key_rates: settings.rates,
             team_rates: Rates {

@@ -38,6 +38,8 @@ pub(super) struct Opened {
     pub key_id: i64,
     pub member_id: Option<i64>,
     pub model: Arc<str>,
+    /// What the client asked for instead of the model.
+    pub asked: Option<Arc<str>>,
     pub operation: Cow<'static, str>,
     pub is_stream: bool,
     pub price_id: i64,
@@ -114,6 +116,7 @@ pub(super) struct HoldRow {
     /// Whether the row is new: its hold was made in this batch.
     pub is_new: bool,
     pub model: Arc<str>,
+    pub asked: Option<Arc<str>>,
     /// The ids of its buckets, with commas between, and marks behind those it is under a lease in.
     pub buckets: String,
     pub state: State,
@@ -238,6 +241,7 @@ impl HoldRow {
         Self {
             is_new,
             model: storable_name(&opened.model),
+            asked: opened.asked.as_ref().map(storable_name),
             buckets: buckets(&opened),
             state: State::Held,
             posted: 0,
@@ -411,6 +415,7 @@ mod tests {
             key_id: 2,
             member_id: None,
             model: model.into(),
+            asked: None,
             operation: "chat".into(),
             is_stream: false,
             price_id: 1,

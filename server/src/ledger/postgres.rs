@@ -21,11 +21,11 @@ WITH marker AS (
 ), holds AS (
   INSERT INTO hold (id, request_id, team_id, key_id, member_id, model, operation, is_stream, price_id, buckets, state,
     held, posted, overrun, input, cache_read, cache_write, output, reasoning, outcome, status, attempts, notes,
-    failovers, ttft_ms, total_ms, started_at, finished_at, batch, details, node_id)
+    failovers, ttft_ms, total_ms, started_at, finished_at, batch, details, asked, node_id)
   SELECT new.*, $1::int8 FROM unnest($5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::int8[], $10::text[], $11::text[],
     $12::bool[], $13::int8[], $14::text[], $15::int2[], $16::int8[], $17::int8[], $18::int8[], $19::int8[], $20::int8[],
     $21::int8[], $22::int8[], $23::int8[], $24::int2[], $25::int2[], $26::text[], $27::text[], $28::int8[], $29::int8[],
-    $30::int8[], $31::int8[], $32::int8[], $62::int8[], $68::text[]) AS new
+    $30::int8[], $31::int8[], $32::int8[], $62::int8[], $68::text[], $69::text[]) AS new
   WHERE (SELECT 1 / count(*) FROM marker) = 1
   ON CONFLICT (id) DO UPDATE SET state = excluded.state, posted = excluded.posted, overrun = excluded.overrun,
     input = excluded.input, cache_read = excluded.cache_read, cache_write = excluded.cache_write,
@@ -81,7 +81,9 @@ pub(super) async fn write(connection: &mut PgConnection, batch: &Batch, marker: 
     let number = marker.next().batch;
     let query = query.bind(column(&batch.holds, |row| row.batch(number)));
     let query = bind_link(query, batch.link.as_ref());
-    let query = query.bind(column(&batch.holds, |row| row.tokens.details.as_deref()));
+    let query = query
+        .bind(column(&batch.holds, |row| row.tokens.details.as_deref()))
+        .bind(column(&batch.holds, |row| row.asked.as_deref()));
     query.execute(connection).await?;
     Ok(())
 }

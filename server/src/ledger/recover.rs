@@ -219,6 +219,7 @@ fn recovered(row: hold::Model, buckets: &HashMap<i64, Arc<Bucket>>, end: Option<
         key_id: row.key_id,
         member_id: row.member_id,
         model: row.model.into(),
+        asked: row.asked.map(Into::into),
         operation: row.operation.into(),
         is_stream: row.is_stream,
         price_id: row.price_id,

@@ -32,9 +32,9 @@ WHERE id = ?1 AND state = 0";
 
 const INSERT: &str = "INSERT INTO hold (id, state, posted, overrun, input, cache_read, cache_write, output, reasoning, outcome,
   status, attempts, notes, failovers, ttft_ms, total_ms, finished_at, batch, request_id, team_id, key_id, member_id, model,
-  operation, is_stream, price_id, buckets, held, started_at, node_id, details)
+  operation, is_stream, price_id, buckets, held, started_at, node_id, details, asked)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,
-  ?26, ?27, ?28, ?29, ?30, ?31)
+  ?26, ?27, ?28, ?29, ?30, ?31, ?32)
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, posted = excluded.posted, overrun = excluded.overrun,
   input = excluded.input, cache_read = excluded.cache_read, cache_write = excluded.cache_write, output = excluded.output,
   reasoning = excluded.reasoning, outcome = excluded.outcome, status = excluded.status, attempts = excluded.attempts,
@@ -186,6 +186,7 @@ fn insert_hold(insert: &mut CachedStatement<'_>, row: &HoldRow, marker: Marker) 
         opened.started_at_ms,
         marker.node,
         tokens.details,
+        row.asked.as_deref(),
     ])?;
     Ok(())
 }

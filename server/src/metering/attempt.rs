@@ -11,6 +11,9 @@ pub struct Attempt {
     pub account: String,
     /// The provider's id.
     pub provider: String,
+    /// The model it was asked for, by the name that customers know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// How it ended.
     pub outcome: AttemptOutcome,
     /// HTTP status of the upstream, if it answered.
@@ -110,6 +113,7 @@ mod tests {
         let attempt = Attempt {
             account: i64::MAX.to_string(),
             provider: "openai".to_owned(),
+            model: Some("gpt-6-luna".to_owned()),
             outcome: AttemptOutcome::RateLimited,
             status: Some(429),
             started_ms: 3,

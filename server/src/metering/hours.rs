@@ -41,7 +41,7 @@ pub(super) async fn ranges(
     if let Some(key_id) = filter.key_id {
         query = query.filter(Column::KeyId.eq(key_id));
     }
-    if let Some(model) = &filter.model {
+    if let Some(model) = filter.model.as_ref().filter(|_| filter.is_plain_model) {
         query = query.filter(Column::Model.eq(model));
     }
     let found: Vec<i64> = query

@@ -26,8 +26,10 @@ pub struct Filter {
     pub key_id: Option<i64>,
     /// Of this user's keys.
     pub member_id: Option<i64>,
-    /// For this model.
+    /// For this model or alias.
     pub model: Option<String>,
+    /// Whether that is a model's own name, by which its hours are known.
+    pub is_plain_model: bool,
     /// That ended so; [`Outcome::Unknown`] means those still running.
     pub outcome: Option<Outcome>,
 }
@@ -55,6 +57,21 @@ impl Request {
     /// Every hold, in order.
     pub fn holds(&self) -> impl Iterator<Item = &Model> {
         std::iter::once(&self.first).chain(&self.further)
+    }
+
+    /// The name that the client asked for.
+    #[must_use]
+    pub fn asked_for(&self) -> &str {
+        let asked = self.holds().find_map(|hold| hold.asked.as_deref());
+        asked.unwrap_or(&self.first.model)
+    }
+
+    /// The model that answered, where the client asked for another name.
+    #[must_use]
+    pub fn answered_by(&self) -> Option<&str> {
+        let last = self.last();
+        let has_answered = matches!(self.outcome(), Outcome::Ok | Outcome::Cut | Outcome::HungUp);
+        (has_answered && last.asked.is_some()).then_some(last.model.as_str())
     }
 
     /// How it ended.
@@ -254,7 +271,11 @@ fn filtered(whose: Whose<'_>, filter: &Filter) -> Select<Entity> {
         all = all.add(Column::MemberId.eq(member_id));
     }
     if let Some(model) = &filter.model {
-        all = all.add(Column::Model.eq(model));
+        all = all.add(
+            Condition::any()
+                .add(Column::Model.eq(model))
+                .add(Column::Asked.eq(model)),
+        );
     }
     if let Some(from) = filter.from_ms {
         all = all.add(Column::StartedAt.gte(from));

@@ -36,7 +36,7 @@ impl Journey {
             return Ok(());
         }
         self.renew_caller().await?;
-        let mut bound = self.job.bound;
+        let mut bound = self.target().bound;
         let mut notes = Vec::new();
         let rates = self.take_rates_or_clamp(&mut bound, &mut notes).await?;
         let hold = match self.hold_or_clamp(&mut bound, &mut notes).await {
@@ -53,7 +53,7 @@ impl Journey {
             hold,
             rates,
             max_output,
-            notes: [self.job.envelope.notes.as_slice(), &notes].concat(),
+            notes: [self.job.envelope.notes.as_slice(), &self.target().notes, &notes].concat(),
         });
         Ok(())
     }
@@ -62,7 +62,7 @@ impl Journey {
     fn limit_to_send(&self, bound: CeilingInput, notes: &mut Vec<String>) -> Option<u64> {
         let envelope = &self.job.envelope;
         let most = bound.output_bound.saturating_sub(envelope.prediction_bound);
-        if bound.output_bound < self.job.bound.output_bound {
+        if bound.output_bound < self.target().bound.output_bound {
             return Some(most);
         }
         let is_too_much = envelope.max_output.is_some_and(|asked| asked > most);
@@ -164,13 +164,13 @@ impl Journey {
     }
 
     fn ceiling(&self, bound: CeilingInput) -> Result<Nano, RelayError> {
-        let Some(sheet) = &self.job.sheet else {
+        let Some(sheet) = &self.target().sheet else {
             return Ok(Nano::ZERO);
         };
-        let units = self.job.units_ceiling();
+        let units = self.job.units_ceiling(sheet);
         let sum = ceiling(sheet, &bound).and_then(|tokens| tokens.0.checked_add(units?.0));
         sum.map(Nano).ok_or(RelayError::PriceUnknown {
-            model: self.job.model_name.to_string(),
+            model: self.target().model.to_string(),
         })
     }
 
@@ -178,19 +178,27 @@ impl Journey {
         if !self.may_clamp() {
             return None;
         }
-        let fits = output_that_fits(self.job.sheet.as_ref()?, bound.input_bound, bound.choices, short.fits)?;
+        let fits = output_that_fits(
+            self.target().sheet.as_ref()?,
+            bound.input_bound,
+            bound.choices,
+            short.fits,
+        )?;
         (self.least_output()..bound.output_bound)
             .contains(&fits)
             .then_some(fits)
     }
 
     async fn hold(&self, amount: Nano, wait_ms: u64) -> Result<Hold, Refusal> {
+        let target = self.target();
+        let name = &self.job.name;
         let record = Opening {
             request_id: self.request_id,
-            model: std::sync::Arc::clone(&self.job.model_name),
+            model: std::sync::Arc::clone(&target.model),
+            asked: (*name != target.model).then(|| std::sync::Arc::clone(name)),
             operation: self.job.operation.as_str(),
             is_stream: self.job.envelope.stream,
-            price_id: self.job.price_id,
+            price_id: target.price_id,
         };
         let payer = self.caller.payer.clone();
         let ledger = &self.relay.0.app.ledger;

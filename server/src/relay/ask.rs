@@ -6,6 +6,7 @@ use super::attempt::Try;
 use super::call::{self, Inbound, Pieces, Sending};
 use super::judge::Failed;
 use super::peek::Job;
+use super::target::Target;
 use super::wording::Worded;
 use super::{Config, Journey};
 use crate::accounts::Content;
@@ -70,6 +71,7 @@ impl Journey {
         let asking = Asking {
             attempt,
             job: Arc::clone(&self.job),
+            target: Arc::clone(self.target()),
             config: self.relay.0.config,
             until: Instant::from_std(self.started) + self.relay.0.config.total,
         };
@@ -81,6 +83,7 @@ impl Journey {
 struct Asking {
     attempt: Arc<Try>,
     job: Arc<Job>,
+    target: Arc<Target>,
     config: Config,
     /// When the whole request must be over.
     until: Instant,
@@ -105,7 +108,7 @@ impl Asking {
             (config.whole, Phase::Whole)
         };
         let betas = (operation.dialect() == Dialect::Messages && self.job.operation.dialect() == Dialect::Messages)
-            .then_some(&self.job.betas);
+            .then_some(&self.target.betas);
         let content = match (content, betas) {
             (Content::Json(body), Some(betas)) if account.provider == "bedrock" => {
                 Content::Json(call::with_betas(body, betas))

@@ -48,23 +48,23 @@ impl Journey {
         if self.is_hung_up() {
             return Err(RelayError::HungUp);
         }
-        let Chosen { account, permit } = chosen;
+        let Chosen { account, permit, .. } = chosen;
         let worded = match self.word(&account) {
             Ok(worded) => worded,
             Err(reason @ Untranslatable::Wrong { .. }) => return Err(RelayError::Untranslatable(reason)),
             Err(reason) => {
                 // Another account may speak a dialect that can say it.
-                self.tried.push(account.account_id);
+                self.legs[self.at].tried.push(account.account_id);
                 self.unsaid = Some(reason);
                 return Ok(Next::Again);
             }
         };
-        let begun = permit.or_else(|| self.relay.0.app.fleet.begin(&account, self.job.expected_tokens));
+        let begun = permit.or_else(|| self.relay.0.app.fleet.begin(&account, self.target().expected_tokens));
         let Some(permit) = begun else {
             // It filled up since it was chosen; the next plan knows.
             return Ok(Next::Again);
         };
-        self.tried.push(account.account_id);
+        self.legs[self.at].tried.push(account.account_id);
         let attempt = self.try_on(account, permit);
         match self.ask_hedged(attempt, worded).await? {
             (attempt, Ok(Good::Whole(whole))) => self.hand_on_whole(attempt, whole).await,

@@ -35,7 +35,8 @@ impl Relay {
     ) -> Result<Reply, Refused> {
         let fits = |account: &crate::accounts::Deployment| job.wish().fits(account);
         let fleet = &self.0.app.fleet;
-        if !fleet.is_served(&job.model_name, &job.maker, &fits) {
+        let mut targets = job.targets.iter();
+        if !targets.any(|target| fleet.is_served(&target.model, &target.maker, &fits)) {
             return self.estimate(caller, &job).await;
         }
         let (dialect, bytes) = (job.operation.dialect(), job.original.len());
@@ -76,6 +77,7 @@ const fn is_upstreams(error: &RelayError) -> bool {
     matches!(
         error,
         RelayError::NoAccount { .. }
+            | RelayError::NotInRegion { .. }
             | RelayError::NotSpoken { .. }
             | RelayError::ModelNotFound { .. }
             | RelayError::AllBusy { .. }

@@ -8,6 +8,7 @@ use super::ask::Good;
 use super::attempt::Try;
 use super::judge::Failed;
 use super::settle::OUTRUN;
+use super::target::routes;
 use super::wording::Worded;
 use super::{Journey, RelayError};
 use std::future::Future;
@@ -85,7 +86,7 @@ impl Journey {
             });
         };
         later.hold.mark_sent();
-        self.tried.push(attempt.account.account_id);
+        self.legs[self.at].tried.push(attempt.account.account_id);
         let second = self.runner(attempt, worded);
         self.race([first, second], earlier).await
     }
@@ -134,11 +135,13 @@ impl Journey {
         }
     }
 
-    /// Another account to ask, if one has room.
+    /// Another account of the same model to ask, if one has room.
     fn second(&mut self) -> Option<(Try, Worded)> {
-        let account = self.plan().ordered.into_iter().next()?;
+        let among = (&**self.target(), &self.legs[self.at]);
+        let routes = routes(&self.relay.0.app.fleet, &self.job, among);
+        let account = routes.ordered.into_iter().next()?;
         let worded = self.word(&account).ok()?;
-        let permit = self.relay.0.app.fleet.begin(&account, self.job.expected_tokens)?;
+        let permit = self.relay.0.app.fleet.begin(&account, self.target().expected_tokens)?;
         Some((self.try_on(account, permit), worded))
     }
 

@@ -145,6 +145,12 @@ pub(super) fn break_off(account: &Deployment, error: Option<UpstreamError>, fail
 }
 
 impl Journey {
+    /// Whether what the model that is asked finds wrong with the request is left to another one that is not out of it.
+    fn is_left_to_another(&self, fault: Fault) -> bool {
+        let mut others = self.legs.iter().enumerate();
+        self.job.falls.covers(fault) && others.any(|(place, leg)| place != self.at && !leg.is_out)
+    }
+
     /// Takes note of a failure: on the account, on the record, on the hold.
     pub(super) fn fail(&mut self, attempt: &Try, failed: Failed) -> Result<Next, RelayError> {
         let Failed {
@@ -163,9 +169,12 @@ impl Journey {
             .unwrap_or_default();
         attempt.account.judge(&verdict, &message);
         self.trail.failed(&attempt.account, &verdict, came, attempt.times());
-        self.summary.add(&verdict);
+        let is_left = verdict.action == Action::ReturnToClient && self.is_left_to_another(verdict.fault);
+        if !is_left {
+            self.summary.add(&verdict);
+        }
         if matches!(verdict.fault, Fault::RateLimited | Fault::Overloaded) && verdict.billed == Billed::NotBilled {
-            self.busy.push(attempt.account.account_id);
+            self.legs[self.at].busy.push(attempt.account.account_id);
         }
         if verdict.billed == Billed::Unknown
             && let Some(admission) = self.admission.take()
@@ -176,6 +185,10 @@ impl Journey {
         }
         if let Some(refusal) = error.and_then(|error| refusal(verdict.fault, came.status, error, message)) {
             self.refusal = Some(refusal);
+        }
+        if is_left {
+            self.legs[self.at].is_out = true;
+            return Ok(Next::Again);
         }
         match verdict.action {
             Action::NextAccount => Ok(Next::Again),

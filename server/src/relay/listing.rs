@@ -1,9 +1,12 @@
 //! What a key may use and what it has left: `/v1/models` and `/v1/key`.
 //!
-//! Invariant: only models the key may ask for, that have a price and an enabled account, are listed. Reads snapshots.
+//! Invariant: only names the key may ask for, that stand for a model with a price and an enabled account where it may be asked, are listed.
+//! Reads snapshots.
 
 use super::admit::limited;
-use super::{Relay, RelayError, shapes};
+use super::shapes::{self, Listed};
+use super::{Relay, RelayError, peek};
+use crate::accounts::Deployment;
 use crate::catalog::ModelInfo;
 use crate::clock::now_ms;
 use crate::keys::Caller;
@@ -13,38 +16,55 @@ use gateway_core::dialect::Dialect;
 use gateway_core::id::{Kind as IdKind, render};
 use gateway_core::money::Nano;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 impl Relay {
     /// The models `caller` may use, in the shape of `dialect`; OpenAI's has price and context added.
     #[must_use]
     pub fn models(&self, caller: &Caller, dialect: Dialect) -> Value {
         let now = now_ms();
-        let mut models = self.0.app.catalog.list();
-        models.retain(|model| self.is_usable(caller, model, now));
-        shapes::list(dialect, &models, now)
+        let catalog = &self.0.app.catalog;
+        let own = catalog.aliases(Some(caller.team_id()));
+        let aliases = catalog
+            .aliases(None)
+            .into_iter()
+            .chain(own)
+            .map(|alias| alias.name.clone());
+        let models = catalog.list().into_iter().map(|model| model.id.clone());
+        let names: BTreeSet<String> = models.chain(aliases).collect();
+        let listed: Vec<Listed> = names.iter().filter_map(|name| self.listed(caller, name, now)).collect();
+        shapes::list(dialect, &listed)
     }
 
-    /// One model.
+    /// One model or alias.
     ///
     /// # Errors
     /// [`RelayError::ModelNotFound`], also where the key may not use it.
     pub fn model(&self, caller: &Caller, dialect: Dialect, id: &str) -> Result<Value, RelayError> {
-        let now = now_ms();
-        let model = self
-            .0
-            .app
-            .catalog
-            .model(id)
-            .filter(|model| self.is_usable(caller, model, now));
-        model
-            .map(|model| shapes::one(dialect, &model, now))
+        self.listed(caller, id, now_ms())
+            .map(|listed| shapes::one(dialect, &listed))
             .ok_or_else(|| RelayError::ModelNotFound { model: id.to_owned() })
     }
 
-    fn is_usable(&self, caller: &Caller, model: &ModelInfo, now: i64) -> bool {
-        caller.allows_model(&model.id)
-            && model.price_at(now).is_some()
-            && self.0.app.fleet.serves(&model.id, &model.provider)
+    /// What `name` is to `caller`, if it may be asked for and something can answer.
+    fn listed(&self, caller: &Caller, name: &str, now: i64) -> Option<Listed> {
+        if !caller.allows_model(name) {
+            return None;
+        }
+        let resolved = self.0.app.catalog.resolve(caller.team_id(), name)?;
+        let region = peek::region(name, caller, &resolved).ok()?;
+        let is_in = |account: &Deployment| account.is_in(region.as_deref());
+        let is_usable = |model: &&Arc<ModelInfo>| {
+            model.price_at(now).is_some() && self.0.app.fleet.is_served(&model.id, &model.provider, &is_in)
+        };
+        let usable: Vec<_> = resolved.models.iter().filter(is_usable).collect();
+        let first = usable.first()?;
+        let own = Listed::model(first, now);
+        match resolved.alias {
+            Some(alias) if first.id != name => Some(Listed::alias(&alias, &resolved.models)),
+            _ => Some(own),
+        }
     }
 
     /// What is left of the key's caps and limits, and when they begin anew.
@@ -92,6 +112,7 @@ impl Relay {
             "name": caller.key_name,
             "team": { "id": render(IdKind::Team, team), "name": caller.team_name, "time_zone": payer.team_zone },
             "models": caller.models,
+            "region": caller.region,
             "expires_at": caller.expires_at_ms.map(rfc3339),
             "clamp": caller.clamp,
             "caps": caps,

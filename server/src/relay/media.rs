@@ -24,17 +24,15 @@ pub(super) fn is_priced(operation: Operation, sheet: &PriceSheet) -> bool {
 
 impl Job {
     /// The most that its units other than tokens can cost.
-    pub fn units_ceiling(&self) -> Option<Nano> {
-        match (&self.sheet, &self.envelope.media) {
-            (Some(sheet), Some(media)) => ceiling_of_units(sheet, &media.most),
-            _ => Some(Nano::ZERO),
-        }
+    pub fn units_ceiling(&self, sheet: &PriceSheet) -> Option<Nano> {
+        let media = self.envelope.media.as_ref();
+        media.map_or(Some(Nano::ZERO), |media| ceiling_of_units(sheet, &media.most))
     }
 
     /// The units that an attempt has used up whatever it answered, where they are priced: what was read, not what was to be made.
-    pub fn units_read(&self) -> Usage {
+    pub fn units_read(&self, sheet: Option<&PriceSheet>) -> Usage {
         let mut read = Usage::default();
-        if let (Some(sheet), Some(media)) = (&self.sheet, &self.envelope.media) {
+        if let (Some(sheet), Some(media)) = (sheet, &self.envelope.media) {
             let is_priced = |kind| sheet.base.of(kind) > 0;
             if is_priced(Kind::Characters) {
                 read.characters = media.least.characters;
@@ -52,12 +50,13 @@ impl Journey {
     pub(super) fn word_media(&self, account: &Deployment) -> Worded {
         let job = &self.job;
         let media = job.envelope.media.clone().unwrap_or_default();
-        let way = way(job, &media, account);
+        let sheet = &self.target().sheet;
+        let way = way(job, &media, (account, sheet.as_deref()));
         let mut least = media.least;
         if job.operation.is_heard() {
             least.seconds = account.seconds_min();
         }
-        let reader = Reader::new(job.operation, way.answer, least, job.sheet.clone());
+        let reader = Reader::new(job.operation, way.answer, least, sheet.clone());
         Worded {
             dialect: job.operation.dialect(),
             operation: job.operation,
@@ -82,8 +81,7 @@ impl Way {
     }
 }
 
-fn way(job: &Job, media: &Media, account: &Deployment) -> Way {
-    let sheet = job.sheet.as_ref();
+fn way(job: &Job, media: &Media, (account, sheet): (&Deployment, Option<&PriceSheet>)) -> Way {
     let is_priced = |kind| sheet.is_some_and(|sheet| sheet.base.of(kind) > 0);
     let plain = |answer| Way { answer, format: None };
     match (job.operation, media.wanted) {

@@ -3,31 +3,18 @@
 //! Invariant: nothing is held and no upstream is asked for a request that is refused here. Reads the catalogue's snapshot.
 
 use super::form::Form;
+use super::target::{Falls, Target};
 use super::wish::Wish;
-use super::{Betas, Relay, RelayError, Request, Sent, Shape, Upload, media};
+use super::{Betas, Relay, RelayError, Request, Sent, Shape, Upload};
 use crate::alerts;
-use crate::catalog::ModelInfo;
+use crate::catalog::{ModelInfo, Resolved};
 use crate::keys::Caller;
 use crate::secrets::Secret;
 use bytes::Bytes;
 use gateway_core::dialect::media::{Wanted, peek_form};
 use gateway_core::dialect::{Asked, Body, Envelope, Operation, peek};
-use gateway_core::pricing::{CeilingInput, PriceSheet};
 use std::net::IpAddr;
 use std::sync::Arc;
-
-/// The output bound of a model of which nobody knows how much it can answer, in tokens: more than any has answered so far.
-const OUTPUT_UNKNOWN: u64 = 131_072;
-/// The input bound of a model whose context nobody knows, for a prompt with parts that only the context bounds, in tokens.
-const CONTEXT_UNKNOWN: u64 = 2_000_000;
-/// The output expected of a request that sets no limit, in tokens.
-const OUTPUT_EXPECTED: u64 = 1_024;
-/// Bytes of a prompt that make a token, as expected.
-const BYTES_PER_TOKEN: u64 = 3;
-/// How the betas begin that let Anthropic's models read as many tokens as [`LONG_CONTEXT`].
-const LONG_CONTEXT_BETA: &str = "context-1m";
-/// See [`LONG_CONTEXT_BETA`].
-const LONG_CONTEXT: u64 = 1_000_000;
 
 /// What stays the same throughout a request.
 pub(super) struct Job {
@@ -39,30 +26,23 @@ pub(super) struct Job {
     pub form: Form,
     /// The model, where the path names it.
     pub asked_model: Option<String>,
-    pub betas: Betas,
     pub arrived_ms: i64,
     pub envelope: Envelope,
     pub body: Body,
     /// The client's bytes; none of a form.
     pub original: Bytes,
     pub upload: Option<Upload>,
-    pub model_name: Arc<str>,
-    /// Who makes the model; empty where nobody knows.
-    pub maker: Arc<str>,
-    pub price_id: i64,
-    /// What it is charged by; `None` for what costs nothing.
-    pub sheet: Option<Arc<PriceSheet>>,
-    pub bound: CeilingInput,
-    /// The most the model can answer, in tokens, where that is known.
-    pub max_output: Option<u64>,
-    /// Whether the model may think, which nobody sees but which is billed.
-    pub is_reasoning: bool,
+    /// The name that was asked for: of a model or an alias.
+    pub name: Arc<str>,
+    /// The models that may answer, the first to be asked first; at least one.
+    pub targets: Vec<Arc<Target>>,
+    pub falls: Falls,
+    /// The only region whose accounts are asked.
+    pub region: Option<Arc<str>>,
     /// Whose request it is.
     pub team_id: i64,
     /// The account that keeps what the request builds on.
     pub kept_by: Option<i64>,
-    /// What it is likely to use: what an account's own limit is asked for. A wrong guess costs a failover, not money.
-    pub expected_tokens: u64,
 }
 
 impl Job {
@@ -99,28 +79,19 @@ impl Relay {
             return Err(RelayError::ModelNotAllowed { model: name });
         }
         let operation = request.operation;
-        let catalog = &self.0.app.catalog;
-        let model = catalog
-            .model(&name)
+        let resolved = self
+            .0
+            .app
+            .catalog
+            .resolve(caller.team_id(), &name)
             .ok_or_else(|| RelayError::ModelNotFound { model: name.clone() })?;
-        if !serves(&model, operation) {
-            return Err(RelayError::WrongOperation { model: name });
-        }
-        let Some((price_id, sheet)) = catalog.price_at(&name, request.arrived_ms) else {
-            Box::pin(self.alert_price_unknown(&name)).await;
-            return Err(RelayError::PriceUnknown { model: name });
-        };
-        if !media::is_priced(operation, &sheet) {
-            Box::pin(self.alert_price_unknown(&name)).await;
-            return Err(RelayError::PriceUnknown { model: name });
-        }
+        let asked = (operation, &envelope, &request.betas);
+        let targets = self.targets(&resolved, asked, request.arrived_ms).await?;
         let kept_by = self.kept_by(caller, &envelope).await?;
-        let betas = within_context(request.betas, &model, &mut envelope.notes);
-        let bound = bounds(operation, &envelope, &model);
-        let output = envelope.max_output.unwrap_or(OUTPUT_EXPECTED).min(bound.output_bound);
         Ok(Job {
-            expected_tokens: (bound.input_bound / BYTES_PER_TOKEN).saturating_add(output),
-            is_reasoning: model.capabilities.iter().any(|ability| ability == "reasoning"),
+            region: region(&name, caller, &resolved)?,
+            falls: Falls::of(&resolved),
+            targets,
             credential: request.credential,
             address: request.address,
             operation,
@@ -129,21 +100,42 @@ impl Relay {
                 shape: shape(&envelope, request.stream),
             },
             asked_model: request.model,
-            betas,
             team_id: caller.team_id(),
             kept_by,
             arrived_ms: request.arrived_ms,
-            max_output: model.max_output,
             body,
             original,
             upload,
-            model_name: Arc::from(name),
-            maker: Arc::from(model.provider.as_str()),
-            price_id,
-            sheet: Some(sheet).filter(|_| !operation.is_free()),
-            bound,
+            name: Arc::from(name),
             envelope,
         })
+    }
+
+    /// The models of `resolved` that can be asked this, at a price.
+    async fn targets(
+        &self,
+        resolved: &Resolved,
+        asked: (Operation, &Envelope, &Betas),
+        now_ms: i64,
+    ) -> Result<Vec<Arc<Target>>, RelayError> {
+        let (operation, envelope, _) = asked;
+        let mut serving = resolved
+            .models
+            .iter()
+            .filter(|model| serves(model, operation))
+            .peekable();
+        let Some(first) = serving.peek().map(|model| model.id.clone()) else {
+            return Err(RelayError::WrongOperation {
+                model: envelope.model.clone(),
+            });
+        };
+        let priced = serving.filter_map(|model| Target::new(model, asked, now_ms));
+        let targets: Vec<_> = priced.map(Arc::new).collect();
+        if targets.is_empty() {
+            Box::pin(self.alert_price_unknown(&first)).await;
+            return Err(RelayError::PriceUnknown { model: first });
+        }
+        Ok(targets)
     }
 
     /// The account that keeps what `envelope` builds on, where it builds on something.
@@ -171,21 +163,19 @@ impl Relay {
     }
 }
 
-/// `betas` without those that would have more read than the known context of `model`, which is all that is held for.
-fn within_context(mut betas: Betas, model: &ModelInfo, notes: &mut Vec<String>) -> Betas {
-    let Some(context) = model.context.filter(|context| *context < LONG_CONTEXT) else {
-        return betas;
-    };
-    let listed = betas.beta.as_deref().unwrap_or_default().split(',').map(str::trim);
-    let is_long = |beta: &&str| beta.to_ascii_lowercase().starts_with(LONG_CONTEXT_BETA);
-    let (long, kept): (Vec<&str>, Vec<&str>) = listed.partition(is_long);
-    if let Some(dropped) = long.first() {
-        notes.push(format!(
-            "anthropic-beta {dropped} left out: the model's context is {context} tokens here"
-        ));
-        betas.beta = Some(kept.join(","));
+/// The only region whose accounts may be asked for `name`: the key's and the alias's.
+pub(super) fn region(name: &str, caller: &Caller, resolved: &Resolved) -> Result<Option<Arc<str>>, RelayError> {
+    let own = resolved
+        .alias
+        .as_ref()
+        .and_then(|alias| alias.settings.region.as_deref());
+    match (caller.region.as_deref(), own) {
+        (Some(key), Some(own)) if !key.eq_ignore_ascii_case(own) => Err(RelayError::NotInRegion {
+            model: name.to_owned(),
+            region: format!("{key} (the key's) and {own} (the alias's)"),
+        }),
+        (key, own) => Ok(key.or(own).map(Arc::from)),
     }
-    betas
 }
 
 /// Whether a model can be asked for `operation`; one added by hand for anything.
@@ -200,11 +190,6 @@ fn serves(model: &ModelInfo, operation: Operation) -> bool {
         "rerank" => operation == Operation::Rerank,
         _ => operation == Operation::Moderations,
     }
-}
-
-/// Whether it takes inputs each of which has the whole context.
-const fn takes_many(operation: Operation) -> bool {
-    matches!(operation, Operation::Completions | Operation::Rerank)
 }
 
 /// What a stream is made of, where the path said `asked`.
@@ -241,74 +226,5 @@ fn read(asked: Asked<'_>, sent: Sent) -> Result<Read, RelayError> {
             original: Bytes::new(),
             upload: Some(upload),
         }),
-    }
-}
-
-/// How much the request can use at most. A context bounds one input; embeddings and completions take many.
-fn bounds(operation: Operation, envelope: &Envelope, model: &ModelInfo) -> CeilingInput {
-    let counted = envelope.input_bound.saturating_add(model.input_constant);
-    let input_bound = match model.context {
-        _ if envelope.is_unsized => model.context.unwrap_or(CONTEXT_UNKNOWN).max(counted),
-        _ if operation.is_embedding() || takes_many(operation) => counted,
-        Some(context) => counted.min(context.max(model.input_constant)),
-        None => counted,
-    };
-    if let Some(media) = &envelope.media {
-        return CeilingInput {
-            input_bound,
-            output_bound: media.output_bound.min(model.max_output.unwrap_or(u64::MAX)),
-            choices: envelope.choices.max(1),
-        };
-    }
-    let output_bound = match (envelope.max_output, model.max_output.or(model.context)) {
-        _ if !operation.has_output() => 0,
-        (Some(asked), Some(most)) => asked.min(most),
-        (Some(asked), None) => asked,
-        (None, Some(most)) => most,
-        (None, None) => OUTPUT_UNKNOWN,
-    };
-    let output_bound = output_bound.saturating_add(envelope.prediction_bound);
-    CeilingInput {
-        input_bound,
-        output_bound,
-        choices: envelope.choices.max(1),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn model(context: Option<u64>) -> ModelInfo {
-        ModelInfo {
-            id: "claude".to_owned(),
-            provider: String::new(),
-            mode: "chat".to_owned(),
-            context,
-            max_output: None,
-            capabilities: Vec::new(),
-            dialects: Vec::new(),
-            input_constant: 0,
-            is_builtin: false,
-            prices: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn a_longer_context_than_is_known_is_not_asked_for() {
-        let asked = "interleaved-thinking-2025-05-14, Context-1M-2025-08-07,context-1m-2026";
-        for (context, told, noted) in [
-            (Some(200_000), "interleaved-thinking-2025-05-14", 1),
-            (Some(1_000_000), asked, 0),
-            (None, asked, 0),
-        ] {
-            let mut notes = Vec::new();
-            let betas = Betas {
-                version: None,
-                beta: Some(asked.to_owned()),
-            };
-            let betas = within_context(betas, &model(context), &mut notes);
-            assert_eq!((betas.beta.as_deref(), notes.len()), (Some(told), noted), "{context:?}");
-        }
     }
 }

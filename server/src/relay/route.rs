@@ -1,15 +1,14 @@
-//! Plan: which account is asked next, and the waiting room where none can be.
+//! Plan: which account of which target is asked next, and the waiting room where none can be.
 //!
-//! Invariant: waiting holds neither money nor permit; each untried account is asked once, and an account is asked again only after
-//! its pause, within the deadline.
+//! Invariant: waiting holds neither money nor permit; a target is asked only where no account of those before it can serve; each untried
+//! account is asked once, and an account is asked again only after its pause, within the deadline.
 
-use super::peek::Job;
+use super::target::{Survey, survey};
 use super::waiting_room::{Chosen, Place, Wanted};
 use super::{Journey, RelayError};
-use crate::accounts::{Deployment, Routes};
-use crate::clock::{new_id, now_ms};
+use crate::clock::now_ms;
 use gateway_core::retry::Answer;
-use gateway_core::routing::{RouteRequest, WhyEmpty};
+use gateway_core::routing::WhyEmpty;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,20 +30,26 @@ impl Journey {
             if let Some(chosen) = place.as_mut().and_then(Place::take) {
                 return Ok(chosen);
             }
-            let routes = self.plan();
-            if let Some(account) = routes.ordered.into_iter().next() {
-                return Ok(Chosen { account, permit: None });
+            let Survey {
+                ordered,
+                next_free_ms,
+                why_empty,
+            } = survey(&self.relay.0.app.fleet, &self.job, &self.legs, &|_| false);
+            if let Some((place, account)) = ordered.into_iter().next() {
+                return Ok(Chosen {
+                    place,
+                    account,
+                    permit: None,
+                });
             }
-            let next_free_ms = routes.next_free_ms;
-            match routes.why_empty {
-                Some(WhyEmpty::AllBusy) => {}
-                Some(WhyEmpty::AllTried) => {
+            match why_empty {
+                WhyEmpty::AllBusy => {}
+                WhyEmpty::AllTried => {
                     self.may_repeat(next_free_ms)?;
                     self.rest(self.pause(next_free_ms)?).await;
                     continue;
                 }
-                Some(WhyEmpty::NoneHasModel) => return Err(self.model_not_found()),
-                _ => return Err(self.no_account()),
+                _ => return Err(self.nobody(why_empty)),
             }
             let pause = self.pause(next_free_ms)?;
             let place = match &mut place {
@@ -72,26 +77,36 @@ impl Journey {
         Ok(())
     }
 
-    pub(super) fn plan(&self) -> Routes {
-        let request = RouteRequest {
-            tried: &self.tried,
-            conversation: self.job.envelope.conversation,
-            maker: &self.job.maker,
-            region: None,
-            tokens: self.job.expected_tokens,
-            now_ms: now_ms(),
-            seed: new_id().cast_unsigned(),
-        };
-        let wish = self.job.wish();
-        let fits = |account: &Deployment| wish.fits(account);
-        self.relay.0.app.fleet.plan_among(&self.job.model_name, &request, &fits)
+    /// Makes the target at `place` the one that is asked. What is held for another one is given back: each has its own price.
+    pub(super) fn turn_to(&mut self, place: usize) {
+        if place != self.at {
+            self.let_go();
+            self.at = place;
+        }
+    }
+
+    /// Why no account fits, now or later. What a model said of the request itself goes before that others cannot be asked.
+    fn nobody(&mut self, why: WhyEmpty) -> RelayError {
+        if let Some(refusal) = self.refusal.take() {
+            return refusal;
+        }
+        let model = self.job.name.to_string();
+        match (why, &self.job.region) {
+            (WhyEmpty::NoneHasModel, _) => RelayError::ModelNotFound { model },
+            (WhyEmpty::NoneInRegion, Some(region)) => RelayError::NotInRegion {
+                model,
+                region: region.to_string(),
+            },
+            _ => self.no_account(),
+        }
     }
 
     /// No account fits: because none serves the model, or none of those that do speaks the one dialect that can say it.
     fn no_account(&self) -> RelayError {
-        let Job { model_name, maker, .. } = &*self.job;
-        let model = model_name.to_string();
-        if !self.relay.0.app.fleet.serves(model_name, maker) {
+        let model = self.job.name.to_string();
+        let fleet = &self.relay.0.app.fleet;
+        let mut targets = self.job.targets.iter();
+        if !targets.any(|target| fleet.serves(&target.model, &target.maker)) {
             RelayError::NoAccount { model }
         } else if self.job.envelope.needs_state {
             RelayError::NothingKept
@@ -100,23 +115,13 @@ impl Journey {
         }
     }
 
-    fn model_not_found(&self) -> RelayError {
-        RelayError::ModelNotFound {
-            model: self.job.model_name.to_string(),
-        }
-    }
-
     /// A place among those who wait.
     fn enter(&self, next_free_ms: Option<i64>) -> Result<Place, RelayError> {
         let wanted = Wanted {
             team: self.caller.team_id(),
             since_ms: now_ms() - self.elapsed_ms(),
-            model: Arc::clone(&self.job.model_name),
-            maker: Arc::clone(&self.job.maker),
-            tried: self.tried.clone(),
-            conversation: self.job.envelope.conversation,
-            tokens: self.job.expected_tokens,
-            wish: self.job.wish(),
+            job: Arc::clone(&self.job),
+            legs: self.legs.clone(),
             hung_up: Arc::clone(&self.hung_up),
         };
         self.relay
@@ -142,6 +147,11 @@ impl Journey {
     /// After a whole round: whether another one makes sense. Only accounts that said they were busy are worth a wait.
     fn may_repeat(&mut self, next_free_ms: Option<i64>) -> Result<(), RelayError> {
         if self.summary.attempts() == 0
+            && let Some(refusal) = self.refusal.take()
+        {
+            return Err(refusal);
+        }
+        if self.summary.attempts() == 0
             && let Some(reason) = self.unsaid.take()
         {
             return Err(RelayError::Untranslatable(reason));
@@ -149,11 +159,13 @@ impl Journey {
         match self.summary.answer() {
             Answer::Busy { .. } => {
                 // Those that failed have had their turn; those that were busy get another.
-                let busy = std::mem::take(&mut self.busy);
-                if busy.is_empty() {
+                if self.legs.iter().all(|leg| leg.busy.is_empty()) {
                     return Err(RelayError::UpstreamFailed);
                 }
-                self.tried.retain(|account_id| !busy.contains(account_id));
+                for leg in &mut self.legs {
+                    let busy = std::mem::take(&mut leg.busy);
+                    leg.tried.retain(|account_id| !busy.contains(account_id));
+                }
                 return Ok(());
             }
             Answer::Unavailable
@@ -165,10 +177,12 @@ impl Journey {
             }
             Answer::Unavailable => return Err(RelayError::UpstreamFailed),
             Answer::TimedOut => return Err(RelayError::TimedOut),
-            Answer::ModelNotFound => return Err(self.model_not_found()),
+            Answer::ModelNotFound => return Err(self.nobody(WhyEmpty::NoneHasModel)),
             Answer::ClientFault(_) => return Err(self.refusal.take().unwrap_or(RelayError::UpstreamFailed)),
         }
-        self.tried.clear();
+        for leg in &mut self.legs {
+            leg.tried.clear();
+        }
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 
 use super::admit::Admission;
 use super::peek::Job;
+use super::target::Target;
 use super::trail::Trail;
 use super::{Journey, RelayError};
 use crate::accounts::Permit;
@@ -42,6 +43,7 @@ pub(super) struct Ending<'a> {
 pub(super) struct Settlement {
     app: Arc<App>,
     pub job: Arc<Job>,
+    target: Arc<Target>,
     pub started: Instant,
 }
 
@@ -50,6 +52,7 @@ impl Journey {
         Settlement {
             app: Arc::clone(&self.relay.0.app),
             job: Arc::clone(&self.job),
+            target: Arc::clone(self.target()),
             started: self.started,
         }
     }
@@ -127,7 +130,7 @@ impl Settlement {
     /// Charges what was observed. Returns the charge.
     pub fn post(&self, mut admission: Admission, permit: &Permit, observed: &Observed, ending: Ending<'_>) -> Nano {
         let mut notes = admission.notes.clone();
-        let reported = match &self.job.sheet {
+        let reported = match &self.target.sheet {
             Some(sheet) => observed.usage.and_then(|usage| Some((usage, charge(sheet, &usage)?))),
             None => Some((Usage::default(), Nano::ZERO)),
         };
@@ -142,7 +145,7 @@ impl Settlement {
                 return (Usage::default(), hold);
             }
             // What a model thought before its client hung up was never seen, but is billed.
-            let is_hidden = ending.outcome == Outcome::HungUp && self.job.is_reasoning;
+            let is_hidden = ending.outcome == Outcome::HungUp && self.target.is_reasoning;
             (usage, if is_hidden { hold } else { charge })
         });
         if charge > hold {
@@ -165,12 +168,12 @@ impl Settlement {
         notes.push(why.to_owned());
         let bound = CeilingInput {
             output_bound: 0,
-            ..self.job.bound
+            ..self.target.bound
         };
         let (usage, _) = self.estimate(&Observed::default(), admission.hold.amount());
-        let units = self.job.units_read();
+        let units = self.job.units_read(self.target.sheet.as_deref());
         let usage = usage.plus(&units);
-        let sheet = self.job.sheet.as_ref();
+        let sheet = self.target.sheet.as_ref();
         let most = sheet
             .and_then(|sheet| {
                 let tokens = ceiling(sheet, &bound)?;
@@ -195,7 +198,7 @@ impl Settlement {
 
     /// Whoever set the price or the model's limits must look at them.
     fn alert_overrun(&self, charge: Nano, hold: Nano) {
-        let (app, model) = (Arc::clone(&self.app), Arc::clone(&self.job.model_name));
+        let (app, model) = (Arc::clone(&self.app), Arc::clone(&self.target.model));
         let message = format!(
             "A call of {model} cost ${charge}, but at most ${hold} was expected of it. Check its context and maximum output under Models & prices."
         );
@@ -208,13 +211,13 @@ impl Settlement {
 
     /// Tokens and charge of a prompt and the text that was `observed`, at most `hold`.
     fn estimate(&self, observed: &Observed, hold: Nano) -> (Usage, Nano) {
-        let usage = estimated(self.job.bound.input_bound, observed);
+        let usage = estimated(self.target.bound.input_bound, observed);
         let charge = self.priced(&usage).unwrap_or(hold).min(hold);
         (usage, charge)
     }
 
     fn priced(&self, usage: &Usage) -> Option<Nano> {
-        charge(self.job.sheet.as_ref()?, usage)
+        charge(self.target.sheet.as_ref()?, usage)
     }
 
     /// Takes note that `account_id` keeps what it answered under `ids`, unless the client declined that.

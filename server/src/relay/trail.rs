@@ -113,6 +113,7 @@ fn entry(account: &Deployment, outcome: AttemptOutcome, times: Times) -> Attempt
     Attempt {
         account: account.account_id.to_string(),
         provider: account.provider.clone(),
+        model: Some(account.model.clone()),
         outcome,
         status: None,
         started_ms: times.started_ms,

@@ -4,11 +4,12 @@
 //! a permit for somebody who has left goes to the next. In memory; takes permits of the fleet.
 
 use super::Config;
+use super::peek::Job;
+use super::target::{Leg, Target, survey};
 use super::wish::Wish;
 use crate::accounts::{Deployment, Fleet, Permit};
 use crate::app::App;
-use crate::clock::{new_id, now_ms};
-use gateway_core::routing::RouteRequest;
+use crate::clock::new_id;
 use gateway_core::turns::{Full, Most, Ticket, Turns};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ use tokio::sync::oneshot;
 
 /// An account whose turn it is, and the permit where it was waited for.
 pub(super) struct Chosen {
+    /// The place of its target.
+    pub place: usize,
     pub account: Arc<Deployment>,
     pub permit: Option<Permit>,
 }
@@ -27,17 +30,13 @@ pub(super) struct Chosen {
 pub(super) struct Wanted {
     pub team: i64,
     pub since_ms: i64,
-    pub model: Arc<str>,
-    pub maker: Arc<str>,
-    pub tried: Vec<i64>,
-    pub conversation: u64,
-    pub tokens: u64,
-    pub wish: Wish,
+    pub job: Arc<Job>,
+    pub legs: Vec<Leg>,
     pub hung_up: Arc<AtomicBool>,
 }
 
-/// What nobody can get at this moment: a model, what an account must do, and how many tokens.
-type Hopeless = (Arc<str>, Wish, u64);
+/// What nobody can get at this moment: a model, in a region, what an account must do, and how many tokens.
+type Hopeless = (Arc<str>, Option<Arc<str>>, Wish, u64);
 
 struct Waiting {
     wanted: Wanted,
@@ -144,32 +143,38 @@ impl WaitingRoom {
     }
 
     fn choose(&self, wanted: &Wanted, hopeless: &mut Vec<Hopeless>) -> Option<Chosen> {
-        let is_hopeless = |(model, wish, tokens): &Hopeless| {
-            *model == wanted.model && *wish == wanted.wish && *tokens <= wanted.tokens
-        };
-        if wanted.hung_up.load(Ordering::Relaxed) || hopeless.iter().any(is_hopeless) {
+        let Wanted { job, legs, hung_up, .. } = wanted;
+        if hung_up.load(Ordering::Relaxed) {
             return None;
         }
-        let request = RouteRequest {
-            tried: &wanted.tried,
-            conversation: wanted.conversation,
-            maker: &wanted.maker,
-            region: None,
-            tokens: wanted.tokens,
-            now_ms: now_ms(),
-            seed: new_id().cast_unsigned(),
+        let is_hopeless = |target: &Target| {
+            hopeless.iter().any(|(model, region, wish, tokens)| {
+                *model == target.model
+                    && *region == job.region
+                    && *wish == job.wish()
+                    && *tokens <= target.expected_tokens
+            })
         };
-        let fits = |account: &Deployment| wanted.wish.fits(account);
-        let routes = self.0.fleet.plan_among(&wanted.model, &request, &fits);
-        let chosen = routes.ordered.into_iter().find_map(|account| {
-            let permit = self.0.fleet.begin(&account, wanted.tokens)?;
+        let found = survey(&self.0.fleet, job, legs, &is_hopeless);
+        let chosen = found.ordered.into_iter().find_map(|(place, account)| {
+            let permit = self.0.fleet.begin(&account, job.targets[place].expected_tokens)?;
             Some(Chosen {
+                place,
                 account,
                 permit: Some(permit),
             })
         });
-        if chosen.is_none() && wanted.tried.is_empty() {
-            hopeless.push((Arc::clone(&wanted.model), wanted.wish, wanted.tokens));
+        if chosen.is_none() {
+            let untried = job
+                .targets
+                .iter()
+                .zip(legs)
+                .filter(|(_, leg)| leg.tried.is_empty() && !leg.is_out);
+            let without = untried.map(|(target, _)| {
+                let model = Arc::clone(&target.model);
+                (model, job.region.clone(), job.wish(), target.expected_tokens)
+            });
+            hopeless.extend(without);
         }
         chosen
     }

@@ -162,7 +162,7 @@ impl Journey {
         }
         let pricing = envelope
             .include_cost
-            .then(|| Tally::stream(self.job.operation, false).priced(self.job.sheet.clone()));
+            .then(|| Tally::stream(self.job.operation, false).priced(self.target().sheet.clone()));
         Ok(Through::stream(client, origin, ask, pricing))
     }
 
@@ -170,7 +170,7 @@ impl Journey {
         let envelope = &self.job.envelope;
         let tally = if envelope.stream {
             let withhold = !envelope.include_usage && !envelope.include_cost;
-            let sheet = self.job.sheet.as_ref().filter(|_| envelope.include_cost);
+            let sheet = self.target().sheet.as_ref().filter(|_| envelope.include_cost);
             Tally::stream(self.job.operation, withhold).priced(sheet.cloned())
         } else {
             Tally::whole(self.job.operation)
@@ -191,10 +191,10 @@ impl Journey {
         });
         let known = KNOWN
             .get(&account.upstream_model)
-            .or_else(|| KNOWN.get(&*self.job.model_name));
+            .or_else(|| KNOWN.get(&*self.target().model));
         let rules = known.cloned().unwrap_or_default();
         Rules {
-            max_output: self.job.max_output.or(rules.max_output),
+            max_output: self.target().max_output.or(rules.max_output),
             ..rules
         }
     }

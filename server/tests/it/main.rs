@@ -10,6 +10,7 @@ mod spoken;
 mod upstream;
 
 mod affinity;
+mod aliases;
 mod bad_input;
 mod bedrock;
 mod cluster;

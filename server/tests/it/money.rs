@@ -501,7 +501,11 @@ async fn prepaid_teams_spend_what_was_granted_and_no_more() {
     let key = hub.key_with(|settings| settings.clamp = false).await;
     let refused = key.chat(&bounded()).await;
     assert_eq!(refused.code(), "insufficient_quota");
-    assert!(refused.text().contains("balance"), "{}", refused.text());
+    let text = refused.text();
+    assert!(
+        text.contains("The balance is at http://") && text.contains("/billing, or lower max_tokens"),
+        "{text}"
+    );
     let grant = server::ledger::Grant {
         team_id: hub.team.team_id(),
         kind: "grant".to_owned(),

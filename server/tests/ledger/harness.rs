@@ -149,6 +149,7 @@ pub fn ask(payer: &Payer, nano: i64) -> Ask {
         record: Opening {
             request_id: None,
             model: "small".into(),
+            asked: None,
             operation: "chat",
             is_stream: false,
             price_id: 1,

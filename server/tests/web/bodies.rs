@@ -4,7 +4,7 @@ use crate::harness::{self, Hub, User};
 use serde_json::{Value, json};
 
 /// Every field that may be null, of each thing that is made by POST, with the rest of a body that is good.
-fn new_things() -> [(&'static str, Value, Vec<&'static str>); 3] {
+fn new_things() -> [(&'static str, Value, Vec<&'static str>); 4] {
     let key = json!({"name": "ci"});
     let account = json!({"label": "first", "provider": "ollama", "base_url": "http://127.0.0.1:9/v1"});
     let model = json!({"id": "house/model", "prices": {"input": "1", "output": "2"}});
@@ -15,6 +15,7 @@ fn new_things() -> [(&'static str, Value, Vec<&'static str>); 3] {
             vec![
                 "member",
                 "models",
+                "region",
                 "cap_day",
                 "cap_month",
                 "cap_total",
@@ -43,11 +44,16 @@ fn new_things() -> [(&'static str, Value, Vec<&'static str>); 3] {
             ],
         ),
         ("/models", model, vec!["dialects", "context", "max_output"]),
+        (
+            "/aliases",
+            json!({"name": "house", "targets": ["house/model"]}),
+            vec!["on_context_too_long", "on_content_filter", "region", "replaces_model"],
+        ),
     ]
 }
 
 /// What differs between any two things that are made.
-const OWN: [&str; 5] = ["id", "key", "last_four", "created_at", "price_since"];
+const OWN: [&str; 6] = ["id", "name", "key", "last_four", "created_at", "price_since"];
 
 fn without_own(mut made: Value) -> Value {
     let fields = made.as_object_mut().unwrap();
@@ -68,6 +74,9 @@ async fn null_in_a_new_thing_is_as_if_it_were_absent() {
             body[field] = Value::Null;
             if path == "/models" {
                 body["id"] = json!(format!("house/{field}"));
+            }
+            if path == "/aliases" {
+                body["name"] = json!(format!("house-{field}"));
             }
             let made = hub.post(path, &admin, body).await;
             assert_eq!(made.status, 201, "{path} {field} {made:?}");
@@ -99,6 +108,7 @@ async fn clearable(hub: &Hub, admin: &User) -> Vec<(String, &'static str, Value,
     let mut table = vec![
         (key.clone(), "member", json!(admin.id), none.clone()),
         (key.clone(), "models", json!(["gpt-*"]), json!([])),
+        (key.clone(), "region", json!("eu"), none.clone()),
         (key.clone(), "clamp", json!(false), json!(true)),
         (key.clone(), "allowed_ips", json!(["10.0.0.0/8"]), json!([])),
         (key.clone(), "expires_at", json!("2099-01-01T00:00:00Z"), none.clone()),

@@ -83,6 +83,7 @@ fn charge(team_id: i64, (at_ms, low): (i64, i64), posted: i64, model: &str) -> h
         key_id: 1,
         member_id: None,
         model: model.to_owned(),
+        asked: None,
         operation: "chat".to_owned(),
         is_stream: false,
         price_id: 1,

@@ -57,6 +57,8 @@ fn body_of(method: &Method, path: &str) -> Value {
         ("POST", path) if path.ends_with("/transfer") => json!({"user": "usr_0000000000001"}),
         ("POST", path) if path.ends_with("/invitations") => json!({"role": "member"}),
         ("POST", path) if path.ends_with("/keys") => json!({"name": "bob's"}),
+        ("POST", path) if path.ends_with("/aliases") => json!({"name": "fast", "targets": ["gpt-5"]}),
+        ("PATCH", path) if path.contains("/aliases/") => json!({"targets": ["gpt-5"]}),
         ("POST", path) if path.ends_with("/grants") => json!({"amount": "1", "reason": "x"}),
         ("POST", path) if path.ends_with("/adjustments") => json!({"amount": "1", "reason": "x"}),
         ("POST", path) if path.ends_with("/payments") => json!({"amount": "10"}),

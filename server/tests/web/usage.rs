@@ -32,6 +32,7 @@ pub async fn call(hub: &Hub, user: &User, key_id: i64, (model, outcome): (&str, 
         record: Opening {
             request_id: None,
             model: model.into(),
+            asked: None,
             operation: "chat",
             is_stream: true,
             price_id,

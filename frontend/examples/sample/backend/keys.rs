@@ -18,6 +18,7 @@ fn key_view(id: &str, name: &str, state: &str, (day, month): (Spend, Spend)) -> 
         } else {
             Vec::new()
         },
+        region: (id == "key_2").then(|| "eu".to_owned()),
         rpm: Some(60),
         tpm: None,
         max_in_flight: None,

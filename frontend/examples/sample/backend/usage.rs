@@ -26,6 +26,7 @@ fn request(at: usize, team: bool) -> RequestRow {
         team: team.then(|| named("team_1", "Harbor Robotics")),
         started_at: Time(NOW - i64::try_from(at).unwrap_or(0) * 13_000),
         model: MODELS[at % MODELS.len()].to_owned(),
+        answered_by: None,
         key: named("key_1", "ci-agents"),
         member: None,
         operation: "chat".to_owned(),
@@ -55,6 +56,7 @@ fn request(at: usize, team: bool) -> RequestRow {
 fn attempt(account: &str, outcome: &str, status: u16, (started_ms, took_ms): (i64, i64), note: &str) -> AttemptView {
     AttemptView {
         provider: "anthropic".to_owned(),
+        model: None,
         account: account.to_owned(),
         outcome: outcome.to_owned(),
         status: Some(status),

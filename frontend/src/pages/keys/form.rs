@@ -58,6 +58,7 @@ struct Values {
     name: String,
     member: String,
     models: String,
+    region: String,
     cap_day: String,
     cap_month: String,
     cap_total: String,
@@ -83,6 +84,7 @@ fn values(visit: &Visit, key: Option<&KeyView>) -> Values {
             name: key.name.clone(),
             member: key.member.as_ref().map(|member| member.id.clone()).unwrap_or_default(),
             models: key.models.join("\n"),
+            region: key.region.clone().unwrap_or_default(),
             cap_day: money(key.cap_day),
             cap_month: money(key.cap_month),
             cap_total: money(key.cap_total),
@@ -99,6 +101,7 @@ fn values(visit: &Visit, key: Option<&KeyView>) -> Values {
         name: flash.value("name", &stored.name),
         member: flash.value("member", &stored.member),
         models: flash.value("models", &stored.models),
+        region: flash.value("region", &stored.region),
         cap_day: flash.value("cap_day", &stored.cap_day),
         cap_month: flash.value("cap_month", &stored.cap_month),
         cap_total: flash.value("cap_total", &stored.cap_total),
@@ -245,7 +248,7 @@ fn models(flash: &Flash, values: &Values) -> AnyView {
 }
 
 fn more(flash: &Flash, values: &Values) -> AnyView {
-    const FOLDED: [&str; 4] = ["tpm", "max_in_flight", "cap_total", "allowed_ips"];
+    const FOLDED: [&str; 5] = ["tpm", "max_in_flight", "cap_total", "allowed_ips", "region"];
     let has_error = FOLDED.iter().any(|name| flash.error_of(name).is_some());
     let tpm = count_field(flash, "tpm", "Tokens per minute", &values.tpm);
     let at_once = count_field(flash, "max_in_flight", "Requests at once", &values.max_in_flight);
@@ -262,12 +265,24 @@ fn more(flash: &Flash, values: &Values) -> AnyView {
             nostrip:error=flash.error_of("allowed_ips")
         />
     };
+    let region = view! {
+        <TextField
+            name="region"
+            label="Region"
+            value=values.region.clone()
+            optional=true
+            placeholder="Anywhere"
+            hint="Only accounts tagged with this region, such as eu, are asked. Where none serves a model, its calls are refused."
+            nostrip:error=flash.error_of("region")
+        />
+    };
     let clamp = values.is_clamped;
     view! {
-        <More title="Advanced" hint="tokens per minute, concurrency, addresses" open=has_error>
+        <More title="Advanced" hint="tokens per minute, concurrency, addresses, region" open=has_error>
             <div class="cols cols--keep">{tpm} {at_once}</div>
             {total}
             {addresses}
+            {region}
             <CheckField
                 name="clamp"
                 label="Cut answers to what the caps afford"

@@ -60,6 +60,7 @@ fn page(clock: &Clock, models: Vec<ModelView>, asked: Asked, news: Option<AnyVie
     };
     view! {
         <PageHead title="Models & prices" lead="What customers may call and pay. A model without a price is refused, never free.">
+            <LinkButton href="/admin/aliases" text="Aliases" icon=Glyph::Tag />
             <LinkButton href="/admin/models/new" text="Add model" kind=Kind::Primary icon=Glyph::Plus />
         </PageHead>
         {news}

@@ -101,12 +101,14 @@ fn head(clock: &Clock, row: &RequestRow) -> AnyView {
     let over = u64::from(row.attempts.saturating_sub(1));
     let over = (over > 0).then(|| counted(over, "failover", "failovers"));
     let id = row.id.clone();
+    let by = row.answered_by.as_ref().map(|model| format!("answered by {model}"));
     view! {
         <div class="page__head">
             <div>
                 <div class="row row--wrap">
                     <h1 class="mono u-t18">{row.model.clone()}</h1>
                     <Badge tone=tone text=streamed />
+                    {by.map(|text| view! { <Badge tone=Tone::Neutral text=text /> })}
                     {over.map(|text| view! { <Badge tone=Tone::Warn text=text /> })}
                 </div>
                 <p class="num">{clock.exact(row.started_at)} " · " <span class="mono">{id.clone()}</span></p>
@@ -164,7 +166,10 @@ fn attempts(row: &RequestRow, trail: Vec<AttemptView>) -> AnyView {
     let steps = (1_usize..)
         .zip(trail)
         .map(|(at, attempt)| Step {
-            title: attempt.account,
+            title: match attempt.model {
+                Some(model) => format!("{model} at {}", attempt.account),
+                None => attempt.account,
+            },
             badge: Some(words(&attempt.outcome, attempt.status)),
             tone: match (attempt.outcome.as_str(), at == last) {
                 ("ok", _) => Tone::Ok,
@@ -401,6 +406,7 @@ mod tests {
     fn attempt(outcome: &str, started_ms: i64, took_ms: i64) -> AttemptView {
         AttemptView {
             provider: "openai".to_owned(),
+            model: None,
             account: "OpenAI, account 1".to_owned(),
             outcome: outcome.to_owned(),
             status: Some(200),
@@ -417,6 +423,7 @@ mod tests {
             team: None,
             started_at: Time(0),
             model: "m".to_owned(),
+            answered_by: None,
             key: Named {
                 id: "key_1".to_owned(),
                 name: "k".to_owned(),

@@ -8,7 +8,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 /// How old a signature may be, in seconds; as far ahead may Stripe's clock be.
-pub const TOLERANCE_S: i64 = 300;
+const TOLERANCE_S: i64 = 300;
 /// The fewest characters of a secret.
 const SECRET_MIN: usize = 16;
 /// Signatures that are looked at: while a secret is replaced, Stripe signs with two.

@@ -42,10 +42,10 @@ impl Principal {
         let papers = metering::papers(&self.app.db, request).await?;
         let corrections = billing::corrections(&self.app.db, request).await?;
         let accounts = self.app.fleet.list().await?;
-        let trail = request
-            .attempts()
-            .into_iter()
-            .map(|attempt| attempt_view(attempt, &accounts, labels));
+        let trail = request.attempts().into_iter().map(|mut attempt| {
+            attempt.model = attempt.model.take().filter(|model| model != request.asked_for());
+            attempt_view(attempt, &accounts, labels)
+        });
         Ok(Receipt {
             row,
             trail: trail.collect(),
@@ -87,6 +87,7 @@ fn attempt_view(attempt: Attempt, accounts: &[Account], labels: Labels) -> Attem
     AttemptView {
         account: account_name(&attempt, accounts, labels),
         provider: attempt.provider,
+        model: attempt.model,
         outcome: attempt.outcome.name().to_owned(),
         status: attempt.status,
         started_ms: attempt.started_ms,

@@ -163,6 +163,7 @@ mod tests {
             record: Opening {
                 request_id: None,
                 model: "model".into(),
+                asked: None,
                 operation: "chat",
                 is_stream: false,
                 price_id: 1,

@@ -35,6 +35,7 @@ fn ask() -> Ask {
         record: Opening {
             request_id: None,
             model: "model".into(),
+            asked: None,
             operation: "chat",
             is_stream: false,
             price_id: 1,

@@ -10,6 +10,9 @@ use std::collections::HashMap;
 /// How many pairs of account and model are told apart.
 const PAIRS_MAX: usize = 1_000;
 
+/// Name, what it says, and which number of a pair it is.
+type Sum = (&'static str, &'static str, fn(&Tally) -> u64);
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct ByAccount(Mutex<Pairs>);
@@ -78,7 +81,7 @@ impl ByAccount {
                 line(&mut text, "account_attempts_total", &labels, count);
             }
         }
-        let sums: [(&str, &str, fn(&Tally) -> u64); 2] = [
+        let sums: [Sum; 2] = [
             ("account_streams_total", "Streams of which content came.", |tally| {
                 tally.streams
             }),

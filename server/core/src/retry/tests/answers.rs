@@ -1,4 +1,6 @@
 //! Answers of upstreams as they come, and what is to be done: status, code, type, message.
+//!
+//! Invariant: each row stands for words that some provider sends. Pure.
 
 use super::NOW;
 use crate::retry::{Action, Fault, MODEL_MISSING_MS, Mark, Reason};

@@ -1,3 +1,5 @@
+//! What a stream may come to: open blocks, blocks in all, answers, what waits and what is kept.
+
 #![allow(clippy::unwrap_used)]
 use super::super::{Origin, Through, Translator};
 use super::*;

@@ -3,6 +3,7 @@
 //! Invariant: every field is carried, noted or refused. Pure.
 
 use super::super::super::exchange::*;
+use super::super::decode_message::{Conversation, decode};
 use super::super::decode_request;
 use serde_json::{Value, json};
 
@@ -363,4 +364,27 @@ fn what_is_wrong_is_named_by_its_path() {
     for body in ["", "[]", "{", "{}", "7"] {
         assert!(decode_request(body.as_bytes()).is_err(), "{body}");
     }
+}
+
+#[test]
+fn many_outcomes_find_their_calls_in_one_pass() {
+    // With the square of it this would not end.
+    const MANY: usize = 50_000;
+    let calls: Vec<Value> = (0..MANY)
+        .map(|number| json!({"id": format!("c{number}"), "type": "custom", "custom": {"name": "f", "input": ""}}))
+        .collect();
+    let mut conversation = Conversation::default();
+    decode(
+        json!({"role": "assistant", "tool_calls": calls}),
+        String::new(),
+        &mut conversation,
+    )
+    .unwrap();
+    for number in 0..MANY {
+        let outcome = json!({"role": "tool", "tool_call_id": format!("c{number}"), "content": ""});
+        decode(outcome, String::new(), &mut conversation).unwrap();
+    }
+    let items = conversation.into_items();
+    let is_custom = |item: &Item| matches!(item, Item::Outcome(outcome) if outcome.kind == CallKind::Custom);
+    assert_eq!(items.iter().filter(|item| is_custom(item)).count(), MANY);
 }

@@ -457,3 +457,31 @@ fn what_is_wrong_is_named() {
         assert_eq!(decode(&body).unwrap_err().field(), field, "{body}");
     }
 }
+
+#[test]
+fn many_outcomes_find_their_calls_in_one_pass_by_id_and_by_name() {
+    // With the square of it this would not end.
+    const MANY: usize = 50_000;
+    for has_ids in [true, false] {
+        let id = |number: usize| has_ids.then(|| format!("c{number}"));
+        let calls: Vec<Value> = (0..MANY)
+            .map(|number| json!({"functionCall": {"name": "f", "id": id(number)}}))
+            .collect();
+        // Last first; without ids, in the order of the calls.
+        let outcomes: Vec<Value> = (0..MANY)
+            .rev()
+            .map(|number| json!({"functionResponse": {"name": "f", "id": id(number)}}))
+            .collect();
+        let mut conversation = Conversation::default();
+        for (role, parts) in [("model", calls), ("user", outcomes)] {
+            let content = json!({"role": role, "parts": parts});
+            conversation.read(Fields::read("", content).unwrap()).unwrap();
+        }
+        let items = conversation.into_items();
+        let Some(Item::Outcome(first)) = items.get(MANY) else {
+            panic!("no outcome");
+        };
+        assert_eq!(first.call_id, if has_ids { "c49999" } else { "call_1" });
+        assert_eq!(items.len(), 2 * MANY);
+    }
+}

@@ -265,48 +265,28 @@ impl Upstream {
     /// Answers; whether the connection can go on.
     async fn answer(&self, stream: &mut TcpStream, call: &Call, manner: Manner) -> std::io::Result<bool> {
         let turn = self.inner.turn.fetch_add(1, Ordering::Relaxed);
-        let words = call.words;
         match manner {
             Manner::Well => {
                 sleep(Duration::from_millis(u64::try_from(turn % 25).unwrap_or_default())).await;
                 say(stream, call).await
             }
-            Manner::Limited => {
-                let (headers, message, time) = match turn % 4 {
-                    0 => ("retry-after: 2\r\n", "slow down", 2_000),
-                    1 => ("retry-after-ms: 1200\r\n", "slow down", 1_200),
-                    2 => ("", "Rate limit reached. Please try again in 1.5s.", 1_500),
-                    _ => (
-                        "x-ratelimit-limit-requests: 9\r\nx-ratelimit-remaining-requests: 0\r\nx-ratelimit-reset-requests: 1s\r\n",
-                        "slow down",
-                        1_000,
-                    ),
-                };
-                self.pause(call, Duration::from_millis(time));
-                refuse(stream, 429, headers, &words.error("rate_limit_error", message)).await
-            }
-            Manner::Failing => refuse(stream, 500, "", &words.error("api_error", "oh")).await,
-            Manner::Overloaded => {
-                let headers = if turn.is_multiple_of(2) {
-                    self.pause(call, Duration::from_secs(1));
-                    "retry-after: 1\r\n"
-                } else {
-                    ""
-                };
-                refuse(stream, 529, headers, &words.error("overloaded_error", "Overloaded")).await
-            }
+            Manner::Limited | Manner::Failing | Manner::Overloaded => self.turn_away(stream, call, manner, turn).await,
             Manner::SilentHead => wait(stream).await,
             Manner::SilentContent => {
-                let opening = if call.is_stream { words.opening() } else { String::new() };
+                let opening = if call.is_stream {
+                    call.words.opening()
+                } else {
+                    String::new()
+                };
                 let head = head(call, "content-length: 100000\r\n");
                 stream.write_all(format!("{head}{opening}").as_bytes()).await?;
                 wait(stream).await
             }
             Manner::Dying => self.die(stream, call, turn).await,
             Manner::ErrorWithin => {
-                let error = words.error("overloaded_error", "Overloaded");
+                let error = call.words.error("overloaded_error", "Overloaded");
                 let body = if call.is_stream {
-                    format!("{}{}", words.opening(), words.error_event(&error))
+                    format!("{}{}", call.words.opening(), call.words.error_event(&error))
                 } else {
                     error.to_string()
                 };
@@ -329,11 +309,40 @@ impl Upstream {
                 Ok(false)
             }
             Manner::ShortLength => {
-                let length = if call.is_stream { words.opening().len() } else { 80 };
+                let length = if call.is_stream { call.words.opening().len() } else { 80 };
                 send(stream, call, &whole(call), length / 2).await?;
                 Ok(true)
             }
         }
+    }
+
+    /// Refuses with a status, and a pause that is stated in one of several ways, or not at all.
+    async fn turn_away(
+        &self,
+        stream: &mut TcpStream,
+        call: &Call,
+        manner: Manner,
+        turn: usize,
+    ) -> std::io::Result<bool> {
+        let used_up =
+            "x-ratelimit-limit-requests: 9\r\nx-ratelimit-remaining-requests: 0\r\nx-ratelimit-reset-requests: 1s\r\n";
+        let (status, kind) = match manner {
+            Manner::Limited => (429, "rate_limit_error"),
+            Manner::Overloaded => (529, "overloaded_error"),
+            _ => (500, "api_error"),
+        };
+        let (headers, message, pause_ms) = match (manner, turn % 4) {
+            (Manner::Limited, 0) => ("retry-after: 2\r\n", "slow down", 2_000),
+            (Manner::Limited, 1) => ("retry-after-ms: 1200\r\n", "slow down", 1_200),
+            (Manner::Limited, 2) => ("", "Rate limit reached. Please try again in 1.5s.", 1_500),
+            (Manner::Limited, _) => (used_up, "slow down", 1_000),
+            (Manner::Overloaded, 0 | 2) => ("retry-after: 1\r\n", "Overloaded", 1_000),
+            _ => ("", "oh", 0),
+        };
+        if pause_ms > 0 {
+            self.pause(call, Duration::from_millis(pause_ms));
+        }
+        refuse(stream, status, headers, &call.words.error(kind, message)).await
     }
 
     /// Breaks off: within the body of a whole answer; after content of a stream, half of the time with an error.

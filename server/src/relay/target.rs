@@ -1,0 +1,263 @@
+//! Target: one model that may answer a request, what follows from that, and which of its accounts were asked.
+//!
+//! Invariant: what is held for a target covers the dearest that this model can cost; a target without a price is none. Reads the
+//! catalogue's snapshot.
+
+use super::peek::Job;
+use super::{Betas, media};
+use crate::accounts::{Deployment, Fleet, Routes};
+use crate::catalog::{ModelInfo, Resolved};
+use crate::clock::{new_id, now_ms};
+use gateway_core::dialect::{Envelope, Operation};
+use gateway_core::pricing::{CeilingInput, PriceSheet};
+use gateway_core::retry::Fault;
+use gateway_core::routing::{RouteRequest, WhyEmpty};
+use std::sync::Arc;
+
+/// The output bound of a model of which nobody knows how much it can answer, in tokens: more than any has answered so far.
+const OUTPUT_UNKNOWN: u64 = 131_072;
+/// The input bound of a model whose context nobody knows, for a prompt with parts that only the context bounds, in tokens.
+const CONTEXT_UNKNOWN: u64 = 2_000_000;
+/// The output expected of a request that sets no limit, in tokens.
+const OUTPUT_EXPECTED: u64 = 1_024;
+/// Bytes of a prompt that make a token, as expected.
+const BYTES_PER_TOKEN: u64 = 3;
+
+/// How the betas begin that let Anthropic's models read as many tokens as [`LONG_CONTEXT`].
+const LONG_CONTEXT_BETA: &str = "context-1m";
+/// See [`LONG_CONTEXT_BETA`].
+const LONG_CONTEXT: u64 = 1_000_000;
+
+/// One model that may answer.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub model: Arc<str>,
+    /// Who makes the model; empty where nobody knows.
+    pub maker: Arc<str>,
+    pub price_id: i64,
+    /// What it is charged by; `None` for what costs nothing.
+    pub sheet: Option<Arc<PriceSheet>>,
+    pub bound: CeilingInput,
+    /// What the client wants of Anthropic's API that the model can do.
+    pub betas: Betas,
+    /// What was left out for this model.
+    pub notes: Vec<String>,
+    /// The most the model can answer, in tokens, where that is known.
+    pub max_output: Option<u64>,
+    /// Whether the model may think, which nobody sees but which is billed.
+    pub is_reasoning: bool,
+    /// What it is likely to use: what an account's own limit is asked for. A wrong guess costs a failover, not money.
+    pub expected_tokens: u64,
+}
+
+impl Target {
+    /// `model`, asked for an operation by what an envelope and betas tell of; `None` where it has no price for that at `now_ms`.
+    pub fn new(model: &ModelInfo, asked: (Operation, &Envelope, &Betas), now_ms: i64) -> Option<Self> {
+        let (operation, envelope, betas) = asked;
+        let mut notes = Vec::new();
+        let price = model
+            .price_at(now_ms)
+            .filter(|price| media::is_priced(operation, &price.sheet))?;
+        let bound = bounds(operation, envelope, model);
+        let output = envelope.max_output.unwrap_or(OUTPUT_EXPECTED).min(bound.output_bound);
+        Some(Self {
+            model: Arc::from(model.id.as_str()),
+            maker: Arc::from(model.provider.as_str()),
+            price_id: price.id,
+            sheet: Some(Arc::clone(&price.sheet)).filter(|_| !operation.is_free()),
+            expected_tokens: (bound.input_bound / BYTES_PER_TOKEN).saturating_add(output),
+            bound,
+            betas: within_context(betas.clone(), model.context, &mut notes),
+            notes,
+            max_output: model.max_output,
+            is_reasoning: model.capabilities.iter().any(|ability| ability == "reasoning"),
+        })
+    }
+}
+
+/// What makes a request go on to the next target besides accounts that cannot serve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Falls {
+    on_context_too_long: bool,
+    on_content_filter: bool,
+}
+
+impl Falls {
+    /// As `resolved` has it: a model of its own name falls to none.
+    pub fn of(resolved: &Resolved) -> Self {
+        resolved.alias.as_ref().map_or_else(Self::default, |alias| Self {
+            on_context_too_long: alias.settings.on_context_too_long,
+            on_content_filter: alias.settings.on_content_filter,
+        })
+    }
+
+    /// Whether a model's `fault` with the request leaves it to another one.
+    pub const fn covers(self, fault: Fault) -> bool {
+        match fault {
+            Fault::TooLong => self.on_context_too_long,
+            Fault::ContentPolicy => self.on_content_filter,
+            _ => false,
+        }
+    }
+}
+
+/// What became of a target in one request.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Leg {
+    /// Accounts that were asked.
+    pub tried: Vec<i64>,
+    /// Of those, the ones that were only busy since the last wait.
+    pub busy: Vec<i64>,
+    /// Whether the model refused the request itself, so that none of its accounts is asked again.
+    pub is_out: bool,
+}
+
+/// Whom to ask, target by target.
+pub(super) struct Survey {
+    /// Places of targets, and accounts that serve them; those that our own guess would keep out come last.
+    pub ordered: Vec<(usize, Arc<Deployment>)>,
+    /// When the first account that cannot be asked now can be: Unix milliseconds. `None` where no moment is known.
+    pub next_free_ms: Option<i64>,
+    /// Why there are none.
+    pub why_empty: WhyEmpty,
+}
+
+/// The accounts for `job`, of which became what `legs` say, without the targets that `is_hopeless`.
+pub(super) fn survey(fleet: &Fleet, job: &Job, legs: &[Leg], is_hopeless: &dyn Fn(&Target) -> bool) -> Survey {
+    let mut found = Survey {
+        ordered: Vec::new(),
+        next_free_ms: None,
+        why_empty: WhyEmpty::NoneServesModel,
+    };
+    let now_ms = now_ms();
+    let mut doubtful = Vec::new();
+    let mut is_any_moment = false;
+    for (place, (target, leg)) in job.targets.iter().zip(legs).enumerate() {
+        if leg.is_out || is_hopeless(target) {
+            continue;
+        }
+        let routes = routes(fleet, job, (target, leg));
+        let is_doubtful =
+            job.targets.len() > 1 && routes.ordered.first().is_some_and(|first| first.is_doubtful(now_ms));
+        let list = if is_doubtful { &mut doubtful } else { &mut found.ordered };
+        list.extend(routes.ordered.into_iter().map(|account| (place, account)));
+        if !found.ordered.is_empty() {
+            break;
+        }
+        if let Some(why) = routes.why_empty {
+            is_any_moment |= why == WhyEmpty::AllBusy && routes.next_free_ms.is_none();
+            found.next_free_ms = [found.next_free_ms, routes.next_free_ms].into_iter().flatten().min();
+            if hope(why) > hope(found.why_empty) {
+                found.why_empty = why;
+            }
+        }
+    }
+    if is_any_moment {
+        found.next_free_ms = None;
+    }
+    found.ordered.append(&mut doubtful);
+    found
+}
+
+/// The accounts of one target.
+pub(super) fn routes(fleet: &Fleet, job: &Job, (target, leg): (&Target, &Leg)) -> Routes {
+    let request = RouteRequest {
+        tried: &leg.tried,
+        conversation: job.envelope.conversation,
+        maker: &target.maker,
+        region: job.region.as_deref(),
+        tokens: target.expected_tokens,
+        now_ms: now_ms(),
+        seed: new_id().cast_unsigned(),
+    };
+    let wish = job.wish();
+    let fits = |account: &Deployment| wish.fits(account);
+    fleet.plan_among(&target.model, &request, &fits)
+}
+
+/// How near an account is that cannot be asked now: the nearest of several targets tells what to do.
+const fn hope(why: WhyEmpty) -> u8 {
+    match why {
+        WhyEmpty::NoneServesModel => 0,
+        WhyEmpty::NoneInRegion => 1,
+        WhyEmpty::NoneHasModel => 2,
+        WhyEmpty::AllTried => 3,
+        WhyEmpty::AllBusy => 4,
+    }
+}
+
+/// Whether it takes inputs each of which has the whole context.
+const fn takes_many(operation: Operation) -> bool {
+    matches!(operation, Operation::Completions | Operation::Rerank)
+}
+
+/// How much the request can use at most. A context bounds one input; embeddings and completions take many.
+fn bounds(operation: Operation, envelope: &Envelope, model: &ModelInfo) -> CeilingInput {
+    let counted = envelope.input_bound.saturating_add(model.input_constant);
+    let input_bound = match model.context {
+        _ if envelope.is_unsized => model.context.unwrap_or(CONTEXT_UNKNOWN).max(counted),
+        _ if operation.is_embedding() || takes_many(operation) => counted,
+        Some(context) => counted.min(context.max(model.input_constant)),
+        None => counted,
+    };
+    if let Some(media) = &envelope.media {
+        return CeilingInput {
+            input_bound,
+            output_bound: media.output_bound.min(model.max_output.unwrap_or(u64::MAX)),
+            choices: envelope.choices.max(1),
+        };
+    }
+    let output_bound = match (envelope.max_output, model.max_output.or(model.context)) {
+        _ if !operation.has_output() => 0,
+        (Some(asked), Some(most)) => asked.min(most),
+        (Some(asked), None) => asked,
+        (None, Some(most)) => most,
+        (None, None) => OUTPUT_UNKNOWN,
+    };
+    let output_bound = output_bound.saturating_add(envelope.prediction_bound);
+    CeilingInput {
+        input_bound,
+        output_bound,
+        choices: envelope.choices.max(1),
+    }
+}
+
+/// `betas` without those that would have more read than `context`, where that is known of a model: all that is held for.
+fn within_context(mut betas: Betas, context: Option<u64>, notes: &mut Vec<String>) -> Betas {
+    let Some(context) = context.filter(|context| *context < LONG_CONTEXT) else {
+        return betas;
+    };
+    let listed = betas.beta.as_deref().unwrap_or_default().split(',').map(str::trim);
+    let is_long = |beta: &&str| beta.to_ascii_lowercase().starts_with(LONG_CONTEXT_BETA);
+    let (long, kept): (Vec<&str>, Vec<&str>) = listed.partition(is_long);
+    if let Some(dropped) = long.first() {
+        notes.push(format!(
+            "anthropic-beta {dropped} left out: the model's context is {context} tokens here"
+        ));
+        betas.beta = Some(kept.join(","));
+    }
+    betas
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_longer_context_than_is_known_is_not_asked_for() {
+        let asked = "interleaved-thinking-2025-05-14, Context-1M-2025-08-07,context-1m-2026";
+        for (context, told, noted) in [
+            (Some(200_000), "interleaved-thinking-2025-05-14", 1),
+            (Some(1_000_000), asked, 0),
+            (None, asked, 0),
+        ] {
+            let mut notes = Vec::new();
+            let betas = Betas {
+                version: None,
+                beta: Some(asked.to_owned()),
+            };
+            let betas = within_context(betas, context, &mut notes);
+            assert_eq!((betas.beta.as_deref(), notes.len()), (Some(told), noted), "{context:?}");
+        }
+    }
+}
