@@ -72,7 +72,7 @@ pub fn auto(flash: &Flash, board: &PaymentsBoard) -> AnyView {
         return view! {
             <Card title="Automatic top-ups">
                 {off}
-                <p class="muted">"Top up once and keep the card; then the balance can be topped up before it runs out."</p>
+                <p class="t13 muted">"Top up once and keep the card; then the balance can be topped up before it runs out."</p>
             </Card>
         }
         .into_any();
@@ -109,7 +109,7 @@ pub fn auto(flash: &Flash, board: &PaymentsBoard) -> AnyView {
                 </div>
             </form>
             <form class="row row--wrap" method="post" action="/fn/remove_card">
-                <span class="muted">{format!("Saved card: {card}")}</span>
+                <span class="t13 muted">{format!("Saved card: {card}")}</span>
                 <Button text="Remove card" kind=Kind::Ghost size=Size::Small />
             </form>
         </Card>

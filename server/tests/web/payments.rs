@@ -613,7 +613,7 @@ async fn schedule(hub: &Hub, stripe: &Stripe, seed: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_told_when_and_how_often_wallets_are_what_stripe_says() {
-    let count: u64 = std::env::var("OURHUB_TEST_SCHEDULES").map_or(120, |count| count.parse().unwrap());
+    let count: u64 = std::env::var("OURHUB_TEST_SCHEDULES").map_or(50, |count| count.parse().unwrap());
     for (hub, stripe) in shops().await {
         for seed in 1..=count {
             schedule(&hub, &stripe, seed).await;
