@@ -170,7 +170,9 @@ pub(super) fn what_follows() -> AnyView {
 pub fn Confirm() -> impl IntoView {
     let to = use_query_map().read_untracked().get("to").unwrap_or_default();
     signed_in(
-        Spot::new(Section::Settings, "Confirm it is you", "/confirm").quiet(),
+        Spot::new(Section::Settings, "Confirm it is you", "/confirm")
+            .quiet()
+            .personal(),
         |visit| async move {
             let has_factor = factor().await?.is_on;
             Ok::<_, ApiError>(confirm_page(&visit, flash::own_page(&to).to_owned(), has_factor))

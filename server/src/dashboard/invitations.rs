@@ -13,7 +13,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use frontend::api::{
-    ApiError, Nano, Page, PageQuery, Time,
+    ApiError, Code, Nano, Page, PageQuery, Time,
     invitations::{InvitationMade, InvitationView, Invitations, JoinedView, NewInvitation, OfferView, page_of},
     session::SetCookie,
 };
@@ -120,6 +120,12 @@ impl Principal {
     }
 
     async fn join_anew(&self, email: &str, password: &str, token: &str) -> Result<SetCookie, Refusal> {
+        let offer = self.app.invitations.offer(token, self.now_ms()).await?;
+        if offer.email.is_none() && self.app.auth.verifies_sign_ups().await? {
+            let refused =
+                "Addresses are proven here, and this link is for anybody. Ask for an invitation to your address.";
+            return Err(ApiError::because(Code::Forbidden, refused).into());
+        }
         let (new, visitor) = (NewUser { email, password }, &self.visit.visitor);
         let made = self.app.invitations.sign_up(&self.app.auth, new, token, visitor).await;
         let (opened, welcomed) = made.map_err(|error| match error {

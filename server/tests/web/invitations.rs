@@ -297,3 +297,17 @@ async fn who_is_invited_by_address_is_written_to_with_the_link() {
     let text = written.unwrap().text;
     assert!(text.contains(&format!("/invite/{token}")), "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_addresses_are_proven_a_link_for_anybody_makes_no_account() {
+    let hub = harness::spawn().await;
+    let owner = hub.user("owner@example.com", false).await;
+    hub.app.auth.set_verifies_sign_ups(true).await.unwrap();
+    let (_, token) = invite(&hub, &owner, json!({"role": "member"})).await;
+    let form = format!("email=lena@example.com&password={PASSWORD}&token={token}");
+    let refused = hub.form("sign_up_invited", "", &form).await;
+    assert_eq!(refused.location(), format!("/invite/{token}"), "{refused:?}");
+    assert!(refused.cookie("ourhub").is_none());
+    let lena = hub.user("lena@example.com", false).await;
+    assert_eq!(accept(&hub, &lena, &token).await.0, 200, "who has an account joins");
+}

@@ -15,6 +15,7 @@ use crate::ui::*;
 #[component]
 pub fn AuthenticatorPage() -> impl IntoView {
     let spot = Spot::new(Section::Settings, "Authenticator app", "/settings/authenticator")
+        .personal()
         .via("/settings/security", "Security");
     signed_in(spot, |visit| async move {
         let with = enrolment().await?;
@@ -69,8 +70,9 @@ fn set_up(visit: &Visit, with: EnrolmentView) -> AnyView {
 /// `/settings/recovery`
 #[component]
 pub fn RecoveryPage() -> impl IntoView {
-    let spot =
-        Spot::new(Section::Settings, "Recovery codes", "/settings/recovery").via("/settings/security", "Security");
+    let spot = Spot::new(Section::Settings, "Recovery codes", "/settings/recovery")
+        .personal()
+        .via("/settings/security", "Security");
     signed_in(spot, |visit| async move { Ok::<_, ApiError>(codes(&visit)) })
 }
 

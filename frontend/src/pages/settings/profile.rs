@@ -12,7 +12,9 @@ use crate::ui::*;
 /// `/settings/profile`
 #[component]
 pub fn ProfilePage() -> impl IntoView {
-    let spot = Spot::new(Section::Settings, "Profile", "/settings/profile").via("/settings", "Settings");
+    let spot = Spot::new(Section::Settings, "Profile", "/settings/profile")
+        .personal()
+        .via("/settings", "Settings");
     signed_in(spot, |visit| async move { Ok::<_, ApiError>(page(&visit)) })
 }
 

@@ -17,7 +17,9 @@ use crate::ui::*;
 /// `/settings/security`
 #[component]
 pub fn SecurityPage() -> impl IntoView {
-    let spot = Spot::new(Section::Settings, "Security", "/settings/security").via("/settings", "Settings");
+    let spot = Spot::new(Section::Settings, "Security", "/settings/security")
+        .personal()
+        .via("/settings", "Settings");
     signed_in(spot, |visit| async move {
         let factor = factor().await?;
         let tokens = list_tokens().await?;

@@ -13,7 +13,9 @@ use crate::ui::*;
 /// `/settings/sessions`
 #[component]
 pub fn SessionsPage() -> impl IntoView {
-    let spot = Spot::new(Section::Settings, "Sessions", "/settings/sessions").via("/settings", "Settings");
+    let spot = Spot::new(Section::Settings, "Sessions", "/settings/sessions")
+        .personal()
+        .via("/settings", "Settings");
     signed_in(spot, |visit| async move {
         let sessions = list_sessions().await?;
         Ok::<_, ApiError>(page(&visit, sessions))
