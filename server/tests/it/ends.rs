@@ -68,6 +68,7 @@ async fn what_a_provider_no_longer_keeps_is_the_clients_fault_and_not_the_accoun
             "message": message, "type": "invalid_request_error", "param": "previous_response_id", "code": code,
         } });
         let (to, mut body) = question(Dialect::Responses, "small", false);
+        body["store"] = json!(true);
         let first = key.send(&to, body.to_string()).await;
         hub.upstream.answer("first", Reply::json(status, &error));
         body["previous_response_id"] = first.json()["id"].clone();

@@ -123,23 +123,23 @@ async fn a_form_moves_to_another_account_byte_for_byte_and_leaves_no_file() {
         account(&hub, "full", "openai", "hear", 0).await;
         account(&hub, "free", "openai", "hear", 1).await;
         hub.upstream.answer("full", Reply::error(429, "rate_limit_exceeded"));
-        let told = json!({ "text": "hello", "usage": { "type": "duration", "seconds": 90 } });
+        let told = json!({ "text": "hello", "usage": { "type": "duration", "seconds": 9 } });
         hub.upstream.answer("free", Reply::json(200, &told));
         let key = hub.key().await;
         let file: Vec<u8> = (0..size).map(|at| u8::try_from(at * 7 % 256).unwrap()).collect();
         let form = |model: &str| heard(model, &file, &[Field("language", None, b"en")]);
         let answer = send_form(&key, "/v1/audio/transcriptions", form("hear")).await;
         assert_eq!((answer.status, answer.json()), (200, told.clone()), "{size}");
-        assert_eq!(answer.header("x-ourhub-cost-usd"), Some("0.009"));
+        assert_eq!(answer.header("x-ourhub-cost-usd"), Some("0.0009"));
         for name in ["full", "free"] {
             let arrived = hub.upstream.arrived(name).pop().unwrap();
             assert_eq!(arrived.path, format!("/{name}/v1/audio/transcriptions"));
             assert!(arrived.body == form(&format!("{name}-hear")), "{name} {size}");
         }
         assert_eq!(uploads(&hub), 0, "{size}");
-        assert_eq!(hub.charged().await, Nano(90 * 100_000));
+        assert_eq!(hub.charged().await, Nano(9 * 100_000));
         let last = hub.holds().await.pop().unwrap();
-        assert_eq!(last.details.as_deref(), Some(r#"{"seconds":90}"#));
+        assert_eq!(last.details.as_deref(), Some(r#"{"seconds":9}"#));
         assert_eq!(
             (last.input, last.output, last.operation.as_str()),
             (0, 0, "transcriptions")
