@@ -4,17 +4,9 @@
 //! never named before it ends; the same inputs give the same plan. Pure: chance comes from `seed`.
 
 mod chance;
+mod order;
 
 use crate::health::Availability;
-use chance::Chance;
-use std::cmp::Reverse;
-
-/// How many places of a plan are drawn one by one; the rest follow by load alone.
-const DRAWN: usize = 8;
-/// The latency assumed of an account that has not answered yet, in milliseconds.
-const UNKNOWN_LATENCY_MS: u32 = 500;
-/// Below this headroom an account is no conversation's own: it is about to refuse.
-const SCARCE: u16 = 20;
 /// How far away the next chance is when only a probe under way can tell, in milliseconds.
 const PROBE_WAIT_MS: i64 = 250;
 
@@ -68,8 +60,8 @@ pub struct RouteRequest<'a> {
     pub seed: u64,
 }
 
-/// Why a plan names no account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a plan names no account; the later, the closer it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WhyEmpty {
     /// No account serves the model.
     NoneServesModel,
@@ -95,54 +87,59 @@ pub struct Plan {
     pub why_empty: Option<WhyEmpty>,
 }
 
-/// The plan for `request` among `candidates`, the accounts that serve its model.
+/// The plan for `request` among `candidates`, the accounts that serve its model. Runs for every request: it allocates twice.
 #[must_use]
 pub fn plan(candidates: &[Candidate<'_>], request: &RouteRequest<'_>) -> Plan {
-    let serves = |candidate: &&Candidate<'_>| serves_made_by(candidate.only_made_by, request.maker);
-    let serving: Vec<_> = candidates.iter().filter(serves).collect();
-    let is_served = !serving.is_empty();
-    let in_region = |candidate: &&Candidate<'_>| is_in_region(candidate.region, request.region);
-    let in_region: Vec<_> = serving.into_iter().filter(in_region).collect();
-    let is_anywhere = !in_region.is_empty();
-    let has_model = |candidate: &&Candidate<'_>| !matches!(candidate.availability, Availability::Missing { .. });
-    let allowed: Vec<_> = in_region.into_iter().filter(has_model).collect();
-    let next_free_ms = allowed.iter().filter_map(|candidate| free_ms(candidate, request)).min();
-    let next_free_ms = next_free_ms.filter(|at_ms| *at_ms > request.now_ms);
-    let empty = |why| Plan {
-        ordered: Vec::new(),
-        next_free_ms,
-        why_empty: Some(why),
-    };
-    if !is_served {
-        return empty(WhyEmpty::NoneServesModel);
+    let mut ready = Vec::with_capacity(candidates.len());
+    let mut why = WhyEmpty::NoneServesModel;
+    let mut next_free_ms: Option<i64> = None;
+    // The one whose pause, which we only guess, ends first.
+    let mut oldest: Option<(i64, i32, i64)> = None;
+    for candidate in candidates {
+        let lacks = lacks(candidate, request);
+        why = why.max(lacks.unwrap_or(WhyEmpty::AllBusy));
+        if lacks.is_some_and(|lacks| lacks <= WhyEmpty::NoneHasModel) {
+            continue;
+        }
+        if let Some(free_ms) = free_ms(candidate, request) {
+            next_free_ms = Some(next_free_ms.map_or(free_ms, |earliest| earliest.min(free_ms)));
+        }
+        if lacks.is_some() || !has_room(candidate, request) {
+            continue;
+        }
+        if is_open(candidate.availability) {
+            ready.push(candidate);
+        } else if let Some(until_ms) = guessed_until_ms(candidate.availability) {
+            let guess = (until_ms, candidate.priority, candidate.account_id);
+            oldest = Some(oldest.map_or(guess, |known| known.min(guess)));
+        }
     }
-    if !is_anywhere {
-        return empty(WhyEmpty::NoneInRegion);
-    }
-    if allowed.is_empty() {
-        return empty(WhyEmpty::NoneHasModel);
-    }
-    let untried = |candidate: &&Candidate<'_>| !request.tried.contains(&candidate.account_id);
-    let untried: Vec<_> = allowed.into_iter().filter(untried).collect();
-    if untried.is_empty() {
-        return empty(WhyEmpty::AllTried);
-    }
-    let roomy = || untried.iter().copied().filter(|candidate| has_room(candidate, request));
-    let ready: Vec<_> = roomy().filter(|candidate| is_open(candidate.availability)).collect();
-    let ordered = if ready.is_empty() {
-        let guessed = roomy().filter_map(|candidate| Some((guessed_until_ms(candidate.availability)?, candidate)));
-        let oldest = guessed.min_by_key(|(until_ms, candidate)| (*until_ms, candidate.priority, candidate.account_id));
-        oldest.map(|(_, candidate)| candidate.account_id).into_iter().collect()
+    let ordered: Vec<i64> = if ready.is_empty() {
+        oldest.map(|(_, _, account_id)| account_id).into_iter().collect()
     } else {
-        by_priority(ready, request)
+        order::put_in_order(&mut ready, request);
+        ready.iter().map(|candidate| candidate.account_id).collect()
     };
-    if ordered.is_empty() {
-        return empty(WhyEmpty::AllBusy);
-    }
     Plan {
+        why_empty: ordered.is_empty().then_some(why),
+        next_free_ms: next_free_ms.filter(|at_ms| *at_ms > request.now_ms),
         ordered,
-        next_free_ms,
-        why_empty: None,
+    }
+}
+
+/// What rules the account out for the request, however it does otherwise.
+fn lacks(candidate: &Candidate<'_>, request: &RouteRequest<'_>) -> Option<WhyEmpty> {
+    if !serves_made_by(candidate.only_made_by, request.maker) {
+        Some(WhyEmpty::NoneServesModel)
+    } else if !is_in_region(candidate.region, request.region) {
+        Some(WhyEmpty::NoneInRegion)
+    } else if matches!(candidate.availability, Availability::Missing { .. }) {
+        Some(WhyEmpty::NoneHasModel)
+    } else {
+        request
+            .tried
+            .contains(&candidate.account_id)
+            .then_some(WhyEmpty::AllTried)
     }
 }
 
@@ -204,86 +201,6 @@ fn free_ms(candidate: &Candidate<'_>, request: &RouteRequest<'_>) -> Option<i64>
     let limited_ms = candidate.limits_free_ms.filter(|_| limited);
     let full_ms = (!has_permit(candidate)).then_some(request.now_ms);
     paused_ms.max(limited_ms).max(full_ms)
-}
-
-/// `ready` by priority; within one, the conversation's own account, then draws of the better of two, then the rest by load.
-fn by_priority(mut ready: Vec<&Candidate<'_>>, request: &RouteRequest<'_>) -> Vec<i64> {
-    let mut chance = Chance::new(request.seed);
-    let mut ordered = Vec::with_capacity(ready.len());
-    ready.sort_by_key(|candidate| (candidate.priority, candidate.account_id));
-    for group in ready.chunk_by(|one, other| one.priority == other.priority) {
-        let mut left = group.to_vec();
-        let mut places = DRAWN.min(left.len());
-        if request.conversation != 0 && ordered.is_empty() {
-            let own = home_of(&left, request.conversation);
-            ordered.push(left.swap_remove(own).account_id);
-            places -= 1;
-        }
-        for _ in 0..places {
-            let better = better_of_two(&left, &mut chance);
-            ordered.push(left.swap_remove(better).account_id);
-        }
-        left.sort_by_key(|candidate| (load(candidate), candidate.account_id));
-        ordered.extend(left.iter().map(|candidate| candidate.account_id));
-    }
-    ordered
-}
-
-/// The index of the account the conversation belongs to, by weighted rendezvous hashing: when an account leaves, only its own
-/// conversations move.
-fn home_of(candidates: &[&Candidate<'_>], conversation: u64) -> usize {
-    let distance = |candidate: &Candidate<'_>| {
-        let hash = chance::mix(conversation ^ chance::mix(candidate.account_id.cast_unsigned()));
-        // ln(1/h) / weight, smallest wins; scaled so that the division keeps its digits.
-        (u128::from(chance::log2_inverse(hash)) << 32) / u128::from(candidate.weight.max(1))
-    };
-    let is_scarce = |candidate: &Candidate<'_>| candidate.headroom < SCARCE;
-    let places = candidates.iter().enumerate();
-    let nearest = places.min_by_key(|(_, candidate)| (is_scarce(candidate), distance(candidate), candidate.account_id));
-    nearest.map_or(0, |(index, _)| index)
-}
-
-/// The index of the less loaded of two accounts drawn by weight.
-fn better_of_two(candidates: &[&Candidate<'_>], chance: &mut Chance) -> usize {
-    let first = draw(candidates, None, chance);
-    if candidates.len() == 1 {
-        return first;
-    }
-    let second = draw(candidates, Some(first), chance);
-    let by_load = |index: &usize| (load(candidates[*index]), Reverse(candidates[*index].weight));
-    if by_load(&second) < by_load(&first) {
-        second
-    } else {
-        first
-    }
-}
-
-/// An index drawn by weight, other than `not`.
-fn draw(candidates: &[&Candidate<'_>], not: Option<usize>, chance: &mut Chance) -> usize {
-    let weight = |index: usize| {
-        if Some(index) == not {
-            0
-        } else {
-            u64::from(candidates[index].weight.max(1))
-        }
-    };
-    let total = (0..candidates.len()).map(weight).sum();
-    let mut ticket = chance.below(total);
-    for index in 0..candidates.len() {
-        if ticket < weight(index) {
-            return index;
-        }
-        ticket -= weight(index);
-    }
-    0
-}
-
-/// How reluctant to ask an account: requests under way × latency ÷ headroom ÷ weight.
-fn load(candidate: &Candidate<'_>) -> u128 {
-    let latency = u128::from(candidate.latency_ms.unwrap_or(UNKNOWN_LATENCY_MS)) + 1;
-    let queue = u128::from(candidate.in_flight) + 1;
-    let headroom = u128::from(candidate.headroom) + 10;
-    queue * latency * 1_000_000 / headroom / u128::from(candidate.weight.max(1))
 }
 
 #[cfg(test)]

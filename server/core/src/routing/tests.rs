@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod properties;
+
+use super::order::SCARCE;
 use super::*;
 use crate::retry::Reason;
-use proptest::prelude::*;
 use std::collections::HashMap;
 
 const NOW: i64 = 1_000_000;
@@ -382,71 +384,4 @@ fn among_many_no_account_is_swamped() {
     let counts = firsts(&crowd, request);
     assert_eq!(counts.len(), 20);
     assert!(counts.values().all(|count| (120..300).contains(count)), "{counts:?}");
-}
-
-fn availabilities() -> impl Strategy<Value = Availability> {
-    prop_oneof![
-        Just(Availability::Ready),
-        Just(Availability::ProbeDue),
-        (1..90_000_i64, any::<bool>()).prop_map(|(wait_ms, stated)| cooling(wait_ms, stated)),
-        (1..90_000_i64).prop_map(parked),
-        (1..60_000_i64).prop_map(|wait_ms| Availability::Probing {
-            until_ms: NOW + wait_ms
-        }),
-    ]
-}
-
-fn candidates() -> impl Strategy<Value = Vec<Candidate<'static>>> {
-    let one = (
-        availabilities(),
-        -2..3_i32,
-        (any::<u32>(), any::<u32>()),
-        0..4_u32,
-        proptest::option::of(0..4_u32),
-        any::<u16>(),
-    );
-    proptest::collection::vec(one, 0..30).prop_map(|many| {
-        let numbered = many.into_iter().zip(1..);
-        let candidate =
-            |((availability, priority, (weight, latency), in_flight, max_in_flight, headroom), id)| Candidate {
-                availability,
-                priority,
-                weight,
-                latency_ms: Some(latency),
-                in_flight,
-                max_in_flight,
-                headroom,
-                ..account(id)
-            };
-        numbered.map(candidate).collect()
-    })
-}
-
-proptest! {
-    #[test]
-    fn a_plan_names_each_account_once_and_none_that_is_bound(
-        candidates in candidates(), seed in any::<u64>(), conversation in any::<u64>(), tried in 0..4_i64,
-    ) {
-        let tried: Vec<i64> = (1..=tried).collect();
-        let request = RouteRequest { tried: &tried, conversation, ..request(seed) };
-        let made = plan(&candidates, &request);
-        prop_assert_eq!(made.ordered.is_empty(), made.why_empty.is_some());
-        let mut unique = made.ordered.clone();
-        unique.sort_unstable();
-        unique.dedup();
-        prop_assert_eq!(unique.len(), made.ordered.len());
-        let mut last_priority = i32::MIN;
-        for id in &made.ordered {
-            let candidate = candidates.iter().find(|candidate| candidate.account_id == *id).unwrap();
-            let bound = matches!(candidate.availability, Availability::Cooling { stated: true, .. } | Availability::Probing { .. });
-            prop_assert!(!bound);
-            prop_assert!(has_room(candidate, &request) && !tried.contains(id));
-            prop_assert!(candidate.priority >= last_priority);
-            last_priority = candidate.priority;
-        }
-        let open = |candidate: &&Candidate<'_>| is_open(candidate.availability) && has_room(candidate, &request);
-        let open = candidates.iter().filter(open).filter(|candidate| !tried.contains(&candidate.account_id)).count();
-        prop_assert!(open == 0 || made.ordered.len() == open);
-        prop_assert_eq!(plan(&candidates, &request), made);
-    }
 }
