@@ -17,15 +17,16 @@ const hub = await startHub();
 await hub.createAdmin();
 const account = (name, model, base_url) =>
   hub.createAccount(name, 0, { provider: "custom", models: [{ model }], base_url });
-for (const [at, url] of process.argv.slice(2).entries()) await account(`llmock ${at}`, "gpt-4o-mini", `${url}/v1`);
+for (const [at, url] of process.argv.slice(2).entries()) await account(`llmock-${at}`, "gpt-4o-mini", `${url}/v1`);
 const mocks = [new LLMock({ port: 0, strict: true, chaos: CHAOS }), new LLMock({ port: 0, strict: true })];
 for (const [at, mock] of mocks.entries()) {
   await mock.loadFixtureFile(FIXTURES).start();
-  await account(`aimock ${at}`, "gpt-4o", `${mock.url}/v1`);
+  await account(`aimock-${at}`, "gpt-4o", `${mock.url}/v1`);
 }
 const { key } = await hub.createKey();
 console.log(JSON.stringify({ base_url: `${hub.url}/v1`, key }));
 process.stdin.resume().once("end", async () => {
-  for (const mock of mocks) await mock.stop();
+  // The server first: it keeps connections to them.
   await hub.stop();
+  for (const mock of mocks) await mock.stop();
 });

@@ -23,7 +23,7 @@ CHAOS = [
 ]
 # What no client of a provider may do.
 FORBIDDEN = {"retry_after_ignored", "retried_non_retryable", "retry_storm"}
-REQUESTS = 120
+REQUESTS = 60
 AT_ONCE = 8
 
 
@@ -62,6 +62,10 @@ def storm():
             facts = json.loads(line)
             yield openai.OpenAI(api_key=facts["key"], base_url=facts["base_url"], max_retries=0), urls
             stage.stdin.close()
+            try:
+                stage.wait(30)
+            except subprocess.TimeoutExpired:
+                stage.kill()
     finally:
         for mock in mocks:
             mock.terminate()
@@ -98,7 +102,7 @@ def test_a_stream_is_whole_or_says_that_it_broke_off(storm, model):
     client, _ = storm
 
     def ask(number):
-        messages = [{"role": "user", "content": f"Say hello. {number}"}]
+        messages = [{"role": "user", "content": f"Say hello once more. {number}"}]
         text, finish = "", None
         for chunk in client.chat.completions.create(model=model, messages=messages, stream=True):
             for choice in chunk.choices:
