@@ -56,7 +56,7 @@ fn page(
     } else {
         table(&visit.clock, lines, &typed)
     };
-    let filters = filters(&typed);
+    let filters = filters(&typed, board.is_some());
     view! {
         <PageHead title="Billing" lead=lead>
             <LinkButton href="/billing/statement" text="Monthly statement" icon=Glyph::Receipt />
@@ -179,10 +179,19 @@ impl Typed {
     }
 }
 
-fn filters(typed: &Typed) -> AnyView {
-    let kinds = ["charge", "top_up", "code", "grant", "adjustment", "refund", "dispute"];
+/// Kinds of entries that anybody may have, and those of payments.
+const KINDS: [&str; 4] = ["charge", "grant", "code", "adjustment"];
+const PAID: [&str; 3] = ["top_up", "refund", "dispute"];
+
+fn filters(typed: &Typed, takes_payments: bool) -> AnyView {
+    let paid = PAID.into_iter().filter(|_| takes_payments);
     let mut choices = vec![Choice::new("", "Everything")];
-    choices.extend(kinds.map(|kind| Choice::new(kind, format!("{}s", kind_word(kind)))));
+    choices.extend(
+        KINDS
+            .into_iter()
+            .chain(paid)
+            .map(|kind| Choice::new(kind, format!("{}s", kind_word(kind)))),
+    );
     view! {
         <form class="filters" method="get" action="/billing">
             <SelectField name="kind" label="Entries" choices=choices selected=typed.kind.clone() />

@@ -3,9 +3,10 @@
 use crate::harness;
 
 /// Server functions that change nothing, and so may take GET.
-const READS: [&str; 44] = [
+const READS: [&str; 46] = [
     "account",
     "alert_addresses",
+    "alias",
     "all_audit",
     "all_requests",
     "any_receipt",
@@ -19,6 +20,7 @@ const READS: [&str; 44] = [
     "ledger",
     "list_accounts",
     "list_alerts",
+    "list_aliases",
     "list_cap_alerts",
     "list_codes",
     "list_disputes",

@@ -62,6 +62,10 @@ const USAGE: Usage = Usage {
     image_output: 0,
     output: 12,
     reasoning: 0,
+    images: 0,
+    characters: 0,
+    seconds: 0,
+    searches: 0,
 };
 
 /// What a measurement came to.
@@ -180,7 +184,7 @@ async fn grouped(db: &DatabaseConnection, requests: u64) -> anyhow::Result<Figur
                 }
                 note_rss(&rss_kb, number, requests)?;
                 let asked = Instant::now();
-                let mut hold = ledger.admit(ask(&payer, price_id)).await?;
+                let hold = ledger.admit(ask(&payer, price_id)).await?;
                 hold.mark_sent();
                 hold.durable().await?;
                 if number % TIMED == 0 {
@@ -248,6 +252,7 @@ fn ask(payer: &Payer, price_id: i64) -> Ask {
         record: Opening {
             request_id: None,
             model: MODEL.into(),
+            asked: None,
             operation: "chat",
             is_stream: true,
             price_id,
@@ -341,6 +346,7 @@ fn record(id: i64, bucket_id: i64, price_id: i64) -> entity::hold::ActiveModel {
         node_id: Set(1),
         batch: Set(0),
         model: Set(MODEL.to_owned()),
+        asked: Set(None),
         operation: Set("chat".to_owned()),
         is_stream: Set(true),
         price_id: Set(price_id),
