@@ -62,6 +62,10 @@ const USAGE: Usage = Usage {
     image_output: 0,
     output: 12,
     reasoning: 0,
+    images: 0,
+    characters: 0,
+    seconds: 0,
+    searches: 0,
 };
 
 /// What a measurement came to.
@@ -180,7 +184,7 @@ async fn grouped(db: &DatabaseConnection, requests: u64) -> anyhow::Result<Figur
                 }
                 note_rss(&rss_kb, number, requests)?;
                 let asked = Instant::now();
-                let mut hold = ledger.admit(ask(&payer, price_id)).await?;
+                let hold = ledger.admit(ask(&payer, price_id)).await?;
                 hold.mark_sent();
                 hold.durable().await?;
                 if number % TIMED == 0 {
