@@ -28,19 +28,19 @@ async fn remove(hub: &Hub, team: &str, by: &User, user: &str) -> u16 {
 async fn a_browser_shows_the_team_that_was_chosen_and_keys_are_made_there() {
     let hub = harness::spawn().await;
     let owner = hub.user("harbor@example.com", false).await;
-    hub.join("mara@example.com", &owner.team).await;
+    let mara = hub.join("mara@example.com", &owner.team).await;
     let cookie = browser(&hub, "mara@example.com").await;
     let page = hub.page("/overview", &cookie).await.text;
     assert!(
-        page.contains("value=\"team_") && page.contains(">harbor<"),
+        page.contains("value=\"team_") && page.contains(">mara<"),
         "the switcher names the other: {page}"
     );
-    let there = show(&hub, &cookie, &owner.team).await;
-    assert!(hub.page("/team", &there).await.text.contains("2 people in harbor"));
-    assert!(hub.page("/team", &cookie).await.text.contains("One person in mara"));
+    let there = show(&hub, &cookie, &mara.team).await;
+    assert!(hub.page("/team", &there).await.text.contains("One person in mara"));
+    assert!(hub.page("/team", &cookie).await.text.contains("2 people in harbor"));
     let made = hub.form("create_key", &there, "name=laptop").await;
     assert!(made.location().ends_with("/created"), "{made:?}");
-    let keys = hub.get(&format!("/teams/{}/keys", owner.team), &owner).await.json();
+    let keys = hub.get(&format!("/teams/{}/keys", mara.team), &mara).await.json();
     assert_eq!(keys["data"][0]["name"], "laptop");
 
     let foreign = hub.user("foreign@example.com", false).await;
