@@ -361,7 +361,7 @@ async fn a_refund_or_a_dispute_of_what_was_spent_takes_the_wallet_below_zero_and
         assert!(page.contains("below zero") && page.contains("given back"), "{page}");
 
         let (dispute, opened) = stripe.dispute(&session);
-        let _ = stripe.with(|state| state.disputes.get_mut(&dispute).unwrap()["amount"] = json!(7_000));
+        stripe.with(|state| state.disputes.get_mut(&dispute).unwrap()["amount"] = json!(7_000));
         assert_eq!(deliver(&hub, &opened).await.status, 200);
         assert_eq!(balance(&hub, &user).await, "-90.00");
         let suspended = hub.get("/teams/current", &user).await.json()["suspended_at"].clone();

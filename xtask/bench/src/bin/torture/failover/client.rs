@@ -75,7 +75,7 @@ async fn ask(target: &Target, number: u64) -> Ended {
     } else {
         Dialect::Messages
     };
-    let (words, is_stream) = (Words { dialect, number }, number / 2 % 2 == 0);
+    let (words, is_stream) = (Words { dialect, number }, (number / 2).is_multiple_of(2));
     let began = Instant::now();
     let answer = tokio::time::timeout(PATIENCE, fetch(target, words, is_stream)).await;
     let (is_whole, problem) = match answer {
