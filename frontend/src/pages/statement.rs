@@ -30,7 +30,7 @@ fn page(clock: &Clock, statement: StatementView) -> AnyView {
         "{}, {} to {}, in the time zone {}. Print it to keep it as a PDF.",
         statement.team,
         clock.day(statement.from),
-        clock.last_day(statement.to),
+        clock.day(crate::api::Time(statement.to.0 - 1)),
         statement.time_zone
     );
     let save = format!("/billing/statement.csv?month={}", statement.month);
