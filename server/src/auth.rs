@@ -37,13 +37,13 @@ mod totp;
 mod users;
 
 pub use changed::{Changed, TOPIC};
-pub use email::parse as parse_email;
+pub use email::{normalize as normalize_email, parse as parse_email};
 pub use factor::{Enrolment, Factor};
 pub use policy::{SignUpMode, SignUpPolicy};
 pub use session::{ABSOLUTE_MS, CONFIRMED_MS, IDLE_MS, Session, SessionRow, SignedIn};
 pub use sign_up::{NewUser, Ready, UserMade};
 pub use token::{TOKEN_PREFIX, TokenMade, TokenRow};
-pub use users::UserRow;
+pub use users::{UserRow, lock_admins};
 
 /// A user who has shown who they are, by a session or a management token.
 #[derive(Clone, Debug, PartialEq, Eq)]

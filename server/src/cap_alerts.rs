@@ -1,6 +1,7 @@
 //! Alerts about caps: when half, four fifths or all of one is spent, its team is told.
 //!
-//! Invariant: each share of each cap is told once a period, whatever process notices it. Reads and writes `cap_alert` and
+//! Invariant: each share of each cap is told once a period, whatever process notices it, and only to people of the team, so many
+//! times a day. Reads and writes `cap_alert` and
 //! `alert_address`, reads `bucket` and whose caps they are; puts mails and deliveries into their outboxes.
 
 mod scan;
@@ -9,7 +10,7 @@ use crate::{
     auth::parse_email,
     fields::{FieldErrors, Reason},
     mail::MailError,
-    teams::{Right, TeamError, TeamScope},
+    teams::{self, Right, TeamError, TeamScope},
 };
 use entity::{alert_address, cap_alert};
 use sea_orm::{
@@ -24,6 +25,10 @@ pub use scan::scan;
 pub const MARKS: [i32; 3] = [50, 80, 100];
 /// Addresses that a team may name.
 const ADDRESSES_MAX: usize = 20;
+
+/// Rows noticed in one UTC day, up to three an alert, after which the team is told nothing more that day: whoever changes a cap
+/// over and over fills no mailbox.
+pub const ROWS_A_DAY: u64 = 60;
 
 /// Why something about alerts fails.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +67,7 @@ pub async fn list(
         .await?)
 }
 
-/// Who is written to about the team's caps; none: its owners.
+/// Who is to be written to about the team's caps, while they are in it; none: its owners.
 ///
 /// # Errors
 /// [`CapAlertError::Team`], [`CapAlertError::Database`].
@@ -71,7 +76,7 @@ pub async fn addresses(db: &DatabaseConnection, scope: &TeamScope) -> Result<Vec
     Ok(read_addresses(db, scope.team_id()).await?)
 }
 
-/// Has `typed` be written to about the team's caps; none: its owners. Returns who was before, and who is.
+/// Has `typed`, addresses of people of the team, be written to about its caps; none: its owners. Returns who was before, and who is.
 ///
 /// # Errors
 /// [`CapAlertError::Team`], [`CapAlertError::Invalid`] for the field `emails`, [`CapAlertError::Database`].
@@ -82,6 +87,11 @@ pub async fn set_addresses(
 ) -> Result<(Vec<String>, Vec<String>), CapAlertError> {
     scope.demand(Right::ManageTeam)?;
     let after = check(typed)?;
+    let known = teams::emails(db, scope.team_id()).await?;
+    if let Some(other) = after.iter().find(|email| !known.contains(email)) {
+        let words = format!("{other} is nobody of the team, and only its people are written to. Invite them first.");
+        return Err(FieldErrors::one("emails", Reason::Said(words)).into());
+    }
     let before = read_addresses(db, scope.team_id()).await?;
     let transaction = db.begin().await?;
     alert_address::Entity::delete_many()

@@ -81,6 +81,8 @@ pub struct Principal {
     who: Who,
     /// As whom a platform admin acts.
     acting: Option<Person>,
+    /// Whether this is a form from a browser that was to act as somebody and may not any more.
+    is_acting_over: bool,
     visit: Visit,
 }
 
@@ -92,6 +94,7 @@ impl Principal {
             app,
             who,
             acting: None,
+            is_acting_over: false,
             visit,
         }
     }
@@ -111,6 +114,12 @@ impl Principal {
     /// The signed-in person, or as whom they act.
     fn person(&self) -> Result<&Person, Refusal> {
         match &self.who {
+            // It was meant for somebody else’s team, not for their own.
+            Who::Browser(_) if self.is_acting_over => {
+                let refused =
+                    "You act as nobody any more, so nothing was done. Look whose page this is, then do it again.";
+                Err(ApiError::because(Code::Forbidden, refused).into())
+            }
             Who::Browser(session) => Ok(self.acting.as_ref().unwrap_or(&session.person)),
             Who::Token(person) => Ok(person),
             Who::Nobody => Err(Code::Unauthenticated.into()),
@@ -133,7 +142,7 @@ impl Principal {
                 let refused = format!("You act as {}, and this is theirs alone. End that first.", person.email);
                 Err(ApiError::because(Code::Forbidden, refused).into())
             }
-            None => self.any_browser(),
+            None => self.person().and_then(|_| self.any_browser()),
         }
     }
 
@@ -168,10 +177,10 @@ impl Principal {
 
     /// Refuses unless [`Self::is_confirmed`].
     fn demand_confirmed(&self) -> Result<(), Refusal> {
-        if self.is_confirmed() {
-            Ok(())
-        } else {
-            Err(Code::Unconfirmed.into())
+        match &self.acting {
+            _ if self.is_confirmed() => Ok(()),
+            Some(person) => Err(no_password_for(person)),
+            None => Err(Code::Unconfirmed.into()),
         }
     }
 
@@ -210,6 +219,15 @@ impl Principal {
     const fn now_ms(&self) -> i64 {
         self.visit.visitor.now_ms
     }
+}
+
+/// What is said where the password is asked for of who acts as `person`: it would end that.
+fn no_password_for(person: &Person) -> Refusal {
+    let refused = format!(
+        "This needs your password once more, and you act as {}. End that, enter your password, then act as them again.",
+        person.email
+    );
+    ApiError::because(Code::Forbidden, refused).into()
 }
 
 /// One line of the audit log, without who did it.

@@ -285,11 +285,23 @@ pub async fn resume(db: &DatabaseConnection, person: &Person, team_id: i64) -> R
 /// # Errors
 /// The database failed.
 pub async fn owners(db: &impl ConnectionTrait, team_id: i64) -> Result<Vec<String>, DbErr> {
-    let members = member::Entity::find()
-        .filter(member::Column::TeamId.eq(team_id))
-        .filter(member::Column::Role.eq(Role::Owner.name()))
-        .all(db)
-        .await?;
+    emails_of(db, team_id, Some(Role::Owner)).await
+}
+
+/// The e-mail addresses of everybody in the team `team_id`.
+///
+/// # Errors
+/// The database failed.
+pub async fn emails(db: &impl ConnectionTrait, team_id: i64) -> Result<Vec<String>, DbErr> {
+    emails_of(db, team_id, None).await
+}
+
+async fn emails_of(db: &impl ConnectionTrait, team_id: i64, role: Option<Role>) -> Result<Vec<String>, DbErr> {
+    let mut members = member::Entity::find().filter(member::Column::TeamId.eq(team_id));
+    if let Some(role) = role {
+        members = members.filter(member::Column::Role.eq(role.name()));
+    }
+    let members = members.all(db).await?;
     let users = user::Entity::find()
         .filter(user::Column::Id.is_in(members.iter().map(|row| row.user_id)))
         .filter(user::Column::DisabledAt.is_null())

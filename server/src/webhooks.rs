@@ -18,8 +18,8 @@ use entity::{delivery, webhook};
 use ipnet::IpNet;
 use reqwest::Url;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set,
-    TransactionTrait, sea_query::OnConflict,
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, Set, TransactionTrait, sea_query::OnConflict,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -31,6 +31,8 @@ pub use sign::{SIGNATURE, signature};
 pub const SECRET_PREFIX: &str = "whsec_";
 /// Letters and digits behind the prefix.
 const SECRET_LENGTH: usize = 40;
+/// A test is refused while so many deliveries to the team wait.
+pub const WAITING_MAX: u64 = 5;
 /// The longest URL.
 const URL_MAX: usize = 500;
 
@@ -43,6 +45,9 @@ pub enum WebhookError {
     /// The team has no webhook.
     #[error("not found")]
     NotFound,
+    /// [`WAITING_MAX`] deliveries wait.
+    #[error("too many deliveries wait")]
+    Busy,
     /// What was typed breaks a rule.
     #[error(transparent)]
     Invalid(#[from] FieldErrors),
@@ -140,9 +145,15 @@ impl Webhooks {
     /// Puts a test into the outbox.
     ///
     /// # Errors
-    /// [`WebhookError::Team`], [`WebhookError::NotFound`], [`WebhookError::Database`].
+    /// [`WebhookError::Team`], [`WebhookError::NotFound`], [`WebhookError::Busy`], [`WebhookError::Database`].
     pub async fn test(&self, scope: &TeamScope, now_ms: i64) -> Result<(), WebhookError> {
         scope.demand(Right::ManageTeam)?;
+        let waiting = delivery::Entity::find()
+            .filter(delivery::Column::TeamId.eq(scope.team_id()))
+            .filter(delivery::Column::NextAt.is_not_null());
+        if waiting.count(&self.0.db).await? >= WAITING_MAX {
+            return Err(WebhookError::Busy);
+        }
         let what = serde_json::json!({"message": "This is a test."});
         match self
             .enqueue(&self.0.db, (scope.team_id(), "test"), what, now_ms)

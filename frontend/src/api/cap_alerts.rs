@@ -38,7 +38,7 @@ pub struct CapAlertView {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AlertAddresses {
-    /// E-mail addresses; empty: the owners of the team.
+    /// E-mail addresses of people of the team; empty: its owners.
     pub emails: Vec<String>,
 }
 

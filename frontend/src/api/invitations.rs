@@ -85,6 +85,8 @@ pub struct OfferView {
     pub email: Option<String>,
     /// The address of who invites.
     pub invited_by: String,
+    /// Whether who has no account may make one by this link.
+    pub may_sign_up: bool,
     /// When it ends.
     pub expires_at: Time,
 }

@@ -115,11 +115,11 @@ fn form(visit: &Visit, emails: &[String]) -> AnyView {
             <form class="stack" method="post" action="/fn/set_alert_addresses">
                 <TextField
                     name="emails"
-                    label="Addresses"
+                    label="Addresses of people of the team"
                     value=value
                     optional=true
-                    placeholder="ops@example.com, mara@example.com"
-                    hint="Empty: the owners of the team."
+                    placeholder="lena@example.com, mara@example.com"
+                    hint="Empty: the owners of the team. Nobody else is written to."
                     nostrip:error=error
                 />
                 <div class="row">

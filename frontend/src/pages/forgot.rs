@@ -46,7 +46,7 @@ pub fn Reset() -> impl IntoView {
     let left = flash::take("/reset");
     view! {
         <Title text="New password · OurHub" />
-        <AuthFrame title="Choose a new password" lead="You are signed out everywhere else." side=what_follows()>
+        <AuthFrame title="Choose a new password" lead="You are signed out everywhere else, and your management tokens are revoked." side=what_follows()>
             {said(&left, &["password"])}
             <form class="stack" method="post" action="/fn/reset_password">
                 <Hidden fields=vec![("token", token())] />

@@ -24,7 +24,8 @@ pub fn Invite() -> impl IntoView {
         let offer = found?;
         let step = match session {
             Some(session) => accept(&offer, &session, token),
-            None => sign_up(&offer, &left, token),
+            None if offer.may_sign_up => sign_up(&offer, &left, token),
+            None => log_in(&offer),
         };
         let problem = left.error.as_ref().filter(|error| error.fields.is_empty()).map(problem);
         let role = capitalised(&offer.role);
@@ -76,6 +77,28 @@ fn accept(offer: &OfferView, session: &SessionView, token: String) -> AnyView {
                 <LinkButton href="/overview" text="Not now" kind=Kind::Ghost />
             </div>
         </form>
+    }
+    .into_any()
+}
+
+/// For who has a link that makes no account.
+fn log_in(offer: &OfferView) -> AnyView {
+    let text = match &offer.email {
+        Some(email) => format!(
+            "If you have an account with {email}, log in, and this invitation waits for you there. If you have none, open the \
+             link in the mail to {email}: it proves that the address is yours."
+        ),
+        None => {
+            "If you have an account, log in, and this invitation waits for you there. If you have none, ask for an \
+                 invitation to your address."
+                .to_owned()
+        }
+    };
+    view! {
+        <Notice tone=Tone::Warn title="Addresses are proven here, and this link makes no account." text=text />
+        <div class="row">
+            <LinkButton href="/login" text="Log in" kind=Kind::Primary />
+        </div>
     }
     .into_any()
 }

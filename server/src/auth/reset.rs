@@ -1,14 +1,15 @@
 //! A new password for who forgot theirs, and a new e-mail address.
 //!
 //! Invariant: whether an address is known is told by no answer, neither by its words nor by its time; a new password ends every
-//! session and every other link; a new address is proven before it counts, and the old one is told.
-//! Reads and writes `user`, `proof` and `session`; writes mails.
+//! session, every management token and every other link; a new address is proven before it counts, and the old one is told.
+//! Reads and writes `user`, `proof`, `session` and `management_token`; writes mails.
 
 use super::{
     Auth, AuthError, Changed, Person, Session, Visitor, email, letters,
     log_in::{check_new, store_hash},
     proof::{Purpose, Subject, spend, void_links},
     session::end_others,
+    token::revoke_tokens,
 };
 use crate::{
     fields::{FieldErrors, Reason},
@@ -33,7 +34,10 @@ impl Auth {
     }
 
     /// Counts a link that is to be mailed to `email`.
-    pub(super) fn count_link(&self, email: &str, visitor: &Visitor) -> Result<(), AuthError> {
+    ///
+    /// # Errors
+    /// [`AuthError::Throttled`].
+    pub fn count_link(&self, email: &str, visitor: &Visitor) -> Result<(), AuthError> {
         let counted = self.0.throttle.mail_link(visitor.address, email, visitor.now_ms);
         counted.map_err(|retry_after_s| AuthError::Throttled { retry_after_s })?;
         Ok(())
@@ -60,7 +64,7 @@ impl Auth {
         Ok(Some(user.into()))
     }
 
-    /// Sets the password `new` by a link, and ends all sessions of the user.
+    /// Sets the password `new` by a link, and ends all sessions and management tokens of the user.
     ///
     /// # Errors
     /// [`AuthError::LinkRefused`], [`AuthError::Invalid`] for the field `password`, [`AuthError::Hashing`],
@@ -75,9 +79,11 @@ impl Auth {
         store_hash(&transaction, user.id, hash).await?;
         void_links(&transaction, user.id).await?;
         end_others(&transaction, user.id, None, now_ms).await?;
+        revoke_tokens(&transaction, user.id, now_ms).await?;
         let letter = letters::notice(
             &user.email,
-            "Your password was changed by a link from your mail.",
+            "Your password was changed by a link from your mail. Every browser was signed out, and your management tokens were \
+             revoked.",
             now_ms,
         );
         mail.enqueue(&transaction, &letter, now_ms).await?;

@@ -8,7 +8,9 @@ use crate::clock;
 use credential::Fresh;
 use entity::{management_token, user};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, Set, TransactionTrait};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, Set, TransactionTrait,
+};
 use std::sync::Arc;
 
 /// How every management token starts.
@@ -140,4 +142,15 @@ impl Auth {
             Err(AuthError::NotFound)
         }
     }
+}
+
+/// Revokes all management tokens of the user, in the transaction `db`.
+pub(super) async fn revoke_tokens(db: &impl ConnectionTrait, user_id: i64, now_ms: i64) -> Result<(), DbErr> {
+    management_token::Entity::update_many()
+        .col_expr(management_token::Column::RevokedAt, Expr::value(now_ms))
+        .filter(management_token::Column::UserId.eq(user_id))
+        .filter(management_token::Column::RevokedAt.is_null())
+        .exec(db)
+        .await?;
+    Ok(())
 }

@@ -1,12 +1,14 @@
 //! Users, as platform admins see them.
 //!
-//! Invariant: only platform admins get in; nobody can disable themselves, so an enabled admin is always left. Reads and
-//! writes `user`.
+//! Invariant: only platform admins get in; nobody can disable themselves, and one after the other does, so an enabled admin is
+//! always left. Reads and writes `user`.
 
 use super::{Auth, AuthError, Changed, Person, email};
 use entity::user;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, TransactionTrait};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, TransactionTrait,
+};
 use std::collections::HashMap;
 
 /// A user, as listed for platform admins.
@@ -123,6 +125,9 @@ impl Auth {
             return Err(AuthError::Forbidden);
         }
         let transaction = self.0.db.begin().await?;
+        if !lock_admins(&transaction, admin).await? {
+            return Err(AuthError::Forbidden);
+        }
         let changed = user::Entity::update_many()
             .col_expr(user::Column::DisabledAt, Expr::value(disabled_at))
             .filter(user::Column::Id.eq(user_id))
@@ -137,4 +142,20 @@ impl Auth {
             Err(AuthError::NotFound)
         }
     }
+}
+
+/// Keeps platform admins as they are until the transaction `db` ends, so that no two put each other out at once; whether
+/// `person` is one who may sign in.
+///
+/// # Errors
+/// The database failed.
+pub async fn lock_admins(db: &impl ConnectionTrait, person: &Person) -> Result<bool, DbErr> {
+    // A write that changes nothing takes the lock.
+    user::Entity::update_many()
+        .col_expr(user::Column::IsAdmin, Expr::value(true))
+        .filter(user::Column::IsAdmin.eq(true))
+        .exec(db)
+        .await?;
+    let row = user::Entity::find_by_id(person.user_id).one(db).await?;
+    Ok(row.is_some_and(|user| user.is_admin && user.disabled_at.is_none()))
 }

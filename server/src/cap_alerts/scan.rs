@@ -3,7 +3,7 @@
 //! Invariant: the row that says a share was told, and the mail and the delivery that tell it, are written in one
 //! transaction; of several processes, and of several shares passed at once, one mail comes. Reads `bucket` and whose caps they are; writes `cap_alert`.
 
-use super::{CapAlertError, MARKS, read_addresses};
+use super::{CapAlertError, MARKS, ROWS_A_DAY, read_addresses};
 use crate::{
     clock,
     mail::{Mail, Message, Paragraph},
@@ -16,14 +16,16 @@ use gateway_core::{
     money::Nano,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, FromQueryResult, QueryFilter, Set, Statement,
-    TransactionTrait, TryInsertResult,
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter,
+    Set, Statement, TransactionTrait, TryInsertResult,
 };
 use serde_json::{Value, json};
 use std::collections::HashSet;
 
 /// How long a mail about a cap is of use, in milliseconds.
 const USEFUL_MS: i64 = 24 * 3_600_000;
+/// A day in UTC, in milliseconds.
+const DAY_MS: i64 = 24 * 3_600_000;
 
 /// A cap of which half or more is spent in the period that runs.
 #[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
@@ -196,6 +198,10 @@ async fn tell(
     now_ms: i64,
 ) -> Result<u64, CapAlertError> {
     let transaction = db.begin().await?;
+    let today = cap_alert::Entity::find()
+        .filter(cap_alert::Column::TeamId.eq(spent.team_id))
+        .filter(cap_alert::Column::CreatedAt.gte(now_ms - now_ms.rem_euclid(DAY_MS)));
+    let is_enough = today.count(&transaction).await? >= ROWS_A_DAY;
     let mut told = None;
     for percent in passed {
         let noted = cap_alert::Entity::insert(spent.row(*percent, now_ms))
@@ -208,7 +214,7 @@ async fn tell(
     }
     let mut mails = 0;
     // Another process may have noticed it at the same time.
-    if let Some(percent) = told {
+    if let Some(percent) = told.filter(|_| !is_enough) {
         for to in readers(&transaction, spent.team_id).await? {
             mail.enqueue(&transaction, &letter(spent, percent, to, now_ms), now_ms)
                 .await?;
@@ -223,9 +229,11 @@ async fn tell(
     Ok(mails)
 }
 
-/// Who is written to: the addresses that the team names, else its owners.
+/// Who is written to: those of the team that it names, else its owners.
 async fn readers(db: &impl ConnectionTrait, team_id: i64) -> Result<Vec<String>, DbErr> {
-    let named = read_addresses(db, team_id).await?;
+    let mut named = read_addresses(db, team_id).await?;
+    let known = teams::emails(db, team_id).await?;
+    named.retain(|email| known.contains(email));
     if !named.is_empty() {
         return Ok(named);
     }

@@ -1,30 +1,37 @@
 //! A platform admin who sees and does what somebody else would: to help, under their own name.
 //!
 //! Invariant: nobody acts as a platform admin; it ends with the admin's session, after an hour at the latest, and at once when
-//! either loses their rights; each change names both in the audit log; what is a person's alone, such as their password and
+//! either loses their rights, and the form that comes then is refused, not sent to the admin's own team; each change names both in the audit log; what is a person's alone, such as their password and
 //! their browsers, is out of reach. Kept in a sealed cookie of the admin's browser. Reads `user`.
 
 use super::{Change, Principal, Refusal, Who, flash::Seal, view};
-use crate::auth::Person;
+use crate::auth::{ABSOLUTE_MS, Person};
 use frontend::api::{ApiError, Code, session::SetCookie};
 use gateway_core::id::{self, Kind};
 
 /// The cookie that says as whom a platform admin acts.
 pub const ACTING_COOKIE: &str = "ourhub-acting";
-/// How long it lasts, in seconds.
-const LIFE_S: i64 = 3_600;
+/// How long one acts, in milliseconds. The cookie lasts as long as a session, so that a form that comes later is known as one.
+const LIFE_MS: i64 = 3_600_000;
 const SEAL: Seal = Seal {
     name: "acting",
-    life_ms: LIFE_S * 1_000,
+    life_ms: LIFE_MS,
 };
 
 impl Principal {
-    /// Acts as whom `cookie` says, if it was made for this session and both may still.
-    pub async fn act(mut self, cookie: Option<String>) -> Self {
-        if let Some(cookie) = cookie {
+    /// Acts as whom `cookie` says, if it was made for this session and both may still; if not, a form is refused.
+    pub async fn act(mut self, cookie: Option<String>, is_form: bool) -> Self {
+        if let Some(cookie) = cookie.filter(|cookie| !cookie.is_empty()) {
             self.acting = self.whom(&cookie).await;
+            self.is_acting_over = is_form && self.acting.is_none();
         }
         self
+    }
+
+    /// Has the browser forget as whom it acted, where that is over and was said with the answer to a form.
+    #[must_use]
+    pub fn forget_acting(&self) -> Option<String> {
+        self.is_acting_over.then(|| self.acting_cookie("", 0).0)
     }
 
     async fn whom(&self, cookie: &str) -> Option<Person> {
@@ -58,7 +65,7 @@ impl Principal {
             ..Change::default()
         })
         .await?;
-        Ok(self.acting_cookie(&sealed, LIFE_S))
+        Ok(self.acting_cookie(&sealed, ABSOLUTE_MS / 1_000))
     }
 
     pub(super) async fn end_acting(&self) -> Result<SetCookie, Refusal> {

@@ -5,10 +5,10 @@
 
 use super::{Change, Principal, Refusal, view};
 use crate::{
-    auth::NewUser,
+    auth::{NewUser, parse_email},
     teams::{
         Role,
-        invitations::{self, GuestError, InvitationRow, Welcomed},
+        invitations::{self, GuestError, InvitationRow, Offer, Welcomed},
     },
 };
 use async_trait::async_trait;
@@ -69,6 +69,10 @@ impl Principal {
             scope.demand(crate::teams::Right::ManageTeam)?;
             self.demand_confirmed()?;
         }
+        if let Some(Ok(email)) = new.email.as_deref().map(parse_email) {
+            scope.demand(crate::teams::Right::ManageTeam)?;
+            self.app.auth.count_link(&email, &self.visit.visitor)?;
+        }
         let nano = |cap: Option<Nano>| cap.map(|cap| cap.0);
         let new = invitations::NewInvitation {
             email: new.email,
@@ -101,6 +105,7 @@ impl Principal {
     async fn read_offer(&self, token: &str) -> Result<OfferView, Refusal> {
         let offer = self.app.invitations.offer(token, self.now_ms()).await?;
         Ok(OfferView {
+            may_sign_up: self.may_sign_up(&offer, token).await?,
             team_name: offer.team_name,
             role: offer.role.name().to_owned(),
             email: offer.email,
@@ -121,9 +126,13 @@ impl Principal {
 
     async fn join_anew(&self, email: &str, password: &str, token: &str) -> Result<SetCookie, Refusal> {
         let offer = self.app.invitations.offer(token, self.now_ms()).await?;
-        if offer.email.is_none() && self.app.auth.verifies_sign_ups().await? {
-            let refused =
-                "Addresses are proven here, and this link is for anybody. Ask for an invitation to your address.";
+        if !self.may_sign_up(&offer, token).await? {
+            let refused = match offer.email {
+                Some(_) => "Addresses are proven here. Open the link in the mail that was sent to the invited address.",
+                None => {
+                    "Addresses are proven here, and this link is for anybody. Ask for an invitation to your address."
+                }
+            };
             return Err(ApiError::because(Code::Forbidden, refused).into());
         }
         let (new, visitor) = (NewUser { email, password }, &self.visit.visitor);
@@ -143,6 +152,12 @@ impl Principal {
         .await?;
         self.record_joined(&welcomed).await?;
         Ok(self.cookie(&opened.cookie))
+    }
+
+    /// Whether `token` makes an account: where addresses are proven, only one from the mail to that address does.
+    async fn may_sign_up(&self, offer: &Offer, token: &str) -> Result<bool, Refusal> {
+        let is_proven = offer.email.is_some() && self.app.invitations.is_mailed(token);
+        Ok(is_proven || !self.app.auth.verifies_sign_ups().await?)
     }
 
     async fn record_joined(&self, welcomed: &Welcomed) -> Result<(), Refusal> {

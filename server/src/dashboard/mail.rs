@@ -1,9 +1,9 @@
 //! Mail: platform admins see the outbox, read single mails and say who mails come from.
 //!
-//! Invariant: what a mail says is shown after the password alone, since its links let in whoever has them; whoever read it is
-//! in the audit log. Reads and writes what `mail` does.
+//! Invariant: what a mail says is shown in a browser alone, after the password, since its links let in whoever has them, and to
+//! no token; whoever read it is in the audit log. Reads and writes what `mail` does.
 
-use super::{Change, Principal, Refusal, view};
+use super::{Change, Principal, Refusal, Who, view};
 use crate::mail::{Message, Outcome, Paragraph, Row, State};
 use async_trait::async_trait;
 use frontend::api::{
@@ -61,6 +61,7 @@ impl Principal {
 
     async fn change_mail(&self, change: MailPatch) -> Result<MailView, Refusal> {
         self.admin()?;
+        self.demand_confirmed()?;
         let before = self.read_mail_settings().await?;
         if let Some(sender) = change.sender {
             self.app.mail.set_sender(sender.as_deref().unwrap_or_default()).await?;
@@ -98,7 +99,9 @@ impl Principal {
         let (sent, message) = match mail.send_now(id).await? {
             Outcome::Sent => (true, format!("The mail server took the test for {to}.")),
             Outcome::Elsewhere => (true, format!("The test for {to} is on its way.")),
-            Outcome::Failed(reason) => (false, format!("The mail server did not take the test: {reason}")),
+            Outcome::Failed(reason) | Outcome::Refused(reason) => {
+                (false, format!("The mail server did not take the test: {reason}"))
+            }
             Outcome::NoServer => (
                 false,
                 "No mail server is set, so the test stays in the outbox.".to_owned(),
@@ -129,6 +132,7 @@ impl Principal {
         self.admin()?;
         self.demand_confirmed()?;
         let (row, written) = self.app.mail.open(super::parse(Kind::Mail, id)?).await?;
+        let written = written.filter(|_| matches!(self.who, Who::Browser(_)));
         if written.is_some() {
             self.record_mail("mail.read", id, &row).await?;
         }

@@ -14,7 +14,7 @@ use crate::{
     mail::MailError,
     secrets::SecretsError,
     teams::{OWNED_MAX, TeamError, invitations::Refused},
-    webhooks::WebhookError,
+    webhooks::{WAITING_MAX, WebhookError},
 };
 use frontend::api::{self, ApiError, Code};
 use sea_orm::DbErr;
@@ -228,6 +228,10 @@ impl From<WebhookError> for Refusal {
         match error {
             WebhookError::Team(error) => error.into(),
             WebhookError::NotFound => Code::NotFound.into(),
+            WebhookError::Busy => {
+                let wait = format!("{WAITING_MAX} deliveries wait for this address. Test it once they are through.");
+                ApiError::because(Code::Throttled, wait).into()
+            }
             WebhookError::Invalid(errors) => errors.into(),
             WebhookError::Randomness => Self::ours(Code::Internal, error),
             WebhookError::Secrets(error) => error.into(),

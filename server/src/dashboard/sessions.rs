@@ -192,6 +192,9 @@ impl Principal {
     }
 
     async fn step_up(&self, password: &str, code: &str) -> Result<SetCookie, Refusal> {
+        if let Some(person) = &self.acting {
+            return Err(super::no_password_for(person));
+        }
         let session = self.any_browser()?;
         let (auth, visitor) = (&self.app.auth, &self.visit.visitor);
         let opened = auth.step_up(session, password, code, visitor).await;

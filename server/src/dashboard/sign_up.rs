@@ -26,6 +26,7 @@ impl SignUps for Principal {
 impl Principal {
     async fn change_sign_up(&self, change: SignUpPatch) -> Result<SignUpView, Refusal> {
         let admin = self.admin()?;
+        self.demand_confirmed()?;
         let mut policy = self.app.auth.sign_up_policy().await?;
         if let Some(name) = change.mode {
             let unknown = || {

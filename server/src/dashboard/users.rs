@@ -91,6 +91,7 @@ impl Principal {
         let user_id = super::parse(Kind::User, user)?;
         if let Some(suspended) = change.suspended {
             self.refuse_oneself(user_id)?;
+            self.demand_confirmed()?;
             let before = self.app.auth.user(admin, user_id).await?;
             let action = match suspended {
                 true => {
@@ -122,6 +123,7 @@ impl Principal {
         self.demand_confirmed()?;
         let before = self.app.auth.user(admin, user_id).await?;
         let closed = teams::delete_user(&self.app.db, admin, user_id, self.now_ms()).await?;
+        self.app.mail.forget(&self.app.db, &before.person.email).await?;
         self.app.auth.forget_user(user_id);
         self.app.keys.forget_user(user_id);
         for team_id in &closed {

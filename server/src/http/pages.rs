@@ -12,7 +12,7 @@ use actix_web::{
     error::ErrorRequestTimeout,
     http::{
         Method,
-        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, LOCATION},
+        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, LOCATION, SET_COOKIE},
     },
     middleware::{Next, from_fn},
     rt::time::timeout,
@@ -102,6 +102,7 @@ async fn sign_in<B: MessageBody>(
         let redirect = HttpResponse::SeeOther().insert_header((LOCATION, elsewhere)).finish();
         return Ok(request.into_response(redirect).map_into_right_body());
     }
+    let forgotten = principal.forget_acting();
     request.extensions_mut().insert(Arc::new(principal));
     let mut response = match timeout(REQUEST_TIME, next.call(request)).await {
         Ok(response) => response?,
@@ -110,6 +111,9 @@ async fn sign_in<B: MessageBody>(
     response
         .headers_mut()
         .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(Ok(cookie)) = forgotten.map(|text| HeaderValue::from_str(&text)) {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
     Ok(response.map_into_left_body())
 }
 

@@ -10,7 +10,10 @@ use crate::{
 };
 use actix_web::{
     HttpMessage, HttpRequest,
-    http::header::{AUTHORIZATION, COOKIE, USER_AGENT},
+    http::{
+        Method,
+        header::{AUTHORIZATION, COOKIE, USER_AGENT},
+    },
 };
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -33,7 +36,7 @@ pub async fn of_browser(site: &Site, request: &HttpRequest) -> Principal {
         },
     };
     Principal::new(Arc::clone(&site.app), who, visit)
-        .act(cookie(request, ACTING_COOKIE))
+        .act(cookie(request, ACTING_COOKIE), request.method() == Method::POST)
         .await
 }
 

@@ -38,8 +38,10 @@ const SUBJECT: &str = "smtp";
 pub enum Outcome {
     /// The mail server took it.
     Sent,
-    /// It did not, and why.
+    /// It did not this time, and why.
     Failed(String),
+    /// It never will, and why.
+    Refused(String),
     /// There is no mail server.
     NoServer,
     /// Another process tries it, or it is gone.
@@ -66,7 +68,8 @@ impl Mail {
         }
     }
 
-    /// Sends one after the other until nothing is due or one fails: then the others would, too.
+    /// Sends one after the other until nothing is due or one has to wait: then the others would, too. One that is
+    /// refused for good says nothing of the others.
     async fn send_due(&self, server: &Server) -> Result<(), MailError> {
         loop {
             let now_ms = clock::now_ms();
@@ -137,8 +140,9 @@ impl Mail {
                 if !refused.is_final {
                     let message = format!("The mail server {} does not take mail: {reason}", server.host());
                     alerts::raise(&self.0.db, alerts::Kind::MailFailing, SUBJECT, &message).await?;
+                    return Ok(Outcome::Failed(reason));
                 }
-                Ok(Outcome::Failed(reason))
+                Ok(Outcome::Refused(reason))
             }
         }
     }

@@ -5,7 +5,7 @@
 //! `management_token`, `proof`, `second_factor`, `recovery_code`, `member`, `api_key`, `invitation` and `team`.
 
 use super::{Role, TeamError};
-use crate::auth::{Changed, Person};
+use crate::auth::{Changed, Person, lock_admins};
 use entity::{api_key, invitation, management_token, member, proof, recovery_code, second_factor, session, team, user};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
@@ -29,6 +29,9 @@ pub async fn delete_user(
         return Err(TeamError::Forbidden);
     }
     let transaction = db.begin().await?;
+    if !lock_admins(&transaction, admin).await? {
+        return Err(TeamError::Forbidden);
+    }
     let closed = erase(&transaction, user_id, now_ms).await?;
     transaction.commit().await?;
     Ok(closed)
@@ -40,15 +43,10 @@ pub async fn delete_user(
 /// [`TeamError::LastAdmin`] where no enabled platform admin would be left; else as [`delete_user`].
 pub async fn delete_oneself(db: &DatabaseConnection, person: &Person, now_ms: i64) -> Result<Vec<i64>, TeamError> {
     let transaction = db.begin().await?;
-    let admins = user::Column::IsAdmin.eq(true);
-    // A write that changes nothing takes the lock: two admins cannot delete themselves at once.
-    user::Entity::update_many()
-        .col_expr(user::Column::IsAdmin, Expr::value(true))
-        .filter(admins.clone())
-        .exec(&transaction)
-        .await?;
+    lock_admins(&transaction, person).await?;
     let closed = erase(&transaction, person.user_id, now_ms).await?;
-    let enabled = user::Entity::find().filter(admins.and(user::Column::DisabledAt.is_null()));
+    let enabled = user::Column::IsAdmin.eq(true).and(user::Column::DisabledAt.is_null());
+    let enabled = user::Entity::find().filter(enabled);
     if person.is_admin && enabled.count(&transaction).await? == 0 {
         return Err(TeamError::LastAdmin);
     }

@@ -1,7 +1,8 @@
 //! Invitations into a team: made by those who manage it, accepted by link.
 //!
 //! Invariant: a token opens one place in one team, once, for seven days, for the address it was made for, and only while
-//! whoever made it may still invite; it is stored as a keyed hash. Of many who accept at once one joins; who is refused
+//! whoever made it may still invite; it is stored as a keyed hash. The mailed one carries a proof that the shown one lacks: who
+//! has it reads that mailbox. Of many who accept at once one joins; who is refused
 //! leaves nothing behind. Reads and writes `invitation` and `member`, reads `team` and `user`.
 
 mod redeem;
@@ -20,6 +21,7 @@ use sea_orm::{
 };
 use std::collections::HashMap;
 use std::sync::Arc;
+use subtle::ConstantTimeEq;
 
 pub use redeem::{GuestError, Offer, Refused, Welcomed};
 
@@ -29,6 +31,8 @@ pub const LIFE_MS: i64 = 7 * 24 * 3_600_000;
 pub const OPEN_MAX: u64 = 100;
 /// Letters and digits of a token.
 const TOKEN_LENGTH: usize = 40;
+/// Bytes of the proof behind a mailed token.
+const PROOF_BYTES: usize = 16;
 
 /// Somebody to be invited.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -180,7 +184,8 @@ impl Invitations {
             )));
         }
         if let Some(email) = email {
-            let message = letter(&transaction, scope, (email, &token), row.expires_at).await?;
+            let mailed = format!("{token}{}", self.proof(&token));
+            let message = letter(&transaction, scope, (email, &mailed), row.expires_at).await?;
             self.mail.enqueue(&transaction, &message, now_ms).await?;
         }
         transaction.commit().await?;
@@ -237,8 +242,21 @@ impl Invitations {
         rows.pop().ok_or(TeamError::NotFound)
     }
 
+    /// Whether `token` is as it was mailed, not as it was shown to who invited.
+    #[must_use]
+    pub fn is_mailed(&self, token: &str) -> bool {
+        let proof = token.get(TOKEN_LENGTH..).unwrap_or_default();
+        self.proof(token).as_bytes().ct_eq(proof.as_bytes()).into()
+    }
+
+    /// What stands behind `token` in a mail, in hexadecimal.
+    fn proof(&self, token: &str) -> String {
+        let hash = self.pepper.hash_text(&format!("mailed {}", bare(token)));
+        hash[..PROOF_BYTES].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     fn hash(&self, token: &str) -> Vec<u8> {
-        self.pepper.hash_text(token).to_vec()
+        self.pepper.hash_text(bare(token)).to_vec()
     }
 
     async fn shown(&self, rows: Vec<invitation::Model>, now_ms: i64) -> Result<Vec<InvitationRow>, DbErr> {
@@ -265,6 +283,11 @@ impl Invitations {
         };
         Ok(rows.into_iter().filter_map(shown).collect())
     }
+}
+
+/// `token` without the proof that a mailed one carries.
+fn bare(token: &str) -> &str {
+    token.get(..TOKEN_LENGTH).unwrap_or(token)
 }
 
 /// The path of the page that accepts the invitation with `token`.

@@ -6,14 +6,18 @@
 use super::{WebhookError, Webhooks, binding, sign};
 use crate::clock;
 use entity::{delivery, delivery::Column, webhook};
+use futures_util::{StreamExt as _, stream};
 use gateway_core::id::{self, Kind};
 use reqwest::{Url, header::CONTENT_TYPE, redirect};
 use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    ColumnTrait, DbErr, EntityTrait, QueryFilter, Statement,
     sea_query::{Expr, ExprTrait as _},
 };
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 /// How often one looks for what is due.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -28,6 +32,27 @@ const PAUSE_MAX_MS: i64 = 3_600_000;
 const LIFE_MS: i64 = 24 * 3_600_000;
 /// How long rows are kept, in milliseconds.
 const KEEP_MS: i64 = 30 * 24 * 3_600_000;
+
+/// What is due, every team's first delivery before anybody's second: at most five a team and a hundred a round, so that no
+/// team keeps the others waiting.
+const DUE: &str = "SELECT * FROM (SELECT d.*, ROW_NUMBER() OVER (PARTITION BY team_id ORDER BY next_at, id) AS place \
+     FROM delivery d WHERE next_at <= {now}) ranked WHERE place <= 5 ORDER BY place, next_at LIMIT 100";
+/// Teams that are told at once.
+const TEAMS_AT_ONCE: usize = 16;
+
+/// The time that goes on from where a round began.
+#[derive(Clone, Copy)]
+struct Clock {
+    began_ms: i64,
+    began: Instant,
+}
+
+impl Clock {
+    fn now_ms(self) -> i64 {
+        let passed = i64::try_from(self.began.elapsed().as_millis());
+        self.began_ms.saturating_add(passed.unwrap_or(i64::MAX))
+    }
+}
 
 /// The JSON of a delivery.
 pub(super) fn body(id: i64, (team_id, event): (i64, &str), what: Value, now_ms: i64) -> Value {
@@ -51,19 +76,35 @@ impl Webhooks {
         }
     }
 
-    /// Tries all that is due at `now_ms` once; returns how many were taken.
+    /// Tries some of what is due at `now_ms` once, for all teams that wait; returns how many were taken.
     ///
     /// # Errors
     /// [`WebhookError::Secrets`], [`WebhookError::Database`].
     pub async fn deliver_due(&self, now_ms: i64) -> Result<u64, WebhookError> {
-        let due = delivery::Entity::find()
-            .filter(Column::NextAt.lte(now_ms))
-            .order_by_asc(Column::NextAt)
-            .all(&self.0.db)
-            .await?;
-        let mut taken = 0;
+        let clock = Clock {
+            began_ms: now_ms,
+            began: Instant::now(),
+        };
+        let text = DUE.replace("{now}", &now_ms.to_string());
+        let statement = Statement::from_string(self.0.db.get_database_backend(), text);
+        let due = delivery::Entity::find().from_raw_sql(statement).all(&self.0.db).await?;
+        let mut of_teams = BTreeMap::<i64, Vec<delivery::Model>>::new();
         for row in due {
-            if self.claim(&row, now_ms).await? && self.try_once(&row, now_ms).await? {
+            of_teams.entry(row.team_id).or_default().push(row);
+        }
+        let told = stream::iter(of_teams.into_values()).map(|rows| self.deliver_to_team(rows, clock));
+        // All of them end, whichever fails.
+        let told: Vec<_> = told.buffer_unordered(TEAMS_AT_ONCE).collect().await;
+        told.into_iter().sum()
+    }
+
+    /// Tries the `rows` of one team, one after the other; how many were taken.
+    async fn deliver_to_team(&self, rows: Vec<delivery::Model>, clock: Clock) -> Result<u64, WebhookError> {
+        let mut taken = 0;
+        for row in rows {
+            if let Some(until_ms) = self.claim(&row, clock.now_ms()).await?
+                && self.try_once(&row, until_ms, clock).await?
+            {
                 taken += 1;
             }
         }
@@ -82,25 +123,27 @@ impl Webhooks {
         Ok(())
     }
 
-    /// Whether this process is the one that tries `row`, as it was read.
-    async fn claim(&self, row: &delivery::Model, now_ms: i64) -> Result<bool, DbErr> {
+    /// Until when this process is the one that tries `row`, as it was read, if it is.
+    async fn claim(&self, row: &delivery::Model, now_ms: i64) -> Result<Option<i64>, DbErr> {
+        let until_ms = now_ms + CLAIM_MS;
         let claimed = delivery::Entity::update_many()
-            .col_expr(Column::NextAt, Expr::value(now_ms + CLAIM_MS))
+            .col_expr(Column::NextAt, Expr::value(until_ms))
             .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
             .filter(Column::Id.eq(row.id))
             .filter(Column::NextAt.eq(row.next_at))
             .filter(Column::SentAt.is_null())
             .exec(&self.0.db)
             .await?;
-        Ok(claimed.rows_affected == 1)
+        Ok((claimed.rows_affected == 1).then_some(until_ms))
     }
 
-    async fn try_once(&self, row: &delivery::Model, now_ms: i64) -> Result<bool, WebhookError> {
+    async fn try_once(&self, row: &delivery::Model, until_ms: i64, clock: Clock) -> Result<bool, WebhookError> {
         let hook = webhook::Entity::find_by_id(row.team_id).one(&self.0.db).await?;
         let outcome = match hook {
             None => Err("The webhook was removed.".to_owned()),
             Some(hook) => self.send(&hook, row).await?,
         };
+        let now_ms = clock.now_ms();
         let doubled = PAUSE_MS.saturating_mul(1_i64 << row.attempts.clamp(0, 20));
         let pause = std::cmp::Ord::min(doubled, PAUSE_MAX_MS);
         let again = Some(now_ms + pause).filter(|at| *at < row.created_at + LIFE_MS);
@@ -115,7 +158,7 @@ impl Webhooks {
             .filter(Column::Id.eq(row.id));
         if outcome.is_err() {
             // Another process may have tried it since, with more luck.
-            noted = noted.filter(Column::NextAt.eq(now_ms + CLAIM_MS));
+            noted = noted.filter(Column::NextAt.eq(until_ms));
         }
         noted.exec(&self.0.db).await?;
         Ok(outcome.is_ok())

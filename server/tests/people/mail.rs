@@ -167,12 +167,35 @@ async fn a_recipient_who_is_refused_for_good_is_given_up_and_nobody_is_alarmed()
             .enqueue(&place.db, &message("Join us"), clock::now_ms())
             .await
             .unwrap();
-        assert!(matches!(mail.send_now(id).await.unwrap(), Outcome::Failed(reason) if reason.contains("no such user")));
+        assert!(
+            matches!(mail.send_now(id).await.unwrap(), Outcome::Refused(reason) if reason.contains("no such user"))
+        );
         assert_eq!(mail.open(id).await.unwrap().0.state, State::Failed);
         assert_eq!(alerts::list_open(&place.db).await.unwrap(), []);
         smtp.refuse(None);
         mail.retry(id, clock::now_ms()).await.unwrap();
         assert_eq!(mail.send_now(id).await.unwrap(), Outcome::Sent);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mails_that_are_refused_for_good_keep_no_other_waiting() {
+    for place in places().await {
+        let smtp = Smtp::start().await;
+        let mail = process(&place, Some(&smtp.url()));
+        let now = clock::now_ms();
+        for at in now - 40..now {
+            let message = Message {
+                to: "nobody@example.com".to_owned(),
+                ..message("Join us")
+            };
+            mail.enqueue(&place.db, &message, at).await.unwrap();
+        }
+        mail.enqueue(&place.db, &message("Join us"), now).await.unwrap();
+        let running = tokio::spawn(mail.run(Signals::default().on("mail")));
+        // One a look would take longer than this waits.
+        assert!(smtp.wait(1).await[0].contains("To: mara@example.com"));
+        running.abort();
     }
 }
 

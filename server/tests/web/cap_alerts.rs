@@ -108,12 +108,13 @@ async fn caps_of_members_and_keys_are_told_and_many_processes_tell_once() {
         let user = id::parse(Kind::User, &lena.id).unwrap();
         spend(&hub, &owner.team, ("member", user, "month"), 8 * DOLLAR).await;
         spend(&hub, &owner.team, ("key", key, "total"), DOLLAR).await;
-        let new = json!({"emails": ["Ops@example.com", "ops@example.com", "b@example.com"]});
+        hub.join("ops@example.com", &owner.team).await;
+        let new = json!({"emails": ["Ops@example.com", "ops@example.com", "lena@example.com"]});
         let path = "/teams/current/alert-addresses";
         let set = hub.api(Method::PUT, path, &owner.token, new).await;
         assert_eq!(
             set.json(),
-            json!({"emails": ["b@example.com", "ops@example.com"]}),
+            json!({"emails": ["lena@example.com", "ops@example.com"]}),
             "{set:?}"
         );
         let all = futures_util::future::join_all((0..6).map(|_| scan(&hub))).await;
@@ -133,15 +134,19 @@ async fn caps_of_members_and_keys_are_told_and_many_processes_tell_once() {
         assert!(
             mails
                 .iter()
-                .all(|mail| ["ops@example.com", "b@example.com"].contains(&mail.recipient.as_str()))
+                .all(|mail| ["ops@example.com", "lena@example.com"].contains(&mail.recipient.as_str()))
         );
-        let wrong = hub
-            .api(Method::PUT, path, &owner.token, json!({"emails": ["nobody"]}))
-            .await;
-        assert_eq!(
-            (wrong.status, &wrong.json()["error"]["fields"][0]["field"]),
-            (400, &json!("emails"))
-        );
+        hub.user("stranger@example.com", false).await;
+        for wrong in ["nobody", "stranger@example.com", "victim@example.org"] {
+            let refused = hub
+                .api(Method::PUT, path, &owner.token, json!({"emails": [wrong]}))
+                .await;
+            assert_eq!(
+                (refused.status, &refused.json()["error"]["fields"][0]["field"]),
+                (400, &json!("emails")),
+                "{wrong}"
+            );
+        }
     }
 }
 
@@ -166,6 +171,13 @@ async fn the_page_lists_alerts_and_takes_addresses() {
     let (flash, _) = wrong.cookie("ourhub-flash").unwrap();
     let page = hub.page("/alerts", &format!("{cookie}; {flash}")).await.text;
     assert!(page.contains("id=\"emails-error\""), "{page}");
+    let other = hub
+        .form("set_alert_addresses", &cookie, "emails=ops%40example.com")
+        .await;
+    let (flash, _) = other.cookie("ourhub-flash").unwrap();
+    let page = hub.page("/alerts", &format!("{cookie}; {flash}")).await.text;
+    assert!(page.contains("ops@example.com is nobody of the team"), "{page}");
+    hub.join("ops@example.com", &owner.team).await;
     let saved = hub
         .form("set_alert_addresses", &cookie, "emails=ops%40example.com")
         .await;
@@ -178,4 +190,30 @@ async fn the_page_lists_alerts_and_takes_addresses() {
     );
     let log = server::audit::list(&hub.app.db, None, None, 1).await.unwrap();
     assert_eq!(log[0].action, "team.alert_addresses");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_changes_a_cap_over_and_over_fills_no_mailbox_and_who_left_is_not_written_to() {
+    for hub in harness::everywhere().await {
+        let owner = hub.user("owner@example.com", false).await;
+        let lena = hub.join("lena@example.com", &owner.team).await;
+        let team = id::parse(Kind::Team, &owner.team).unwrap();
+        let path = "/teams/current/alert-addresses";
+        hub.api(Method::PUT, path, &owner.token, json!({"emails": ["lena@example.com"]}))
+            .await;
+        let member = format!("/teams/{}/members/{}", owner.team, lena.id);
+        hub.api(Method::DELETE, &member, &owner.token, Value::Null).await;
+        spend(&hub, &owner.team, ("team", team, "day"), 20 * DOLLAR).await;
+        for nano in 0..25 {
+            let cap = format!("10.{nano:09}");
+            hub.patch("/teams/current", &owner, json!({"cap_day": cap})).await;
+            scan(&hub).await;
+        }
+        let mails = hub.app.mail.list(None, 50).await.unwrap();
+        assert_eq!(mails.len(), 20, "a day");
+        assert!(
+            mails.iter().all(|mail| mail.recipient == "owner@example.com"),
+            "{mails:?}"
+        );
+    }
 }

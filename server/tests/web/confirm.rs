@@ -191,3 +191,23 @@ async fn nobody_is_led_elsewhere_and_tokens_and_keys_are_never_asked() {
     let path = format!("/teams/{}/grants", admin.team);
     assert_eq!(hub.api(Method::POST, &path, &admin.token, grant).await.status, 201);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_sign_up_who_mails_come_from_and_who_is_put_out_ask_for_the_password() {
+    let hub = harness::spawn().await;
+    let old = old_admin(&hub).await;
+    let other = hub.user("other@example.com", true).await;
+    let suspend = format!("user={}&suspended=true", other.id);
+    for (form, body) in [
+        ("set_user_suspended", suspend.as_str()),
+        ("update_mail", "sender=eve%40example.com"),
+        ("update_sign_up_policy", "mode=closed"),
+    ] {
+        let asked = hub.form(form, &old, body).await;
+        assert!(asked.location().starts_with("/confirm?to="), "{form}: {asked:?}");
+    }
+    let mail = hub.get("/mail", &other).await;
+    assert!(mail.status == 200 && !mail.text.contains("eve@"), "{mail:?}");
+    let policy = hub.get("/settings/sign-up", &other).await;
+    assert!(!policy.text.contains("closed"), "{policy:?}");
+}

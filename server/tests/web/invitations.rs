@@ -311,3 +311,80 @@ async fn where_addresses_are_proven_a_link_for_anybody_makes_no_account() {
     let lena = hub.user("lena@example.com", false).await;
     assert_eq!(accept(&hub, &lena, &token).await.0, 200, "who has an account joins");
 }
+
+/// The token in the last mail, which carries the proof that the shown one lacks.
+async fn mailed(hub: &Hub) -> String {
+    let mails = hub.app.mail.list(None, 1).await.unwrap();
+    let (_, written) = hub.app.mail.open(mails[0].id).await.unwrap();
+    let text = written.unwrap().text;
+    let behind = text.split("/invite/").nth(1).unwrap();
+    behind.split_whitespace().next().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_addresses_are_proven_the_mailed_link_alone_makes_an_account_not_the_one_shown_to_who_invites() {
+    let hub = harness::spawn().await;
+    let owner = hub.user("owner@example.com", false).await;
+    hub.app.auth.set_verifies_sign_ups(true).await.unwrap();
+    let (_, shown) = invite(&hub, &owner, json!({"role": "member", "email": "lena@example.com"})).await;
+    let mailed = mailed(&hub).await;
+    assert!(mailed.starts_with(&shown) && mailed.len() > shown.len(), "{mailed}");
+    let page = hub.page(&format!("/invite/{shown}"), "").await.text;
+    assert!(page.contains("open the link in the mail to lena@example.com"), "{page}");
+    assert!(!page.contains("Create account and join"), "{page}");
+    let forged = format!("{shown}{}", "0".repeat(mailed.len() - shown.len()));
+    let form = |token: &str| format!("email=Lena@example.com&password={PASSWORD}&token={token}");
+    for token in [&shown, &forged] {
+        let refused = hub.form("sign_up_invited", "", &form(token)).await;
+        assert!(refused.cookie("ourhub").is_none(), "{token}: {refused:?}");
+    }
+    let page = hub.page(&format!("/invite/{mailed}"), "").await.text;
+    assert!(page.contains("Create account and join"), "{page}");
+    let joined = hub.form("sign_up_invited", "", &form(&mailed)).await;
+    assert!(joined.cookie("ourhub").is_some(), "{joined:?}");
+
+    let jonas = hub.user("jonas@example.com", false).await;
+    let (_, shown) = invite(&hub, &owner, json!({"role": "member", "email": "jonas@example.com"})).await;
+    assert_eq!(
+        accept(&hub, &jonas, &shown).await.0,
+        200,
+        "who has the address joins by either"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invitation_tells_nobody_whether_another_address_has_an_account() {
+    let hub = harness::spawn().await;
+    let owner = hub.user("owner@example.com", false).await;
+    let (_, token) = invite(&hub, &owner, json!({"role": "member", "email": "lena@example.com"})).await;
+    for email in ["owner@example.com", "nobody@example.com"] {
+        let form = format!("email={email}&password={PASSWORD}&token={token}");
+        let refused = hub.form("sign_up_invited", "", &form).await;
+        let (flash, _) = refused.cookie("ourhub-flash").unwrap();
+        let page = hub.page(&format!("/invite/{token}"), &flash).await.text;
+        assert!(
+            page.contains("This invitation is for another address."),
+            "{email}: {page}"
+        );
+        assert!(!page.contains("signed up with this address"), "{email}: {page}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_mailbox_is_sent_few_invitations_an_hour() {
+    let hub = harness::spawn().await;
+    let owner = hub.user("owner@example.com", false).await;
+    let path = format!("/teams/{}/invitations", owner.team);
+    let body = json!({"role": "member", "email": "lena@example.com"});
+    let mut statuses = Vec::new();
+    for _ in 0..6 {
+        statuses.push(hub.post(&path, &owner, body.clone()).await.status);
+    }
+    assert_eq!(statuses, [201, 201, 201, 201, 201, 429]);
+    assert_eq!(hub.app.mail.list(None, 10).await.unwrap().len(), 5);
+    assert_eq!(
+        hub.post(&path, &owner, json!({"role": "member"})).await.status,
+        201,
+        "a link for anybody is mailed to nobody"
+    );
+}

@@ -73,6 +73,7 @@ async fn who_forgot_their_password_gets_a_link_whatever_host_was_named_and_other
     let done = hub.form("reset_password", "", &body).await;
     assert_eq!(done.location(), "/login", "{done:?}");
     assert!(done.cookie("__Host-ourhub").is_none(), "a link logs nobody in");
+    assert_eq!(hub.get("/teams", &mara).await.status, 401, "her tokens are revoked");
     let used = hub.form("reset_password", "", &body).await;
     assert!(flash_of(&hub, &used, "").await.contains("This link was used"));
     let log = server::audit::list(&hub.app.db, None, None, 10).await.unwrap();

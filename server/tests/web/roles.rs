@@ -345,7 +345,7 @@ async fn each_role_may_what_the_table_says_through_forms() {
         ("update_member", "user={target}&role=member&cap_day=5", "yy--0"),
         ("update_member", "user={target}&role=viewer", "yy--0"),
         ("set_webhook", "url=https://hooks.invalid/hook", "yy--0"),
-        ("set_alert_addresses", "emails=ops@example.com", "yy--0"),
+        ("set_alert_addresses", "emails=target@example.com", "yy--0"),
         ("invite", "role=admin", "yy--0"),
         ("invite", "role=owner", "y---0"),
         ("set_team_suspended", "team={team}&suspended=true", "----0"),

@@ -3,6 +3,11 @@
 use crate::harness::{self, Hub, PASSWORD, User};
 use reqwest::Method;
 use serde_json::{Value, json};
+use server::{
+    auth::{AuthError, NewUser},
+    clock,
+    teams::{self, TeamError},
+};
 
 async fn browser(hub: &Hub, email: &str) -> String {
     let answer = hub
@@ -216,11 +221,99 @@ async fn an_admin_who_acts_as_somebody_is_seen_to_do_so_and_reaches_nothing_that
                 "the cookie is worth something in the session it was made for alone"
             );
         }
+        let confirmed = hub
+            .form("confirm", &acting, &format!("password={PASSWORD}&to=/keys"))
+            .await;
+        assert!(confirmed.cookie("ourhub").is_none(), "{confirmed:?}");
+        let (flash, _) = confirmed.cookie("ourhub-flash").unwrap();
+        let page = hub.page(confirmed.location(), &format!("{acting}; {flash}")).await.text;
+        assert!(page.contains("you act as mara@example.com. End that"), "{page}");
         let ended = hub.form("end_act_as", &acting, "").await;
         assert!(ended.cookie("ourhub-acting").unwrap().0.ends_with('='), "{ended:?}");
         let log = server::audit::list(&hub.app.db, None, None, 50).await.unwrap();
         for action in ["user.act_as", "user.end_act_as"] {
             assert_eq!(log.iter().filter(|row| row.action == action).count(), 1, "{action}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_comes_after_acting_ended_is_refused_and_not_sent_to_the_admins_own_team() {
+    let hub = harness::spawn().await;
+    let root = hub.user("root@example.com", true).await;
+    let mara = hub.user("mara@example.com", false).await;
+    let admin = browser(&hub, "root@example.com").await;
+    let begun = hub.form("act_as", &admin, &format!("user={}", mara.id)).await;
+    let (cookie, attributes) = begun.cookie("ourhub-acting").unwrap();
+    let age = attributes.split("Max-Age=").nth(1).unwrap().split(';').next().unwrap();
+    assert!(
+        age.parse::<i64>().unwrap() > 3_600,
+        "it outlives the hour, so that what comes then is known"
+    );
+    let acting = format!("{admin}; {cookie}");
+    hub.patch(&format!("/users/{}", mara.id), &root, json!({"suspended": true}))
+        .await;
+    let refused = hub.form("create_key", &acting, "name=helped").await;
+    let (flash, _) = refused.cookie("ourhub-flash").unwrap();
+    let page = hub.page(refused.location(), &format!("{admin}; {flash}")).await.text;
+    assert!(page.contains("You act as nobody any more"), "{page}");
+    let keys = hub.get("/teams/current/keys", &root).await.json();
+    assert_eq!(keys["data"], json!([]));
+    assert!(refused.cookie("ourhub-acting").unwrap().0.ends_with('='), "{refused:?}");
+    let made = hub.form("create_key", &admin, "name=own").await;
+    assert!(made.location().ends_with("/created"), "{made:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_users_mails_leave_the_outbox() {
+    let hub = harness::spawn().await;
+    let admin = hub.user("root@example.com", true).await;
+    let mara = hub.user("mara@example.com", false).await;
+    hub.form("ask_reset", "", "email=mara@example.com").await;
+    while hub.app.mail.list(None, 9).await.unwrap().is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(delete(&hub, &admin, &mara).await, 204);
+    assert_eq!(hub.app.mail.list(None, 9).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_admins_who_put_each_other_out_at_once_one_is_left() {
+    for hub in harness::everywhere().await {
+        for round in 0..4 {
+            let one = hub.user(&format!("one{round}@example.com"), true).await;
+            let two = hub.user(&format!("two{round}@example.com"), true).await;
+            let suspend = async |by: &User, user: &User| {
+                let path = format!("/users/{}", user.id);
+                hub.patch(&path, by, json!({"suspended": true})).await.status
+            };
+            let statuses = match round % 2 {
+                0 => tokio::join!(suspend(&one, &two), suspend(&two, &one)),
+                _ => tokio::join!(delete(&hub, &one, &two), delete(&hub, &two, &one)),
+            };
+            let done = [statuses.0, statuses.1].iter().filter(|status| **status < 300).count();
+            assert_eq!(done, 1, "{statuses:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admin_who_was_put_out_meanwhile_puts_nobody_out() {
+    for hub in harness::everywhere().await {
+        let person = async |email: &str| {
+            let new = NewUser {
+                email,
+                password: PASSWORD,
+            };
+            let made = hub.app.auth.create_user(new, true, clock::now_ms()).await.unwrap();
+            made.person
+        };
+        let (one, two) = (person("one@example.com").await, person("two@example.com").await);
+        let now = clock::now_ms();
+        hub.app.auth.disable_user(&one, two.user_id, now).await.unwrap();
+        let late = hub.app.auth.disable_user(&two, one.user_id, now).await;
+        assert!(matches!(late, Err(AuthError::Forbidden)), "{late:?}");
+        let late = teams::delete_user(&hub.app.db, &two, one.user_id, now).await;
+        assert!(matches!(late, Err(TeamError::Forbidden)), "{late:?}");
     }
 }

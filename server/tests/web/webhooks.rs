@@ -9,7 +9,7 @@ use server::{
     auth::Person,
     clock,
     teams::{self, TeamScope},
-    webhooks::{SIGNATURE, Webhooks, signature},
+    webhooks::{SIGNATURE, WebhookError, Webhooks, signature},
 };
 use std::sync::{Arc, Mutex};
 use tokio::{
@@ -188,4 +188,39 @@ async fn the_page_sets_a_webhook_and_shows_its_secret_once() {
     assert!(!hub.page("/alerts", &cookie).await.text.contains("whsec_"), "once");
     assert_eq!(hub.form("remove_webhook", &cookie, "").await.location(), "/alerts");
     assert!(!hub.page("/alerts", &cookie).await.text.contains("Send test"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_team_with_many_deliveries_keeps_no_other_team_waiting_and_tests_no_more() {
+    for hub in harness::everywhere().await {
+        let local = vec!["127.0.0.0/8".parse().unwrap()];
+        let webhooks = Webhooks::new(hub.app.db.clone(), hub.app.master.clone(), local);
+        let now = clock::now_ms() + 3_600_000;
+        let mut received = Vec::new();
+        for (name, count) in [("busy@example.com", 9), ("calm@example.com", 1)] {
+            let owner = hub.user(name, false).await;
+            let scope = scope(&hub, &owner).await;
+            let (url, kept) = address(vec!["204 OK"; count]).await;
+            webhooks.set(&scope, &url, now).await.unwrap();
+            for number in 0..count {
+                let what = (scope.team_id(), "cap.alert");
+                // The busy team was first with all of them.
+                let at = now + i64::try_from(number).unwrap();
+                webhooks.enqueue(&hub.app.db, what, Value::Null, at).await.unwrap();
+            }
+            let tested = webhooks.test(&scope, now).await;
+            assert_eq!(
+                matches!(tested, Err(WebhookError::Busy)),
+                count > 5,
+                "{name}: {tested:?}"
+            );
+            received.push(kept);
+        }
+        // The calm team’s test finds nobody who answers, and is tried later.
+        webhooks.deliver_due(now + 60_000).await.unwrap();
+        let counts: Vec<usize> = received.iter().map(|kept| kept.lock().unwrap().len()).collect();
+        assert_eq!(counts, [5, 1], "five of one team a round");
+        webhooks.deliver_due(now + 60_001).await.unwrap();
+        assert_eq!(received[0].lock().unwrap().len(), 9, "the rest in the next");
+    }
 }

@@ -53,6 +53,7 @@ impl Invitations for Sample {
             role: "member".to_owned(),
             email: None,
             invited_by: "jonas@harbor-robotics.io".to_owned(),
+            may_sign_up: true,
             expires_at: Time(NOW + 6 * DAY),
         })
     }

@@ -126,7 +126,7 @@ pub async fn list_mails(caller: Caller, query: Find<List>) -> Answer {
 }
 
 pub async fn mail(caller: Caller, id: Path<String>) -> Answer {
-    json(caller.mail(&id).await?)
+    json(caller.mail(&id).await?.row)
 }
 
 pub async fn discard_mail(caller: Caller, id: Path<String>) -> Answer {

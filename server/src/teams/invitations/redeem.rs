@@ -5,7 +5,7 @@
 
 use super::super::create::Joining;
 use super::{Invitations, State};
-use crate::auth::{Auth, AuthError, Changed, NewUser, Person, SignedIn, Visitor};
+use crate::auth::{Auth, AuthError, Changed, NewUser, Person, SignedIn, Visitor, normalize_email};
 use crate::teams::{Right, Role, TeamError};
 use entity::{invitation, member, team, user};
 use sea_orm::sea_query::Expr;
@@ -136,8 +136,12 @@ impl Invitations {
         token: &str,
         visitor: &Visitor,
     ) -> Result<(SignedIn, Welcomed), GuestError> {
-        // Before a password is hashed for somebody who has no invitation.
-        self.offer(token, visitor.now_ms).await?;
+        // Before a password is hashed for somebody who has no invitation, and before another address is looked up: whether
+        // anybody has it is told to nobody.
+        let offer = self.offer(token, visitor.now_ms).await?;
+        if offer.email.is_some_and(|email| email != normalize_email(new.email)) {
+            return Err(TeamError::from(Refused::OtherAddress).into());
+        }
         let ready = auth.prepare_guest(new, visitor).await?;
         let transaction = self.db.begin().await?;
         let signed_in = auth.sign_up_guest(&transaction, ready, visitor).await?;
