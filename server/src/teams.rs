@@ -326,6 +326,29 @@ pub async fn freeze(transaction: &DatabaseTransaction, team_id: i64, now_ms: i64
     Ok(changed.rows_affected == 1)
 }
 
+/// Lets no other transaction change the row of the team `team_id` until this one ends.
+///
+/// # Errors
+/// The database failed.
+pub async fn lock(transaction: &DatabaseTransaction, team_id: i64) -> Result<(), DbErr> {
+    // A write that changes nothing takes the lock alike on SQLite (the file) and Postgres (the row).
+    team::Entity::update_many()
+        .col_expr(team::Column::SuspendedAt, Expr::col(team::Column::SuspendedAt))
+        .filter(team::Column::Id.eq(team_id))
+        .exec(transaction)
+        .await
+        .map(|_| ())
+}
+
+/// Since when the keys of the team `team_id` are refused, in Unix milliseconds, if they are.
+///
+/// # Errors
+/// The database failed.
+pub async fn suspended_at(db: &impl ConnectionTrait, team_id: i64) -> Result<Option<i64>, DbErr> {
+    let row = team::Entity::find_by_id(team_id).one(db).await?;
+    Ok(row.and_then(|row| row.suspended_at))
+}
+
 /// Lets the keys of a team in again that [`freeze`] refused at `frozen_at_ms`, unless somebody else has decided about it since.
 ///
 /// # Errors

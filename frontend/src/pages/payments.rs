@@ -65,7 +65,7 @@ pub fn auto(flash: &Flash, board: &PaymentsBoard) -> AnyView {
     let errors = ["auto_on", "below", "add", "max_day"].map(|field| flash.error_of(field));
     let [on_error, below_error, add_error, max_error] = errors;
     let off = (!auto.note.is_empty() && !auto.is_on).then(|| {
-        view! { <Notice tone=Tone::Bad title="Switched off." text=format!("The card could not be charged: {}", auto.note) /> }
+        view! { <Notice tone=Tone::Bad title="Switched off." text=format!("The card is not charged any more: {}", auto.note) /> }
     });
     let on_error = on_error.map(|text| view! { <ErrorText id="auto_on-error" text=text /> });
     let Some(card) = auto.card.clone() else {

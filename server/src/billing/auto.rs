@@ -1,8 +1,10 @@
 //! Automatic top-ups: a saved card is charged when the balance falls below a limit.
 //!
 //! Invariant: of a team one is under way at most, each has a row before Stripe is asked, and its id is the idempotency key; no answer
-//! means that it is looked up before it is asked for again; a refusal switches them off and the team is told. Reads and
-//! writes `payment`, `customer` and `auto_top_up`; writes through the ledger and mails.
+//! means that it is looked up before it is asked for again; whether it is wanted is seen once its row stands, from rows as they
+//! are then; a refusal switches them off and the team is told; what was given back or is disputed switches them off too, and
+//! none is made for a suspended team. Reads and writes `payment`, `customer` and `auto_top_up`, reads `team`; writes through
+//! the ledger and mails.
 
 use super::{
     Billing, BillingError,
@@ -17,7 +19,7 @@ use crate::{
     teams::{self, TeamScope},
 };
 use entity::{
-    auto_top_up::{ActiveModel, Column, Entity, Model},
+    auto_top_up::{ActiveModel, Column, Entity},
     customer, payment,
 };
 use gateway_core::{
@@ -26,10 +28,11 @@ use gateway_core::{
 };
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, DbErr, EntityTrait, QueryFilter, TransactionTrait,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, TransactionTrait,
     sea_query::{Expr, OnConflict},
 };
 use serde_json::json;
+use std::time::Instant;
 use stripe_client_core::{RequestBuilder, StripeMethod};
 
 /// What payments of this kind are called in their rows.
@@ -137,7 +140,7 @@ impl Billing {
         let stripe = self.stripe()?;
         let db = &self.0.db;
         let known = customer::Entity::find_by_id(scope.team_id()).one(db).await?;
-        self.switch_off(scope.team_id(), "", now_ms).await?;
+        switch_off(db, scope.team_id(), "", now_ms).await?;
         customer::Entity::update_many()
             .col_expr(customer::Column::Method, Expr::value(None::<String>))
             .col_expr(customer::Column::Card, Expr::value(None::<String>))
@@ -185,14 +188,17 @@ impl Billing {
     /// [`BillingError::Database`]; what is wrong with one team is logged and does not hinder the others.
     pub async fn top_up_low_balances(&self, now_ms: i64) -> Result<(), BillingError> {
         let Ok(stripe) = self.stripe() else { return Ok(()) };
+        let began = Instant::now();
         let teams = Entity::find().filter(Column::IsOn.eq(1)).all(&self.0.db).await?;
         let mut ids: Vec<i64> = teams.iter().map(|team| team.team_id).collect();
         ids.extend(self.unfinished().await?.into_iter().map(|row| row.team_id));
         ids.sort_unstable();
         ids.dedup();
         for team_id in ids {
-            let wanted = teams.iter().find(|team| team.team_id == team_id);
-            if let Err(error) = self.look_after(stripe, team_id, wanted, now_ms).await {
+            // Stripe may have taken long over the teams before.
+            let passed = i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
+            let now_ms = now_ms.saturating_add(passed);
+            if let Err(error) = self.look_after(stripe, team_id, now_ms).await {
                 tracing::warn!(%error, team_id, "an automatic top-up could not go on");
             }
         }
@@ -208,34 +214,64 @@ impl Billing {
     }
 
     /// Goes on with what is under way, or begins another one where the balance is low.
-    async fn look_after(
-        &self,
-        stripe: &Stripe,
-        team_id: i64,
-        wanted: Option<&Model>,
-        now_ms: i64,
-    ) -> Result<(), BillingError> {
+    async fn look_after(&self, stripe: &Stripe, team_id: i64, now_ms: i64) -> Result<(), BillingError> {
         let under_way = self.unfinished().await?.into_iter().find(|row| row.team_id == team_id);
         if let Some(row) = under_way {
             return self.go_on(stripe, &row, now_ms).await;
         }
-        let Some(wanted) = wanted else { return Ok(()) };
-        let balance = self.0.ledger.balance(team_id).await.map_err(BillingError::Ledger)?;
-        if balance.left() >= nano(wanted.below) {
-            return Ok(());
-        }
-        let known = customer::Entity::find_by_id(team_id).one(&self.0.db).await?;
-        let Some((customer, method)) = known.and_then(|row| Some((row.customer, row.method?))) else {
+        let Some(wanted) = self.wanted(team_id, None, now_ms).await? else {
             return Ok(());
         };
-        if self.charged_today(team_id, now_ms).await? + wanted.cents > wanted.max_day {
-            return Ok(());
-        }
-        let row = self.begin(wanted, customer, now_ms).await?;
-        match row {
-            Some(row) => self.ask(stripe, &row, &method, now_ms).await,
+        match self.begin(&wanted, now_ms).await? {
+            Some(row) => self.ask_if_wanted(stripe, &row, now_ms).await,
             None => Ok(()),
         }
+    }
+
+    /// What is to be charged, if anything is, from rows as they are now; `begun` is the row of it, where that stands.
+    async fn wanted(
+        &self,
+        team_id: i64,
+        begun: Option<&payment::Model>,
+        now_ms: i64,
+    ) -> Result<Option<Wanted>, BillingError> {
+        let db = &self.0.db;
+        let set = Entity::find_by_id(team_id).one(db).await?.filter(|row| row.is_on == 1);
+        let Some(set) = set else { return Ok(None) };
+        if teams::suspended_at(db, team_id).await?.is_some() {
+            return Ok(None);
+        }
+        let known = customer::Entity::find_by_id(team_id).one(db).await?;
+        let Some((customer, method)) = known.and_then(|row| Some((row.customer, row.method?))) else {
+            return Ok(None);
+        };
+        if begun.is_some_and(|row| row.cents != set.cents || row.customer != customer) {
+            return Ok(None);
+        }
+        let counted = self.charged_today(team_id, now_ms).await?;
+        let more = if begun.is_some() { 0 } else { set.cents };
+        if counted + more > set.max_day {
+            return Ok(None);
+        }
+        let balance = self.0.ledger.balance(team_id).await.map_err(BillingError::Ledger)?;
+        let is_low = balance.left() < nano(set.below);
+        Ok(is_low.then_some(Wanted {
+            team_id,
+            cents: set.cents,
+            customer,
+            method,
+        }))
+    }
+
+    /// Charges the card for `row`, unless that is not wanted any more.
+    async fn ask_if_wanted(&self, stripe: &Stripe, row: &payment::Model, now_ms: i64) -> Result<(), BillingError> {
+        if let Some(wanted) = self.wanted(row.team_id, Some(row), now_ms).await? {
+            return self.ask(stripe, row, &wanted.method, now_ms).await;
+        }
+        self.mark(row.id, PaymentState::Failed, "Not needed any more.", now_ms)
+            .await?;
+        self.free(row.id).await?;
+        Ok(())
     }
 
     /// What automatic top-ups of the last day come to, those under way too, in cents.
@@ -251,7 +287,7 @@ impl Billing {
     }
 
     /// The row of a new one; none where another process was first.
-    async fn begin(&self, wanted: &Model, customer: String, now_ms: i64) -> Result<Option<payment::Model>, DbErr> {
+    async fn begin(&self, wanted: &Wanted, now_ms: i64) -> Result<Option<payment::Model>, DbErr> {
         let (id, db) = (clock::new_id(), &self.0.db);
         let nonce = format!("{KIND}:{}:under way", wanted.team_id);
         let last = payment::Entity::find()
@@ -267,7 +303,7 @@ impl Billing {
             kind: Set(KIND.to_owned()),
             state: Set(PaymentState::New.as_str().to_owned()),
             cents: Set(wanted.cents),
-            customer: Set(customer),
+            customer: Set(wanted.customer.clone()),
             nonce: Set(nonce),
             session_id: Set(None),
             intent_id: Set(None),
@@ -299,10 +335,11 @@ impl Billing {
             self.settle_auto(stripe, row, &intent, (None, now_ms)).await?;
             return Ok(());
         }
-        let known = customer::Entity::find_by_id(row.team_id).one(&self.0.db).await?;
-        match known.and_then(|row| row.method) {
-            Some(method) if now_ms - row.created_at < REPEAT_MS => self.ask(stripe, row, &method, now_ms).await,
-            _ => self.give_up(row, "It could not be charged in time.", now_ms).await,
+        if now_ms - row.created_at < REPEAT_MS {
+            self.ask_if_wanted(stripe, row, now_ms).await
+        } else {
+            self.give_up(row, "The card could not be charged in time.", now_ms)
+                .await
         }
     }
 
@@ -423,10 +460,13 @@ impl Billing {
 
     /// The card cannot be charged: no further one is begun until people switch it on again, and they are told.
     async fn give_up(&self, row: &payment::Model, why: &str, now_ms: i64) -> Result<(), BillingError> {
-        self.mark(row.id, PaymentState::Failed, why, now_ms).await?;
+        if !self.mark(row.id, PaymentState::Failed, why, now_ms).await? {
+            // Over before: what has been decided since stands.
+            return Ok(());
+        }
         self.free(row.id).await?;
         let why: String = why.chars().filter(|letter| !letter.is_control()).take(200).collect();
-        if !self.switch_off(row.team_id, &why, now_ms).await? {
+        if !switch_off(&self.0.db, row.team_id, &why, now_ms).await? {
             return Ok(());
         }
         let transaction = self.0.db.begin().await?;
@@ -453,19 +493,32 @@ impl Billing {
         transaction.commit().await?;
         Ok(())
     }
+}
 
-    /// Switches it off; whether it was on.
-    async fn switch_off(&self, team_id: i64, note: &str, now_ms: i64) -> Result<bool, DbErr> {
-        let changed = Entity::update_many()
-            .col_expr(Column::IsOn, Expr::value(0_i64))
-            .col_expr(Column::Note, Expr::value(note))
-            .col_expr(Column::ChangedAt, Expr::value(now_ms))
-            .filter(Column::TeamId.eq(team_id))
-            .filter(Column::IsOn.eq(1))
-            .exec(&self.0.db)
-            .await?;
-        Ok(changed.rows_affected == 1)
-    }
+/// What is to be charged.
+struct Wanted {
+    team_id: i64,
+    cents: i64,
+    customer: String,
+    method: String,
+}
+
+/// Switches it off; whether it was on.
+pub(super) async fn switch_off(
+    db: &impl ConnectionTrait,
+    team_id: i64,
+    note: &str,
+    now_ms: i64,
+) -> Result<bool, DbErr> {
+    let changed = Entity::update_many()
+        .col_expr(Column::IsOn, Expr::value(0_i64))
+        .col_expr(Column::Note, Expr::value(note))
+        .col_expr(Column::ChangedAt, Expr::value(now_ms))
+        .filter(Column::TeamId.eq(team_id))
+        .filter(Column::IsOn.eq(1))
+        .exec(db)
+        .await?;
+    Ok(changed.rows_affected == 1)
 }
 
 /// States of a payment that is under way.

@@ -429,7 +429,7 @@ impl Billing {
         })
     }
 
-    /// Money came, but not as it was asked for: nothing is credited, and the operator is told.
+    /// Money came or went, but not as it was asked for: no wallet is changed, and the operator is told.
     pub(super) async fn distrust(
         &self,
         row: &Model,
@@ -443,8 +443,9 @@ impl Billing {
             ?event,
             "a payment at Stripe is not the one that was begun"
         );
-        let message =
-            format!("Payment {payment} is not credited: at Stripe its {wrong} differs from ours. Compare the two.");
+        let message = format!(
+            "Payment {payment}: at Stripe its {wrong} differs from ours, so no wallet was changed. Compare the two."
+        );
         alerts::raise(&self.0.db, alerts::Kind::PaymentMismatch, &payment, &message).await?;
         Ok(Outcome::Mismatch)
     }
@@ -461,17 +462,17 @@ impl Billing {
         charge.receipt_url.filter(|url| url.starts_with("https://"))
     }
 
-    /// Marks a payment that is not credited.
+    /// Marks a payment that is not credited; whether it was open.
     pub(super) async fn mark(
         &self,
         payment_id: i64,
         state: PaymentState,
         note: &str,
         now_ms: i64,
-    ) -> Result<(), DbErr> {
+    ) -> Result<bool, DbErr> {
         let open = [PaymentState::New.as_str(), PaymentState::Open.as_str()];
         let note: String = note.chars().filter(|letter| !letter.is_control()).take(300).collect();
-        Entity::update_many()
+        let marked = Entity::update_many()
             .col_expr(Column::State, Expr::value(state.as_str()))
             .col_expr(Column::Note, Expr::value(note))
             .col_expr(Column::ChangedAt, Expr::value(now_ms))
@@ -479,7 +480,7 @@ impl Billing {
             .filter(Column::State.is_in(open))
             .exec(&self.0.db)
             .await?;
-        Ok(())
+        Ok(marked.rows_affected == 1)
     }
 
     pub(super) async fn payment_row(&self, payment_id: i64) -> Result<PaymentRow, BillingError> {

@@ -73,15 +73,23 @@ impl From<Model> for Reconciled {
 #[derive(Deserialize)]
 struct Movement {
     id: String,
+    /// In the currency that Stripe pays out in: of it only the sign counts.
     #[serde(default)]
     amount: i64,
-    #[serde(default)]
-    currency: String,
     #[serde(default)]
     created: i64,
     /// The whole object.
     #[serde(default)]
     source: serde_json::Value,
+}
+
+impl Movement {
+    /// What came, or went where it is negative, in the currency that was paid in; none in another one than ours.
+    fn cents(&self) -> Option<i64> {
+        let is_ours = self.source["currency"].as_str() == Some(CURRENCY);
+        let cents = self.source["amount"].as_i64().filter(|_| is_ours)?;
+        cents.checked_mul(self.amount.signum())
+    }
 }
 
 /// What was counted on the way.
@@ -92,6 +100,8 @@ struct Count {
     ours: i64,
     theirs: i64,
     findings: Vec<String>,
+    /// Why the first event that could not be taken could not.
+    failure: Option<String>,
 }
 
 impl Billing {
@@ -103,7 +113,7 @@ impl Billing {
         let stripe = self.stripe()?;
         let mut count = Count::default();
         let failure = match self.compare(stripe, now_ms, &mut count).await {
-            Ok(()) => None,
+            Ok(()) => count.failure.take(),
             Err(BillingError::Database(error)) => return Err(error.into()),
             Err(error) => Some(error.to_string()),
         };
@@ -181,7 +191,17 @@ impl Billing {
         }
         events.sort_by_key(|event| event.created);
         for event in &events {
-            count.events += i64::from(self.take(stripe, event, now_ms).await?);
+            match self.take(stripe, event, now_ms).await {
+                Ok(is_new) => count.events += i64::from(is_new),
+                // It must not keep the others from being taken; it is taken up again at the next run.
+                Err(error) => {
+                    let (id, kind) = (&event.id, &event.kind);
+                    count
+                        .findings
+                        .push(format!("Event {id} ({kind}) could not be taken: {error}."));
+                    count.failure.get_or_insert_with(|| error.to_string());
+                }
+            }
         }
         Ok(())
     }
@@ -217,9 +237,11 @@ impl Billing {
         let (oldest, is_whole) = all(stripe, ("/balance_transactions", query), &mut moved, id).await?;
         // Read after Stripe's: what came meanwhile is told at the next comparison, by its own events.
         let mut theirs: HashMap<String, i64> = HashMap::new();
-        for movement in moved.iter().filter(|movement| movement.currency == CURRENCY) {
-            if let Some(intent) = movement.source["payment_intent"].as_str() {
-                *theirs.entry(intent.to_owned()).or_default() += movement.amount;
+        for movement in &moved {
+            if let Some(intent) = movement.source["payment_intent"].as_str()
+                && let Some(cents) = movement.cents()
+            {
+                *theirs.entry(intent.to_owned()).or_default() += cents;
             }
         }
         let since = if is_whole {

@@ -2,10 +2,11 @@
 //!
 //! Invariant: what is taken from the wallet for a payment is what Stripe says *now* was given back or is disputed, whatever
 //! told of it, in any order and however often; while a dispute that took money is open or lost, the team stays suspended until
-//! a platform admin resumes it. Reads and writes `payment` and `dispute`; writes through the ledger.
+//! a platform admin resumes it; whatever takes money switches automatic top-ups off. Reads and writes `payment` and `dispute`,
+//! writes `auto_top_up`; writes through the ledger.
 
 use super::{
-    Billing, BillingError,
+    Billing, BillingError, auto,
     events::{self, Note, Outcome},
     payments::{CURRENCY, nano, reference},
     stripe::{self, Charge, Dispute, Intent, Stripe},
@@ -27,6 +28,9 @@ use std::collections::BTreeMap;
 /// What entries of refunds and of disputes are called.
 pub(super) const REFUND: &str = "refund";
 pub(super) const DISPUTE: &str = "dispute";
+/// Why automatic top-ups are switched off: what was given back is not to be charged again by itself.
+const GIVEN_BACK: &str = "A payment was given back.";
+const DISPUTED: &str = "A payment is disputed.";
 /// How often a change is tried anew, when another one came first.
 const TRIES: usize = 5;
 
@@ -80,16 +84,18 @@ impl Billing {
         charge_id: &str,
         (event, now_ms): (Option<&Note>, i64),
     ) -> Result<Outcome, BillingError> {
+        let charge: Charge = stripe.get(&format!("/charges/{charge_id}")).await?;
+        let intent_id = charge.payment_intent.as_ref().map(|id| id.0.as_str());
+        let mut row = match self.credited(stripe, intent_id, now_ms).await? {
+            Found::Credited(row) => row,
+            Found::Uncredited => return Ok(Outcome::Pending),
+            Found::Nothing => return Ok(Outcome::Unknown),
+        };
         for _ in 0..TRIES {
+            // Asked after the row was read: an answer from before might be older than what the row has.
             let charge: Charge = stripe.get(&format!("/charges/{charge_id}")).await?;
-            let intent_id = charge.payment_intent.as_ref().map(|id| id.0.as_str());
-            let row = match self.credited(stripe, intent_id, now_ms).await? {
-                Found::Credited(row) => row,
-                Found::Uncredited => return Ok(Outcome::Pending),
-                Found::Nothing => return Ok(Outcome::Unknown),
-            };
             if charge.currency != CURRENCY || charge.amount_refunded > row.cents {
-                return Ok(Outcome::Mismatch);
+                return self.distrust(&row, "refund", event).await;
             }
             if charge.amount_refunded == row.refunded {
                 return Ok(Outcome::Repeated);
@@ -103,6 +109,7 @@ impl Billing {
             };
             let refund = Refund {
                 payment_id: row.id,
+                team_id: row.team_id,
                 before: row.refunded,
                 after: charge.amount_refunded,
                 event: event.cloned(),
@@ -118,6 +125,7 @@ impl Billing {
             {
                 return Ok(Outcome::Reversed);
             }
+            row = Box::new(self.payment_model(row.id).await?);
         }
         Err(BillingError::Busy)
     }
@@ -129,21 +137,24 @@ impl Billing {
         dispute_id: &str,
         (event, now_ms): (Option<&Note>, i64),
     ) -> Result<Outcome, BillingError> {
+        let path = format!("/disputes/{dispute_id}");
+        let first: Dispute = stripe.get(&path).await?;
+        let intent_id = match &first.payment_intent {
+            Some(id) => Some(id.0.clone()),
+            None => self.intent_of_charge(stripe, &first).await?,
+        };
+        let row = match self.credited(stripe, intent_id.as_deref(), now_ms).await? {
+            Found::Credited(row) => row,
+            Found::Uncredited => return Ok(Outcome::Pending),
+            Found::Nothing => return Ok(Outcome::Unknown),
+        };
         for _ in 0..TRIES {
-            let now: Dispute = stripe.get(&format!("/disputes/{dispute_id}")).await?;
-            let intent_id = match &now.payment_intent {
-                Some(id) => Some(id.0.clone()),
-                None => self.intent_of_charge(stripe, &now).await?,
-            };
-            let row = match self.credited(stripe, intent_id.as_deref(), now_ms).await? {
-                Found::Credited(row) => row,
-                Found::Uncredited => return Ok(Outcome::Pending),
-                Found::Nothing => return Ok(Outcome::Unknown),
-            };
-            if now.currency != CURRENCY || now.amount > row.cents {
-                return Ok(Outcome::Mismatch);
+            let known = self.note_dispute(&row, &first, now_ms).await?;
+            // Asked after the row was read: an answer from before might be older than what the row has.
+            let now: Dispute = stripe.get(&path).await?;
+            if now.currency != CURRENCY || now.amount < 0 {
+                return self.distrust(&row, "dispute", event).await;
             }
-            let known = self.note_dispute(&row, &now, now_ms).await?;
             let taken = if is_taken(&now.status) { now.amount } else { 0 };
             let turn = Turn {
                 dispute_id: now.id.clone(),
@@ -157,8 +168,10 @@ impl Billing {
                 return Ok(Outcome::Repeated);
             }
             if turn.before.0 == turn.after.0 {
-                turn.write_alone(&self.0.db).await?;
-                return Ok(Outcome::Reversed);
+                if turn.write_alone(&self.0.db).await? {
+                    return Ok(Outcome::Reversed);
+                }
+                continue;
             }
             let grant = Grant {
                 team_id: row.team_id,
@@ -186,6 +199,11 @@ impl Billing {
         let Some(charge_id) = charge_id else { return Ok(None) };
         let charge: Charge = stripe.get(&format!("/charges/{charge_id}")).await?;
         Ok(charge.payment_intent.map(|id| id.0))
+    }
+
+    async fn payment_model(&self, payment_id: i64) -> Result<payment::Model, BillingError> {
+        let row = payment::Entity::find_by_id(payment_id).one(&self.0.db).await?;
+        row.ok_or(BillingError::NotFound)
     }
 
     /// The row of the dispute, made if there is none.
@@ -276,6 +294,7 @@ fn words(status: &str) -> &'static str {
 /// What changes a payment, beside the wallet's entry.
 struct Refund {
     payment_id: i64,
+    team_id: i64,
     before: i64,
     after: i64,
     event: Option<Note>,
@@ -295,6 +314,9 @@ impl Beside for Refund {
             .await?;
         if changed.rows_affected != 1 {
             return Ok(false);
+        }
+        if self.after > self.before {
+            auto::switch_off(transaction, self.team_id, GIVEN_BACK, self.now_ms).await?;
         }
         if let Some(event) = &self.event {
             events::write(transaction, event, Outcome::Reversed, self.now_ms).await?;
@@ -322,6 +344,10 @@ impl Turn {
             return Ok(());
         };
         set_frozen(transaction, &self.dispute_id, None).await?;
+        if teams::suspended_at(transaction, self.team_id).await? != Some(frozen_at) {
+            // Somebody has decided about it since.
+            return Ok(());
+        }
         let other = dispute::Entity::find()
             .filter(Column::TeamId.eq(self.team_id))
             .filter(Column::Taken.gt(0))
@@ -333,12 +359,17 @@ impl Turn {
         }
     }
 
-    /// Where no money moves.
-    async fn write_alone(&self, db: &sea_orm::DatabaseConnection) -> Result<(), DbErr> {
+    /// Where no money moves; `false`: another change came first.
+    async fn write_alone(&self, db: &sea_orm::DatabaseConnection) -> Result<bool, DbErr> {
         use sea_orm::TransactionTrait as _;
         let transaction = db.begin().await?;
-        self.write(&transaction, 0).await?;
-        transaction.commit().await
+        let is_written = self.write(&transaction, 0).await?;
+        if is_written {
+            transaction.commit().await?;
+        } else {
+            transaction.rollback().await?;
+        }
+        Ok(is_written)
     }
 }
 
@@ -346,6 +377,8 @@ impl Turn {
 impl Beside for Turn {
     async fn write(&self, transaction: &DatabaseTransaction, _: i64) -> Result<bool, DbErr> {
         use dispute::Column;
+        // Two disputes of a team, one that ends and one that begins, see what the other one does to the team.
+        teams::lock(transaction, self.team_id).await?;
         let changed = dispute::Entity::update_many()
             .col_expr(Column::Taken, Expr::value(self.after.0))
             .col_expr(Column::Status, Expr::value(self.after.1.clone()))
@@ -357,6 +390,9 @@ impl Beside for Turn {
             .await?;
         if changed.rows_affected != 1 {
             return Ok(false);
+        }
+        if self.after.0 > self.before.0 {
+            auto::switch_off(transaction, self.team_id, DISPUTED, self.now_ms).await?;
         }
         if self.after.0 > 0 && self.before.0 == 0 && teams::freeze(transaction, self.team_id, self.now_ms).await? {
             set_frozen(transaction, &self.dispute_id, Some(self.now_ms)).await?;

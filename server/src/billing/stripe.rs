@@ -241,9 +241,15 @@ fn read<T: DeserializeOwned>(status: StatusCode, body: &[u8]) -> Result<T, Strip
         // What is done is done, whether or not it can be read.
         return serde_json::from_slice(body).map_err(|error| StripeError::Unknown(format!("unreadable: {error}")));
     }
-    // A conflict is another call with the same key under way, a server's error may come after the deed.
-    let is_unknown =
-        status.is_server_error() || status == StatusCode::CONFLICT || status == StatusCode::TOO_MANY_REQUESTS;
+    // A conflict is another call with the same key under way, a server's error may come after the deed. A key that is not
+    // accepted is the operator's: it says nothing of what was asked for, which is asked for again once the key is right.
+    let others = [
+        StatusCode::UNAUTHORIZED,
+        StatusCode::FORBIDDEN,
+        StatusCode::CONFLICT,
+        StatusCode::TOO_MANY_REQUESTS,
+    ];
+    let is_unknown = status.is_server_error() || others.contains(&status);
     let told = serde_json::from_slice::<Refusal>(body).ok().map(|told| told.error);
     if is_unknown || !status.is_client_error() {
         return Err(StripeError::Unknown(format!("status {status}")));
@@ -317,6 +323,8 @@ mod tests {
         for (status, is_refusal) in [
             (402, true),
             (404, true),
+            (401, false),
+            (403, false),
             (409, false),
             (429, false),
             (500, false),

@@ -2,7 +2,7 @@
 
 use crate::{
     harness::{Hub, User},
-    payments::{assert_books_balance, balance, id, lines, shops, state},
+    payments::{assert_books_balance, balance, deliver, id, lines, shops, state},
     stripe::{Fault, Stripe},
 };
 use reqwest::Method;
@@ -45,6 +45,18 @@ fn intents(stripe: &Stripe) -> usize {
             .filter(|intent| intent["status"] == "succeeded")
             .count()
     })
+}
+
+async fn set(hub: &Hub, user: &User, wanted: &Value) {
+    let set = hub.patch("/teams/current/auto-top-up", user, wanted.clone()).await;
+    assert_eq!(set.status, 200, "{set:?}");
+}
+
+/// Why it is off.
+async fn switched_off(hub: &Hub, user: &User) -> Value {
+    let auto = hub.get("/teams/current/auto-top-up", user).await.json();
+    assert_eq!(auto["is_on"], false);
+    auto["note"].clone()
 }
 
 async fn take(hub: &Hub, user: &User, admin: &User, amount: &str) {
@@ -121,7 +133,7 @@ async fn a_days_maximum_holds_and_a_declined_card_switches_off_and_tells_the_own
         assert_eq!(charges(&stripe), 2, "50 a day are two times 20");
         hub.app
             .billing
-            .top_up_low_balances(start + 24 * 3_600_000 + 1)
+            .top_up_low_balances(start + 24 * 3_600_000 + 60_000)
             .await
             .unwrap();
         assert_eq!(charges(&stripe), 3);
@@ -131,7 +143,7 @@ async fn a_days_maximum_holds_and_a_declined_card_switches_off_and_tells_the_own
         for later in [2, 3] {
             hub.app
                 .billing
-                .top_up_low_balances(start + later * 24 * 3_600_000 + later)
+                .top_up_low_balances(start + later * 24 * 3_600_000 + later * 60_000)
                 .await
                 .unwrap();
         }
@@ -156,6 +168,95 @@ async fn a_days_maximum_holds_and_a_declined_card_switches_off_and_tells_the_own
             .await;
         assert_eq!(on.status, 400, "{on:?}");
         assert_books_balance(&hub).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_given_back_or_is_disputed_is_not_charged_again_by_itself() {
+    for (hub, stripe) in shops().await {
+        let (user, now_ms) = (saver(&hub, &stripe).await, clock::now_ms());
+        let on = json!({"is_on": true, "below": "1"});
+        set(&hub, &user, &on).await;
+        let payment = hub.get("/teams/current/payments", &user).await.json()["data"][0].clone();
+        let session = stripe.session_of(id(&payment));
+        assert_eq!(deliver(&hub, &stripe.refund(&session, 950)).await.status, 200);
+        hub.app.billing.top_up_low_balances(now_ms).await.unwrap();
+        assert_eq!((charges(&stripe), balance(&hub, &user).await), (0, json!("0.50")));
+        assert_eq!(switched_off(&hub, &user).await, "A payment was given back.");
+
+        set(&hub, &user, &json!({"is_on": true, "below": "0"})).await;
+        let (dispute, opened) = stripe.dispute(&session);
+        stripe.with(|state| state.disputes.get_mut(&dispute).unwrap()["amount"] = json!(50));
+        assert_eq!(deliver(&hub, &opened).await.status, 200);
+        assert_eq!(switched_off(&hub, &user).await, "A payment is disputed.");
+        set(&hub, &user, &on).await;
+        hub.app.billing.top_up_low_balances(now_ms).await.unwrap();
+        assert_eq!(
+            (charges(&stripe), balance(&hub, &user).await),
+            (0, json!("0.00")),
+            "the team is suspended"
+        );
+        assert_eq!(deliver(&hub, &stripe.close(&dispute, "won")).await.status, 200);
+        hub.app.billing.top_up_low_balances(now_ms).await.unwrap();
+        assert_eq!((charges(&stripe), balance(&hub, &user).await), (1, json!("20.50")));
+        assert_books_balance(&hub).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_charge_that_is_not_wanted_any_more_once_it_can_be_made_is_not_made() {
+    for (hub, stripe) in shops().await {
+        let (user, start) = (saver(&hub, &stripe).await, clock::now_ms());
+        let admin = hub.user("admin@example.com", true).await;
+        for (at, wanted) in [
+            (0, json!({"is_on": false})),
+            (100_000, json!({"amount": "25"})),
+            (200_000, json!({"below": "5"})),
+        ] {
+            set(&hub, &user, &json!({"is_on": true, "below": "15", "amount": "20"})).await;
+            stripe.fail_next(Fault::Error);
+            hub.app.billing.top_up_low_balances(start + at).await.unwrap();
+            set(&hub, &user, &wanted).await;
+            hub.app.billing.top_up_low_balances(start + at + 40_000).await.unwrap();
+            assert_eq!(
+                (intents(&stripe), balance(&hub, &user).await),
+                (0, json!("10.00")),
+                "{wanted}"
+            );
+            let newest = hub.get("/teams/current/payments", &user).await.json()["data"][0].clone();
+            assert_eq!(
+                (&newest["state"], &newest["note"]),
+                (&json!("failed"), &json!("Not needed any more."))
+            );
+        }
+        take(&hub, &user, &admin, "-6").await;
+        hub.app.billing.top_up_low_balances(start + 300_000).await.unwrap();
+        assert_eq!(intents(&stripe), 1, "another one may begin");
+        assert_books_balance(&hub).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_late_of_an_old_charge_does_not_switch_off_again() {
+    for (hub, stripe) in shops().await {
+        let (user, start) = (saver(&hub, &stripe).await, clock::now_ms());
+        stripe.with(|state| state.declines = true);
+        hub.app.billing.top_up_low_balances(start).await.unwrap();
+        assert_eq!(switched_off(&hub, &user).await, "Your card was declined.");
+        let failed = hub.get("/teams/current/payments", &user).await.json()["data"][0].clone();
+        set(&hub, &user, &json!({"is_on": true, "below": "5"})).await;
+        let event = stripe.with(|state| {
+            let customer = state.sessions.values().next().unwrap()["customer"].clone();
+            let intent = json!({"id": "pi_old", "status": "requires_payment_method", "amount": 2_000, "currency": "usd",
+                "customer": customer, "metadata": {"payment": failed["id"]}});
+            state.intents.insert("pi_old".to_owned(), intent.clone());
+            state.event("payment_intent.payment_failed", intent)
+        });
+        assert_eq!(deliver(&hub, &event).await.status, 200);
+        let auto = hub.get("/teams/current/auto-top-up", &user).await.json();
+        assert_eq!((&auto["is_on"], &auto["note"]), (&json!(true), &json!("")));
+        let mails = hub.app.mail.list(None, 10).await.unwrap();
+        assert_eq!(mails.iter().filter(|mail| mail.kind == "auto_top_up_off").count(), 1);
     }
 }
 

@@ -31,7 +31,7 @@ pub fn id(payment: &Value) -> &str {
     payment["id"].as_str().unwrap()
 }
 
-async fn deliver(hub: &Hub, event: &Value) -> Answer {
+pub async fn deliver(hub: &Hub, event: &Value) -> Answer {
     let body = event.to_string();
     let signed = signature(SECRET, clock::now_ms() / 1_000, &body);
     send(hub, &body, Some(&signed)).await
@@ -410,11 +410,11 @@ async fn a_comparison_takes_what_was_not_delivered_and_tells_what_differs() {
         let again = hub.app.billing.reconcile(clock::now_ms()).await.unwrap();
         assert_eq!((again.events, again.findings.len()), (0, 0));
 
-        stripe.with(|state| state.movements[0]["amount"] = json!(999));
+        stripe.with(|state| state.movements[0]["source"]["amount"] = json!(999));
         let differs = hub.app.billing.reconcile(clock::now_ms()).await.unwrap();
         assert_eq!(differs.findings.len(), 1, "{differs:?}");
         assert_eq!(alerts::list_open(&hub.app.db).await.unwrap()[0].kind, "unreconciled");
-        stripe.with(|state| state.movements[0]["amount"] = json!(1_000));
+        stripe.with(|state| state.movements[0]["source"]["amount"] = json!(1_000));
         stripe.fail_next(Fault::Error);
         let failed = hub.app.billing.reconcile(clock::now_ms()).await.unwrap();
         assert!(failed.failure.is_some());
@@ -426,6 +426,159 @@ async fn a_comparison_takes_what_was_not_delivered_and_tells_what_differs() {
         assert_eq!(balance(&hub, &user).await, "25.00");
         assert_books_balance(&hub).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_was_long_on_the_way_does_not_undo_a_newer_one() {
+    for (hub, stripe) in shops().await {
+        let user = hub.user("a@example.com", false).await;
+        let payment = begin(&hub, &user, "100").await;
+        let session = stripe.session_of(id(&payment));
+        deliver(&hub, &stripe.pay(&session)).await;
+        let again = |event: &Value| {
+            let mut event = event.clone();
+            event["id"] = json!(format!("evt_{}", clock::new_id()));
+            event
+        };
+        let refund = stripe.refund(&session, 1_000);
+        deliver(&hub, &refund).await;
+        deliver(&hub, &stripe.refund(&session, 2_000)).await;
+        assert_eq!(balance(&hub, &user).await, "70.00");
+        stripe.with(|state| state.stale.push_back(refund["data"]["object"].clone()));
+        assert_eq!(deliver(&hub, &again(&refund)).await.status, 200);
+        assert_eq!(
+            (balance(&hub, &user).await, lines(&hub, &user, "refund").await),
+            (json!("70.00"), 2)
+        );
+
+        let (dispute, opened) = stripe.dispute(&session);
+        stripe.with(|state| state.disputes.get_mut(&dispute).unwrap()["amount"] = json!(7_000));
+        deliver(&hub, &opened).await;
+        deliver(&hub, &stripe.close(&dispute, "won")).await;
+        stripe.with(|state| state.stale.push_back(opened["data"]["object"].clone()));
+        assert_eq!(deliver(&hub, &again(&opened)).await.status, 200);
+        assert_eq!(
+            (balance(&hub, &user).await, lines(&hub, &user, "dispute").await),
+            (json!("70.00"), 2)
+        );
+        assert_eq!(
+            hub.get("/teams/current", &user).await.json()["suspended_at"],
+            Value::Null
+        );
+        assert_books_balance(&hub).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dispute_of_more_than_was_paid_is_taken_whole_and_what_cannot_be_is_told_to_the_operator() {
+    for (hub, stripe) in shops().await {
+        let user = hub.user("a@example.com", false).await;
+        let (one, two) = (begin(&hub, &user, "100").await, begin(&hub, &user, "50").await);
+        let (first, second) = (stripe.session_of(id(&one)), stripe.session_of(id(&two)));
+        for session in [&first, &second] {
+            deliver(&hub, &stripe.pay(session)).await;
+        }
+        let (dispute, opened) = stripe.dispute(&first);
+        stripe.with(|state| state.disputes.get_mut(&dispute).unwrap()["amount"] = json!(10_150));
+        assert_eq!(deliver(&hub, &opened).await.status, 200);
+        assert_eq!(balance(&hub, &user).await, "48.50");
+        assert!(alerts::list_open(&hub.app.db).await.unwrap().is_empty());
+
+        let event = stripe.refund(&second, 1_000);
+        stripe.with(|state| {
+            let charge = state.charge_of(&second);
+            state.charges.get_mut(&charge).unwrap()["currency"] = json!("eur");
+        });
+        assert_eq!(deliver(&hub, &event).await.status, 200);
+        assert_eq!(
+            (balance(&hub, &user).await, outcomes(&hub).await[0].as_str()),
+            (json!("48.50"), "mismatch")
+        );
+        let open = alerts::list_open(&hub.app.db).await.unwrap();
+        assert_eq!((open.len(), open[0].subject.as_str()), (1, id(&two)));
+        assert!(open[0].message.contains("its refund differs"), "{:?}", open[0]);
+        assert_books_balance(&hub).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_dispute_that_a_platform_admin_looked_past_leaves_the_next_ones_suspension_alone() {
+    for (hub, stripe) in shops().await {
+        let (admin, user) = (
+            hub.user("admin@example.com", true).await,
+            hub.user("a@example.com", false).await,
+        );
+        let suspended = async || hub.get("/teams/current", &user).await.json()["suspended_at"].is_string();
+        let mut disputes = Vec::new();
+        for amount in ["10", "20"] {
+            let payment = begin(&hub, &user, amount).await;
+            let session = stripe.session_of(id(&payment));
+            deliver(&hub, &stripe.pay(&session)).await;
+            let (dispute, opened) = stripe.dispute(&session);
+            deliver(&hub, &opened).await;
+            assert!(suspended().await);
+            disputes.push(dispute);
+            if amount == "10" {
+                let path = format!("/teams/{}", user.team);
+                let resumed = hub.patch(&path, &admin, json!({"suspended": false})).await;
+                assert!(resumed.status < 300 && !suspended().await, "{resumed:?}");
+                tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+            }
+        }
+        deliver(&hub, &stripe.close(&disputes[0], "won")).await;
+        assert!(suspended().await, "the other dispute is open");
+        deliver(&hub, &stripe.close(&disputes[1], "won")).await;
+        assert!(!suspended().await);
+        assert_eq!(balance(&hub, &user).await, "30.00");
+        assert_books_balance(&hub).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_cannot_be_taken_hinders_no_other_and_is_taken_up_again() {
+    for (hub, stripe) in shops().await {
+        let user = hub.user("a@example.com", false).await;
+        stripe.with(|state| {
+            state.sessions.insert("cs_odd".to_owned(), json!({"id": 5}));
+            state.event("checkout.session.completed", json!({"id": "cs_odd"}));
+        });
+        let payment = begin(&hub, &user, "10").await;
+        stripe.pay(&stripe.session_of(id(&payment)));
+        let report = hub.app.billing.reconcile(clock::now_ms()).await.unwrap();
+        assert_eq!(
+            (report.events, report.payments, balance(&hub, &user).await),
+            (1, 1, json!("10.00"))
+        );
+        assert!(
+            report.failure.is_some() && report.findings[0].contains("could not be taken"),
+            "{report:?}"
+        );
+        assert_eq!(alerts::list_open(&hub.app.db).await.unwrap()[0].kind, "unreconciled");
+        stripe.with(|state| state.sessions.remove("cs_odd"));
+        let report = hub.app.billing.reconcile(clock::now_ms()).await.unwrap();
+        assert_eq!((report.events, report.failure, report.findings), (1, None, Vec::new()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn payouts_in_another_currency_are_no_difference() {
+    let (hub, stripe) = shops().await.remove(0);
+    let user = hub.user("a@example.com", false).await;
+    let payment = begin(&hub, &user, "100").await;
+    let session = stripe.session_of(id(&payment));
+    deliver(&hub, &stripe.pay(&session)).await;
+    deliver(&hub, &stripe.refund(&session, 1_000)).await;
+    stripe.with(|state| {
+        for movement in &mut state.movements {
+            movement["currency"] = json!("eur");
+            movement["amount"] = json!(movement["amount"].as_i64().unwrap() * 9 / 10);
+        }
+    });
+    let report = hub.app.billing.reconcile(clock::now_ms()).await.unwrap();
+    assert_eq!(
+        (report.ours, report.theirs, report.findings),
+        (9_000, 9_000, Vec::new())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,6 +40,8 @@ pub struct State {
     pub declines: bool,
     pub events: Vec<Value>,
     pub faults: VecDeque<Fault>,
+    /// Objects as they were, in answer to the next calls for their ids: answers that were long on the way.
+    pub stale: VecDeque<Value>,
     pub calls: Vec<String>,
     answers: HashMap<String, (String, Value)>,
     count: u64,
@@ -111,7 +113,8 @@ impl Stripe {
                        "payment_intent": intent, "receipt_url": format!("https://pay.stripe.com/receipts/{charge}")}),
             );
             state.movements.push(json!({"id": movement, "type": "charge", "amount": session["amount_total"],
-                "currency": session["currency"], "created": 1, "source": {"id": charge, "payment_intent": intent}}));
+                "currency": session["currency"], "created": 1, "source": {"id": charge, "payment_intent": intent,
+                "amount": session["amount_total"], "currency": session["currency"]}}));
             state.event("checkout.session.completed", session)
         })
     }
@@ -248,7 +251,7 @@ impl State {
         format!("{prefix}_{:06}", self.count)
     }
 
-    fn event(&mut self, kind: &str, object: Value) -> Value {
+    pub fn event(&mut self, kind: &str, object: Value) -> Value {
         let id = self.id("evt");
         let created = i64::try_from(self.count).unwrap() + server::clock::now_ms() / 1_000;
         let event = json!({"id": id, "object": "event", "type": kind, "created": created, "data": {"object": object}});
@@ -256,7 +259,7 @@ impl State {
         event
     }
 
-    fn charge_of(&self, session_id: &str) -> String {
+    pub fn charge_of(&self, session_id: &str) -> String {
         let intent = self.sessions[session_id]["payment_intent"].as_str().unwrap();
         self.intents[intent]["latest_charge"].as_str().unwrap().to_owned()
     }
@@ -265,7 +268,7 @@ impl State {
         let id = self.id("txn");
         self.movements.push(
             json!({"id": id, "type": kind, "amount": cents, "currency": "usd", "created": 1,
-            "source": {"id": "x", "payment_intent": charge["payment_intent"]}}),
+            "source": {"id": "x", "payment_intent": charge["payment_intent"], "amount": cents.abs(), "currency": "usd"}}),
         );
     }
 
@@ -292,7 +295,7 @@ impl State {
         );
         self.movements
             .push(json!({"id": movement, "amount": cents, "currency": "usd", "created": 1,
-            "source": {"id": charge, "payment_intent": intent}}));
+            "source": {"id": charge, "payment_intent": intent, "amount": cents, "currency": "usd"}}));
         self.event("payment_intent.succeeded", made.clone());
         (200, made)
     }
@@ -327,6 +330,11 @@ impl State {
             json!({"has_more": from + page.len() < rest.len(), "data": page})
         };
         let parts: Vec<&str> = path.trim_start_matches("/v1/").split('/').collect();
+        if let Some(id) = parts.last()
+            && let Some(at) = self.stale.iter().position(|one| one["id"] == **id)
+        {
+            return (200, self.stale.remove(at).unwrap());
+        }
         let found = |map: &BTreeMap<String, Value>, id: &str| match map.get(id) {
             Some(found) => (200, found.clone()),
             None => (
