@@ -198,10 +198,6 @@ async fn tell(
     now_ms: i64,
 ) -> Result<u64, CapAlertError> {
     let transaction = db.begin().await?;
-    let today = cap_alert::Entity::find()
-        .filter(cap_alert::Column::TeamId.eq(spent.team_id))
-        .filter(cap_alert::Column::CreatedAt.gte(now_ms - now_ms.rem_euclid(DAY_MS)));
-    let is_enough = today.count(&transaction).await? >= ROWS_A_DAY;
     let mut told = None;
     for percent in passed {
         let noted = cap_alert::Entity::insert(spent.row(*percent, now_ms))
@@ -212,6 +208,11 @@ async fn tell(
             told = Some(*percent);
         }
     }
+    let today = cap_alert::Entity::find()
+        .filter(cap_alert::Column::TeamId.eq(spent.team_id))
+        .filter(cap_alert::Column::CreatedAt.gte(now_ms - now_ms.rem_euclid(DAY_MS)));
+    // After the write, which takes the lock.
+    let is_enough = today.count(&transaction).await? > ROWS_A_DAY;
     let mut mails = 0;
     // Another process may have noticed it at the same time.
     if let Some(percent) = told.filter(|_| !is_enough) {
