@@ -324,8 +324,8 @@ impl Relay {
 
     /// The journey of `job`.
     async fn set_out(&self, caller: Arc<Caller>, job: Job, recognised: Instant) -> Result<Reply, Refused> {
-        // A comment between the pieces of a sound would be a part of it.
-        let may_begin_early = job.envelope.stream && job.form.shape != Shape::Sound && !job.operation.is_heard();
+        // A comment between the pieces of a sound would be a part of it, and what is streamed may be answered in plain JSON after all.
+        let may_begin_early = job.envelope.stream && !job.operation.is_media();
         let form = job.form;
         let standing = || self.standing(&caller);
         let hung_up = Arc::new(AtomicBool::new(false));

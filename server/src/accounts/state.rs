@@ -482,6 +482,12 @@ impl Permit {
         self.is_sent.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the request went out.
+    #[must_use]
+    pub fn is_sent(&self) -> bool {
+        self.is_sent.load(Ordering::Relaxed)
+    }
+
     /// Replaces the tokens taken by `actual` in the account's own limit, in the window of the admission. Without this call they
     /// stay taken.
     pub fn settle(&self, actual: u64) {
@@ -496,7 +502,7 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut inner = self.state.0.lock();
         inner.in_flight = inner.in_flight.saturating_sub(1);
-        let is_unsent = !self.is_sent.load(Ordering::Relaxed);
+        let is_unsent = !self.is_sent();
         if is_unsent {
             inner.forget(self, clock::now_ms());
         }

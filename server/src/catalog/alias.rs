@@ -1,7 +1,7 @@
 //! Aliases: names that stand for models in order, for all teams or for one.
 //!
-//! Invariant: a team's own alias goes before everybody's; targets are models, never aliases; the name of a model means that model first,
-//! unless a platform admin said that another one replaces it. Reads and writes `alias` and the stamp `catalog`.
+//! Invariant: a team's own alias goes before everybody's, whose region still binds; targets are models, never aliases; the name of a
+//! model means that model first, unless a platform admin said that another one replaces it. Reads and writes `alias` and the stamp `catalog`.
 
 use super::{AREA, Catalog, CatalogError, ModelInfo, snapshot::Snapshot};
 use crate::{
@@ -81,6 +81,8 @@ pub struct Resolved {
     pub alias: Option<Arc<AliasInfo>>,
     /// The models, the first to be asked first; at least one.
     pub models: Vec<Arc<ModelInfo>>,
+    /// The region that everybody's alias of the name asks for, where a team's own goes before it.
+    pub platform_region: Option<String>,
 }
 
 /// Aliases by team and name.
@@ -98,6 +100,7 @@ impl Catalog {
                 return Some(Resolved {
                     alias: Some(Arc::clone(alias)),
                     models,
+                    platform_region: of(EVERYBODY).and_then(|alias| alias.settings.region.clone()),
                 });
             }
         }
@@ -105,6 +108,7 @@ impl Catalog {
         Some(Resolved {
             alias: None,
             models: vec![model],
+            platform_region: None,
         })
     }
 

@@ -11,9 +11,11 @@ use super::settle::OUTRUN;
 use super::target::routes;
 use super::wording::Worded;
 use super::{Journey, RelayError};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
 
 /// An attempt that has ended.
 pub(super) type Asked = (Try, Result<Good, Failed>);
@@ -78,14 +80,13 @@ impl Journey {
         if let Some(later) = self.admission.take_if(|later| !is_like(later, &earlier)) {
             self.void_unused(later);
         }
-        let Some(later) = &self.admission else {
+        if self.admission.is_none() {
             self.admission = Some(earlier);
             return one(match admitted {
                 Err(done) => first.ended(done),
                 Ok(_) => first.finish().await,
             });
-        };
-        later.hold.mark_sent();
+        }
         self.legs[self.at].tried.push(attempt.account.account_id);
         let second = self.runner(attempt, worded);
         self.race([first, second], earlier).await
@@ -94,10 +95,26 @@ impl Journey {
     /// The two run, and what is held last is for who goes on; `earlier` is for the other.
     async fn race(&mut self, two: [Runner; 2], earlier: Admission) -> Result<Asked, RelayError> {
         let [mut first, mut second] = two;
+        let hung_up = Arc::clone(&self.hung_up);
+        // What goes on without its client is polled once more at once.
+        let gone = poll_fn(move |_| {
+            if hung_up.load(Ordering::Relaxed) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        });
         let (ended, other, done) = tokio::select! {
             biased;
             done = &mut first.asking => (first, second, done),
             done = &mut second.asking => (second, first, done),
+            () = gone => {
+                // Nobody waits for the quicker one any more: one is read on, for what it tells of its usage.
+                if let Some(later) = self.admission.replace(earlier) {
+                    self.lose(second, later);
+                }
+                return one(first.finish().await);
+            }
         };
         let failed = match done {
             Ok(good) => {
@@ -145,10 +162,14 @@ impl Journey {
         Some((self.try_on(account, permit), worded))
     }
 
-    /// Cancels who was outrun, and charges what it may have cost.
+    /// Cancels who was outrun, and charges what it may have cost: nothing, if nothing was sent.
     fn lose(&mut self, loser: Runner, admission: Admission) {
         let Some(attempt) = loser.give_up() else { return };
         attempt.account.pass_over();
+        if !attempt.permit.is_sent() {
+            self.void_unused(admission);
+            return;
+        }
         let mut trail = self.trail.apart();
         trail.outrun(&attempt.account, attempt.times());
         self.settlement()

@@ -15,6 +15,11 @@ use gateway_core::pricing::{PriceSheet, ceiling_of_units};
 use gateway_core::translate::Translator;
 use gateway_core::usage::{Kind, Usage};
 
+/// The fields that say what is told of times, by the names that providers read.
+const GRANULARITIES: [&str; 2] = ["timestamp_granularities[]", "timestamp_granularities"];
+/// Of those the value for what subtitles are made of.
+const SEGMENT: &str = "segment";
+
 /// Whether `operation` can be priced by `sheet`: where that has only other units than tokens, it must have that of the operation.
 pub(super) fn is_priced(operation: Operation, sheet: &PriceSheet) -> bool {
     let rates = &sheet.base;
@@ -39,6 +44,10 @@ impl Job {
             }
             if is_priced(Kind::Searches) {
                 read.searches = media.least.searches;
+            }
+            if is_priced(Kind::Seconds) {
+                // Nobody said for how long was listened: no longer than the whole of it.
+                read.seconds = media.most.seconds;
             }
         }
         read
@@ -79,6 +88,10 @@ impl Way {
     const fn is_written(&self) -> bool {
         matches!(self.answer, Answer::Written(_) | Answer::SoundInEvents)
     }
+
+    const fn has_subtitles(&self) -> bool {
+        matches!(self.answer, Answer::Written(Wanted::Srt | Wanted::Vtt))
+    }
 }
 
 fn way(job: &Job, media: &Media, (account, sheet): (&Deployment, Option<&PriceSheet>)) -> Way {
@@ -106,6 +119,15 @@ fn content(job: &Job, account: &Deployment, way: &Way) -> Content {
     if let Some(upload) = &job.upload {
         let mut values = vec![("model", model)];
         values.extend(way.format.map(|format| ("response_format", format)));
+        if way.has_subtitles() {
+            // Words alone make no subtitles: they are made of segments.
+            for name in GRANULARITIES {
+                let mut asked = upload.form.values(name).peekable();
+                if asked.peek().is_some() && asked.all(|asked| asked != SEGMENT) {
+                    values.push((name, SEGMENT));
+                }
+            }
+        }
         let pieces = upload.form.rewritten(&values);
         let (content_type, length) = (upload.form.content_type(), length(&pieces));
         return Content::form(content_type, length, upload.spool.stream(pieces));

@@ -163,18 +163,27 @@ impl Relay {
     }
 }
 
-/// The only region whose accounts may be asked for `name`: the key's and the alias's.
+/// The only region whose accounts may be asked for `name`: the key's, the alias's, and that of everybody's alias of the name.
 pub(super) fn region(name: &str, caller: &Caller, resolved: &Resolved) -> Result<Option<Arc<str>>, RelayError> {
     let own = resolved
         .alias
         .as_ref()
         .and_then(|alias| alias.settings.region.as_deref());
-    match (caller.region.as_deref(), own) {
-        (Some(key), Some(own)) if !key.eq_ignore_ascii_case(own) => Err(RelayError::NotInRegion {
+    let asked = [
+        (caller.region.as_deref(), "the key's"),
+        (own, "the alias's"),
+        (resolved.platform_region.as_deref(), "the platform's alias's"),
+    ];
+    let mut asked = asked.into_iter().filter_map(|(region, whose)| Some((region?, whose)));
+    let Some((first, whose)) = asked.next() else {
+        return Ok(None);
+    };
+    match asked.find(|(other, _)| !other.eq_ignore_ascii_case(first)) {
+        Some((other, others)) => Err(RelayError::NotInRegion {
             model: name.to_owned(),
-            region: format!("{key} (the key's) and {own} (the alias's)"),
+            region: format!("{first} ({whose}) and {other} ({others})"),
         }),
-        (key, own) => Ok(key.or(own).map(Arc::from)),
+        None => Ok(Some(Arc::from(first))),
     }
 }
 

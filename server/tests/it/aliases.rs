@@ -549,6 +549,38 @@ async fn a_region_is_never_left_whatever_could_answer_elsewhere() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alias_of_a_team_stays_in_the_region_of_the_platforms_alias_of_that_name() {
+    let hub = spawn().await;
+    for (name, priority) in [("us", 0), ("eu", 9)] {
+        hub.account_with(name, |new| {
+            new.standing = Standing {
+                region: Some(name.to_owned()),
+                priority,
+                ..Standing::default()
+            };
+        })
+        .await;
+    }
+    let in_region = |region: Option<&str>| AliasSettings {
+        region: region.map(str::to_owned),
+        ..chain(&["small"])
+    };
+    alias(&hub, "local", in_region(Some("eu"))).await;
+    let (catalog, actor) = (&hub.app.catalog, hub.admin.user_id);
+    let key = hub.key().await;
+    let team = Some(hub.team.team_id());
+    catalog.add_alias(team, "local", in_region(None), actor).await.unwrap();
+    assert_eq!(key.chat(&ask("local")).await.status, 200);
+    assert_eq!(hub.upstream.arrived("eu").len(), 1);
+    let elsewhere = in_region(Some("us"));
+    catalog.change_alias(team, "local", |_| elsewhere).await.unwrap();
+    assert_eq!(key.chat(&ask("local")).await.code(), "no_account_in_region");
+    assert!(hub.upstream.arrived("us").is_empty());
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_alias_binds_every_process_at_once() {
     let Some(place) = crate::harness::Place::postgres().await else {
         return;

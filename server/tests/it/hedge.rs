@@ -217,3 +217,28 @@ async fn nobody_else_is_asked_where_it_is_off_where_nothing_is_streamed_or_where
         hub.close().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_whose_client_hung_up_one_at_most_costs_all_that_was_held() {
+    let mut setup = Setup::default();
+    setup.relay.hedge = soon();
+    setup.relay.heartbeat = Duration::from_millis(20);
+    setup.relay.drain = Duration::from_millis(100);
+    let hub = spawn_with(setup).await;
+    let never = Arc::new(Semaphore::new(0));
+    for name in ["first", "second"] {
+        hub.account(name).await;
+        hub.upstream.answer(name, Reply::stream(&["slow"], 10, 5).gated(&never));
+    }
+    let key = hub.key().await;
+    let stream = key.open(&hello_streamed()).await;
+    hub.until("only one was asked", || hub.upstream.arrived_anywhere().len() == 2)
+        .await;
+    drop(stream);
+    let holds = hub.holds().await;
+    assert_eq!(holds.len(), 2);
+    let whole = holds.iter().filter(|hold| hold.posted == hold.held).count();
+    assert!(whole <= 1, "{holds:?}");
+    drop(key);
+    hub.close().await;
+}

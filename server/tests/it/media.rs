@@ -550,3 +550,53 @@ async fn an_account_is_asked_only_for_what_its_provider_serves() {
     drop(key);
     hub.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn subtitles_are_asked_for_in_segments_and_what_was_heard_for_nothing_is_charged() {
+    let hub = spawn().await;
+    model(&hub, "hear", by_second()).await;
+    account(&hub, "groq", "groq", "hear", 0).await;
+    let detailed =
+        json!({ "duration": 11.0, "text": "Hi.", "segments": [{ "start": 0.0, "end": 1.5, "text": "Hi." }] });
+    hub.upstream.answer("groq", Reply::json(200, &detailed));
+    let key = hub.key().await;
+    let body = || {
+        let more = [
+            Field("response_format", None, b"srt"),
+            Field("timestamp_granularities[]", None, b"word"),
+        ];
+        heard("hear", b"sound", &more)
+    };
+    let answer = send_form(&key, "/v1/audio/transcriptions", body()).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let arrived = hub.upstream.arrived("groq").pop().unwrap();
+    assert_eq!(
+        value_of(&arrived, "timestamp_granularities[]").as_deref(),
+        Some("segment")
+    );
+    let before = hub.charged().await;
+    let bare = json!({ "duration": 11.0, "text": "Hi." });
+    hub.upstream.answer("groq", Reply::json(200, &bare));
+    let answer = send_form(&key, "/v1/audio/transcriptions", body()).await;
+    assert!(answer.status >= 500, "{}", answer.text());
+    assert!(hub.charged().await > before, "it was listened to");
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_of_images_that_is_answered_in_json_is_billed_once() {
+    let hub = spawn().await;
+    hub.account("one").await;
+    let key = hub.key().await;
+    let usage = json!({ "input_tokens": 10, "output_tokens": 100, "total_tokens": 110 });
+    hub.upstream
+        .answer("one", Reply::json(200, &made(1, Some(usage.clone()))));
+    let body = json!({ "model": "small", "prompt": "a cat", "stream": true });
+    let answer = key.send("/v1/images/generations", body.to_string()).await;
+    assert_eq!((answer.status, answer.json()), (200, made(1, Some(usage))));
+    assert_eq!(hub.upstream.arrived("one").len(), 1);
+    assert_eq!(hub.charged().await, Nano(10 * 1_000 + 100 * 2_000));
+    drop(key);
+    hub.close().await;
+}

@@ -8,6 +8,7 @@ mod ask;
 mod form;
 mod multipart;
 mod reader;
+mod sound;
 mod told;
 mod written;
 

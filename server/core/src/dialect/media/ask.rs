@@ -7,7 +7,7 @@ use super::super::bound::{AUDIO_BYTES_PER_TOKEN, IMAGE_TOKENS_MAX, MESSAGE_TOKEN
 use super::super::envelope::{CHOICES_MAX, Envelope, PeekError};
 use super::super::json::{Elements, Members, is_null};
 use super::super::operation::Operation;
-use super::{Media, Wanted};
+use super::{Media, Wanted, sound};
 use crate::usage::Usage;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -33,8 +33,8 @@ const PARTIALS_MAX: u64 = 10;
 /// Tokens of sound for a byte of text, at most: slow speech, and a margin.
 const SPEECH_TOKENS_PER_BYTE: u64 = 8;
 const SPEECH_TOKENS_MIN: u64 = 512;
-/// Bytes of sound that last a second, at least: 6 kbit/s is the thinnest Opus.
-const BYTES_PER_SECOND: u64 = 750;
+/// Tokens of a second of sound, at most.
+const SOUND_TOKENS_PER_SECOND: u64 = 32;
 /// The shortest sound that a provider bills, in seconds.
 const SECONDS_MIN: u64 = 10;
 /// Tokens of text heard in a second, at most.
@@ -45,8 +45,11 @@ const HEARD_TOKENS_PER_SECOND: u64 = 16;
 pub(in super::super) enum Given<'a> {
     Raw(&'a RawValue),
     Text(&'a str),
-    /// A file of so many bytes.
-    File(u64),
+    /// A file of so many bytes, and those it begins with.
+    File {
+        bytes: u64,
+        head: &'a [u8],
+    },
 }
 
 /// Fields by name.
@@ -65,7 +68,7 @@ impl Given<'_> {
         match self {
             Self::Raw(raw) => serde_json::from_str(raw.get()).map(Cow::Owned).map_err(|_| wrong),
             Self::Text(text) => Ok(Cow::Borrowed(text)),
-            Self::File(_) => Err(wrong),
+            Self::File { .. } => Err(wrong),
         }
     }
 
@@ -73,7 +76,7 @@ impl Given<'_> {
         let number = match self {
             Self::Raw(raw) => raw.get().parse().ok(),
             Self::Text(text) => text.trim().parse().ok(),
-            Self::File(_) => None,
+            Self::File { .. } => None,
         };
         number
             .filter(|number| *number <= most)
@@ -190,7 +193,7 @@ fn images(operation: Operation, fields: &Fields<'_>, envelope: &mut Envelope) ->
         let field = match &**name {
             "image" | "image[]" => "image",
             "images" | "image_url" | "mask" | "markup" => "images",
-            _ if matches!(value, Given::File(_)) => "images",
+            _ if matches!(value, Given::File { .. }) => "images",
             _ => continue,
         };
         given = given.saturating_add(value.images(field)?);
@@ -275,7 +278,7 @@ fn speech(fields: &Fields<'_>) -> Result<(u64, Media), PeekError> {
 
 fn heard(fields: &Fields<'_>) -> Result<(u64, Media), PeekError> {
     match find(fields, "file") {
-        Some(Given::File(_)) => {}
+        Some(Given::File { .. }) => {}
         Some(_) => {
             return Err(PeekError::WrongType {
                 field: "file",
@@ -284,11 +287,13 @@ fn heard(fields: &Fields<'_>) -> Result<(u64, Media), PeekError> {
         }
         None => return Err(PeekError::Missing { field: "file" }),
     }
-    let size = |(_, given): &(Cow<'_, str>, Given<'_>)| match given {
-        Given::File(bytes) => *bytes,
-        _ => 0,
-    };
-    let bytes = fields.iter().map(size).fold(0, u64::saturating_add);
+    let (mut bytes, mut seconds) = (0_u64, 0_u64);
+    for (_, given) in fields {
+        if let Given::File { bytes: size, head } = *given {
+            bytes = bytes.saturating_add(size);
+            seconds = seconds.saturating_add(sound::seconds(size, head)?);
+        }
+    }
     let prompt = text(fields, "prompt")?.map_or(0, |text| text.len() as u64);
     let wanted = match text(fields, "response_format")?.as_deref() {
         None | Some("json" | "") => Wanted::Json,
@@ -297,7 +302,7 @@ fn heard(fields: &Fields<'_>) -> Result<(u64, Media), PeekError> {
         Some("vtt") => Wanted::Vtt,
         Some(_) => Wanted::Detailed,
     };
-    let seconds = bytes.div_ceil(BYTES_PER_SECOND).max(SECONDS_MIN);
+    let seconds = seconds.max(SECONDS_MIN);
     let most = Usage {
         seconds,
         ..Usage::default()
@@ -308,6 +313,10 @@ fn heard(fields: &Fields<'_>) -> Result<(u64, Media), PeekError> {
         output_bound: seconds.saturating_mul(HEARD_TOKENS_PER_SECOND),
         wanted,
     };
-    let tokens = bytes.div_ceil(AUDIO_BYTES_PER_TOKEN).saturating_add(prompt);
+    let by_time = seconds.saturating_mul(SOUND_TOKENS_PER_SECOND);
+    let tokens = bytes
+        .div_ceil(AUDIO_BYTES_PER_TOKEN)
+        .max(by_time)
+        .saturating_add(prompt);
     Ok((tokens.saturating_add(MESSAGE_TOKENS), media))
 }

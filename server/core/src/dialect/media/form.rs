@@ -38,7 +38,10 @@ pub fn peek_form(operation: Operation, form: &Multipart) -> Result<Envelope, Pee
             Field::ServiceTier => {}
             _ if part.is_file => given.push((
                 Cow::Borrowed(&part.name),
-                Given::File(part.place.end - part.place.start),
+                Given::File {
+                    bytes: part.place.end - part.place.start,
+                    head: part.head.bytes(),
+                },
             )),
             Field::Media => given.push((Cow::Borrowed(&part.name), Given::Text(&part.text))),
             Field::Aside => {}

@@ -5,6 +5,7 @@
 //! Wire facts: RFC 7578, RFC 2046 and how browsers and the SDKs write it.
 
 use super::super::envelope::PeekError;
+use super::sound::Head;
 use bytes::Bytes;
 use std::ops::Range;
 
@@ -39,6 +40,8 @@ pub(super) struct Part {
     pub place: Range<u64>,
     /// Its value, where it is no file.
     pub text: String,
+    /// What it begins with, where it is one.
+    pub head: Head,
 }
 
 /// A piece of a form on its way to an upstream.
@@ -173,7 +176,9 @@ impl Scanner {
             let part = self.form.parts.last_mut();
             if let Some(part) = part {
                 part.place.end = place;
-                if !part.is_file {
+                if part.is_file {
+                    part.head.push(&self.unread[..value_end]);
+                } else {
                     self.texts += value_end;
                     if self.texts > TEXT_MAX {
                         return Err(bad("its values that are no files are longer than 1 MiB"));
@@ -356,6 +361,12 @@ impl Multipart {
     #[must_use]
     pub fn content_type(&self) -> String {
         format!("multipart/form-data; boundary=\"{}\"", self.boundary)
+    }
+
+    /// The values of the fields called `name`.
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let named = self.parts.iter().filter(move |part| part.name == name);
+        named.map(|part| part.text.as_str())
     }
 
     /// The form with other values in some fields, which are added where they are not there.

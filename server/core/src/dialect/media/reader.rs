@@ -79,7 +79,7 @@ impl Reader {
     pub const fn without_events(&mut self) -> bool {
         match self.answer {
             Answer::SoundInEvents => self.answer = Answer::Sound,
-            Answer::Events if self.operation.is_heard() => self.answer = Answer::Whole,
+            Answer::Events => self.answer = Answer::Whole,
             _ => {}
         }
         !matches!(self.answer, Answer::Whole)
@@ -188,7 +188,7 @@ impl Reader {
         }
     }
 
-    /// What was used, as far as it is priced; `None` where that is not known.
+    /// What was used, as far as it is priced; `None` where one of what is priced is not known.
     fn usage(&self) -> Option<Usage> {
         let Some(sheet) = &self.sheet else {
             return self.tokens;
@@ -205,7 +205,7 @@ impl Reader {
                 told => told,
             };
             *usage.count_mut(kind) = units;
-            is_known = units > 0 || (is_known && sheet.base.prices_tokens());
+            is_known = units > 0 && (is_known || !sheet.base.prices_tokens());
         }
         is_known.then_some(usage)
     }
@@ -316,6 +316,38 @@ mod tests {
             let usage = observed.usage.unwrap();
             assert_eq!((usage.input, usage.image_output), (9, 70));
         }
+    }
+
+    #[test]
+    fn a_stream_of_images_that_comes_in_one_piece_after_all_is_read_as_one() {
+        let reply = br#"{"created":1,"data":[{"b64_json":"eA=="}],"usage":{"input_tokens":9,"output_tokens":70,"total_tokens":79}}"#;
+        let mut reader = Reader::new(Operation::ImageGenerations, Answer::Events, Usage::default(), tokens());
+        assert!(!reader.without_events());
+        let (out, observed) = read(reader, reply, 7);
+        assert_eq!(out, reply);
+        assert!(observed.saw_done);
+        assert_eq!(observed.usage.unwrap().image_output, 70);
+    }
+
+    #[test]
+    fn what_is_paid_by_the_token_and_by_the_piece_is_known_only_if_both_are() {
+        let both = || {
+            let sheet = PriceSheet::from_per_million("5", "30", None, None).unwrap();
+            Some(Arc::new(sheet.with_unit(Kind::Images, "0.04").unwrap()))
+        };
+        let least = Usage {
+            images: 1,
+            ..Usage::default()
+        };
+        let reader = |least| Reader::new(Operation::ImageGenerations, Answer::Whole, least, both());
+        let images = r#""data":[{"b64_json":"eA=="}]"#;
+        let usage = r#""usage":{"input_tokens":9,"output_tokens":70,"total_tokens":79}"#;
+        let told = read(reader(least), format!("{{{images},{usage}}}").as_bytes(), 9).1;
+        let told = told.usage.unwrap();
+        assert_eq!((told.images, told.image_output), (1, 70));
+        assert_eq!(read(reader(least), format!("{{{images}}}").as_bytes(), 9).1.usage, None);
+        let unknown = read(reader(Usage::default()), format!("{{{usage}}}").as_bytes(), 9).1;
+        assert_eq!(unknown.usage, None);
     }
 
     #[test]
