@@ -125,7 +125,7 @@ impl Billing {
             {
                 return Ok(Outcome::Reversed);
             }
-            row = Box::new(self.payment_model(row.id).await?);
+            *row = self.payment_model(row.id).await?;
         }
         Err(BillingError::Busy)
     }
