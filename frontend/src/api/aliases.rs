@@ -5,7 +5,7 @@
 #[cfg(feature = "ssr")]
 use super::flash::{self, Done};
 use super::form::Form;
-use super::{ApiError, CURRENT_TEAM, Page, PageQuery, Time, patch};
+use super::{ApiError, Page, PageQuery, Time, patch};
 use async_trait::async_trait;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -96,7 +96,7 @@ pub trait Aliases {
 /// Whose aliases a form or a page is about.
 #[cfg(feature = "ssr")]
 fn team_of(whose: &str) -> Option<&'static str> {
-    (whose == OF_TEAM).then_some(CURRENT_TEAM)
+    (whose == OF_TEAM).then_some(super::CURRENT_TEAM)
 }
 
 /// The page of the aliases of `whose`.

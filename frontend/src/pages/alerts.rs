@@ -45,7 +45,7 @@ impl About {
             "mail_failing" => (Tone::Bad, "Mail", "Show mail", "/admin/mail".to_owned()),
             "payment_mismatch" => (
                 Tone::Bad,
-                "Payment not credited",
+                "Payment differs at Stripe",
                 "Show payments",
                 "/admin/payments".to_owned(),
             ),
