@@ -9,7 +9,7 @@
 use super::{
     Billing, BillingError,
     events::{Note, Outcome},
-    payments::{CURRENCY, Credit, LEAST, MOST, NANO_PER_CENT, PaymentState, nano, reference},
+    payments::{CURRENCY, Credit, LEAST, MOST, NANO_PER_CENT, PaymentState, REPEAT_MS, nano, reference},
     stripe::{self, Intent, List, PaymentMethod, Stripe, StripeError},
 };
 use crate::{
@@ -39,8 +39,6 @@ use stripe_client_core::{RequestBuilder, StripeMethod};
 pub(super) const KIND: &str = "auto";
 /// The time over which the daily maximum counts, in milliseconds.
 const DAY_MS: i64 = 24 * 3_600_000;
-/// How long a call may be repeated with the same idempotency key, in milliseconds.
-const REPEAT_MS: i64 = 20 * 3_600_000;
 /// How long after a call it is looked up, in milliseconds: longer than a call may take.
 const QUIET_MS: i64 = 30_000;
 /// The highest daily maximum.

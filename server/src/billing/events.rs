@@ -9,7 +9,7 @@ use super::{
     stripe::{self, Event, Intent, Session, SignatureError, Stripe, StripeError},
 };
 use entity::stripe_event::{ActiveModel, Column, Entity};
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, QueryOrder, QuerySelect, sea_query::OnConflict};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, sea_query::OnConflict};
 
 /// The most characters of a kind that are kept.
 const KIND_MAX: usize = 100;
@@ -158,19 +158,6 @@ impl Billing {
             }
             _ => Ok(Outcome::Ignored),
         }
-    }
-
-    /// The kinds and outcomes of the newest events, for tests and for platform admins.
-    ///
-    /// # Errors
-    /// [`BillingError::Database`].
-    pub async fn newest_events(&self, limit: u64) -> Result<Vec<(String, String, String)>, BillingError> {
-        let rows = Entity::find()
-            .order_by_desc(Column::ReceivedAt)
-            .limit(limit)
-            .all(&self.0.db)
-            .await?;
-        Ok(rows.into_iter().map(|row| (row.id, row.kind, row.outcome)).collect())
     }
 }
 

@@ -50,7 +50,7 @@ pub const MOST: Nano = Nano(5_000_000_000_000);
 /// same, and Stripe takes half an hour to a day.
 const OPEN_S: i64 = 3_600;
 /// How long a call may be repeated with the same idempotency key, in milliseconds: Stripe keeps them a day.
-const REPEAT_MS: i64 = 20 * 3_600_000;
+pub(super) const REPEAT_MS: i64 = 20 * 3_600_000;
 /// The longest nonce.
 const NONCE_MAX: usize = 64;
 

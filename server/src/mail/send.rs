@@ -25,9 +25,6 @@ pub const TOPIC: &str = "mail";
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long a process may take for one mail before another one tries it, in milliseconds.
 const CLAIM_MS: i64 = 120_000;
-/// The first pause after a failure, doubled with each one up to the longest, in milliseconds.
-const PAUSE_MS: i64 = 15_000;
-const PAUSE_MAX_MS: i64 = 3_600_000;
 /// The longest reason kept, in characters.
 const REASON_MAX: usize = 300;
 /// What the alert is about.
@@ -161,7 +158,7 @@ impl Mail {
 
     async fn note_failed(&self, row: &outbox::Model, refused: &Refused) -> Result<String, DbErr> {
         let reason: String = refused.reason.chars().take(REASON_MAX).collect();
-        let next_at = (!refused.is_final).then(|| clock::now_ms() + pause_ms(row.attempts));
+        let next_at = (!refused.is_final).then(|| clock::now_ms() + clock::delivery_pause_ms(row.attempts));
         Entity::update_many()
             .col_expr(Column::NextAt, Expr::value(next_at))
             .col_expr(Column::LastError, Expr::value(reason.clone()))
@@ -175,24 +172,5 @@ impl Mail {
             "a mail was not taken"
         );
         Ok(reason)
-    }
-}
-
-/// The pause after `failures` and one more.
-fn pause_ms(failures: i32) -> i64 {
-    let doubled = PAUSE_MS << failures.clamp(0, 20);
-    std::cmp::Ord::min(doubled, PAUSE_MAX_MS)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_up_to_an_hour() {
-        assert_eq!(
-            [0, 1, 2, 7, 8, 400].map(pause_ms),
-            [15_000, 30_000, 60_000, 1_920_000, 3_600_000, 3_600_000]
-        );
     }
 }

@@ -25,7 +25,7 @@ const BYTES_PER_TOKEN: u64 = 2;
 /// Why the input of an attempt is charged that brought no answer.
 pub(super) const FAILED: &str = "estimate: an attempt failed after it was sent, its input is charged";
 /// The same of one that was given up.
-pub(super) const OUTRUN: &str = "estimate: another account answered first, the input of this attempt is charged";
+pub(super) const OUTRUN: &str = "estimate: one of two accounts asked at once was given up, its input is charged";
 
 /// How an attempt ended.
 #[derive(Clone, Copy)]

@@ -25,9 +25,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// How long a process may take for one delivery before another one tries it, in milliseconds.
 const CLAIM_MS: i64 = 60_000;
-/// The first pause after a failure, doubled with each one up to the longest, in milliseconds.
-const PAUSE_MS: i64 = 15_000;
-const PAUSE_MAX_MS: i64 = 3_600_000;
 /// Older than this, a delivery is given up, in milliseconds.
 const LIFE_MS: i64 = 24 * 3_600_000;
 /// How long rows are kept, in milliseconds.
@@ -144,9 +141,7 @@ impl Webhooks {
             Some(hook) => self.send(&hook, row).await?,
         };
         let now_ms = clock.now_ms();
-        let doubled = PAUSE_MS.saturating_mul(1_i64 << row.attempts.clamp(0, 20));
-        let pause = std::cmp::Ord::min(doubled, PAUSE_MAX_MS);
-        let again = Some(now_ms + pause).filter(|at| *at < row.created_at + LIFE_MS);
+        let again = Some(now_ms + clock::delivery_pause_ms(row.attempts)).filter(|at| *at < row.created_at + LIFE_MS);
         let (sent_at, next_at, error) = match &outcome {
             Ok(()) => (Some(now_ms), None, None),
             Err(error) => (None, again, Some(error.clone())),

@@ -52,7 +52,7 @@ async fn both_are_on_the_record(hub: &Hub, won: &str) {
         (vec![AttemptOutcome::Outrun], vec![AttemptOutcome::Ok])
     );
     assert_eq!((lost.state, lost.status, lost.failovers), (3, 0, 0));
-    assert!(lost.posted > 0 && lost.posted < lost.held && lost.notes.contains("answered first"));
+    assert!(lost.posted > 0 && lost.posted < lost.held && lost.notes.contains("was given up"));
     assert_eq!((last.posted, last.status), (HELLO.0, 200));
     let request = metering::find(&hub.app.db, Whose::Everybody, lost.id)
         .await

@@ -4,6 +4,7 @@ use crate::{
     harness::{self, Answer, Hub, User},
     stripe::{Fault, SECRET, Stripe, signature},
 };
+use sea_orm::{EntityTrait as _, QueryOrder as _};
 use serde_json::{Value, json};
 use server::{alerts, billing, clock, ledger::verify};
 
@@ -61,8 +62,9 @@ pub async fn lines(hub: &Hub, user: &User, kind: &str) -> usize {
 }
 
 async fn outcomes(hub: &Hub) -> Vec<String> {
-    let events = hub.app.billing.newest_events(100).await.unwrap();
-    events.into_iter().map(|(_, _, outcome)| outcome).collect()
+    let events = entity::stripe_event::Entity::find().order_by_desc(entity::stripe_event::Column::ReceivedAt);
+    let events = events.all(&hub.app.db).await.unwrap();
+    events.into_iter().map(|event| event.outcome).collect()
 }
 
 pub async fn assert_books_balance(hub: &Hub) {
