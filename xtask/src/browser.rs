@@ -5,7 +5,7 @@
 
 use std::process::Command;
 
-use crate::{shell, web};
+use crate::{rust, shell, web};
 
 /// All journeys, with JavaScript and without.
 ///
@@ -30,18 +30,13 @@ fn playwright() -> anyhow::Result<Command> {
         set.or_else(|| shell::find(&["chromium", "chromium-browser", "google-chrome"]))
     })?;
     install_packages()?;
-    build_server()?;
+    rust::binaries()?;
     let mut playwright = shell::command("npx");
     playwright
         .current_dir(shell::root().join("end2end"))
         .args(["--no-install", "playwright", "test"]);
     playwright.env("OURHUB_CHROMIUM", chromium);
     Ok(playwright)
-}
-
-/// The binary that all tests outside of cargo start.
-pub fn build_server() -> anyhow::Result<()> {
-    shell::run(shell::cargo("build").args(["--package", "server"]))
 }
 
 /// The npm packages of `end2end`, exactly as the lock file names them; once per lock file.

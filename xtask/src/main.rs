@@ -7,7 +7,9 @@
 mod bench;
 mod browser;
 mod clients;
+mod deny;
 mod fuzz;
+mod python;
 mod rust;
 mod stamp;
 mod torture;
@@ -18,19 +20,20 @@ use std::process::ExitCode;
 use xtask::{postgres, shell};
 
 const HELP: &str = "\
-cargo xtask test [part]...                        all tests, or unit, http, torture, browser, clients
+cargo xtask test [part]...                        all tests, or deny, unit, http, torture, browser, clients
 cargo xtask web                                   the wasm bundle of the dashboard, into target/web
 cargo xtask screenshots                           every page, light and dark, into end2end/screenshots
 cargo xtask bench relay                           what the relay costs, beside nginx
 cargo xtask bench journal                         what a hold and its end cost without a database
 cargo xtask torture [--minutes N] [name]...       faults under load, and whether the books still balance
+cargo xtask deny                                  dependencies: licences, sources, bans, known flaws (by network)
 cargo xtask fuzz TARGET [option]...               one target of server/core/fuzz under libFuzzer
 cargo xtask torture [--minutes N] failover        upstream accounts that fail in every way, and clients that must not see it
 cargo xtask bench ledger [--requests N]           what the ledger takes a second, beside a transaction for each request
 ";
 
 /// The parts of the tests, in the order in which they run.
-const PARTS: [&str; 5] = ["unit", "http", "torture", "browser", "clients"];
+const PARTS: [&str; 6] = ["deny", "unit", "http", "torture", "browser", "clients"];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["test", parts @ ..] => test(parts),
         ["web"] => web::bundle(),
+        ["deny"] => deny::all(),
         ["torture", words @ ..] => torture::run(words),
         ["bench", "relay"] => bench::relay(),
         ["bench", "journal"] => bench::journal(),
@@ -70,6 +74,7 @@ fn test(wanted: &[&str]) -> anyhow::Result<()> {
     for part in PARTS.into_iter().filter(|part| is_wanted(part)) {
         shell::title(part);
         match part {
+            "deny" => deny::test()?,
             "unit" => rust::unit()?,
             "http" => rust::http()?,
             "torture" => torture::run(&["--short"])?,

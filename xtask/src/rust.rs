@@ -1,13 +1,22 @@
-//! The tests written in Rust: rules and style, then the server on SQLite and Postgres.
+//! The tests written in Rust: rules and style, then the server on SQLite and Postgres; and the binaries that other tests start.
 //!
-//! Invariant: every call names the same packages, so that cargo builds each dependency once.
+//! Invariant: every call names the same packages and builds a test among them, so that cargo chooses the same features and builds
+//! each dependency once.
 //! Reads the working tree; writes `target/` and, for Postgres, a temporary folder.
 
 use std::process::Command;
 
 use crate::{postgres::Postgres, shell};
 
-const PACKAGES: [&str; 6] = ["server", "gateway-core", "frontend", "entity", "migration", "xtask"];
+const PACKAGES: [&str; 7] = [
+    "server",
+    "gateway-core",
+    "frontend",
+    "entity",
+    "migration",
+    "bench",
+    "xtask",
+];
 
 /// The test binary of the server that needs nothing but the sources.
 const STYLE: &str = "tidy";
@@ -17,8 +26,8 @@ const STYLE: &str = "tidy";
 /// # Errors
 /// When a test fails or does not compile.
 pub fn unit() -> anyhow::Result<()> {
-    let mut test = cargo_test();
-    test.args(["--lib", "--bins", "--test", STYLE]);
+    let mut test = cargo("test");
+    test.args(["--lib", "--bin", "ourhub", "--bin", "xtask", "--test", STYLE]);
     for folder in ["server/core/tests", "frontend/tests", "entity/tests", "migration/tests"] {
         for name in test_binaries(folder)? {
             test.args(["--test", &name]);
@@ -33,19 +42,27 @@ pub fn unit() -> anyhow::Result<()> {
 /// When a test fails, or Postgres cannot be had.
 pub fn http() -> anyhow::Result<()> {
     let postgres = Postgres::start()?;
-    let mut test = cargo_test();
+    let mut test = cargo("test");
     for name in test_binaries("server/tests")?.iter().filter(|name| *name != STYLE) {
         test.args(["--test", name]);
     }
     shell::run(test.env("OURHUB_TEST_POSTGRES", postgres.url()))
 }
 
-fn cargo_test() -> Command {
-    let mut test = shell::cargo("test");
+/// Builds the server and the torture as the tests above link them.
+///
+/// # Errors
+/// When one does not compile.
+pub fn binaries() -> anyhow::Result<()> {
+    shell::run(cargo("build").args(["--bin", "ourhub", "--bin", "torture", "--test", STYLE]))
+}
+
+fn cargo(subcommand: &str) -> Command {
+    let mut cargo = shell::cargo(subcommand);
     for package in PACKAGES {
-        test.args(["--package", package]);
+        cargo.args(["--package", package]);
     }
-    test
+    cargo
 }
 
 /// Test binaries of a package by cargo's own rule: `tests/name.rs` and `tests/name/main.rs`.

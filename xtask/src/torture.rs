@@ -4,23 +4,14 @@
 
 use xtask::shell;
 
+use crate::rust;
+
 /// Builds, and runs all scenarios or those that `words` name; `--short` takes less than two minutes.
 ///
 /// # Errors
 /// When something does not build, or what must be zero is not.
 pub fn run(words: &[&str]) -> anyhow::Result<()> {
-    let mut build = shell::cargo("build");
-    build.args([
-        "--package",
-        "server",
-        "--bin",
-        "ourhub",
-        "--package",
-        "bench",
-        "--bin",
-        "torture",
-    ]);
-    shell::run(&mut build)?;
+    rust::binaries()?;
     let debug = shell::target().join("debug");
     let mut torture = shell::command(debug.join("torture"));
     shell::run(torture.arg(debug.join("ourhub")).args(words))
