@@ -380,6 +380,10 @@ struct Journey {
     refusal: Option<RelayError>,
     /// Why an account could not be asked it in any dialect it speaks.
     unsaid: Option<Untranslatable>,
+    /// The first account that was asked in the client's own words: that is where a conversation stays while it can.
+    thinker: Option<i64>,
+    /// Whether an account said that it did not think what the request holds of thoughts.
+    has_foreign_thoughts: bool,
     /// The request in no dialect, once it was needed.
     decoded: Option<Arc<exchange::Request>>,
     /// Rounds over accounts that only failed, which are limited.
@@ -406,6 +410,8 @@ impl Journey {
             summary: Summary::default(),
             refusal: None,
             unsaid: None,
+            thinker: None,
+            has_foreign_thoughts: false,
             decoded: None,
             repeats: 0,
         }

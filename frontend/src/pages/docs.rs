@@ -64,7 +64,7 @@ fn dialects() -> AnyView {
     let facts = vec![
         Fact::new(
             "OpenAI",
-            "/v1/chat/completions, /v1/responses, /v1/embeddings, /v1/completions, /v1/moderations, /v1/images/generations, /v1/images/edits, /v1/audio/speech, /v1/audio/transcriptions, /v1/audio/translations",
+            "/v1/chat/completions, /v1/responses, /v1/responses/compact, /v1/embeddings, /v1/completions, /v1/moderations, /v1/images/generations, /v1/images/edits, /v1/audio/speech, /v1/audio/transcriptions, /v1/audio/translations",
         ),
         Fact::new("Cohere, Jina", "/v1/rerank"),
         Fact::new("Anthropic", "/v1/messages, /v1/messages/count_tokens"),
@@ -83,7 +83,7 @@ fn dialects() -> AnyView {
             <p>
                 "A model answers in the dialect in which it was asked. What its own has no word for is left out and named in "
                 <code>"x-ourhub-notes"</code>
-                ", or refused with the field’s name where the answer would be another one. Embeddings, moderations, images, sound and rerank are not translated: they go to accounts whose provider has them."
+                ", or refused with the field’s name where the answer would be another one. Embeddings, moderations, conversations made shorter, images, sound and rerank are not translated: they go to accounts whose provider has them."
             </p>
             <Facts of=facts />
             <p>

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use gateway_core::dialect::exchange::{Ask, Origin, Request, Rules, Target as Upstream, unpack};
 use gateway_core::dialect::frames::Frames;
 use gateway_core::dialect::{
-    Asked, Dialect, MaxOutputField, Observed, Operation, Rewrite, Tally, opened_in_place, peek, read_error, scrub,
-    with_cost,
+    Asked, Dialect, MaxOutputField, Natives, Observed, Operation, Rewrite, Tally, opened_in_place, peek, read_error,
+    scrub, with_cost,
 };
 use gateway_core::id;
 use gateway_core::money::Nano;
@@ -147,7 +147,11 @@ const fn origin(dialect: Dialect) -> Origin {
 
 /// A request of a client, and what becomes of it for upstreams of every dialect.
 fn request(client: Dialect, data: &[u8]) {
-    let _ = opened_in_place(data, origin(client));
+    for natives in [Natives::Kept, Natives::Cut] {
+        if let Some((opened, _)) = opened_in_place(data, origin(client), natives) {
+            assert!(is_json(&opened) || !is_json(data), "a request is JSON no more");
+        }
+    }
     let Ok(request) = decode(client, data, Some(("gemini-3-pro", true))) else {
         return;
     };
@@ -359,7 +363,7 @@ fn peeked(data: &[u8]) {
         };
         let rewrite = Rewrite {
             model: "other \"model\"",
-            max_output: operation.has_output().then_some(9),
+            max_output: operation.takes_limit().then_some(9),
             max_output_field: MaxOutputField::MaxTokens,
             include_usage: true,
             keep_cost_option: false,
@@ -368,7 +372,7 @@ fn peeked(data: &[u8]) {
         assert!(is_json(&rewritten), "{operation:?}");
         let (again, _) = peek(asked, &rewritten).expect("what we write we read");
         assert_eq!(again.choices, envelope.choices, "{operation:?}");
-        if operation.has_output() {
+        if operation.takes_limit() {
             assert_eq!(again.max_output, Some(9), "{operation:?}");
         }
     }

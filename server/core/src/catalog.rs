@@ -29,6 +29,8 @@ pub enum Mode {
     Transcription,
     /// The order of documents.
     Rerank,
+    /// Whether a text is harmful.
+    Moderation,
     /// Anything else.
     Other,
 }

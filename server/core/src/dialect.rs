@@ -46,7 +46,7 @@ pub use scrub::scrub;
 pub use session::{SESSION_HEADERS, session};
 pub use sse::{EVENT_BYTES_MAX, LINE_BYTES_MAX, LineTooLong};
 pub use tally::{Observed, Step, Tally};
-pub use unpack::opened_in_place;
+pub use unpack::{Natives, is_of_foreign_thoughts, opened_in_place};
 
 use serde::{Deserialize, Serialize};
 

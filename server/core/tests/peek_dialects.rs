@@ -63,6 +63,7 @@ fn every_operation_has_an_envelope() {
         (Operation::Completions, r#"{"model":"m","prompt":"hi"}"#.to_owned()),
         (Operation::Moderations, r#"{"model":"m","input":"hi"}"#.to_owned()),
         (Operation::Responses, responses("")),
+        (Operation::Compact, responses("")),
         (Operation::Messages, messages("")),
         (Operation::CountTokens, messages("")),
         (Operation::Generate, generate("")),
@@ -821,4 +822,30 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn what_is_to_be_made_shorter_may_stand_in_an_earlier_answer_alone() {
+    let body = r#"{"model":"m","previous_response_id":"resp_1"}"#;
+    let (envelope, body_) = peek(Operation::Compact, body.as_bytes()).unwrap();
+    assert_eq!(
+        (envelope.needs_state, envelope.refers_to.as_slice()),
+        (true, ["resp_1".to_owned()].as_slice())
+    );
+    assert!(envelope.is_unsized && envelope.max_output.is_none());
+    let rewrite = Rewrite {
+        model: "n",
+        max_output: Some(9),
+        max_output_field: MaxOutputField::MaxTokens,
+        include_usage: true,
+        keep_cost_option: false,
+    };
+    let rewritten = body_.rewrite(body.as_bytes(), &rewrite);
+    assert_eq!(rewritten, br#"{"model":"n","previous_response_id":"resp_1"}"#);
+    assert_eq!(
+        read(Operation::Compact, r#"{"model":"m","input":"hi","prompt":{"id":"p"}}"#)
+            .unwrap_err()
+            .field(),
+        Some("prompt")
+    );
 }

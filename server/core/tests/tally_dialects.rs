@@ -304,6 +304,9 @@ fn whole_replies_are_read_at_the_end() {
         let (_, _, observed) = run(Tally::whole(operation), [Bytes::from(reply)]);
         assert_eq!((observed.usage, observed.saw_done), (None, true), "{operation:?}");
     }
+    let shorter = r#"{"object":"response.compaction","output":[{"type":"compaction","encrypted_content":"gAAA"}],"usage":{"input_tokens":10,"output_tokens":5}}"#;
+    let (_, _, observed) = run(Tally::whole(Operation::Compact), [Bytes::from(shorter)]);
+    assert_eq!(observed.usage.map(|usage| (usage.input, usage.output)), Some((10, 5)));
     let vectors = r#"{"embedding":{"values":[0.5]},"usageMetadata":{"promptTokenCount":7}}"#;
     let (_, _, observed) = run(Tally::whole(Operation::EmbedContent), [Bytes::from(vectors)]);
     assert_eq!(observed.usage.map(|usage| usage.input), Some(7));

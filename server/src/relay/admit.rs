@@ -67,7 +67,7 @@ impl Journey {
         }
         let is_too_much = envelope.max_output.is_some_and(|asked| asked > most);
         // A limit within the budget for thinking would be another request; the provider refuses the one that was made.
-        if !is_too_much || !self.job.operation.has_output() || most <= envelope.thinking_budget {
+        if !is_too_much || !self.job.operation.takes_limit() || most <= envelope.thinking_budget {
             return None;
         }
         notes.push(format!(
@@ -160,7 +160,7 @@ impl Journey {
     }
 
     fn may_clamp(&self) -> bool {
-        self.caller.clamp && self.job.operation.has_output()
+        self.caller.clamp && self.job.operation.takes_limit()
     }
 
     fn ceiling(&self, bound: CeilingInput) -> Result<Nano, RelayError> {

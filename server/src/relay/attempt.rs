@@ -65,6 +65,9 @@ impl Journey {
             return Ok(Next::Again);
         };
         self.legs[self.at].tried.push(account.account_id);
+        if worded.dialect == self.job.operation.dialect() {
+            self.thinker.get_or_insert(account.account_id);
+        }
         let attempt = self.try_on(account, permit);
         match self.ask_hedged(attempt, worded).await? {
             (attempt, Ok(Good::Whole(whole))) => self.hand_on_whole(attempt, whole).await,

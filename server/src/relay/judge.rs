@@ -9,7 +9,7 @@ use super::trail::{Came, passed};
 use super::{Journey, RelayError, count_tokens};
 use crate::accounts::{Deployment, Unsendable};
 use crate::clock::now_ms;
-use gateway_core::dialect::{UpstreamError, scrub};
+use gateway_core::dialect::{UpstreamError, is_of_foreign_thoughts, scrub};
 use gateway_core::retry::{Action, Billed, ErrorText, Failure, Fault, Mark, Phase, RetryHints, Verdict, classify};
 
 /// Why an attempt brought no answer.
@@ -151,6 +151,17 @@ impl Journey {
         self.job.falls.covers(fault) && others.any(|(place, leg)| place != self.at && !leg.is_out)
     }
 
+    /// Whether the account refuses thoughts that it did not think, for the first time: then it is asked again without them.
+    fn finds_foreign_thoughts(&mut self, attempt: &Try, error: &UpstreamError) -> bool {
+        if self.has_foreign_thoughts || !is_of_foreign_thoughts(error) {
+            return false;
+        }
+        self.has_foreign_thoughts = true;
+        let tried = &mut self.legs[self.at].tried;
+        tried.retain(|account_id| *account_id != attempt.account.account_id);
+        true
+    }
+
     /// Takes note of a failure: on the account, on the record, on the hold.
     pub(super) fn fail(&mut self, attempt: &Try, failed: Failed) -> Result<Next, RelayError> {
         let Failed {
@@ -169,7 +180,15 @@ impl Journey {
             .unwrap_or_default();
         attempt.account.judge(&verdict, &message);
         self.trail.failed(&attempt.account, &verdict, came, attempt.times());
-        let is_left = verdict.action == Action::ReturnToClient && self.is_left_to_another(verdict.fault);
+        let is_final = verdict.action == Action::ReturnToClient;
+        if is_final
+            && error
+                .as_ref()
+                .is_some_and(|error| self.finds_foreign_thoughts(attempt, error))
+        {
+            return Ok(Next::Again);
+        }
+        let is_left = is_final && self.is_left_to_another(verdict.fault);
         if !is_left {
             self.summary.add(&verdict);
         }

@@ -111,7 +111,7 @@ pub(super) fn one(dialect: Dialect, listed: &Listed) -> Value {
 fn generate(listed: &Listed) -> Value {
     let methods: &[&str] = match listed.mode.as_str() {
         "embedding" => &["embedContent", "batchEmbedContents"],
-        "image" | "speech" | "transcription" | "rerank" => &[],
+        "image" | "speech" | "transcription" | "rerank" | "moderation" => &[],
         _ => &["generateContent", "streamGenerateContent", "countTokens"],
     };
     let mut shape = json!({

@@ -9,7 +9,7 @@ use super::wish::answering;
 use crate::accounts::{Content, Deployment};
 use gateway_core::catalog::builtin;
 use gateway_core::dialect::exchange::{Ask, Effort, Origin, Request, Rules, Target, Untranslatable};
-use gateway_core::dialect::{Dialect, Operation, Rewrite, Tally, opened_in_place};
+use gateway_core::dialect::{Dialect, Natives, Operation, Rewrite, Tally, opened_in_place};
 use gateway_core::id::{Kind, render};
 use gateway_core::translate::{self, Encoded, Through, Translator};
 use std::collections::HashMap;
@@ -52,7 +52,8 @@ impl Journey {
         let encoded = if is_same {
             let body = self.rewritten(account);
             // What the client kept of thoughts may have gone through another dialect, or another account, before.
-            let (body, notes) = opened_in_place(&body, origin(account, upstream)).unwrap_or((body, Vec::new()));
+            let opened = opened_in_place(&body, origin(account, upstream), self.natives(account));
+            let (body, notes) = opened.unwrap_or((body, Vec::new()));
             Encoded { body, notes }
         } else {
             self.encoded(account, upstream)?
@@ -71,6 +72,17 @@ impl Journey {
             reader,
             content_type: is_translated.then_some("application/json"),
         })
+    }
+
+    /// What becomes of thoughts that passed as they came. They are another account's where one was asked before this one, or where this
+    /// one says so.
+    fn natives(&self, account: &Deployment) -> Natives {
+        let is_moved = self.thinker.is_some_and(|account_id| account_id != account.account_id);
+        if is_moved || self.has_foreign_thoughts {
+            Natives::Cut
+        } else {
+            Natives::Kept
+        }
     }
 
     /// The dialect to ask `account` in.

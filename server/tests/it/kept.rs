@@ -1,6 +1,6 @@
 //! What builds on an earlier answer goes to the account that keeps it, and to nobody for another team.
 
-use crate::harness::{Answer, Hub, Key, spawn};
+use crate::harness::{Answer, HELLO, Hub, Key, spawn};
 use crate::upstream::Reply;
 use gateway_core::dialect::Dialect;
 use serde_json::{Value, json};
@@ -47,6 +47,14 @@ async fn ask(key: &Key<'_>, more: Value) -> Answer {
         body[name] = value.clone();
     }
     key.send("/v1/responses", body.to_string()).await
+}
+
+/// A request that holds what some account thought before, as it came.
+fn thoughtful() -> Value {
+    json!({ "input": [
+        { "type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA" },
+        { "role": "user", "content": "hi" },
+    ] })
 }
 
 /// The key of another team.
@@ -125,6 +133,74 @@ async fn what_builds_on_an_answer_goes_to_the_account_that_keeps_it_and_a_foreig
     let answer = ask(&key, json!({ "previous_response_id": "resp_whole" })).await;
     assert_eq!(answer.status, 502, "{}", answer.text());
     assert_eq!(hub.upstream.arrived("first").len(), before);
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_conversation_is_made_shorter_by_an_account_of_its_dialect_at_the_price_of_its_tokens() {
+    let hub = spawn().await;
+    hub.account("chat").await;
+    let key = hub.key().await;
+    let body = json!({ "model": "small", "input": [{ "role": "user", "content": "hi" }] }).to_string();
+    let refused = key.send("/v1/responses/compact", body.clone()).await;
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (404, "unsupported_operation"),
+        "{}",
+        refused.text()
+    );
+    account(&hub, "first", 1).await;
+    let shorter = json!({
+        "id": "resp_short", "object": "response.compaction", "created_at": 1_790_000_000,
+        "output": [{ "type": "compaction", "id": "cmp_1", "encrypted_content": "gAAA" }],
+        "usage": { "input_tokens": 10, "output_tokens": 5, "total_tokens": 15 },
+    });
+    hub.upstream.answer("first", Reply::json(200, &shorter));
+    let answer = key.send("/v1/responses/compact", body).await;
+    assert_eq!((answer.status, answer.json()), (200, shorter), "{}", answer.text());
+    assert_eq!(hub.charged().await, HELLO);
+    let arrived = hub.upstream.arrived("first").pop().unwrap();
+    assert_eq!(arrived.path, "/first/v1/responses/compact");
+    assert_eq!(arrived.json()["input"][0]["content"], "hi");
+    assert_eq!(arrived.json().get("max_output_tokens"), None);
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thoughts_of_another_account_are_not_shown_to_the_one_that_takes_over() {
+    let hub = spawn().await;
+    account(&hub, "first", 0).await;
+    account(&hub, "second", 1).await;
+    let key = hub.key().await;
+    hub.upstream.answer("first", Reply::error(500, "server_error"));
+    hub.upstream.answer("second", Reply::json(200, &response("resp_1")));
+    let answer = ask(&key, thoughtful()).await;
+    assert_eq!(answer.status, 200);
+    let is_told = |name: &str| hub.upstream.arrived(name)[0].text().contains("gAAA");
+    assert!(is_told("first") && !is_told("second"));
+    let notes = answer.header("x-ourhub-notes").unwrap_or_default();
+    assert!(notes.contains("signatures of earlier thoughts"), "{notes}");
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_refuses_thoughts_as_foreign_is_asked_once_more_without_them() {
+    let hub = spawn().await;
+    account(&hub, "only", 0).await;
+    let key = hub.key().await;
+    let refusal = Reply::error(400, "invalid_encrypted_content");
+    let answers = vec![refusal.clone(), Reply::json(200, &response("resp_1")), refusal];
+    hub.upstream.answer_each("only", answers);
+    let answer = ask(&key, thoughtful()).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let refused = ask(&key, thoughtful()).await;
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    let arrived = hub.upstream.arrived("only");
+    let told: Vec<bool> = arrived.iter().map(|call| call.text().contains("gAAA")).collect();
+    assert_eq!(told, [true, false, true, false]);
     drop(key);
     hub.close().await;
 }

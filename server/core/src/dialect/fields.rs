@@ -119,6 +119,7 @@ pub(super) const fn table(operation: Operation) -> &'static Table {
         Operation::Completions => &chat::COMPLETIONS,
         Operation::Moderations | Operation::CountTokens => &chat::FREE,
         Operation::Responses => &responses::RESPONSES,
+        Operation::Compact => &responses::COMPACT,
         Operation::Messages => &messages::MESSAGES,
         Operation::Generate => &generate::GENERATE,
         Operation::CountGenerate => &generate::COUNT,

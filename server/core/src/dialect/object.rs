@@ -36,6 +36,20 @@ impl Object {
         &self.path
     }
 
+    /// Whether nothing is left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Puts what is called `other`, a second spelling, under `name`, unless that is there too.
+    pub(super) fn respell(&mut self, other: &str, name: &str) {
+        if let Some(value) = self.take(other)
+            && !self.has(name)
+        {
+            self.members.insert(name.to_owned(), value);
+        }
+    }
+
     /// Whether `name` is there.
     pub(super) fn has(&self, name: &str) -> bool {
         self.members.get(name).is_some_and(|value| !value.is_null())
@@ -133,6 +147,11 @@ impl Object {
     /// What is left of it.
     pub(super) fn into_value(self) -> Value {
         Value::Object(self.members)
+    }
+
+    /// The members that are left of it.
+    pub(super) fn into_members(self) -> Map<String, Value> {
+        self.members
     }
 }
 

@@ -23,6 +23,8 @@ pub enum Operation {
     Moderations,
     /// An answer from OpenAI's Responses.
     Responses,
+    /// A conversation of OpenAI's Responses made shorter.
+    Compact,
     /// An answer from Anthropic's Messages.
     Messages,
     /// How many tokens Anthropic's Messages would read.
@@ -51,12 +53,13 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Chat,
         Self::Embeddings,
         Self::Completions,
         Self::Moderations,
         Self::Responses,
+        Self::Compact,
         Self::Messages,
         Self::CountTokens,
         Self::Generate,
@@ -80,6 +83,7 @@ impl Operation {
             Self::Completions => "completions",
             Self::Moderations => "moderations",
             Self::Responses => "responses",
+            Self::Compact => "compact",
             Self::Messages => "messages",
             Self::CountTokens => "count_tokens",
             Self::Generate => "generate",
@@ -115,7 +119,7 @@ impl Operation {
             | Self::Speech
             | Self::Transcriptions
             | Self::Translations => Dialect::Chat,
-            Self::Responses => Dialect::Responses,
+            Self::Responses | Self::Compact => Dialect::Responses,
             Self::Messages | Self::CountTokens => Dialect::Messages,
             Self::Generate | Self::CountGenerate | Self::EmbedContent | Self::BatchEmbedContents => Dialect::Generate,
         }
@@ -169,10 +173,16 @@ impl Operation {
         matches!(self, Self::ImageEdits) || self.is_heard()
     }
 
-    /// Whether its answer has output tokens that the client may limit.
+    /// Whether its answer has output tokens.
     #[must_use]
     pub const fn has_output(self) -> bool {
         !self.is_free() && !self.is_embedding() && !self.is_media()
+    }
+
+    /// Whether a request may limit them.
+    #[must_use]
+    pub const fn takes_limit(self) -> bool {
+        self.has_output() && !matches!(self, Self::Compact)
     }
 
     /// What follows the base URL of a provider; where the model is a part of the path, what stands before the model.
@@ -184,6 +194,7 @@ impl Operation {
             Self::Completions => "/completions",
             Self::Moderations => "/moderations",
             Self::Responses => "/responses",
+            Self::Compact => "/responses/compact",
             Self::Messages => "/messages",
             Self::CountTokens => "/messages/count_tokens",
             Self::Rerank => "/rerank",

@@ -1,7 +1,8 @@
-//! What several dialects of upstreams want alike: whose a turn is, and ids of calls in their letters and of their length.
+//! What several dialects of upstreams want alike: turns that take turns, and ids of calls in their letters and of their length.
 //!
-//! Invariant: the same id always gives the same, different ones different ones. Pure.
+//! Invariant: no two turns that follow each other are of one role; the same id always gives the same, different ones different ones. Pure.
 
+use super::exchange::{Notes, Rules};
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -15,6 +16,52 @@ pub(super) enum Role {
     User,
     Assistant,
     System,
+}
+
+/// What somebody said at a time, in the blocks of a dialect.
+#[derive(Debug, Serialize)]
+pub(super) struct Turn<B> {
+    pub(super) role: Role,
+    pub(super) content: Vec<B>,
+}
+
+/// Adds `blocks` to the last turn where it is of `role`, else as a turn of their own.
+pub(super) fn push<B>(turns: &mut Vec<Turn<B>>, role: Role, blocks: impl IntoIterator<Item = B>) {
+    let mut blocks = blocks.into_iter().peekable();
+    if blocks.peek().is_none() {
+        return;
+    }
+    match turns.last_mut() {
+        Some(turn) if turn.role == role => turn.content.extend(blocks),
+        _ => turns.push(Turn {
+            role,
+            content: blocks.collect(),
+        }),
+    }
+}
+
+/// Keeps system turns where the model takes them, between a user's turn and the model's or last, and makes the others words of the user,
+/// each block as `told` puts it.
+pub(super) fn settle<B>(turns: Vec<Turn<B>>, rules: &Rules, notes: &mut Notes, told: fn(B) -> B) -> Vec<Turn<B>> {
+    let mut settled = Vec::with_capacity(turns.len());
+    let mut turns = turns.into_iter().peekable();
+    let mut follows_user = false;
+    while let Some(turn) = turns.next() {
+        let is_between = follows_user && turns.peek().is_none_or(|next| next.role != Role::User);
+        follows_user = turn.role == Role::User;
+        if turn.role != Role::System || (rules.takes_system_anywhere && is_between) {
+            push(&mut settled, turn.role, turn.content);
+            continue;
+        }
+        notes.changed("a system message within the conversation", "said by the user, in a tag");
+        push(&mut settled, Role::User, turn.content.into_iter().map(told));
+    }
+    settled
+}
+
+/// `text` of the system's, as the user says it.
+pub(super) fn reminder(text: &str) -> String {
+    format!("<system-reminder>\n{text}\n</system-reminder>")
 }
 
 /// The id of a call in at most `bytes_max` bytes, of which there must be 17 or more, that all are `allowed`.

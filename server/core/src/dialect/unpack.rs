@@ -1,17 +1,18 @@
 //! What only the account that thought it can read, within a request that goes on in its own dialect: opened or cut out where it stands.
 //!
-//! Invariant: no packed blob reaches an account or a model that did not make it; every other byte stays as the client wrote it. Pure.
+//! Invariant: no packed blob reaches an account or a model that did not make it; what was never packed, since it passed as it came, goes
+//! out too where the account is known to be another; every other byte stays as the client wrote it. Pure.
 //! Wire facts: Anthropic and OpenAI refuse thoughts without their seal, Google calls without a signature.
 
 #[cfg(test)]
 mod tests;
 
-use super::Dialect;
 use super::exchange::{Notes, Origin, unpack};
 use super::generate::{NO_SIGNATURE, opaque};
 use super::json::{Elements, Members, member_in, place_in, without};
 use super::responses::REDACTED;
 use super::rewrite::splice;
+use super::{Dialect, UpstreamError};
 use memchr::memmem;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -20,12 +21,21 @@ use std::ops::Range;
 /// How a packed blob begins as a string in JSON: plain, of a thought whose words are withheld, and in base64.
 const PACKED: [&[u8]; 3] = [b"\"oh1.", b"\"redacted.oh1.", b"\"b2gxL"];
 
-/// `body`, a request in the dialect of `origin`, with the blobs of `origin` opened and all others cut out, and what there is to note;
-/// `None` where it holds none.
+/// What becomes of a blob that is not packed, and so says nothing of who made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Natives {
+    /// The account may have made it.
+    Kept,
+    /// Another one did.
+    Cut,
+}
+
+/// `body`, a request in the dialect of `origin`, with the packed blobs of `origin` opened, all others cut out, and what there is to
+/// note; `None` where nothing changes.
 #[must_use]
-pub fn opened_in_place(body: &[u8], origin: Origin) -> Option<(Vec<u8>, Vec<String>)> {
+pub fn opened_in_place(body: &[u8], origin: Origin, natives: Natives) -> Option<(Vec<u8>, Vec<String>)> {
     type Each<'a> = fn(&mut Edits<'a>, &'a RawValue) -> bool;
-    if !is_packed(body) {
+    if natives == Natives::Kept && !is_packed(body) {
         return None;
     }
     let text = std::str::from_utf8(body).ok()?;
@@ -39,6 +49,7 @@ pub fn opened_in_place(body: &[u8], origin: Origin) -> Option<(Vec<u8>, Vec<Stri
     let mut edits = Edits {
         text,
         origin,
+        natives,
         changed: Vec::new(),
         removed: Vec::new(),
         notes: Notes::default(),
@@ -49,6 +60,33 @@ pub fn opened_in_place(body: &[u8], origin: Origin) -> Option<(Vec<u8>, Vec<Stri
         edits.changed.push((place_in(text, list.get()), "[]".to_owned()));
     }
     edits.done()
+}
+
+/// Whether `error` says that thoughts of the request were made by another account, for another model or in another conversation.
+#[must_use]
+pub fn is_of_foreign_thoughts(error: &UpstreamError) -> bool {
+    if error.code.as_deref() == Some("invalid_encrypted_content") {
+        return true;
+    }
+    let message = error.message.to_ascii_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    let is_of_thoughts = has(&[
+        "thought signature",
+        "thought_signature",
+        "thoughtsignature",
+        "encrypted content",
+    ]) || (has(&["signature"]) && has(&["thinking"]))
+        || has(&["thinking block", "`thinking` or `redacted_thinking` blocks"]);
+    let is_amiss = has(&[
+        "invalid",
+        "not valid",
+        "corrupt",
+        "could not be verified",
+        "did not match",
+        "mismatch",
+        "cannot be modified",
+    ]);
+    is_of_thoughts && is_amiss
 }
 
 /// Whether a packed blob may be within `bytes`.
@@ -84,6 +122,7 @@ enum Seal {
 struct Edits<'a> {
     text: &'a str,
     origin: Origin,
+    natives: Natives,
     changed: Vec<(Range<usize>, String)>,
     removed: Vec<Range<usize>>,
     notes: Notes,
@@ -108,7 +147,8 @@ impl<'a> Edits<'a> {
         let all = elements.len();
         let mut gone = Vec::new();
         for element in elements {
-            if is_packed(element.get().as_bytes()) && !each(self, element) {
+            let is_in_question = self.natives == Natives::Cut || is_packed(element.get().as_bytes());
+            if is_in_question && !each(self, element) {
                 gone.push(place_in(self.text, element.get()));
             }
         }
@@ -121,9 +161,9 @@ impl<'a> Edits<'a> {
 
     fn open(&mut self, sealed: &str) -> Seal {
         match unpack(sealed) {
-            None => Seal::Plain,
+            None if self.natives == Natives::Kept => Seal::Plain,
             Some((from, blob)) if from == self.origin => Seal::Own(blob.to_owned()),
-            Some(_) => {
+            _ => {
                 self.notes
                     .dropped("signatures of earlier thoughts", "another account made them");
                 Seal::Foreign
@@ -179,6 +219,9 @@ impl<'a> Edits<'a> {
         let Some((value, sealed)) = value.and_then(|value| Some((value, string(value)?))) else {
             return true;
         };
+        if sealed == NO_SIGNATURE {
+            return true;
+        }
         match self.open(&opaque::open(sealed)) {
             Seal::Plain => return true,
             Seal::Own(blob) => {

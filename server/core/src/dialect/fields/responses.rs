@@ -4,9 +4,39 @@
 //! Wire facts: OpenAI's API reference and SDK types.
 
 use super::super::place::Place;
-use super::{Field, Table, priced};
+use super::{Field, Priced, Table, priced};
 
-/// See the module.
+const PRICED: &[Priced] = &[
+    // Answers later, at another price, and is fetched by its id.
+    priced("background", &["false"]),
+    priced("background_options", &[]),
+    // A template at the provider, with tools and text that nobody here has seen.
+    priced("prompt", &[]),
+    priced("models", &["[]"]),
+    priced("plugins", &["[]"]),
+    priced("speed", &[r#""standard""#]),
+    priced("modalities", &[r#"["text"]"#]),
+    priced("audio", &[]),
+];
+
+const ASIDE: &[&str] = &[
+    "client_metadata",
+    "include",
+    "max_tool_calls",
+    "metadata",
+    "parallel_tool_calls",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "stream_options",
+    "temperature",
+    "top_logprobs",
+    "top_p",
+    "truncation",
+    "user",
+];
+
+/// An answer.
 pub(super) const RESPONSES: Table = Table {
     content: Some("input"),
     owned: &[
@@ -26,32 +56,23 @@ pub(super) const RESPONSES: Table = Table {
         ("reasoning", Field::Reasoning),
         ("context_management", Field::ContextManagement),
     ],
-    priced: &[
-        // Answers later, at another price, and is fetched by its id.
-        priced("background", &["false"]),
-        priced("background_options", &[]),
-        // A template at the provider, with tools and text that nobody here has seen.
-        priced("prompt", &[]),
-        priced("models", &["[]"]),
-        priced("plugins", &["[]"]),
-        priced("speed", &[r#""standard""#]),
-        priced("modalities", &[r#"["text"]"#]),
-        priced("audio", &[]),
+    priced: PRICED,
+    aside: ASIDE,
+};
+/// A conversation made shorter: it may stand in an earlier answer alone, and neither streams nor has a limit.
+pub(super) const COMPACT: Table = Table {
+    content: None,
+    owned: &[
+        ("model", Field::Model),
+        ("input", Field::Walked(Place::Items)),
+        ("instructions", Field::Walked(Place::ItemContent)),
+        ("tools", Field::Tools),
+        ("tool_choice", Field::ToolChoice),
+        ("service_tier", Field::ServiceTier),
+        ("prompt_cache_options", Field::CacheOptions),
+        ("previous_response_id", Field::State),
+        ("reasoning", Field::Reasoning),
     ],
-    aside: &[
-        "client_metadata",
-        "include",
-        "max_tool_calls",
-        "metadata",
-        "parallel_tool_calls",
-        "prompt_cache_key",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "stream_options",
-        "temperature",
-        "top_logprobs",
-        "top_p",
-        "truncation",
-        "user",
-    ],
+    priced: PRICED,
+    aside: ASIDE,
 };

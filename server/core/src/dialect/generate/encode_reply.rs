@@ -3,7 +3,7 @@
 //! Invariant: a signature stands on the part that follows its thought; thoughts are shown to who asked for them. Pure.
 //! Wire facts: Google's `GenerateContentResponse`.
 
-use super::super::exchange::{Ask, Choice, Output, Reply};
+use super::super::exchange::{Ask, Choice, Finish, Output, Reply};
 use super::opaque;
 use super::outgoing::{self, Candidate, Chunk, Content, Part};
 use super::places::Places;
@@ -62,11 +62,13 @@ fn candidate(choice: &Choice, shows_thoughts: bool) -> Candidate<'_> {
         parts.push(part.signed(signature.take()));
     }
     end(&mut parts, signature);
-    let (finish_reason, finish_message) = choice.finish.as_ref().map(outgoing::finish).unzip();
+    // Some upstreams leave out why a whole answer ended.
+    let finish = choice.finish.as_ref().unwrap_or(&Finish::Stop);
+    let (finish_reason, finish_message) = outgoing::finish(finish);
     Candidate {
         content: Content { parts, role: "model" },
-        finish_reason,
-        finish_message: finish_message.flatten(),
+        finish_reason: Some(finish_reason),
+        finish_message,
         grounding_metadata: outgoing::grounding(&cited, &places),
         logprobs_result: outgoing::logprobs(&likely),
         index: choice.index,

@@ -4,83 +4,71 @@
 //! Wire facts: protobuf's JSON: `camelCase` and `snake_case`, whole numbers also as strings; Google also takes one where a list belongs.
 
 use super::super::exchange::Untranslatable;
+use super::super::object::{Object, elements};
 use serde_json::{Map, Number, Value};
 
 /// What is left of an object.
-#[derive(Debug, Default)]
-pub(super) struct Fields {
-    /// Where it stands.
-    path: String,
-    /// What was not yet taken.
-    members: Map<String, Value>,
-}
+#[derive(Debug)]
+pub(super) struct Fields(Object);
 
 impl Fields {
     /// The members of `value`, which stands at `path`.
     pub(super) fn read(path: impl Into<String>, value: Value) -> Result<Self, Untranslatable> {
-        let path = path.into();
-        match value {
-            Value::Object(members) => Ok(Self { path, members }),
-            _ => Err(Untranslatable::wrong(path, "an object")),
-        }
+        Object::new(value, path).map(Self)
     }
 
     /// Where `name` stands.
     pub(super) fn path(&self, name: &str) -> String {
-        if self.path.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{}.{name}", self.path)
-        }
+        self.0.at(name)
     }
 
     /// Where the object stands.
     pub(super) fn place(&self) -> &str {
-        &self.path
+        self.0.place()
+    }
+
+    /// The object, in which `name`, in camel case, is spelt so.
+    fn of(&mut self, name: &str) -> &mut Object {
+        let snake = snake_case(name);
+        if snake != name {
+            self.0.respell(&snake, name);
+        }
+        &mut self.0
     }
 
     /// The member `name`, in camel case.
     pub(super) fn take(&mut self, name: &str) -> Option<Value> {
-        let camel = self.members.remove(name);
-        let snake = self.members.remove(&snake_case(name));
-        camel.or(snake).filter(|value| !value.is_null())
+        self.of(name).take(name)
     }
 
     /// What nobody took, its names as they came.
     pub(super) fn rest(self) -> Map<String, Value> {
-        self.members
+        self.0.into_members()
     }
 
     /// Whether everything was taken.
     pub(super) fn is_empty(&self) -> bool {
-        self.members.is_empty()
+        self.0.is_empty()
     }
 
     /// An object.
     pub(super) fn object(&mut self, name: &str) -> Result<Option<Self>, Untranslatable> {
-        let path = self.path(name);
-        self.take(name).map(|value| Self::read(path, value)).transpose()
+        Ok(self.of(name).object(name)?.map(Self))
     }
 
     /// A list; one value stands for a list of it.
     pub(super) fn list(&mut self, name: &str) -> Vec<(String, Value)> {
-        let path = self.path(name);
         let list = match self.take(name) {
             None => Vec::new(),
             Some(Value::Array(list)) => list,
             Some(value) => vec![value],
         };
-        let place = |(at, value)| (format!("{path}[{at}]"), value);
-        list.into_iter().enumerate().map(place).collect()
+        elements(&self.path(name), list)
     }
 
     /// A text.
     pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, Untranslatable> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(Untranslatable::wrong(self.path(name), "a string")),
-        }
+        self.of(name).text(name)
     }
 
     /// A list of texts.
@@ -94,11 +82,7 @@ impl Fields {
 
     /// Whether it is so.
     pub(super) fn flag(&mut self, name: &str) -> Result<Option<bool>, Untranslatable> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::Bool(flag)) => Ok(Some(flag)),
-            Some(_) => Err(Untranslatable::wrong(self.path(name), "true or false")),
-        }
+        self.of(name).flag(name)
     }
 
     /// A number as it was written.
@@ -109,10 +93,7 @@ impl Fields {
             Some(Value::String(text)) => serde_json::from_str(&text).ok(),
             Some(_) => None,
         };
-        let Some(number) = number else {
-            return Err(Untranslatable::wrong(self.path(name), "a number"));
-        };
-        Ok(Some(number))
+        number.map(Some).ok_or_else(|| self.0.wrong(name, "a number"))
     }
 
     /// A whole number that is not negative.
@@ -120,10 +101,8 @@ impl Fields {
         let Some(number) = self.number(name)? else {
             return Ok(None);
         };
-        let count = number.as_u64();
-        count
-            .map(Some)
-            .ok_or_else(|| Untranslatable::wrong(self.path(name), "a whole number"))
+        let count = number.as_u64().map(Some);
+        count.ok_or_else(|| self.0.wrong(name, "a whole number"))
     }
 }
 

@@ -603,3 +603,13 @@ fn an_answer_that_nobody_ended_ends_as_usual() {
     let chunks = chunks(&encoded(&events, ask(false, false)));
     assert_eq!(chunks.last().unwrap()["candidates"][0]["finishReason"], "STOP");
 }
+
+#[test]
+fn a_whole_answer_of_which_nobody_said_why_it_ended_ended() {
+    let unsaid = Choice {
+        finish: None,
+        ..choice(0, vec![text("hi")], Finish::Stop)
+    };
+    let body: Value = serde_json::from_slice(&encode_reply(&reply(vec![unsaid], None), &ask(false, false))).unwrap();
+    assert_eq!(body["candidates"][0]["finishReason"], "STOP");
+}

@@ -62,7 +62,7 @@ fn a_request_keeps_every_byte_but_what_was_packed() {
             dialect,
             account: ORIGIN,
         };
-        let (body, notes) = opened_in_place(filled(template, dialect).as_bytes(), origin).unwrap();
+        let (body, notes) = opened_in_place(filled(template, dialect).as_bytes(), origin, Natives::Kept).unwrap();
         assert_eq!(String::from_utf8(body).unwrap(), expected, "{dialect:?}");
         assert_eq!(
             notes,
@@ -81,7 +81,7 @@ fn a_conversation_of_which_nothing_is_left_is_an_empty_one() {
         dialect: Dialect::Responses,
         account: ORIGIN,
     };
-    let (body, _) = opened_in_place(body.as_bytes(), origin).unwrap();
+    let (body, _) = opened_in_place(body.as_bytes(), origin, Natives::Kept).unwrap();
     assert_eq!(body, br#"{"input":[],"model":"m"}"#);
 }
 
@@ -101,7 +101,75 @@ fn a_request_that_only_mentions_a_mark_stays_as_it_is() {
                 dialect,
                 account: ORIGIN,
             };
-            assert_eq!(opened_in_place(body.as_bytes(), origin), None, "{body}");
+            assert_eq!(opened_in_place(body.as_bytes(), origin, Natives::Kept), None, "{body}");
         }
+    }
+}
+
+#[test]
+fn what_was_never_packed_goes_too_where_another_account_made_it() {
+    for (dialect, body, expected) in [
+        (
+            Dialect::Messages,
+            r#"{"messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":[{"type":"thinking","thinking":"a","signature":"EqR"},{"type":"text","text":"b"}, {"type":"redacted_thinking","data":"EmF"}]}],"max_tokens":9}"#,
+            r#"{"messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":[{"type":"text","text":"b"}]}],"max_tokens":9}"#,
+        ),
+        (
+            Dialect::Responses,
+            r#"{"input":[{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"gAAA"},{"type":"reasoning","id":"rs_2","summary":[],"encrypted_content":null},{"role":"user","content":"Hi"}]}"#,
+            r#"{"input":[{"type":"reasoning","id":"rs_2","summary":[],"encrypted_content":null},{"role":"user","content":"Hi"}]}"#,
+        ),
+        (
+            Dialect::Generate,
+            r#"{"contents":[{"parts":[{"functionCall":{"name":"f"},"thoughtSignature":"Cg=="},{"functionCall":{"name":"g"},"thoughtSignature":"skip_thought_signature_validator"},{"text":"a","thoughtSignature":"Cg=="}]}]}"#,
+            r#"{"contents":[{"parts":[{"functionCall":{"name":"f"},"thoughtSignature":"skip_thought_signature_validator"},{"functionCall":{"name":"g"},"thoughtSignature":"skip_thought_signature_validator"},{"text":"a"}]}]}"#,
+        ),
+        (
+            Dialect::Chat,
+            r#"{"messages":[{"role":"assistant","content":"a","reasoning_details":[{"type":"reasoning.text","text":"x","signature":null},{"type":"reasoning.encrypted","data":"gAAA"}]}]}"#,
+            r#"{"messages":[{"role":"assistant","content":"a","reasoning_details":[{"type":"reasoning.text","text":"x","signature":null}]}]}"#,
+        ),
+    ] {
+        let origin = Origin {
+            dialect,
+            account: ORIGIN,
+        };
+        let (cut, notes) = opened_in_place(body.as_bytes(), origin, Natives::Cut).unwrap();
+        assert_eq!(String::from_utf8(cut).unwrap(), expected, "{dialect:?}");
+        assert_eq!(notes.len(), 1);
+        assert_eq!(opened_in_place(body.as_bytes(), origin, Natives::Kept), None);
+        assert_eq!(opened_in_place(expected.as_bytes(), origin, Natives::Cut), None);
+    }
+}
+
+#[test]
+fn a_refusal_of_foreign_thoughts_is_told_from_others() {
+    let error = |code: Option<&str>, message: &str| UpstreamError {
+        code: code.map(str::to_owned),
+        message: message.to_owned(),
+        ..UpstreamError::default()
+    };
+    for (code, message) in [
+        (Some("invalid_encrypted_content"), "The content could not be read."),
+        (None, "messages.1.content.0: Invalid `signature` in `thinking` block"),
+        (
+            None,
+            "The `thinking` or `redacted_thinking` blocks in the latest turn cannot be modified.",
+        ),
+        (None, "Corrupted thought signature."),
+        (
+            None,
+            "Encrypted content organization_id did not match the target organization.",
+        ),
+    ] {
+        assert!(is_of_foreign_thoughts(&error(code, message)), "{message}");
+    }
+    for message in [
+        "Function call is missing a thought_signature.",
+        "Invalid signature of the webhook",
+        "`thinking` must come before `tool_use`",
+        "Invalid value for max_tokens",
+    ] {
+        assert!(!is_of_foreign_thoughts(&error(None, message)), "{message}");
     }
 }

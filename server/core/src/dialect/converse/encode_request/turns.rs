@@ -9,7 +9,7 @@ use super::super::super::exchange::{
     Call, CallKind, Item, Message, Notes, Outcome, Part, PartKind, Request, Role as Speaker, Rules, Thought,
     Untranslatable,
 };
-use super::super::super::turn::{self, NOTHING, Role};
+use super::super::super::turn::{self, NOTHING, Role, push};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -17,12 +17,9 @@ use std::borrow::Cow;
 
 /// How long an id of a call may be, in bytes.
 const ID_BYTES_MAX: usize = 64;
+
 /// What somebody said at a time.
-#[derive(Serialize)]
-pub(super) struct Turn<'a> {
-    role: Role,
-    pub(super) content: Vec<Block<'a>>,
-}
+pub(super) type Turn<'a> = turn::Turn<Block<'a>>;
 
 /// Instructions and turns.
 #[derive(Default)]
@@ -130,7 +127,7 @@ pub(super) fn collect<'a>(
     for item in &request.items {
         add(item, &mut conversation, notes)?;
     }
-    let mut turns = settle(conversation.turns, rules, notes);
+    let mut turns = turn::settle(conversation.turns, rules, notes, wrap);
     for turn in turns.iter_mut().filter(|turn| turn.role == Role::User) {
         turn.content.sort_by_key(|block| !matches!(block, Block::ToolResult(_)));
         let has_document = turn.content.iter().any(|block| matches!(block, Block::Document(_)));
@@ -163,24 +160,11 @@ fn add<'a>(item: &'a Item, conversation: &mut Conversation<'a>, notes: &mut Note
             Speaker::Assistant => push(turns, Role::Assistant, words(message, notes)),
             Speaker::User => push(turns, Role::User, blocks(&message.parts)?),
         },
-        Item::Thought(thought) => push(
-            turns,
-            Role::Assistant,
-            thought_block(thought, notes).into_iter().collect(),
-        ),
-        Item::Call(call) => push(turns, Role::Assistant, vec![Block::ToolUse(tool_use(call))]),
-        Item::Outcome(outcome) => push(turns, Role::User, vec![tool_result(outcome)?]),
+        Item::Thought(thought) => push(turns, Role::Assistant, thought_block(thought, notes)),
+        Item::Call(call) => push(turns, Role::Assistant, Some(Block::ToolUse(tool_use(call)))),
+        Item::Outcome(outcome) => push(turns, Role::User, Some(tool_result(outcome)?)),
     }
     Ok(())
-}
-
-/// Adds `blocks` to the last turn where it is of `role`, else as a turn of their own.
-fn push<'a>(turns: &mut Vec<Turn<'a>>, role: Role, blocks: Vec<Block<'a>>) {
-    match turns.last_mut() {
-        _ if blocks.is_empty() => {}
-        Some(turn) if turn.role == role => turn.content.extend(blocks),
-        _ => turns.push(Turn { role, content: blocks }),
-    }
 }
 
 fn blocks(parts: &[Part]) -> Result<Vec<Block<'_>>, Untranslatable> {
@@ -276,26 +260,9 @@ fn id(call_id: &str) -> Cow<'_, str> {
     })
 }
 
-/// Keeps system turns where the model takes them, and makes the others words of the user.
-fn settle<'a>(turns: Vec<Turn<'a>>, rules: &Rules, notes: &mut Notes) -> Vec<Turn<'a>> {
-    let mut settled = Vec::new();
-    let mut turns = turns.into_iter().peekable();
-    while let Some(turn) = turns.next() {
-        let follows_user = settled.last().is_some_and(|last: &Turn<'_>| last.role == Role::User);
-        let is_between = follows_user && turns.peek().is_none_or(|next| next.role != Role::User);
-        if turn.role != Role::System || (rules.takes_system_anywhere && is_between) {
-            push(&mut settled, turn.role, turn.content);
-            continue;
-        }
-        notes.changed("a system message within the conversation", "said by the user, in a tag");
-        push(&mut settled, Role::User, turn.content.into_iter().map(wrap).collect());
-    }
-    settled
-}
-
 fn wrap(block: Block<'_>) -> Block<'_> {
     match block {
-        Block::Text(text) => Block::Text(Cow::Owned(format!("<system-reminder>\n{text}\n</system-reminder>"))),
+        Block::Text(text) => Block::Text(Cow::Owned(turn::reminder(&text))),
         other => other,
     }
 }

@@ -7,20 +7,16 @@
 use super::super::super::exchange::{
     Item, Message, Notes, Outcome, PartKind, Request, Role as Speaker, Rules, Thought, Untranslatable,
 };
-use super::super::super::turn::{self, NOTHING, Role};
+use super::super::super::turn::{self, NOTHING, Role, push};
 use super::super::block::{Block, Input};
 use super::media;
-use serde::Serialize;
 use std::borrow::Cow;
 
 /// How long an id of a call may be, in bytes.
 const ID_BYTES_MAX: usize = 64;
+
 /// What somebody said at a time.
-#[derive(Debug, Serialize)]
-pub(super) struct Turn<'a> {
-    pub(super) role: Role,
-    pub(super) content: Vec<Block<'a>>,
-}
+pub(super) type Turn<'a> = turn::Turn<Block<'a>>;
 
 /// Instructions and turns.
 #[derive(Debug, Default)]
@@ -39,7 +35,7 @@ pub(super) fn collect<'a>(
     for item in &request.items {
         add(item, &mut conversation, notes)?;
     }
-    let mut turns = settle(conversation.turns, rules, notes);
+    let mut turns = turn::settle(conversation.turns, rules, notes, wrap);
     for turn in turns.iter_mut().filter(|turn| turn.role == Role::User) {
         turn.content
             .sort_by_key(|block| !matches!(block, Block::ToolResult { .. }));
@@ -91,21 +87,6 @@ fn add<'a>(item: &'a Item, conversation: &mut Conversation<'a>, notes: &mut Note
         Item::Outcome(outcome) => push(turns, Role::User, Some(outcome_block(outcome, notes)?)),
     }
     Ok(())
-}
-
-/// Adds `blocks` to the last turn where it is of `role`, else as a turn of their own.
-fn push<'a>(turns: &mut Vec<Turn<'a>>, role: Role, blocks: impl IntoIterator<Item = Block<'a>>) {
-    let mut blocks = blocks.into_iter().peekable();
-    if blocks.peek().is_none() {
-        return;
-    }
-    match turns.last_mut() {
-        Some(turn) if turn.role == role => turn.content.extend(blocks),
-        _ => turns.push(Turn {
-            role,
-            content: blocks.collect(),
-        }),
-    }
 }
 
 /// The words of a message whose role may have nothing else.
@@ -161,24 +142,6 @@ fn id(call_id: &str) -> Cow<'_, str> {
     turn::call_id(call_id, ID_BYTES_MAX, turn::is_word)
 }
 
-/// Keeps system turns where the model takes them, and makes the others words of the user.
-fn settle<'a>(turns: Vec<Turn<'a>>, rules: &Rules, notes: &mut Notes) -> Vec<Turn<'a>> {
-    let roles: Vec<Role> = turns.iter().map(|turn| turn.role).collect();
-    let role_at = |index: Option<usize>| index.and_then(|index| roles.get(index));
-    let mut settled = Vec::new();
-    for (index, turn) in turns.into_iter().enumerate() {
-        let is_between =
-            role_at(index.checked_sub(1)) == Some(&Role::User) && role_at(index.checked_add(1)) != Some(&Role::User);
-        if turn.role != Role::System || (rules.takes_system_anywhere && is_between) {
-            push(&mut settled, turn.role, turn.content);
-            continue;
-        }
-        notes.changed("a system message within the conversation", "said by the user, in a tag");
-        push(&mut settled, Role::User, turn.content.into_iter().map(wrap));
-    }
-    settled
-}
-
 fn wrap(block: Block<'_>) -> Block<'_> {
     match block {
         Block::Text {
@@ -186,7 +149,7 @@ fn wrap(block: Block<'_>) -> Block<'_> {
             citations,
             cache_control,
         } => Block::Text {
-            text: Cow::Owned(format!("<system-reminder>\n{text}\n</system-reminder>")),
+            text: Cow::Owned(turn::reminder(&text)),
             citations,
             cache_control,
         },
