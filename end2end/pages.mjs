@@ -59,6 +59,8 @@ export async function furnish(hub) {
     "admin-model-new": "/admin/models/new",
     "admin-model-price": "/admin/models/price?model=gpt-4o-mini",
     "admin-codes": "/admin/codes",
+    "admin-revenue": "/admin/revenue",
+    "admin-markups": "/admin/revenue/markups",
     "admin-code-new": "/admin/codes/new",
     "admin-aliases": "/admin/aliases",
     "admin-alias-new": "/admin/aliases/new",

@@ -29,6 +29,8 @@ pub struct Model {
     pub is_stream: bool,
     /// The price row it is charged by.
     pub price_id: i64,
+    /// Basis points on top of that price.
+    pub markup: i64,
     /// Comma-separated ids of the buckets held against, in order; a `*` behind one held under a lease.
     pub buckets: String,
     /// 0 held, 1 posted, 2 voided, 3 posted as an estimate.

@@ -31,6 +31,10 @@ pub struct Model {
     pub url: Option<String>,
     /// Where Stripe shows the receipt.
     pub receipt_url: Option<String>,
+    /// The number of Stripe's invoice.
+    pub invoice: Option<String>,
+    /// Where Stripe shows the invoice.
+    pub invoice_url: Option<String>,
     /// Given back so far, in US cents.
     pub refunded: i64,
     /// 1: the card is kept for automatic top-ups.

@@ -23,6 +23,7 @@ pub mod models;
 pub mod page;
 pub mod payments;
 pub mod profile;
+pub mod revenue;
 pub mod session;
 pub mod sign_up;
 pub mod statement;
@@ -51,6 +52,7 @@ pub trait Backend:
     + billing::Billing
     + codes::Codes
     + payments::Payments
+    + revenue::Revenues
     + statement::Statements
     + team::Teams
     + invitations::Invitations
@@ -79,6 +81,7 @@ impl<T> Backend for T where
         + billing::Billing
         + codes::Codes
         + payments::Payments
+        + revenue::Revenues
         + statement::Statements
         + team::Teams
         + invitations::Invitations

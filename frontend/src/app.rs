@@ -30,6 +30,7 @@ use crate::pages::mail::{MailPage, MailReadPage};
 use crate::pages::models::{Catalogue, ModelNew, ModelsPage, PriceNew};
 use crate::pages::overview::OverviewPage;
 use crate::pages::payments::{PaymentPage, PaymentsPage};
+use crate::pages::revenue::{MarkupsPage, RevenuePage};
 use crate::pages::session::{Confirm, LogIn, Setup, SignUp};
 use crate::pages::settings::{
     AuthenticatorPage, DeletePage, ProfilePage, RecoveryPage, SecurityPage, SessionsPage, SettingsPage,
@@ -104,6 +105,8 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/admin/models/new") view=ModelNew ssr=Async />
                 <Route path=path!("/admin/models/price") view=PriceNew ssr=Async />
                 <Route path=path!("/admin/payments") view=PaymentsPage ssr=Async />
+                <Route path=path!("/admin/revenue") view=RevenuePage ssr=Async />
+                <Route path=path!("/admin/revenue/markups") view=MarkupsPage ssr=Async />
                 <Route path=path!("/admin/codes") view=CodesPage ssr=Async />
                 <Route path=path!("/admin/codes/new") view=CodeNew ssr=Async />
                 <Route path=path!("/admin/aliases") view=AliasesPage ssr=Async />

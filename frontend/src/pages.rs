@@ -22,6 +22,7 @@ pub mod mail;
 pub mod models;
 pub mod overview;
 pub mod payments;
+pub mod revenue;
 pub mod session;
 pub mod settings;
 pub mod sign_up_policy;

@@ -79,7 +79,7 @@ const SIGNED_IN: [&str; 42] = [
     "/settings/recovery",
     "/settings/delete",
 ];
-const PLATFORM: [&str; 31] = [
+const PLATFORM: [&str; 34] = [
     "/admin/alerts",
     "/admin/accounts",
     "/admin/accounts/new",
@@ -94,6 +94,9 @@ const PLATFORM: [&str; 31] = [
     "/admin/payments",
     "/admin/codes",
     "/admin/codes/new",
+    "/admin/revenue",
+    "/admin/revenue?month=2026-10",
+    "/admin/revenue/markups",
     "/admin/aliases",
     "/admin/aliases/new",
     "/admin/aliases/edit?name=fast",

@@ -202,6 +202,7 @@ impl App {
                 ..billing::Config::default()
             },
         )?;
+        billing.follow_prepaid(config.prepaid, crate::clock::now_ms()).await?;
         let app = Arc::new(Self {
             edge: config.edge.clone(),
             is_prepaid: config.prepaid,

@@ -6,7 +6,9 @@
 mod auto;
 mod codes;
 mod events;
+mod opening;
 mod payments;
+mod portal;
 mod reconcile;
 mod reversals;
 mod statement;

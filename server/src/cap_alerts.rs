@@ -1,6 +1,7 @@
-//! Alerts about caps: when half, four fifths or all of one is spent, its team is told.
+//! Alerts about caps: when half, four fifths or all of one is spent, its team is told; of a prepaid balance, when it will not last and
+//! when it is used up.
 //!
-//! Invariant: each share of each cap is told once a period, whatever process notices it, and only to people of the team, so many
+//! Invariant: each share of each cap is told once a period, a low balance once for what was paid in, whatever process notices it, and only to people of the team, so many
 //! times a day. Reads and writes `cap_alert` and
 //! `alert_address`, reads `bucket` and whose caps they are; puts mails and deliveries into their outboxes.
 
@@ -19,10 +20,14 @@ use sea_orm::{
 };
 
 pub use entity::cap_alert::Model as CapAlert;
-pub use scan::scan;
+pub use scan::{scan, scan_wallets};
 
 /// The shares of a cap that are told, in percent.
 pub const MARKS: [i32; 3] = [50, 80, 100];
+/// A balance that lasts for fewer days is low.
+pub const LOW_DAYS: i64 = 3;
+/// The kind of alerts about balances, with the mark 80 for a low one and 100 for one that is used up.
+pub const WALLET: &str = "wallet";
 /// Addresses that a team may name.
 const ADDRESSES_MAX: usize = 20;
 

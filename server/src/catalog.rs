@@ -2,15 +2,17 @@
 //!
 //! Invariant: price rows are never changed, only added; a price that an admin set wins over the shipped ones; a model without a
 //! price has none, never a free one.
-//! Reads and writes `model`, `price`, `alias` and the stamp `catalog`.
+//! Reads and writes `model`, `price`, `alias`, `markup` and the stamp `catalog`.
 
 mod admin;
 mod alias;
+mod markup;
 mod seed;
 mod snapshot;
 
 pub use admin::{NewModel, NewPrice, Prices};
 pub use alias::{AliasInfo, AliasSettings, Resolved};
+pub use markup::MarkupRow;
 pub use snapshot::{ModelInfo, PriceRow};
 
 use crate::{fields::FieldErrors, signals::Signals, stamp};
@@ -34,8 +36,8 @@ pub enum CatalogError {
     /// There is an alias of this name.
     #[error("there is an alias of this name")]
     AliasTaken,
-    /// No such model or alias.
-    #[error("no such model or alias")]
+    /// No such model, alias or markup.
+    #[error("no such model, alias or markup")]
     NotFound,
     /// The shipped list or a stored row does not read.
     #[error("catalogue data does not read: {0}")]

@@ -222,7 +222,7 @@ fn stripe(flags: &Flags) -> Result<Option<StripeSettings>, ConfigError> {
             Err(ConfigError::new("OURHUB_STRIPE_SECRET_KEY", reason))
         }
         (Some(key), webhook) => StripeSettings::new(key, webhook.as_deref().unwrap_or_default(), base)
-            .map(Some)
+            .map(|settings| Some(settings.with_invoices(flags.stripe_invoices)))
             .map_err(|(setting, reason)| ConfigError::new(setting, reason)),
     }
 }

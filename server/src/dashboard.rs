@@ -24,6 +24,7 @@ mod own_data;
 mod payments;
 mod profile;
 mod refusal;
+mod revenue;
 mod sessions;
 mod sign_up;
 mod statement;

@@ -1,7 +1,7 @@
 //! The ledger: what may be spent is decided in memory, what was spent is written down in groups.
 //!
 //! Invariant: no byte of an answer leaves before its hold is durable; every hold ends once; a refusal changes nothing.
-//! Reads and writes `hold`, `bucket`, `carried`, `usage_hour`, `entry`, `journal`, `node`, `lease` and the setting `retention`.
+//! Reads and writes `hold`, `bucket`, `carried`, `usage_hour`, `revenue_day`, `entry`, `journal`, `node`, `lease` and the setting `retention`.
 
 mod adjust;
 mod batch;
@@ -52,7 +52,7 @@ pub use wallet::{Balance, Beside, Grant};
 use crate::{clock, signals::Signals};
 use book::{Book, Missed};
 use desk::{Answer, Desk};
-use gateway_core::{money::Nano, usage::Usage};
+use gateway_core::{money::Nano, pricing::Markup, usage::Usage};
 use heads::Heads;
 use pulse::DbClock;
 use sea_orm::{Condition, DatabaseConnection, DbErr};
@@ -123,6 +123,8 @@ pub struct Opening {
     pub is_stream: bool,
     /// The price row it is charged by.
     pub price_id: i64,
+    /// What is added to that price.
+    pub markup: Markup,
 }
 
 /// What is known of a call when its hold ends.
@@ -132,6 +134,10 @@ pub struct Closing {
     pub usage: Usage,
     /// The charge; ignored by [`Hold::void`].
     pub charge: Nano,
+    /// What the provider takes for it; where nobody knows, the charge without its markup.
+    pub cost: Option<Nano>,
+    /// The upstream account that was asked; 0 where nobody knows.
+    pub account_id: i64,
     /// Whether the charge is an estimate, not what the upstream reported.
     pub estimated: bool,
     /// How the call ended.

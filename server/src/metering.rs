@@ -1,11 +1,12 @@
-//! What was used: requests with their holds and attempts, and roll-ups by hour.
+//! What was used: requests with their holds and attempts, roll-ups by hour, and what was earned.
 //!
 //! Invariant: `hold` has no index but its key, so every read of it is a range of ids, narrowed by the hours that
-//! `usage_hour` knows; a team's reads take its [`TeamScope`]. Reads `hold`, `usage_hour`, `bucket` and `price`.
+//! `usage_hour` knows; a team's reads take its [`TeamScope`]. Reads `hold`, `usage_hour`, `revenue_day`, `entry`, `bucket` and `price`.
 
 mod attempt;
 mod charges;
 mod hours;
+mod margins;
 mod receipt;
 mod requests;
 mod rollup;
@@ -13,6 +14,7 @@ mod spans;
 
 pub use attempt::{Attempt, AttemptOutcome};
 pub use charges::{Charged, charges};
+pub use margins::{Margin, MonthMargin, Part, grouped, margins, month_at, month_span, months};
 pub use receipt::{Against, ChargeLine, Papers, papers};
 pub use requests::{Filter, Request, estimate_of, find, list};
 pub use rollup::{Group, GroupBy, GroupKey, Span, Sums, by_hour_and_model, roll_up};

@@ -59,6 +59,10 @@ mod membership;
 mod own_data;
 #[path = "web/payments.rs"]
 mod payments;
+#[path = "web/portal.rs"]
+mod portal;
+#[path = "web/revenue.rs"]
+mod revenue;
 #[path = "web/roles.rs"]
 mod roles;
 #[path = "web/sign_up.rs"]

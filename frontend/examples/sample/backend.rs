@@ -33,6 +33,8 @@ mod models;
 mod payments;
 #[path = "backend/profile.rs"]
 mod profile;
+#[path = "backend/revenue.rs"]
+mod revenue;
 #[path = "backend/statement.rs"]
 mod statement;
 #[path = "backend/teams.rs"]

@@ -24,11 +24,11 @@ pub struct CapAlertView {
     pub subject: String,
     /// What it was called then.
     pub name: String,
-    /// day, month or total.
+    /// day, month or total; wallet of a prepaid balance.
     pub period: String,
-    /// 50, 80 or 100.
+    /// 50, 80 or 100; of a balance 80 where it will not last three days, 100 where it is used up.
     pub percent: i32,
-    /// USD.
+    /// USD; of a balance what was paid in.
     pub cap: Nano,
     /// USD charged when it was noticed.
     pub spent: Nano,

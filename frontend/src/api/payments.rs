@@ -24,6 +24,10 @@ pub struct PaymentView {
     pub url: Option<String>,
     /// Stripe's receipt; for who manages the team.
     pub receipt_url: Option<String>,
+    /// The number of Stripe's invoice; for who manages the team.
+    pub invoice: Option<String>,
+    /// Stripe's invoice; for who manages the team.
+    pub invoice_url: Option<String>,
     /// What was given back.
     pub refunded: Nano,
     /// Why it failed.
@@ -97,6 +101,8 @@ pub struct PaymentsBoard {
     pub order: String,
     /// How it is done by itself.
     pub auto: AutoView,
+    /// Whether Stripe has pages of its own for the team.
+    pub has_portal: bool,
     /// The newest payments.
     pub payments: Vec<PaymentView>,
     /// Disputes that took money.
@@ -115,6 +121,13 @@ pub struct NewPayment {
     /// Whether the card is kept for automatic top-ups.
     #[serde(default, deserialize_with = "patch::optional")]
     pub keep_card: bool,
+}
+
+/// Stripe's own pages for a team: cards, address and tax number, invoices.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortalView {
+    /// Where they are, good for some minutes; whoever has the address is let in.
+    pub url: String,
 }
 
 /// A comparison of the wallets with Stripe's books.
@@ -151,6 +164,8 @@ pub trait Payments {
     async fn auto_top_up(&self, team: &str) -> Result<AutoView, ApiError>;
     /// Changes that; owners and admins of the team.
     async fn update_auto_top_up(&self, team: &str, change: AutoPatch) -> Result<AutoView, ApiError>;
+    /// Opens Stripe's own pages for the team; owners and admins of it.
+    async fn open_portal(&self, team: &str) -> Result<PortalView, ApiError>;
     /// Forgets the saved card; owners and admins of the team.
     async fn remove_card(&self, team: &str) -> Result<(), ApiError>;
     /// The newest disputes of all teams; admins.
@@ -264,6 +279,17 @@ pub async fn set_auto_top_up(
     });
     let done = result.map(|_| Done::to("/billing").saying("Automatic top-ups are saved."));
     flash::finish("/billing", flash::typed_form(&form), done)
+}
+
+/// The button that opens Stripe's own pages: their address is shown once, as a link.
+#[server(prefix = "/fn", endpoint = "open_portal")]
+pub async fn open_portal() -> Result<(), ApiError> {
+    let result = super::backend()?.open_portal(super::CURRENT_TEAM).await;
+    flash::finish(
+        "/billing",
+        flash::typed([]),
+        result.map(|portal| Done::to("/billing").revealing(portal.url)),
+    )
 }
 
 /// The button that forgets the card.

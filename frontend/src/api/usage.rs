@@ -131,6 +131,18 @@ pub struct Receipt {
     pub adjustments: Vec<LedgerLine>,
     /// What was clamped or dropped, and why a charge is an estimate.
     pub notes: Vec<String>,
+    /// What the platform earned; for platform admins, on their own list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin: Option<MarginView>,
+}
+
+/// What was added to the price of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarginView {
+    /// Percent of the price, such as `15` or `-2.5`.
+    pub markup: String,
+    /// What the provider takes at its prices.
+    pub cost: Nano,
 }
 
 /// Filters of the request list.

@@ -23,7 +23,7 @@ pub struct WebhookView {
 pub struct DeliveryView {
     /// The id.
     pub id: String,
-    /// What happened: `cap.alert` or `test`.
+    /// What happened: `cap.alert`, `balance.low` or `test`.
     pub event: String,
     /// When.
     pub at: Time,

@@ -66,6 +66,7 @@ fn page(
         {board.filter(|_| visit.manages_team()).map(|board| payments::top_up(&visit.flash, board))}
         {board.filter(|_| visit.manages_team()).map(|board| payments::auto(&visit.flash, board))}
         {visit.manages_team().then(|| redeem(&visit.flash))}
+        {board.filter(|_| visit.manages_team()).and_then(|board| payments::portal(&visit.flash, board))}
         {board.and_then(|board| payments::payments(&visit.clock, board))}
         <section class="stack stack--2">
             <h2>"Ledger"</h2>

@@ -12,7 +12,7 @@ use leptos_router::hooks::use_query_map;
 use super::frame::{Spot, Visit, signed_in};
 use crate::api::cap_alerts::{CapAlertView, list_cap_alerts, read_alert_addresses};
 use crate::api::webhooks::webhook;
-use crate::api::{ApiError, Page, PageQuery};
+use crate::api::{ApiError, Nano, Page, PageQuery};
 use crate::ui::*;
 
 /// `/alerts`
@@ -43,7 +43,7 @@ fn page(visit: &Visit, alerts: Page<CapAlertView>, emails: &[String], webhook: O
     view! {
         <PageHead
             title="Cap alerts"
-            lead="Told once a period, when half, 80% and all of a cap of the team, a member or a key is spent."
+            lead="Told once a period, when half, 80% and all of a cap of the team, a member or a key is spent. A prepaid balance is told of when it will not last three days, and when it is used up."
         />
         {list}
         <div class="narrow stack stack--6">{readers} {webhook}</div>
@@ -88,15 +88,31 @@ fn row(clock: &Clock, alert: CapAlertView) -> AnyView {
         80.. => Tone::Warn,
         _ => Tone::Neutral,
     };
-    let figures = format!("{} of {}", usd(alert.spent), usd(alert.cap));
+    let is_wallet = alert.period == "wallet";
+    let (what, share, figures) = if is_wallet {
+        let left = Nano(alert.cap.0.saturating_sub(alert.spent.0));
+        let word = if alert.percent >= 100 { "Used up" } else { "Low" };
+        (
+            "Prepaid balance".to_owned(),
+            word.to_owned(),
+            format!("{} left", usd(left)),
+        )
+    } else {
+        let figures = format!("{} of {}", usd(alert.spent), usd(alert.cap));
+        (
+            format!("{period} of the {}", alert.scope),
+            format!("{}%", alert.percent),
+            figures,
+        )
+    };
     view! {
         <tr>
             <td class="main">
-                {alert.name} <span class="sub">{format!("{period} of the {}", alert.scope)}</span>
+                {alert.name} <span class="sub">{what}</span>
                 <span class="sub only-sm num">{figures.clone()}</span>
             </td>
             <td>
-                <Status tone=tone text=format!("{}%", alert.percent) />
+                <Status tone=tone text=share />
             </td>
             <td class="p2 num">{figures}</td>
             <td class="r muted">

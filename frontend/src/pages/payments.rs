@@ -1,7 +1,8 @@
 //! Payments: the form on the billing page, the page of one payment, and what platform admins see of disputes and comparisons.
 //!
 //! Invariant: a payment is shown as the server knows it after it asked Stripe; nobody is led to Stripe but by a link that says so.
-//! Reads [`crate::api::payments`]; the forms are sent to `/fn/top_up` and `/fn/reconcile`.
+//! Reads [`crate::api::payments`]; the forms are sent to `/fn/top_up`, `/fn/set_auto_top_up`, `/fn/remove_card`,
+//! `/fn/open_portal` and `/fn/reconcile`.
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -117,6 +118,40 @@ pub fn auto(flash: &Flash, board: &PaymentsBoard) -> AnyView {
     .into_any()
 }
 
+/// The way to Stripe's own pages: a button that opens them, then a link that leads there.
+pub fn portal(flash: &Flash, board: &PaymentsBoard) -> Option<AnyView> {
+    if !board.has_portal {
+        return None;
+    }
+    let opened = flash.secret.clone().filter(|url| url.starts_with("https://"));
+    let way = match opened {
+        Some(url) => view! {
+            <LinkButton href=url text="Go to your pages at Stripe" kind=Kind::Primary icon=Glyph::Outside />
+            <span class="t13 muted">"The link is good for some minutes, for whoever has it."</span>
+        }
+        .into_any(),
+        None => view! {
+            <form method="post" action="/fn/open_portal">
+                <Button text="Open your pages at Stripe" />
+            </form>
+        }
+        .into_any(),
+    };
+    Some(
+        view! {
+            <Card title="Cards, address and invoices">
+                <div class="stack">
+                    <p class="t13 muted">
+                        "Stripe keeps the team’s cards, its billing address, its tax number and all invoices."
+                    </p>
+                    <div class="row row--wrap">{way}</div>
+                </div>
+            </Card>
+        }
+        .into_any(),
+    )
+}
+
 /// Why calls are refused, where a dispute is the reason.
 pub fn dispute_notice(board: &PaymentsBoard) -> Option<AnyView> {
     let taken = board.disputes.iter().find(|dispute| dispute.is_taken)?;
@@ -148,14 +183,18 @@ pub fn payments(clock: &Clock, board: &PaymentsBoard) -> Option<AnyView> {
 
 fn row(clock: &Clock, payment: &PaymentView) -> AnyView {
     let (tone, word) = state(payment);
-    let receipt = payment.receipt_url.clone().map(|url| {
-        view! {
-            " "
-            <a class="link" href=url rel="noreferrer">
-                "Receipt"
-            </a>
-        }
-    });
+    let paper = |url: &Option<String>, word: String| {
+        url.clone().map(|url| {
+            view! {
+                " "
+                <a class="link nowrap" href=url rel="noreferrer">
+                    {word}
+                </a>
+            }
+        })
+    };
+    let receipt = paper(&payment.receipt_url, "Receipt".to_owned());
+    let invoice = paper(&payment.invoice_url, invoice_word(payment));
     let refunded = (payment.refunded > Nano::ZERO)
         .then(|| view! { <span class="sub">{format!("{} given back", usd(payment.refunded))}</span> });
     view! {
@@ -167,7 +206,7 @@ fn row(clock: &Clock, payment: &PaymentView) -> AnyView {
                 <a class="link" href=format!("/billing/payments/{}", payment.id)>
                     "Payment"
                 </a>
-                {receipt}
+                {receipt} {invoice}
             </td>
             <td>
                 <Status tone=tone text=word />
@@ -179,6 +218,13 @@ fn row(clock: &Clock, payment: &PaymentView) -> AnyView {
         </tr>
     }
     .into_any()
+}
+
+fn invoice_word(payment: &PaymentView) -> String {
+    match &payment.invoice {
+        Some(number) => format!("Invoice {number}"),
+        None => "Invoice".to_owned(),
+    }
 }
 
 fn state(payment: &PaymentView) -> (Tone, &'static str) {
@@ -230,6 +276,10 @@ fn page(payment: PaymentView) -> AnyView {
         .receipt_url
         .clone()
         .map(|url| view! { <LinkButton href=url text="Show receipt" icon=Glyph::Outside /> });
+    let invoice = payment
+        .invoice_url
+        .clone()
+        .map(|url| view! { <LinkButton href=url text=invoice_word(&payment) icon=Glyph::Outside /> });
     let is_open = matches!(payment.state.as_str(), "open" | "new");
     let again = is_open.then(|| {
         view! { <LinkButton href=format!("/billing/payments/{}", payment.id) text="Look again" icon=Glyph::Refresh /> }
@@ -250,7 +300,7 @@ fn page(payment: PaymentView) -> AnyView {
                 <span class="mono t12 faint">{payment.id.clone()}</span>
             </p>
             <div class="row row--wrap">
-                {pay} {receipt} {again} <LinkButton href="/billing" text="Back to billing" kind=Kind::Ghost />
+                {pay} {receipt} {invoice} {again} <LinkButton href="/billing" text="Back to billing" kind=Kind::Ghost />
             </div>
         </div>
     }

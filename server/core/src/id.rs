@@ -32,6 +32,8 @@ pub enum Kind {
     Key,
     /// A mail of the outbox.
     Mail,
+    /// A markup.
+    Markup,
     /// A process that serves.
     Node,
     /// A payment into a wallet.
@@ -64,6 +66,7 @@ impl Kind {
             Self::Invitation => "inv",
             Self::Key => "key",
             Self::Mail => "mail",
+            Self::Markup => "mku",
             Self::Node => "node",
             Self::Payment => "pay",
             Self::Price => "prc",

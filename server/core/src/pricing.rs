@@ -1,14 +1,16 @@
 //! Pricing: what a request costs, and what it can cost at most.
 //!
-//! Invariant: `ceiling ≥ charge` for every usage the request allows; one rounding, up, to a whole nano-USD; a price that
-//! cannot be computed is `None`, never zero. Pure.
+//! Invariant: `ceiling ≥ charge` for every usage the request allows; one rounding, up, to a whole nano-USD, after the markup;
+//! a price that cannot be computed is `None`, never zero. Pure.
 
+mod markup;
 mod sheet;
 
+pub use markup::{Markup, MarkupError};
 pub use sheet::{PerMillion, PriceError, PriceSheet, Rates, Tier, per_million, per_unit};
 
 use crate::{
-    money::{Nano, PICO_PER_NANO},
+    money::Nano,
     usage::{Kind, Usage},
 };
 
@@ -23,11 +25,23 @@ pub struct CeilingInput {
     pub choices: u64,
 }
 
-/// What `usage` costs by `sheet`.
+/// What `usage` is charged by `sheet`, its markup included.
 ///
 /// `None` where the sum is beyond what the ledger can hold, or a rate is negative.
 #[must_use]
 pub fn charge(sheet: &PriceSheet, usage: &Usage) -> Option<Nano> {
+    sheet.markup.nano(pico_of(sheet, usage)?)
+}
+
+/// What `usage` costs by `sheet` without its markup: what the provider takes.
+///
+/// `None` as for [`charge`].
+#[must_use]
+pub fn cost(sheet: &PriceSheet, usage: &Usage) -> Option<Nano> {
+    Markup::NONE.nano(pico_of(sheet, usage)?)
+}
+
+fn pico_of(sheet: &PriceSheet, usage: &Usage) -> Option<u128> {
     let mut prompt: u64 = 0;
     for kind in Kind::PROMPT {
         prompt = prompt.checked_add(usage.count(kind))?;
@@ -37,7 +51,7 @@ pub fn charge(sheet: &PriceSheet, usage: &Usage) -> Option<Nano> {
     for kind in Kind::all() {
         pico = pico.checked_add(cost_pico(u128::from(usage.count(kind)), rates.of(kind))?)?;
     }
-    to_nano(pico)
+    Some(pico)
 }
 
 /// The most that a request within `bound` can cost: the dearest of the tiers its prompt can reach, the whole prompt at the
@@ -52,7 +66,7 @@ pub fn ceiling(sheet: &PriceSheet, bound: &CeilingInput) -> Option<Nano> {
         let input = cost_pico(u128::from(bound.input_bound), rates.dearest_prompt())?;
         highest = highest.max(input.checked_add(cost_pico(output, rates.dearest_answer())?)?);
     }
-    to_nano(highest)
+    sheet.markup.nano(highest)
 }
 
 /// What the units of `usage`, which are no tokens, can cost at most, whatever the prompt.
@@ -68,7 +82,7 @@ pub fn ceiling_of_units(sheet: &PriceSheet, usage: &Usage) -> Option<Nano> {
         }
         highest = highest.max(pico);
     }
-    to_nano(highest)
+    sheet.markup.nano(highest)
 }
 
 /// The largest output bound per choice whose [`ceiling`] is at most `budget`; `u64::MAX` where output is free.
@@ -76,7 +90,7 @@ pub fn ceiling_of_units(sheet: &PriceSheet, usage: &Usage) -> Option<Nano> {
 /// `None` where the prompt alone may cost more than `budget`.
 #[must_use]
 pub fn output_that_fits(sheet: &PriceSheet, input_bound: u64, choices: u64, budget: Nano) -> Option<u64> {
-    let budget = u128::try_from(i128::from(budget.0) * PICO_PER_NANO).ok()?;
+    let budget = sheet.markup.pico_within(budget)?;
     let mut fits = u64::MAX;
     for rates in sheet.reachable(input_bound) {
         let left = budget.checked_sub(cost_pico(u128::from(input_bound), rates.dearest_prompt())?)?;
@@ -90,10 +104,6 @@ pub fn output_that_fits(sheet: &PriceSheet, input_bound: u64, choices: u64, budg
 
 fn cost_pico(tokens: u128, rate: i64) -> Option<u128> {
     tokens.checked_mul(u128::try_from(rate).ok()?)
-}
-
-fn to_nano(pico: u128) -> Option<Nano> {
-    Nano::from_pico_rounded_up(i128::try_from(pico).ok()?)
 }
 
 #[cfg(test)]

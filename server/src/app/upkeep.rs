@@ -60,6 +60,11 @@ async fn minutely(app: std::sync::Weak<App>) {
         if let Err(error) = cap_alerts::scan(&app.db, (&app.mail, &app.webhooks), clock::now_ms()).await {
             tracing::warn!(%error, "caps that are nearly spent could not be looked for");
         }
+        if app.is_prepaid
+            && let Err(error) = cap_alerts::scan_wallets(&app.db, (&app.mail, &app.webhooks), clock::now_ms()).await
+        {
+            tracing::warn!(%error, "balances that are nearly used up could not be looked for");
+        }
         if let Err(error) = app.ledger.correct_late().await {
             tracing::warn!(%error, "what was found of holds that were posted whole could not be booked");
         }

@@ -307,6 +307,8 @@ impl Billing {
             intent_id: Set(None),
             url: Set(None),
             receipt_url: Set(None),
+            invoice: Set(None),
+            invoice_url: Set(None),
             refunded: Set(0),
             keeps_card: Set(0),
             actor_id: Set(None),

@@ -29,6 +29,8 @@ pub enum Outcome {
     Mismatch,
     /// A wallet was changed by a refund or a dispute.
     Reversed,
+    /// An invoice was noted.
+    Noted,
     /// It is about nothing of ours.
     Unknown,
     /// Nothing hangs on such events.
@@ -44,6 +46,7 @@ impl Outcome {
             Self::Expired => "expired",
             Self::Mismatch => "mismatch",
             Self::Reversed => "reversed",
+            Self::Noted => "noted",
             Self::Unknown => "unknown",
             Self::Ignored => "ignored",
         }
@@ -142,6 +145,7 @@ impl Billing {
             (kind, Some(dispute_id)) if kind.starts_with("charge.dispute.") => {
                 self.follow_dispute(stripe, dispute_id, (Some(note), now_ms)).await
             }
+            (kind, Some(invoice_id)) if kind.starts_with("invoice.") => self.follow_invoice(stripe, invoice_id).await,
             ("charge.refunded", Some(charge_id)) => self.follow_charge(stripe, charge_id, (Some(note), now_ms)).await,
             (kind, Some(_)) if kind.starts_with("refund.") || kind.starts_with("charge.refund.") => {
                 match event.charge_id().and_then(stripe::id) {

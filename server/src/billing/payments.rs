@@ -7,6 +7,7 @@
 use super::{
     Billing, BillingError, auto,
     events::{self, Note, Outcome},
+    portal,
     stripe::{self, Intent, List, Session, Stripe},
 };
 use crate::{
@@ -103,6 +104,10 @@ pub struct PaymentRow {
     pub url: Option<String>,
     /// Where Stripe shows the receipt.
     pub receipt_url: Option<String>,
+    /// The number of Stripe's invoice.
+    pub invoice: Option<String>,
+    /// Where Stripe shows the invoice.
+    pub invoice_url: Option<String>,
     /// What was given back.
     pub refunded: Nano,
     /// Why it failed.
@@ -120,6 +125,8 @@ impl From<Model> for PaymentRow {
             url: row.url.filter(|_| state == PaymentState::Open),
             state,
             receipt_url: row.receipt_url,
+            invoice: row.invoice,
+            invoice_url: row.invoice_url,
             refunded: nano(row.refunded),
             note: row.note,
             created_at_ms: row.created_at,
@@ -170,6 +177,8 @@ impl Billing {
             intent_id: Set(None),
             url: Set(None),
             receipt_url: Set(None),
+            invoice: Set(None),
+            invoice_url: Set(None),
             refunded: Set(0),
             keeps_card: Set(i64::from(keeps_card)),
             actor_id: Set(Some(scope.user_id())),
@@ -197,7 +206,7 @@ impl Billing {
 
     /// Asks Stripe for the place where `row` is paid.
     async fn open(&self, stripe: &Stripe, row: &Model, now_ms: i64) -> Result<PaymentRow, BillingError> {
-        let request = self.session_of(row).build();
+        let request = self.session_of(stripe, row).build();
         let session: Session = match stripe.call(request, Some(&reference(row.id))).await {
             Ok(session) => session,
             Err(error) => {
@@ -225,7 +234,7 @@ impl Billing {
         Ok(())
     }
 
-    fn session_of(&self, row: &Model) -> CreateCheckoutSession {
+    fn session_of(&self, stripe: &Stripe, row: &Model) -> CreateCheckoutSession {
         let mut price = CreateCheckoutSessionLineItemsPriceData::new(stripe_types::Currency::USD);
         price.unit_amount = Some(row.cents);
         price.product_data = Some(ProductData::new("Balance top-up"));
@@ -245,6 +254,7 @@ impl Billing {
             .client_reference_id(reference(row.id))
             .line_items(vec![item])
             .payment_intent_data(intent)
+            .invoice_creation(portal::invoice_with(stripe, marks.clone()))
             .metadata(marks)
             .success_url(page.clone())
             .cancel_url(page)
@@ -394,6 +404,7 @@ impl Billing {
             now_ms,
         };
         let done = self.credit(row, credit).await?;
+        self.note_invoice(stripe, session.invoice.as_ref()).await;
         if let Some(intent_id) = intent_id
             .as_deref()
             .and_then(stripe::id)

@@ -7,7 +7,7 @@
 mod objects;
 mod signature;
 
-pub use objects::{Charge, Dispute, Event, Intent, PaymentMethod, Session};
+pub use objects::{Charge, Dispute, Event, Id, Intent, Invoice, PaymentMethod, Session};
 pub use signature::{SignatureError, WebhookSecret};
 
 use crate::secrets::Secret;
@@ -33,6 +33,7 @@ pub struct Settings {
     secret_key: Secret,
     /// What its webhooks are signed with.
     pub webhook: WebhookSecret,
+    makes_invoices: bool,
     api_base: String,
 }
 
@@ -73,8 +74,17 @@ impl Settings {
         Ok(Self {
             secret_key: Secret::new(key.to_owned()),
             webhook,
+            makes_invoices: true,
             api_base,
         })
+    }
+}
+
+impl Settings {
+    /// The same, with whether each payment through Checkout gets an invoice, for which Stripe takes a fee.
+    #[must_use]
+    pub fn with_invoices(self, makes_invoices: bool) -> Self {
+        Self { makes_invoices, ..self }
     }
 }
 
@@ -180,6 +190,12 @@ impl Stripe {
     #[must_use]
     pub const fn webhook(&self) -> &WebhookSecret {
         &self.settings.webhook
+    }
+
+    /// Whether payments get invoices.
+    #[must_use]
+    pub const fn makes_invoices(&self) -> bool {
+        self.settings.makes_invoices
     }
 
     /// Asks `request` once. With an `idempotency` key, asking again with the same key does nothing new.

@@ -3,7 +3,7 @@
 //! Invariant: the row that says a share was told, and the mail and the delivery that tell it, are written in one
 //! transaction; of several processes, and of several shares passed at once, one mail comes. Reads `bucket` and whose caps they are; writes `cap_alert`.
 
-use super::{CapAlertError, MARKS, ROWS_A_DAY, read_addresses};
+use super::{CapAlertError, LOW_DAYS, MARKS, ROWS_A_DAY, WALLET, read_addresses};
 use crate::{
     clock,
     mail::{Mail, Message, Paragraph},
@@ -24,6 +24,8 @@ use std::collections::HashSet;
 
 /// How long a mail about a cap is of use, in milliseconds.
 const USEFUL_MS: i64 = 24 * 3_600_000;
+/// Over how many days the pace of spending is taken.
+const PACE_DAYS: i64 = 7;
 /// A day in UTC, in milliseconds.
 const DAY_MS: i64 = 24 * 3_600_000;
 
@@ -64,10 +66,36 @@ pub async fn scan(
     (mail, webhooks): (&Mail, &Webhooks),
     now_ms: i64,
 ) -> Result<u64, CapAlertError> {
+    let queries = QUERIES.map(|query| query.replace("{now}", &now_ms.to_string()));
+    tell_of(db, (mail, webhooks), &queries, now_ms).await
+}
+
+/// The same of prepaid balances: told once for what was paid in, when it will not last at the pace of the last days, and when it is
+/// used up.
+///
+/// # Errors
+/// As [`scan`].
+pub async fn scan_wallets(
+    db: &DatabaseConnection,
+    (mail, webhooks): (&Mail, &Webhooks),
+    now_ms: i64,
+) -> Result<u64, CapAlertError> {
+    let query = WALLETS
+        .replace("{since}", &(now_ms - PACE_DAYS * DAY_MS).to_string())
+        .replace("{low}", &LOW_DAYS.to_string())
+        .replace("{days}", &PACE_DAYS.to_string());
+    tell_of(db, (mail, webhooks), &[query], now_ms).await
+}
+
+async fn tell_of(
+    db: &DatabaseConnection,
+    (mail, webhooks): (&Mail, &Webhooks),
+    queries: &[String],
+    now_ms: i64,
+) -> Result<u64, CapAlertError> {
     let mut spent = Vec::new();
-    for query in QUERIES {
-        let text = query.replace("{now}", &now_ms.to_string());
-        let statement = Statement::from_string(db.get_database_backend(), text);
+    for query in queries {
+        let statement = Statement::from_string(db.get_database_backend(), query);
         spent.extend(Spent::find_by_statement(statement).all(db).await?);
     }
     let known = told(db, &spent).await?;
@@ -106,9 +134,29 @@ const QUERIES: [&str; 3] = [
      WHERE (b.period_end > {now} OR b.period_end IS NULL) AND b.posted >= c.cap / 2",
 ];
 
+/// The wallets of teams that used something lately, whose balance is less than some days of that.
+const WALLETS: &str = "SELECT b.scope, b.scope_id, b.team_id, b.kind, b.period_start, b.posted, b.credit AS cap, t.name AS name, \
+     t.name AS team_name \
+     FROM (SELECT team_id, SUM(posted) AS used FROM usage_hour WHERE hour >= {since} GROUP BY team_id) u \
+     JOIN team t ON t.id = u.team_id JOIN bucket b ON b.team_id = u.team_id AND b.kind = 'wallet' \
+     WHERE u.used > 0 AND b.credit - b.posted <= u.used * {low} / {days}";
+
 impl Spent {
+    fn is_wallet(&self) -> bool {
+        self.kind == WALLET
+    }
+
+    /// What is left: below nothing where more was spent.
+    fn left(&self) -> Nano {
+        Nano(self.cap.saturating_sub(self.posted))
+    }
+
     /// The shares that are spent, the lowest first.
     fn marks(&self) -> &'static [i32] {
+        if self.is_wallet() {
+            let end = if self.left() > Nano::ZERO { 2 } else { 3 };
+            return &MARKS[1..end];
+        }
         let percent = i128::from(self.posted) * 100 / i128::from(self.cap.max(1));
         let count = MARKS.iter().filter(|mark| i128::from(**mark) <= percent).count();
         &MARKS[..count]
@@ -149,6 +197,14 @@ impl Spent {
             "member" => Kind::User,
             _ => Kind::Key,
         };
+        if self.is_wallet() {
+            return json!({
+                "team": id::render(Kind::Team, self.team_id),
+                "name": self.team_name,
+                "balance": self.left().render(),
+                "is_used_up": percent == 100,
+            });
+        }
         json!({
             "scope": self.scope,
             "subject": id::render(kind, self.scope_id),
@@ -221,7 +277,8 @@ async fn tell(
                 .await?;
             mails += 1;
         }
-        let told = (spent.team_id, "cap.alert");
+        let event = if spent.is_wallet() { "balance.low" } else { "cap.alert" };
+        let told = (spent.team_id, event);
         webhooks
             .enqueue(&transaction, told, spent.told(percent), now_ms)
             .await?;
@@ -242,6 +299,9 @@ async fn readers(db: &impl ConnectionTrait, team_id: i64) -> Result<Vec<String>,
 }
 
 fn letter(spent: &Spent, percent: i32, to: String, now_ms: i64) -> Message {
+    if spent.is_wallet() {
+        return wallet_letter(spent, to, now_ms);
+    }
     let words = spent.words();
     let share = if percent == 100 {
         "All".to_owned()
@@ -265,6 +325,30 @@ fn letter(spent: &Spent, percent: i32, to: String, now_ms: i64) -> Message {
             )),
             Paragraph::link("Show alerts of the team", "/alerts"),
         ],
+        expires_at_ms: now_ms + USEFUL_MS,
+    }
+}
+
+fn wallet_letter(spent: &Spent, to: String, now_ms: i64) -> Message {
+    let (team, left) = (&spent.team_name, spent.left().render());
+    let (subject, text) = if spent.left() > Nano::ZERO {
+        (
+            format!("The balance of {team} will not last {LOW_DAYS} days"),
+            format!(
+                "{left} USD are left in the team {team}. At the pace of the last days that is less than {LOW_DAYS} days. Calls are refused once it is used up."
+            ),
+        )
+    } else {
+        (
+            format!("The balance of {team} is used up"),
+            format!("{left} USD are left in the team {team}, so calls are refused until something is added."),
+        )
+    };
+    Message {
+        kind: "balance_low",
+        to,
+        subject,
+        body: vec![Paragraph::text(text), Paragraph::link("Show the balance", "/billing")],
         expires_at_ms: now_ms + USEFUL_MS,
     }
 }

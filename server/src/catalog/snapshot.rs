@@ -1,9 +1,9 @@
 //! What the catalogue's rows say, in memory.
 //!
-//! Invariant: of the prices that hold, an admin's latest wins; without one, the shipped list's latest. Reads `model`, `price`
-//! and `alias`.
+//! Invariant: of the prices that hold, an admin's latest wins; without one, the shipped list's latest. Reads `model`, `price`,
+//! `alias` and `markup`.
 
-use super::{AREA, CatalogError, alias};
+use super::{AREA, CatalogError, alias, markup::Markups};
 use crate::stamp;
 use entity::{model, price};
 use gateway_core::pricing::PriceSheet;
@@ -76,6 +76,7 @@ pub(super) struct Snapshot {
     pub(super) models: BTreeMap<String, Arc<ModelInfo>>,
     pub(super) sheets: HashMap<i64, Arc<PriceSheet>>,
     pub(super) aliases: alias::Aliases,
+    pub(super) markups: Markups,
 }
 
 impl Snapshot {
@@ -105,6 +106,7 @@ impl Snapshot {
             models,
             sheets,
             aliases: alias::load(db).await?,
+            markups: Markups::load(db).await?,
         })
     }
 }

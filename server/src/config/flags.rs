@@ -64,6 +64,20 @@ pub struct Flags {
     #[arg(long, env = "OURHUB_STRIPE_WEBHOOK_SECRET", hide_env_values = true, global = true)]
     pub stripe_webhook_secret: Option<String>,
 
+    /// Whether Stripe makes an invoice of each payment, for which it takes a fee; receipts there are in any case.
+    #[arg(
+        long,
+        env = "OURHUB_STRIPE_INVOICES",
+        value_parser = clap::builder::FalseyValueParser::new(),
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "true",
+        default_missing_value = "true",
+        action = clap::ArgAction::Set,
+        global = true
+    )]
+    pub stripe_invoices: bool,
+
     /// Another address than Stripe's own, for a stand-in.
     #[arg(long, env = "OURHUB_STRIPE_API_BASE", global = true)]
     pub stripe_api_base: Option<String>,

@@ -9,15 +9,17 @@ use crate::{
 };
 use async_trait::async_trait;
 use frontend::api::{
-    ApiError, Page, PageQuery, Time,
+    ApiError, CURRENT_TEAM, Page, PageQuery, Time,
     models::{ModelView, Models, NewModel, NewPrice, NextPrice, Prices},
 };
+use gateway_core::pricing::{Markup, PriceSheet};
 use serde_json::json;
 
 #[async_trait]
 impl Models for Principal {
     async fn list_models(&self, page: PageQuery) -> Result<Page<ModelView>, ApiError> {
-        Ok(self.read_models(&page))
+        let team_id = self.priced_for().await;
+        Ok(self.read_models(&page, team_id))
     }
 
     async fn create_model(&self, new: NewModel) -> Result<ModelView, ApiError> {
@@ -30,7 +32,17 @@ impl Models for Principal {
 }
 
 impl Principal {
-    fn read_models(&self, query: &PageQuery) -> Page<ModelView> {
+    /// Whose markups are on the prices that are shown: those of the team that is shown, of all teams where there is none; no
+    /// markup for platform admins, who set prices.
+    async fn priced_for(&self) -> Option<i64> {
+        if self.admin().is_ok() {
+            return None;
+        }
+        let scope = self.scope(CURRENT_TEAM).await;
+        Some(scope.map_or(0, |scope| scope.team_id()))
+    }
+
+    fn read_models(&self, query: &PageQuery, team_id: Option<i64>) -> Page<ModelView> {
         let models = self.app.catalog.list();
         let is_after = |model: &&std::sync::Arc<ModelInfo>| query.after.as_ref().is_none_or(|after| model.id > *after);
         let wanted = query.rows() as usize + 1;
@@ -38,7 +50,7 @@ impl Principal {
             .iter()
             .filter(is_after)
             .take(wanted)
-            .map(|model| self.model_view(model));
+            .map(|model| self.model_view(model, team_id));
         view::page(query, views.collect(), |model| model.id.clone())
     }
 
@@ -60,7 +72,7 @@ impl Principal {
             ..Change::default()
         })
         .await?;
-        Ok(self.model_view(&model))
+        Ok(self.model_view(&model, None))
     }
 
     async fn set_price(&self, model: &str, new: NewPrice) -> Result<ModelView, Refusal> {
@@ -87,10 +99,12 @@ impl Principal {
             ..Change::default()
         })
         .await?;
-        Ok(self.model_view(&model))
+        Ok(self.model_view(&model, None))
     }
 
-    fn model_view(&self, model: &ModelInfo) -> ModelView {
+    fn model_view(&self, model: &ModelInfo, team_id: Option<i64>) -> ModelView {
+        let markup = team_id.map_or(Markup::NONE, |team_id| self.app.catalog.markup(team_id, &model.id));
+        let shown = |price: &PriceRow| shown(&price.sheet.marked_up(markup));
         let now_ms = clock::now_ms(); // later than the request's own time, so that a price it just set holds
         let now = model.price_at(now_ms);
         let count = |tokens: u64| i64::try_from(tokens).unwrap_or(i64::MAX);
@@ -115,8 +129,8 @@ impl Principal {
     }
 }
 
-fn shown(price: &PriceRow) -> Prices {
-    let shown = price.sheet.per_million();
+fn shown(sheet: &PriceSheet) -> Prices {
+    let shown = sheet.per_million();
     Prices {
         input: shown.input,
         output: shown.output,

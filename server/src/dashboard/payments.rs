@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use frontend::api::{
     ApiError, Code, Named, Nano, Page, PageQuery, Time,
     payments::{
-        AutoPatch, AutoView, DisputeView, NewPayment, PaymentView, Payments, PaymentsBoard, ReconciliationView,
+        AutoPatch, AutoView, DisputeView, NewPayment, PaymentView, Payments, PaymentsBoard, PortalView,
+        ReconciliationView,
     },
 };
 use gateway_core::id::{self, Kind};
@@ -52,6 +53,10 @@ impl Payments for Principal {
         self.answer(self.change_auto(team, change).await)
     }
 
+    async fn open_portal(&self, team: &str) -> Result<PortalView, ApiError> {
+        self.answer(self.lead_to_portal(team).await)
+    }
+
     async fn remove_card(&self, team: &str) -> Result<(), ApiError> {
         self.answer(self.forget_card(team).await)
     }
@@ -86,6 +91,7 @@ impl Principal {
             most: billing::MOST,
             order: id::render(Kind::Payment, clock::new_id()),
             auto: auto_view(billing.auto_top_up(&scope).await?),
+            has_portal: billing.has_portal(&scope).await?,
             payments: payments.into_iter().map(|row| payment_view(row, manages)).collect(),
             disputes: disputes.map(|row| dispute_view(row, &HashMap::new())).collect(),
         }))
@@ -166,6 +172,23 @@ impl Principal {
         Ok(auto_view(after))
     }
 
+    async fn lead_to_portal(&self, team: &str) -> Result<PortalView, Refusal> {
+        let scope = self.scope(team).await?;
+        scope.demand(Right::ManageTeam)?;
+        self.demand_confirmed()?;
+        let url = self.app.billing.portal(&scope).await?;
+        self.record(Change {
+            team_id: Some(scope.team_id()),
+            action: "portal.open",
+            target: &view::team_id(scope.team_id()),
+            ..Change::default()
+        })
+        .await?;
+        shown(Some(url))
+            .map(|url| PortalView { url })
+            .ok_or_else(|| Code::Unavailable.into())
+    }
+
     async fn forget_card(&self, team: &str) -> Result<(), Refusal> {
         let scope = self.scope(team).await?;
         scope.demand(Right::ManageTeam)?;
@@ -216,16 +239,22 @@ impl Principal {
     }
 }
 
+/// `url` where it is one that a browser may be led to.
+fn shown(url: Option<String>) -> Option<String> {
+    url.filter(|url| url.starts_with("https://") || url.starts_with("http://"))
+}
+
 /// `row`, with where it is paid and its receipt for those who manage the team.
 fn payment_view(row: PaymentRow, manages: bool) -> PaymentView {
-    let shown =
-        |url: Option<String>| url.filter(|url| manages && (url.starts_with("https://") || url.starts_with("http://")));
+    let shown = |url| shown(url).filter(|_| manages);
     PaymentView {
         id: id::render(Kind::Payment, row.payment_id),
         amount: row.amount,
         state: row.state.as_str().to_owned(),
         url: shown(row.url),
         receipt_url: shown(row.receipt_url),
+        invoice: row.invoice.filter(|_| manages),
+        invoice_url: shown(row.invoice_url),
         refunded: row.refunded,
         note: row.note,
         created_at: Time(row.created_at_ms),

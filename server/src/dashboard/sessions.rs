@@ -11,7 +11,7 @@ use super::{
 use crate::{
     alerts,
     auth::{ABSOLUTE_MS, AuthError, NewUser, Person, Session, UserMade},
-    billing,
+    billing, cap_alerts,
     keys::KeyState,
     teams::{self, Right, TeamScope},
 };
@@ -25,9 +25,6 @@ use serde_json::json;
 
 /// Keys counted for the first-steps list; more are not told apart.
 const KEYS_COUNTED: u64 = 1_000;
-/// A balance that lasts for fewer days is low.
-const LOW_DAYS: i64 = 3;
-
 /// What is said of a password that is not theirs.
 const WRONG_PASSWORD: &str = "This is not your password.";
 /// What is said of a code that is not theirs.
@@ -151,7 +148,7 @@ impl Principal {
             return Ok(None);
         }
         let left = billing::balance(&self.app.ledger, scope).await?.left();
-        let enough = self.per_day(scope).await?.0.saturating_mul(LOW_DAYS);
+        let enough = self.per_day(scope).await?.0.saturating_mul(cap_alerts::LOW_DAYS);
         Ok(Some(left).filter(|left| left.0 <= enough))
     }
 

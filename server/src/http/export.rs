@@ -1,4 +1,4 @@
-//! The exports: requests as CSV, with the filters of the usage page, the monthly statement, and one's own data as JSON.
+//! The exports: requests as CSV, with the filters of the usage page, the monthly statement, what was earned, and one's own data as JSON.
 //!
 //! Invariant: no cell is taken for a formula by a spreadsheet; at most [`ROWS_MAX`] rows. Pure, but for what the backend reads.
 
@@ -11,6 +11,7 @@ use actix_web::{HttpResponse, web};
 use frontend::api::{
     CURRENT_TEAM, Nano, PageQuery, Time,
     profile::Profiles,
+    revenue::Revenues,
     statement::Statements,
     usage::{RequestFilter, RequestRow, UsageReads},
 };
@@ -82,6 +83,46 @@ pub async fn statement(principal: web::ReqData<Arc<Principal>>, query: Find<Mont
     }
     push(end("closing", statement.to, statement.closing));
     let name = format!("attachment; filename=\"statement-{}.csv\"", statement.month);
+    Ok(HttpResponse::Ok()
+        .content_type("text/csv; charset=utf-8")
+        .insert_header(("content-disposition", name))
+        .body(file))
+}
+
+/// `GET /admin/revenue.csv`: each model and each upstream account of a month, and every month.
+pub async fn revenue(principal: web::ReqData<Arc<Principal>>, query: Find<Month>) -> Result<HttpResponse, Failure> {
+    let revenue = principal.revenue(query.0.month.as_deref()).await?;
+    let mut file = "line,of,requests,charged_usd,corrected_usd,cost_usd,margin_usd\r\n".to_owned();
+    let mut push = |cells: [String; 7]| {
+        file.push_str(&cells.map(|cell| csv::cell(&cell)).join(","));
+        file.push_str("\r\n");
+    };
+    let amount = |amount: Nano| amount.render_fixed(9);
+    for (name, lines) in [("model", revenue.models), ("account", revenue.accounts)] {
+        for line in lines {
+            push([
+                name.to_owned(),
+                line.of.name,
+                line.requests.to_string(),
+                amount(line.charged),
+                String::new(),
+                amount(line.cost),
+                amount(line.margin),
+            ]);
+        }
+    }
+    for month in revenue.months {
+        push([
+            "month".to_owned(),
+            month.month,
+            month.requests.to_string(),
+            amount(month.charged),
+            amount(month.corrected),
+            amount(month.cost),
+            amount(month.margin),
+        ]);
+    }
+    let name = format!("attachment; filename=\"revenue-{}.csv\"", revenue.shown.month);
     Ok(HttpResponse::Ok()
         .content_type("text/csv; charset=utf-8")
         .insert_header(("content-disposition", name))

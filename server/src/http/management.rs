@@ -59,6 +59,10 @@ routes! {
     get    "/payments/disputes"               platform::list_disputes;
     get    "/payments/reconciliations"        platform::list_reconciliations;
     post   "/payments/reconciliations"        platform::reconcile;
+    get    "/revenue"                         platform::revenue;
+    get    "/markups"                         platform::list_markups;
+    put    "/markups"                         platform::set_markup;
+    delete "/markups/{id}"                    platform::delete_markup;
     get    "/requests"                        platform::all_requests;
     get    "/requests/{id}"                   platform::any_receipt;
     post   "/invitations/accept"              team::accept_invitation;
@@ -110,6 +114,7 @@ routes! {
     get    "/teams/{team}/auto-top-up"        team::auto_top_up;
     patch  "/teams/{team}/auto-top-up"        team::update_auto_top_up;
     delete "/teams/{team}/card"               team::remove_card;
+    post   "/teams/{team}/portal"             team::open_portal;
     get    "/teams/{team}/payments"           team::list_payments;
     post   "/teams/{team}/payments"           team::create_payment;
     get    "/teams/{team}/payments/{id}"      team::payment;

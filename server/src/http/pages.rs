@@ -63,6 +63,7 @@ pub fn routes(config: &mut web::ServiceConfig, listed: &[ActixRouteListing], sit
             .wrap(from_fn(sign_in))
             .route("/usage.csv", web::get().to(export::requests))
             .route("/billing/statement.csv", web::get().to(export::statement))
+            .route("/admin/revenue.csv", web::get().to(export::revenue))
             .route("/profile.json", web::get().to(export::profile))
             .configure(|pages| {
                 pages.leptos_routes_with_context(listed.to_vec(), context, shell);

@@ -11,6 +11,7 @@ use super::{
 use gateway_core::{
     ledger::{Bucket, Change, Legs, Posted},
     money::Nano,
+    pricing::Markup,
     usage::{Kind, Usage},
 };
 use std::{
@@ -22,6 +23,8 @@ use std::{
 
 /// Milliseconds of the period that `usage_hour` sums over.
 pub(super) const HOUR_MS: i64 = 3_600_000;
+/// Milliseconds of the period that `revenue_day` sums over.
+pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
 /// Stands behind a bucket in which a hold is under a lease.
 pub(super) const LEASED: char = '*';
 /// The longest name of a model, bytes: it is part of a key.
@@ -43,6 +46,7 @@ pub(super) struct Opened {
     pub operation: Cow<'static, str>,
     pub is_stream: bool,
     pub price_id: i64,
+    pub markup: Markup,
     pub path: Vec<Arc<Bucket>>,
     /// In which buckets of the path it is under a lease.
     pub legs: Legs,
@@ -122,6 +126,10 @@ pub(super) struct HoldRow {
     pub state: State,
     pub posted: i64,
     pub overrun: i64,
+    /// What the provider takes.
+    pub cost: i64,
+    /// The account that was asked; 0 where nobody knows.
+    pub account_id: i64,
     pub tokens: Tokens,
     pub outcome: i16,
     pub status: i16,
@@ -165,6 +173,23 @@ pub(super) struct HourSums {
     pub ttft_count: i64,
 }
 
+/// What a row of `revenue_day` is for, besides the node that writes it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RevenueKey {
+    pub day: i64,
+    pub team_id: i64,
+    pub account_id: i64,
+    pub model: Arc<str>,
+}
+
+/// What to add to a row of `revenue_day`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct RevenueSums {
+    pub requests: i64,
+    pub charged: i64,
+    pub cost: i64,
+}
+
 /// A group of operations, written in one transaction.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
@@ -175,6 +200,8 @@ pub(super) struct Batch {
     pub holds: Vec<HoldRow>,
     pub buckets: BTreeMap<i64, BucketRow>,
     pub hours: BTreeMap<HourKey, HourSums>,
+    /// Of the holds that were charged or cost something.
+    pub revenue: BTreeMap<RevenueKey, RevenueSums>,
     /// The holds that end in it, hashed; none if none does.
     pub link: Option<Link>,
 }
@@ -214,6 +241,12 @@ impl Batch {
                     let row = &mut batch.holds[index];
                     row.close(closed);
                     batch.hours.entry(row.hour_key()).or_default().add(row);
+                    if row.posted != 0 || row.cost != 0 {
+                        let sums = batch.revenue.entry(row.revenue_key()).or_default();
+                        sums.requests += i64::from(row.opened.request_id == row.opened.id);
+                        sums.charged += row.posted;
+                        sums.cost += row.cost;
+                    }
                 }
             }
         }
@@ -246,6 +279,8 @@ impl HoldRow {
             state: State::Held,
             posted: 0,
             overrun: 0,
+            cost: 0,
+            account_id: 0,
             tokens: Tokens::default(),
             outcome: 0,
             status: 0,
@@ -270,6 +305,16 @@ impl HoldRow {
         self.state = state;
         self.posted = posted.actual.0;
         self.overrun = posted.overrun.0;
+        self.cost = match state {
+            State::Held | State::Voided => 0,
+            State::Posted | State::Estimated => {
+                closing
+                    .cost
+                    .unwrap_or_else(|| self.opened.markup.taken_off(posted.actual))
+                    .0
+            }
+        };
+        self.account_id = closing.account_id;
         self.tokens = closing.usage.into();
         self.outcome = closing.outcome.code();
         self.status = i16::try_from(closing.status).unwrap_or(i16::MAX);
@@ -308,7 +353,11 @@ impl HoldRow {
             self.finished_at.unwrap_or_default(),
         ];
         let texts = [&*self.model, &opened.operation, &self.buckets];
-        chain::print_hold(&numbers, texts, tokens.details.as_deref())
+        chain::print_hold(
+            &numbers,
+            texts,
+            (tokens.details.as_deref(), opened.markup.basis_points()),
+        )
     }
 
     /// The group that ends it, if that is the one numbered `number`; 0 if it stays open.
@@ -316,6 +365,15 @@ impl HoldRow {
         match self.state {
             State::Held => 0,
             State::Posted | State::Voided | State::Estimated => number,
+        }
+    }
+
+    fn revenue_key(&self) -> RevenueKey {
+        RevenueKey {
+            day: self.opened.started_at_ms.div_euclid(DAY_MS) * DAY_MS,
+            team_id: self.opened.team_id,
+            account_id: self.account_id,
+            model: Arc::clone(&self.model),
         }
     }
 
@@ -419,6 +477,7 @@ mod tests {
             operation: "chat".into(),
             is_stream: false,
             price_id: 1,
+            markup: Markup::NONE,
             path: vec![bucket(7), bucket(5)],
             legs: legs(),
             amount: Nano(10),
@@ -488,6 +547,12 @@ mod tests {
             .map(|(key, sums)| (key.hour, sums.requests, sums.posted))
             .collect();
         assert_eq!(hours, [(HOUR_MS * 3, 2, 7)]);
+        let sums = RevenueSums {
+            requests: 2,
+            charged: 7,
+            cost: 7,
+        };
+        assert_eq!(batch.revenue.into_values().collect::<Vec<_>>(), [sums]);
     }
 
     #[test]

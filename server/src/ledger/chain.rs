@@ -153,15 +153,16 @@ pub(super) fn of_hold(hold: &hold::Model) -> Print {
         hold.finished_at.unwrap_or_default(),
     ];
     let texts = [hold.model.as_str(), &hold.operation, &hold.buckets];
-    print_hold(&numbers, texts, hold.details.as_deref())
+    print_hold(&numbers, texts, (hold.details.as_deref(), hold.markup))
 }
 
-/// The print of a hold that tells `details` of its tokens; one without any has the print of the time before there were some.
-pub(super) fn print_hold(numbers: &[i64], [model, operation, buckets]: [&str; 3], details: Option<&str>) -> Print {
-    match details {
-        Some(details) => print(numbers, &[model, operation, buckets, details]),
-        None => print(numbers, &[model, operation, buckets]),
-    }
+/// The print of a hold that tells details of its tokens, and has a markup in basis points; one without has the print of the time
+/// before there were some. Details are JSON, so the word for a markup is none.
+pub(super) fn print_hold(numbers: &[i64], texts: [&str; 3], (details, markup): (Option<&str>, i64)) -> Print {
+    let marked = format!("markup {markup}");
+    let more = details.into_iter().chain((markup != 0).then_some(marked.as_str()));
+    let texts: Vec<&str> = texts.into_iter().chain(more).collect();
+    print(numbers, &texts)
 }
 
 /// The print of an entry: the whole row.

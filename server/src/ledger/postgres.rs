@@ -1,11 +1,11 @@
 //! A batch as one Postgres statement, its rows as arrays.
 //!
 //! Invariant: all or nothing; of several nodes' writes, none waits for one that waits for it: each locks its own node, then
-//! hours, then buckets, both in ascending order, and a lease only once its bucket is locked. Writes `node`, `hold`, `bucket`,
-//! `lease`, `usage_hour`, `journal`.
+//! hours, then buckets, both in ascending order, and a lease only once its bucket is locked; rows of `revenue_day` are a node's
+//! own. Writes `node`, `hold`, `bucket`, `lease`, `usage_hour`, `revenue_day`, `journal`.
 
 use super::{
-    batch::{Batch, BucketRow, HoldRow, HourKey, HourSums},
+    batch::{Batch, BucketRow, HoldRow, HourKey, HourSums, RevenueKey, RevenueSums},
     chain::Link,
     store::Marker,
 };
@@ -21,11 +21,11 @@ WITH marker AS (
 ), holds AS (
   INSERT INTO hold (id, request_id, team_id, key_id, member_id, model, operation, is_stream, price_id, buckets, state,
     held, posted, overrun, input, cache_read, cache_write, output, reasoning, outcome, status, attempts, notes,
-    failovers, ttft_ms, total_ms, started_at, finished_at, batch, details, asked, node_id)
+    failovers, ttft_ms, total_ms, started_at, finished_at, batch, details, asked, markup, node_id)
   SELECT new.*, $1::int8 FROM unnest($5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::int8[], $10::text[], $11::text[],
     $12::bool[], $13::int8[], $14::text[], $15::int2[], $16::int8[], $17::int8[], $18::int8[], $19::int8[], $20::int8[],
     $21::int8[], $22::int8[], $23::int8[], $24::int2[], $25::int2[], $26::text[], $27::text[], $28::int8[], $29::int8[],
-    $30::int8[], $31::int8[], $32::int8[], $62::int8[], $68::text[], $69::text[]) AS new
+    $30::int8[], $31::int8[], $32::int8[], $62::int8[], $68::text[], $69::text[], $70::int8[]) AS new
   WHERE (SELECT 1 / count(*) FROM marker) = 1
   ON CONFLICT (id) DO UPDATE SET state = excluded.state, posted = excluded.posted, overrun = excluded.overrun,
     input = excluded.input, cache_read = excluded.cache_read, cache_write = excluded.cache_write,
@@ -51,6 +51,14 @@ WITH marker AS (
   UPDATE lease SET granted = lease.granted + new.granted
   FROM buckets JOIN unnest($45::int8[], $46::int8[]) AS new (bucket_id, granted) ON new.bucket_id = buckets.id
   WHERE lease.node_id = $1 AND lease.bucket_id = new.bucket_id
+), revenue AS (
+  INSERT INTO revenue_day (node_id, day, team_id, account_id, model, requests, charged, cost)
+  SELECT $1, new.* FROM unnest($71::int8[], $72::int8[], $73::int8[], $74::text[], $75::int8[], $76::int8[],
+    $77::int8[]) AS new
+  WHERE (SELECT 1 / count(*) FROM marker) = 1
+  ON CONFLICT (day, node_id, team_id, account_id, model) DO UPDATE SET
+    requests = revenue_day.requests + excluded.requests, charged = revenue_day.charged + excluded.charged,
+    cost = revenue_day.cost + excluded.cost
 )
 INSERT INTO usage_hour (hour, team_id, key_id, model, member_id, requests, failed, failovers, input, cache_read,
   cache_write, output, posted, ttft_ms_sum, ttft_count)
@@ -83,7 +91,10 @@ pub(super) async fn write(connection: &mut PgConnection, batch: &Batch, marker: 
     let query = bind_link(query, batch.link.as_ref());
     let query = query
         .bind(column(&batch.holds, |row| row.tokens.details.as_deref()))
-        .bind(column(&batch.holds, |row| row.asked.as_deref()));
+        .bind(column(&batch.holds, |row| row.asked.as_deref()))
+        .bind(column(&batch.holds, |row| row.opened.markup.basis_points()));
+    let revenue: Vec<(&RevenueKey, &RevenueSums)> = batch.revenue.iter().collect();
+    let query = bind_revenue(query, &revenue);
     query.execute(connection).await?;
     Ok(())
 }
@@ -154,6 +165,17 @@ fn bind_rights<'a>(query: Write<'a>, rows: &'a [&'a BucketRow]) -> Write<'a> {
     query
         .bind(column(rows, |row| row.bucket.id))
         .bind(column(rows, |row| row.change.right))
+}
+
+fn bind_revenue<'a>(query: Write<'a>, rows: &'a [(&'a RevenueKey, &'a RevenueSums)]) -> Write<'a> {
+    query
+        .bind(column(rows, |(key, _)| key.day))
+        .bind(column(rows, |(key, _)| key.team_id))
+        .bind(column(rows, |(key, _)| key.account_id))
+        .bind(column(rows, |(key, _)| &*key.model))
+        .bind(column(rows, |(_, sums)| sums.requests))
+        .bind(column(rows, |(_, sums)| sums.charged))
+        .bind(column(rows, |(_, sums)| sums.cost))
 }
 
 fn bind_hours<'a>(query: Write<'a>, rows: &'a [(&'a HourKey, &'a HourSums)]) -> Write<'a> {

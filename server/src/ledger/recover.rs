@@ -17,6 +17,7 @@ use entity::{bucket, hold, lease, node};
 use gateway_core::{
     ledger::{Bucket, Legs, Posted},
     money::Nano,
+    pricing::Markup,
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder,
@@ -223,6 +224,7 @@ fn recovered(row: hold::Model, buckets: &HashMap<i64, Arc<Bucket>>, end: Option<
         operation: row.operation.into(),
         is_stream: row.is_stream,
         price_id: row.price_id,
+        markup: Markup::new(row.markup).unwrap_or_default(),
         path,
         legs,
         amount: Nano(row.held),

@@ -78,6 +78,8 @@ impl Line {
             closing: Closing {
                 usage: self.usage,
                 charge: Nano(self.posted),
+                cost: None,
+                account_id: asked_last(&self.attempts),
                 estimated: state == State::Estimated,
                 outcome: Outcome::from_code(self.outcome),
                 status: self.status,
@@ -90,6 +92,19 @@ impl Line {
             },
         })
     }
+}
+
+/// What is read of an attempt.
+#[derive(Deserialize)]
+struct Tried {
+    account: String,
+}
+
+/// The account that the last of `attempts` asked, as `hold.attempts` has them; 0 where there is none.
+fn asked_last(attempts: &str) -> i64 {
+    let attempts: Vec<Tried> = serde_json::from_str(attempts).unwrap_or_default();
+    let last = attempts.last().and_then(|tried| tried.account.parse().ok());
+    last.unwrap_or_default()
 }
 
 /// The file of one node, while its journal cannot write.

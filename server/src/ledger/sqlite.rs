@@ -2,10 +2,10 @@
 //!
 //! Invariant: all or nothing; the marker fits only on its predecessor. A hold has one row, which is ended once.
 //! Blocks its thread, which is the journal's own. A SQLite file has one node,
-//! so nothing is leased. Writes `node`, `hold`, `bucket`, `usage_hour`, `journal`.
+//! so nothing is leased. Writes `node`, `hold`, `bucket`, `usage_hour`, `revenue_day`, `journal`.
 
 use super::{
-    batch::{Batch, BucketRow, HoldRow, HourKey, HourSums},
+    batch::{Batch, BucketRow, HoldRow, HourKey, HourSums, RevenueKey, RevenueSums},
     chain::Link,
     store::{FIND, HASH, Marker},
 };
@@ -32,9 +32,9 @@ WHERE id = ?1 AND state = 0";
 
 const INSERT: &str = "INSERT INTO hold (id, state, posted, overrun, input, cache_read, cache_write, output, reasoning, outcome,
   status, attempts, notes, failovers, ttft_ms, total_ms, finished_at, batch, request_id, team_id, key_id, member_id, model,
-  operation, is_stream, price_id, buckets, held, started_at, node_id, details, asked)
+  operation, is_stream, price_id, buckets, held, started_at, node_id, details, asked, markup)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,
-  ?26, ?27, ?28, ?29, ?30, ?31, ?32)
+  ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, posted = excluded.posted, overrun = excluded.overrun,
   input = excluded.input, cache_read = excluded.cache_read, cache_write = excluded.cache_write, output = excluded.output,
   reasoning = excluded.reasoning, outcome = excluded.outcome, status = excluded.status, attempts = excluded.attempts,
@@ -58,6 +58,11 @@ ON CONFLICT (hour, team_id, key_id, model) DO UPDATE SET requests = usage_hour.r
   cache_write = usage_hour.cache_write + excluded.cache_write, output = usage_hour.output + excluded.output,
   posted = usage_hour.posted + excluded.posted, ttft_ms_sum = usage_hour.ttft_ms_sum + excluded.ttft_ms_sum,
   ttft_count = usage_hour.ttft_count + excluded.ttft_count";
+
+const REVENUE: &str = "INSERT INTO revenue_day (day, node_id, team_id, account_id, model, requests, charged, cost)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+ON CONFLICT (day, node_id, team_id, account_id, model) DO UPDATE SET requests = revenue_day.requests + excluded.requests,
+  charged = revenue_day.charged + excluded.charged, cost = revenue_day.cost + excluded.cost";
 
 const LINK: &str = "INSERT INTO journal (node_id, batch, rows, last, digest, hash, content)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -98,7 +103,11 @@ pub(super) fn write(connection: &mut Connection, batch: &Batch, marker: Marker) 
     for (key, sums) in &batch.hours {
         write_hour(&mut hour, key, sums)?;
     }
-    drop((bucket, hour));
+    let mut revenue = transaction.prepare_cached(REVENUE)?;
+    for (key, sums) in &batch.revenue {
+        write_revenue(&mut revenue, marker.node, (key, sums))?;
+    }
+    drop((bucket, hour, revenue));
     transaction.commit()
 }
 
@@ -187,6 +196,7 @@ fn insert_hold(insert: &mut CachedStatement<'_>, row: &HoldRow, marker: Marker) 
         marker.node,
         tokens.details,
         row.asked.as_deref(),
+        opened.markup.basis_points(),
     ])?;
     Ok(())
 }
@@ -205,6 +215,24 @@ fn write_bucket(statement: &mut CachedStatement<'_>, row: &BucketRow) -> rusqlit
         bucket.zone,
         row.change.posted,
         row.change.overrun,
+    ])?;
+    Ok(())
+}
+
+fn write_revenue(
+    statement: &mut CachedStatement<'_>,
+    node: i64,
+    (key, sums): (&RevenueKey, &RevenueSums),
+) -> rusqlite::Result<()> {
+    statement.execute(params![
+        key.day,
+        node,
+        key.team_id,
+        key.account_id,
+        &*key.model,
+        sums.requests,
+        sums.charged,
+        sums.cost,
     ])?;
     Ok(())
 }

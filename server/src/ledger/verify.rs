@@ -2,7 +2,7 @@
 //!
 //! Invariant: reads one snapshot and writes nothing, so it may run beside a serving process.
 //! Where old holds were deleted, what is carried for them stands in; a team's roll-ups of those hours prove what is carried.
-//! Reads `hold`, `bucket`, `carried`, `node`, `lease`, `usage_hour`, `entry`, `journal`, `price`, the setting `retention` and
+//! Reads `hold`, `bucket`, `carried`, `node`, `lease`, `usage_hour`, `revenue_day`, `entry`, `journal`, `price`, the setting `retention` and
 //! the file of `heads`.
 
 mod chains;
@@ -19,10 +19,10 @@ use super::{
     tokens::usage_of,
 };
 use chains::Chains;
-use entity::{bucket, carried, entry, hold, lease, node, price, usage_hour};
+use entity::{bucket, carried, entry, hold, lease, node, price, revenue_day, usage_hour};
 use gateway_core::{
     ledger::{Kind, Series},
-    pricing::{PriceSheet, charge},
+    pricing::{Markup, PriceSheet, charge},
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait,
@@ -271,8 +271,10 @@ impl Books {
         } else if hold.state == State::Posted.code() {
             match self.sheets.get(&hold.price_id) {
                 Some(Some(sheet)) => {
+                    let markup = Markup::new(hold.markup).ok();
                     let computed = usage_of(hold)
-                        .and_then(|usage| charge(sheet, &usage))
+                        .zip(markup)
+                        .and_then(|(usage, markup)| charge(&sheet.marked_up(markup), &usage))
                         .map(|charge| charge.0);
                     self.report
                         .expect_equal(|| format!("hold {id}: charge"), &Some(hold.posted), &computed);
@@ -405,7 +407,9 @@ impl Books {
     }
 
     async fn check_hours(&mut self, snapshot: &DatabaseTransaction) -> Result<(), VerifyError> {
+        let mut charged: BTreeMap<i64, i128> = BTreeMap::new();
         for row in usage_hour::Entity::find().all(snapshot).await? {
+            *charged.entry(row.team_id).or_default() += i128::from(row.posted);
             let key = HourKey {
                 hour: row.hour,
                 team_id: row.team_id,
@@ -435,6 +439,13 @@ impl Books {
         }
         for (key, computed) in std::mem::take(&mut self.hours) {
             self.report.differ(format!("{key:?}: no row, computed {computed:?}"));
+        }
+        for row in revenue_day::Entity::find().all(snapshot).await? {
+            *charged.entry(row.team_id).or_default() -= i128::from(row.charged);
+        }
+        for (team, left) in charged {
+            self.report
+                .expect_equal(|| format!("team {team}: its hours beyond its revenue"), &left, &0);
         }
         for (team, left) in std::mem::take(&mut self.unproved) {
             self.report

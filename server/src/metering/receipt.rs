@@ -7,11 +7,14 @@ use crate::ledger::usage_of;
 use entity::{bucket, hold, price};
 use gateway_core::{
     money::Nano,
-    pricing::{PriceSheet, charge},
+    pricing::{Markup, PriceSheet, charge, cost, per_million, per_unit},
     usage::Kind,
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use std::collections::HashMap;
+
+/// Parts of a US dollar that amounts are counted in: hundred-millionths of a nano-dollar, so that basis points are whole.
+const WHOLE: u128 = 10_000_000_000_000_000;
 
 /// One line of a charge.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub struct ChargeLine {
     pub tokens: u64,
     /// Pico-USD a token.
     pub pusd_per_token: i64,
+    /// What is added to that.
+    pub markup: Markup,
 }
 
 /// One bucket a hold was made against.
@@ -42,6 +47,10 @@ pub struct Against {
 pub struct Papers {
     /// The charge by kind of token, hold by hold.
     pub lines: Vec<ChargeLine>,
+    /// What was added to the price of the last hold.
+    pub markup: Markup,
+    /// What the provider takes for all of it; what is estimated is estimated here, too.
+    pub cost: Nano,
     /// Since when the price of the last hold holds, in Unix milliseconds.
     pub price_since_ms: Option<i64>,
     /// The buckets of each hold, in the order of [`Request::holds`].
@@ -65,6 +74,11 @@ pub async fn papers(db: &impl ConnectionTrait, request: &Request) -> Result<Pape
         .all(db)
         .await?;
     let buckets: HashMap<i64, bucket::Model> = buckets.into_iter().map(|row| (row.id, row)).collect();
+    let cost = |hold: &hold::Model| {
+        prices
+            .get(&hold.price_id)
+            .map_or(Nano::ZERO, |price| cost_of(hold, &price.sheet))
+    };
     let lines = request.holds().flat_map(|hold| match prices.get(&hold.price_id) {
         Some(price) => lines(hold, &price.sheet),
         None => Vec::new(),
@@ -76,6 +90,11 @@ pub async fn papers(db: &impl ConnectionTrait, request: &Request) -> Result<Pape
     };
     Ok(Papers {
         lines: lines.collect(),
+        markup: markup_of(request.last()),
+        cost: request
+            .holds()
+            .map(cost)
+            .fold(Nano::ZERO, |sum, cost| Nano(sum.0.saturating_add(cost.0))),
         price_since_ms: prices.get(&request.last().price_id).map(|row| row.effective_at),
         against: request.holds().map(against).collect(),
     })
@@ -89,8 +108,24 @@ fn bucket_ids_of(hold: &hold::Model) -> impl Iterator<Item = i64> + '_ {
     hold.buckets.split(',').filter_map(|id| id.parse().ok())
 }
 
+fn markup_of(hold: &hold::Model) -> Markup {
+    Markup::new(hold.markup).unwrap_or_default()
+}
+
+/// What the provider takes for a hold: by its usage, where the charge is by that.
+fn cost_of(hold: &hold::Model, sheet: &str) -> Nano {
+    let (markup, posted) = (markup_of(hold), Nano(hold.posted));
+    let sheet: Option<PriceSheet> = serde_json::from_str(sheet).ok();
+    let by_usage = sheet.zip(usage_of(hold)).and_then(|(sheet, usage)| {
+        let is_charged = charge(&sheet.marked_up(markup), &usage) == Some(posted);
+        cost(&sheet, &usage).filter(|_| is_charged)
+    });
+    by_usage.unwrap_or_else(|| markup.taken_off(posted))
+}
+
 fn lines(hold: &hold::Model, sheet: &str) -> Vec<ChargeLine> {
-    let Ok(sheet) = serde_json::from_str::<PriceSheet>(sheet) else {
+    let markup = markup_of(hold);
+    let Ok(sheet) = serde_json::from_str::<PriceSheet>(sheet).map(|sheet| sheet.marked_up(markup)) else {
         return Vec::new();
     };
     let Some(usage) = usage_of(hold) else {
@@ -104,18 +139,32 @@ fn lines(hold: &hold::Model, sheet: &str) -> Vec<ChargeLine> {
         kind: kind.as_str(),
         tokens: usage.count(kind),
         pusd_per_token: rates.of(kind),
+        markup,
     };
     Kind::all().map(line).filter(|line| line.tokens > 0).collect()
 }
 
 impl ChargeLine {
-    /// USD, exact: tokens times price, at least two and at most twelve decimals.
+    /// USD, exact: tokens times price with its markup, at least two and at most sixteen decimals.
     #[must_use]
     pub fn amount(&self) -> String {
+        let factor = (Markup::LEAST.basis_points().abs() + self.markup.basis_points()).unsigned_abs();
         let pico = u128::from(self.tokens) * u128::from(self.pusd_per_token.unsigned_abs());
-        let full = format!("{}.{:012}", pico / 1_000_000_000_000, pico % 1_000_000_000_000);
+        let Some(parts) = pico.checked_mul(u128::from(factor)) else {
+            return String::new();
+        };
+        let full = format!("{}.{:016}", parts / WHOLE, parts % WHOLE);
         let kept = full.trim_end_matches('0').len();
-        full[..kept.max(full.len() - 10)].to_owned()
+        full[..kept.max(full.len() - 14)].to_owned()
+    }
+
+    /// USD, exact: one of an image, second or search, a million of all else, with the markup.
+    #[must_use]
+    pub fn price(&self) -> String {
+        match self.kind {
+            "images" | "seconds" | "searches" => per_unit(self.pusd_per_token, self.markup),
+            _ => per_million(self.pusd_per_token, self.markup),
+        }
     }
 }
 
@@ -141,12 +190,22 @@ mod tests {
                 kind: "input",
                 tokens,
                 pusd_per_token,
+                markup: Markup::NONE,
             }
             .amount()
         };
         assert_eq!(line(1, 1), "0.000000000001");
         assert_eq!(line(1_000_000, 2_500_000), "2.50");
         assert_eq!(line(1_234, 150_000), "0.0001851");
-        assert_eq!(line(u64::MAX, i64::MAX).split('.').count(), 2);
+        let dearer = ChargeLine {
+            kind: "input",
+            tokens: 1,
+            pusd_per_token: 1,
+            markup: Markup::parse("15.01").unwrap_or_default(),
+        };
+        assert_eq!(
+            (dearer.amount(), dearer.price()),
+            ("0.0000000000011501".to_owned(), "0.0000011501".to_owned())
+        );
     }
 }

@@ -199,6 +199,7 @@ impl Journey {
             operation: self.job.operation.as_str(),
             is_stream: self.job.envelope.stream,
             price_id: target.price_id,
+            markup: target.markup,
         };
         let payer = self.caller.payer.clone();
         let ledger = &self.relay.0.app.ledger;

@@ -60,7 +60,8 @@ impl Relay {
         };
         let usable: Vec<_> = resolved.models.iter().filter(is_usable).collect();
         let first = usable.first()?;
-        let own = Listed::model(first, now);
+        let markup = self.0.app.catalog.markup(caller.team_id(), &first.id);
+        let own = Listed::model(first, markup, now);
         match resolved.alias {
             Some(alias) if first.id != name => Some(Listed::alias(&alias, &resolved.models)),
             _ => Some(own),

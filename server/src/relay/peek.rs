@@ -86,7 +86,8 @@ impl Relay {
             .resolve(caller.team_id(), &name)
             .ok_or_else(|| RelayError::ModelNotFound { model: name.clone() })?;
         let asked = (operation, &envelope, &request.betas);
-        let targets = self.targets(&resolved, asked, request.arrived_ms).await?;
+        let whose = (&resolved, caller.team_id());
+        let targets = self.targets(whose, asked, request.arrived_ms).await?;
         let kept_by = self.kept_by(caller, &envelope).await?;
         Ok(Job {
             region: region(&name, caller, &resolved)?,
@@ -111,10 +112,10 @@ impl Relay {
         })
     }
 
-    /// The models of `resolved` that can be asked this, at a price.
+    /// The models of `resolved` that can be asked this, at a price for the team.
     async fn targets(
         &self,
-        resolved: &Resolved,
+        (resolved, team_id): (&Resolved, i64),
         asked: (Operation, &Envelope, &Betas),
         now_ms: i64,
     ) -> Result<Vec<Arc<Target>>, RelayError> {
@@ -129,7 +130,11 @@ impl Relay {
                 model: envelope.model.clone(),
             });
         };
-        let priced = serving.filter_map(|model| Target::new(model, asked, now_ms));
+        let catalog = &self.0.app.catalog;
+        let priced = serving.filter_map(|model| {
+            let markup = catalog.markup(team_id, &model.id);
+            Target::new(model, asked, markup, now_ms)
+        });
         let targets: Vec<_> = priced.map(Arc::new).collect();
         if targets.is_empty() {
             Box::pin(self.alert_price_unknown(&first)).await;

@@ -14,7 +14,7 @@ use crate::clock::now_ms;
 use crate::ledger::{Closing, Hold, Outcome};
 use gateway_core::dialect::{Observed, Operation};
 use gateway_core::money::Nano;
-use gateway_core::pricing::{CeilingInput, ceiling, ceiling_of_units, charge};
+use gateway_core::pricing::{CeilingInput, ceiling, ceiling_of_units, charge, cost};
 use gateway_core::usage::Usage;
 use std::sync::Arc;
 use std::time::Instant;
@@ -155,6 +155,7 @@ impl Settlement {
         ending.trail.charged(closing.ttft_ms, closing.total_ms);
         closing.usage = usage;
         closing.charge = charge;
+        closing.cost = self.cost_of(&usage, is_estimate);
         closing.estimated = is_estimate;
         admission.rates.settle(usage.total(), now_ms());
         permit.settle(usage.total());
@@ -220,6 +221,14 @@ impl Settlement {
         charge(self.target.sheet.as_ref()?, usage)
     }
 
+    /// What the provider takes for usage that it reported.
+    fn cost_of(&self, usage: &Usage, is_estimate: bool) -> Option<Nano> {
+        match &self.target.sheet {
+            None => Some(Nano::ZERO),
+            Some(sheet) => cost(sheet, usage).filter(|_| !is_estimate),
+        }
+    }
+
     /// Takes note that `account_id` keeps what it answered under `ids`, unless the client declined that.
     pub fn keep(&self, account_id: i64, ids: &[String]) {
         if self.job.envelope.stores != Some(false) && !ids.is_empty() {
@@ -233,6 +242,7 @@ impl Settlement {
             status: ending.status,
             attempts: ending.trail.to_json(),
             notes: serde_json::to_string(notes).unwrap_or_default(),
+            account_id: ending.trail.account_id(),
             failovers: ending.trail.failures().saturating_sub(u32::from(ending.status >= 400)),
             ttft_ms: ending.ttft_ms,
             total_ms: i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX),

@@ -5,7 +5,7 @@
 
 use crate::catalog::{AliasInfo, ModelInfo};
 use gateway_core::dialect::Dialect;
-use gateway_core::pricing::PerMillion;
+use gateway_core::pricing::{Markup, PerMillion};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -26,8 +26,8 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    /// `model`, by its own name.
-    pub fn model(model: &ModelInfo, now_ms: i64) -> Self {
+    /// `model`, by its own name, at its price with `markup`.
+    pub fn model(model: &ModelInfo, markup: Markup, now_ms: i64) -> Self {
         let price = model.price_at(now_ms);
         Self {
             id: model.id.clone(),
@@ -40,7 +40,7 @@ impl Listed {
             context: model.context,
             max_output: model.max_output,
             since_ms: price.map_or(0, |row| row.effective_at_ms),
-            prices: price.map(|row| row.sheet.per_million()),
+            prices: price.map(|row| row.sheet.marked_up(markup).per_million()),
             targets: None,
         }
     }

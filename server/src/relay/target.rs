@@ -9,7 +9,7 @@ use crate::accounts::{Deployment, Fleet, Routes};
 use crate::catalog::{ModelInfo, Resolved};
 use crate::clock::{new_id, now_ms};
 use gateway_core::dialect::{Envelope, Operation};
-use gateway_core::pricing::{CeilingInput, PriceSheet};
+use gateway_core::pricing::{CeilingInput, Markup, PriceSheet};
 use gateway_core::retry::Fault;
 use gateway_core::routing::{RouteRequest, WhyEmpty};
 use std::sync::Arc;
@@ -35,7 +35,9 @@ pub(super) struct Target {
     /// Who makes the model; empty where nobody knows.
     pub maker: Arc<str>,
     pub price_id: i64,
-    /// What it is charged by; `None` for what costs nothing.
+    /// What is added to that price.
+    pub markup: Markup,
+    /// What it is charged by, with the caller's markup; `None` for what costs nothing.
     pub sheet: Option<Arc<PriceSheet>>,
     pub bound: CeilingInput,
     /// What the client wants of Anthropic's API that the model can do.
@@ -51,8 +53,9 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// `model`, asked for an operation by what an envelope and betas tell of; `None` where it has no price for that at `now_ms`.
-    pub fn new(model: &ModelInfo, asked: (Operation, &Envelope, &Betas), now_ms: i64) -> Option<Self> {
+    /// `model`, asked for an operation by what an envelope and betas tell of, at its price with `markup`; `None` where it has
+    /// none for that at `now_ms`.
+    pub fn new(model: &ModelInfo, asked: (Operation, &Envelope, &Betas), markup: Markup, now_ms: i64) -> Option<Self> {
         let (operation, envelope, betas) = asked;
         let mut notes = Vec::new();
         let price = model
@@ -64,7 +67,8 @@ impl Target {
             model: Arc::from(model.id.as_str()),
             maker: Arc::from(model.provider.as_str()),
             price_id: price.id,
-            sheet: Some(Arc::clone(&price.sheet)).filter(|_| !operation.is_free()),
+            markup,
+            sheet: (!operation.is_free()).then(|| with_markup(&price.sheet, markup)),
             expected_tokens: (bound.input_bound / BYTES_PER_TOKEN).saturating_add(output),
             bound,
             betas: within_context(betas.clone(), model.context, &mut notes),
@@ -72,6 +76,15 @@ impl Target {
             max_output: model.max_output,
             is_reasoning: model.capabilities.iter().any(|ability| ability == "reasoning"),
         })
+    }
+}
+
+/// `sheet` with `markup` on top, itself where there is none.
+fn with_markup(sheet: &Arc<PriceSheet>, markup: Markup) -> Arc<PriceSheet> {
+    if markup == Markup::NONE {
+        Arc::clone(sheet)
+    } else {
+        Arc::new(sheet.marked_up(markup))
     }
 }
 

@@ -103,6 +103,12 @@ impl Trail {
         self.open.push(attempt);
     }
 
+    /// The account that was asked last; 0 where none was.
+    pub fn account_id(&self) -> i64 {
+        let last = self.open.last().and_then(Attempt::account_id);
+        last.unwrap_or_default()
+    }
+
     /// JSON, as the ledger keeps it.
     pub fn to_json(&self) -> String {
         Attempt::render_list(&self.open)

@@ -153,6 +153,7 @@ pub fn ask(payer: &Payer, nano: i64) -> Ask {
             operation: "chat",
             is_stream: false,
             price_id: 1,
+            markup: gateway_core::pricing::Markup::NONE,
         },
     }
 }

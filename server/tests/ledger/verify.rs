@@ -20,6 +20,8 @@ async fn every_kind_of_tampering_shows() {
         ("UPDATE hold SET posted = posted + 1 WHERE posted = 20", "charge"),
         ("UPDATE hold SET input = 9 WHERE posted = 10", "charge"),
         ("UPDATE hold SET price_id = 7", "no price"),
+        ("UPDATE hold SET markup = 5 WHERE posted = 20", "charge"),
+        ("UPDATE revenue_day SET charged = charged + 1", "revenue"),
         ("UPDATE hold SET team_id = 5 WHERE posted = 10", "belongs to another"),
         ("UPDATE hold SET overrun = 1 WHERE posted = 10", "overrun"),
         ("UPDATE hold SET state = 2 WHERE posted = 10", "posted without a charge"),
@@ -56,7 +58,7 @@ async fn every_kind_of_tampering_shows() {
         let db = place.connect().await;
         books(&db).await;
         for (tamper, sign) in tampers {
-            let saved = ["hold", "bucket", "usage_hour", "node", "lease"];
+            let saved = ["hold", "bucket", "usage_hour", "revenue_day", "node", "lease"];
             for table in saved {
                 db.execute_unprepared(&format!("CREATE TABLE saved_{table} AS SELECT * FROM {table}"))
                     .await

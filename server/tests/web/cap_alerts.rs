@@ -217,3 +217,70 @@ async fn whoever_changes_a_cap_over_and_over_fills_no_mailbox_and_who_left_is_no
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prepaid_balance_is_told_once_when_it_will_not_last_once_when_it_is_used_up_and_anew_after_a_payment() {
+    for words in harness::databases().await {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let hub = harness::spawn_with(&words).await;
+        let user = hub.user("a@example.com", false).await;
+        let team_id = id::parse(Kind::Team, &user.team).unwrap();
+        let used = entity::usage_hour::Model {
+            hour: clock::now_ms() / HOUR_MS * HOUR_MS,
+            team_id,
+            key_id: 1,
+            model: "small".to_owned(),
+            member_id: None,
+            requests: 1,
+            failed: 0,
+            failovers: 0,
+            input: 0,
+            cache_read: 0,
+            cache_write: 0,
+            output: 0,
+            posted: 7 * DOLLAR,
+            ttft_ms_sum: 0,
+            ttft_count: 0,
+        };
+        sea_orm::IntoActiveModel::into_active_model(used)
+            .insert(&hub.app.db)
+            .await
+            .unwrap();
+        let pay = async |dollars: i64| {
+            let grant = server::ledger::Grant {
+                team_id,
+                kind: "grant".to_owned(),
+                amount: gateway_core::money::Nano(dollars * DOLLAR),
+                reason: "test".to_owned(),
+                actor_id: None,
+            };
+            hub.app.ledger.grant(grant).await.unwrap();
+        };
+        let look = async || {
+            let areas = (&hub.app.mail, &hub.app.webhooks);
+            cap_alerts::scan_wallets(&hub.app.db, areas, clock::now_ms())
+                .await
+                .unwrap()
+        };
+        pay(10).await;
+        assert_eq!(look().await, 0, "a dollar a day, and ten are left");
+        charge(&hub, "team", 7 * DOLLAR).await;
+        assert_eq!((look().await, look().await), (1, 0), "three are left");
+        charge(&hub, "team", 10 * DOLLAR).await;
+        assert_eq!((look().await, look().await), (1, 0), "nothing is left");
+        pay(100).await;
+        assert_eq!(look().await, 0);
+        charge(&hub, "team", 109 * DOLLAR).await;
+        assert_eq!(look().await, 1, "of what was paid since it is told anew");
+        let name = user_team(&hub, &user).await;
+        assert_eq!(
+            told(&hub, &user).await,
+            [(name.clone(), 80), (name.clone(), 100), (name, 80)]
+        );
+    }
+}
+
+async fn user_team(hub: &Hub, user: &User) -> String {
+    let team = hub.get("/teams/current", user).await.json();
+    team["name"].as_str().unwrap().to_owned()
+}

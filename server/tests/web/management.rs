@@ -85,6 +85,7 @@ async fn unknown_and_doubled_fields_and_what_is_no_json_are_refused_on_every_rou
         ("PATCH", "/teams/current/keys/key_0000000000001"),
         ("POST", "/teams/current/keys/key_0000000000001/rotate"),
         ("POST", "/teams/current/grants"),
+        ("PUT", "/markups"),
     ] {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
@@ -233,6 +234,10 @@ async fn platform_routes_are_for_platform_admins() {
             "/models/gpt-5/prices",
             json!({"input": "1", "output": "2"}),
         ),
+        (Method::GET, "/revenue", Value::Null),
+        (Method::GET, "/markups", Value::Null),
+        (Method::PUT, "/markups", json!({"percent": "5"})),
+        (Method::DELETE, "/markups/mku_0000000000001", Value::Null),
         (Method::GET, "/requests", Value::Null),
         (Method::GET, "/requests/req_0000000000001", Value::Null),
         (

@@ -226,6 +226,13 @@ fn changes() -> Vec<Act> {
             "y---0",
         ),
         Act(
+            "open the pages at Stripe, where none are",
+            Method::POST,
+            "/teams/{team}/portal",
+            Value::Null,
+            "00--0",
+        ),
+        Act(
             "suspend the team",
             Method::PATCH,
             "/teams/{team}",
@@ -351,6 +358,7 @@ async fn each_role_may_what_the_table_says_through_forms() {
         ("set_team_suspended", "team={team}&suspended=true", "----0"),
         ("grant", "team={team}&amount=1&reason=x", "----0"),
         ("update_sign_up_policy", "mode=closed", "----0"),
+        ("set_markup", "team=&model=&percent=5", "----0"),
         ("update_member", "user={target}&role=owner", "y---0"),
     ] {
         for (who, expected) in cells.chars().enumerate().collect::<Vec<_>>().into_iter().rev() {

@@ -87,6 +87,7 @@ fn charge(team_id: i64, (at_ms, low): (i64, i64), posted: i64, model: &str) -> h
         operation: "chat".to_owned(),
         is_stream: false,
         price_id: 1,
+        markup: 0,
         buckets: String::new(),
         state: 1,
         held: posted,

@@ -35,6 +35,7 @@ pub struct State {
     pub intents: BTreeMap<String, Value>,
     pub charges: BTreeMap<String, Value>,
     pub disputes: BTreeMap<String, Value>,
+    pub invoices: BTreeMap<String, Value>,
     pub movements: Vec<Value>,
     /// Cards that are declined when nobody is there.
     pub declines: bool,
@@ -116,6 +117,19 @@ impl Stripe {
                 "currency": session["currency"], "created": 1, "source": {"id": charge, "payment_intent": intent,
                 "amount": session["amount_total"], "currency": session["currency"]}}));
             state.event("checkout.session.completed", session)
+        })
+    }
+
+    /// The invoice of a paid session is ready; the event that tells of it.
+    pub fn invoice(&self, session_id: &str) -> Value {
+        self.with(|state| {
+            let session = state.sessions.get_mut(session_id).unwrap();
+            let id = format!("in_{session_id}");
+            session["invoice"] = json!(id);
+            let invoice = json!({"id": id, "number": "HUB-0001", "customer": session["customer"], "metadata": session["invoice_data"],
+                "hosted_invoice_url": format!("https://invoice.stripe.com/i/{id}")});
+            state.invoices.insert(id, invoice.clone());
+            state.event("invoice.paid", invoice)
         })
     }
 
@@ -355,7 +369,9 @@ impl State {
                     "id": id, "status": "open", "payment_status": "unpaid", "amount_total": cents,
                     "currency": form["line_items[0][price_data][currency]"], "customer": form["customer"],
                     "client_reference_id": form["client_reference_id"], "payment_intent": null,
-                    "metadata": {"payment": form["client_reference_id"]},
+                    "metadata": {"payment": form["client_reference_id"]}, "invoice": null,
+                    "makes_invoice": form["invoice_creation[enabled]"],
+                    "invoice_data": {"payment": form.get("invoice_creation[invoice_data][metadata][payment]")},
                     "success_url": form["success_url"], "url": format!("https://checkout.stripe.com/c/pay/{id}"),
                 });
                 self.sessions.insert(id, session.clone());
@@ -380,6 +396,14 @@ impl State {
             ("GET", ["payment_methods", id]) => (200, json!({"id": id, "card": {"brand": "visa", "last4": "4242"}})),
             ("POST", ["payment_methods", _, "detach"]) => (200, json!({})),
             ("GET", ["payment_intents", id]) => found(&self.intents, id),
+            ("GET", ["invoices", id]) => found(&self.invoices, id),
+            ("POST", ["billing_portal", "sessions"]) => {
+                assert!(form["return_url"].ends_with("/billing"));
+                (
+                    200,
+                    json!({"id": self.id("bps"), "url": format!("https://billing.stripe.com/p/session/{}", form["customer"])}),
+                )
+            }
             ("GET", ["charges", id]) => found(&self.charges, id),
             ("GET", ["disputes", id]) => found(&self.disputes, id),
             ("GET", ["events"]) => (200, newest(&self.events)),

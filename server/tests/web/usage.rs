@@ -36,6 +36,7 @@ pub async fn call(hub: &Hub, user: &User, key_id: i64, (model, outcome): (&str, 
             operation: "chat",
             is_stream: true,
             price_id,
+            markup: gateway_core::pricing::Markup::NONE,
         },
     };
     let hold = hub.app.ledger.admit(ask).await.unwrap();

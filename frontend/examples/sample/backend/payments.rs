@@ -5,7 +5,7 @@
 use super::{DAY, MINUTE, NOW, Sample, cents, named, refused};
 use async_trait::async_trait;
 use frontend::api::payments::{
-    AutoPatch, AutoView, DisputeView, NewPayment, PaymentView, Payments, PaymentsBoard, ReconciliationView,
+    AutoPatch, AutoView, DisputeView, NewPayment, PaymentView, Payments, PaymentsBoard, PortalView, ReconciliationView,
 };
 use frontend::api::{ApiError, Nano, Page, PageQuery, Time};
 
@@ -16,6 +16,8 @@ fn payment(id: &str, state: &str) -> PaymentView {
         state: state.to_owned(),
         url: (state == "open").then(|| "https://checkout.stripe.com/c/pay/cs_1".to_owned()),
         receipt_url: (state == "paid").then(|| "https://pay.stripe.com/receipts/1".to_owned()),
+        invoice: (state == "paid").then(|| "HUB-0042".to_owned()),
+        invoice_url: (state == "paid").then(|| "https://invoice.stripe.com/i/1".to_owned()),
         refunded: if state == "paid" { cents(2_500) } else { Nano::ZERO },
         note: if state == "failed" {
             "Your card was declined.".to_owned()
@@ -63,6 +65,10 @@ impl Payments for Sample {
         refused()
     }
 
+    async fn open_portal(&self, _: &str) -> Result<PortalView, ApiError> {
+        refused()
+    }
+
     async fn remove_card(&self, _: &str) -> Result<(), ApiError> {
         refused()
     }
@@ -75,6 +81,7 @@ impl Payments for Sample {
             most: cents(500_000),
             order: "pay_9".to_owned(),
             auto: auto(some),
+            has_portal: some,
             payments: all
                 .iter()
                 .filter(|_| some)

@@ -6,8 +6,8 @@ use super::{DAY, MINUTE, NOW, Sample, cents, named, spend};
 use async_trait::async_trait;
 use frontend::api::billing::LedgerLine;
 use frontend::api::usage::{
-    AttemptView, ChargeLine, DayBar, GroupBy, HoldLine, Overview, Receipt, RequestFilter, RequestRow, UsageGroup,
-    UsageReads,
+    AttemptView, ChargeLine, DayBar, GroupBy, HoldLine, MarginView, Overview, Receipt, RequestFilter, RequestRow,
+    UsageGroup, UsageReads,
 };
 use frontend::api::{ApiError, Code, Moment, Named, Nano, Page, PageQuery, Time};
 use gateway_core::usage::Usage;
@@ -118,6 +118,10 @@ fn receipt(is_admin: bool) -> Receipt {
             request: Some("req_01KANX7C9W40".to_owned()),
         }],
         notes: vec!["max_tokens was not sent, so 8,192 was set: without a bound there is no hold.".to_owned()],
+        margin: is_admin.then(|| MarginView {
+            markup: "12.5".to_owned(),
+            cost: Nano(12_345_678),
+        }),
     }
 }
 

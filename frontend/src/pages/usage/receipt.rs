@@ -11,7 +11,9 @@ use leptos_router::hooks::use_params_map;
 
 use super::super::frame::{Spot, copy, signed_in};
 use super::outcome;
-use crate::api::usage::{AttemptView, ChargeLine, HoldLine, Receipt, RequestRow, any_receipt, read_receipt};
+use crate::api::usage::{
+    AttemptView, ChargeLine, HoldLine, MarginView, Receipt, RequestRow, any_receipt, read_receipt,
+};
 use crate::api::{ApiError, Nano};
 use crate::ui::*;
 
@@ -59,6 +61,7 @@ fn page(clock: &Clock, desk: &Desk, receipt: Receipt) -> AnyView {
         holds,
         adjustments,
         notes,
+        margin,
     } = receipt;
     let since = price_since.map(|at| format!("price of {}", clock.day(at)));
     let attempts = attempts(&row, trail);
@@ -67,6 +70,7 @@ fn page(clock: &Clock, desk: &Desk, receipt: Receipt) -> AnyView {
     let stats = stats(&row, &holds);
     let holds = holds.into_iter().map(|line| hold(clock, desk, line)).collect_view();
     let facts = facts(&row);
+    let margin = margin.map(earned);
     let notes = (!notes.is_empty()).then(|| {
         let notes = notes.into_iter().map(|note| view! { <li>{note}</li> }).collect_view();
         view! {
@@ -83,7 +87,7 @@ fn page(clock: &Clock, desk: &Desk, receipt: Receipt) -> AnyView {
             <div class="stack stack--6">
                 {holds} <Card title="Request">
                     <Facts of=facts />
-                </Card> {notes}
+                </Card> {margin} {notes}
             </div>
         </div>
     }
@@ -371,6 +375,20 @@ fn hold(clock: &Clock, desk: &Desk, line: HoldLine) -> AnyView {
             <p class="t12 faint">{time} {against}</p>
             {estimate}
             {form}
+        </Card>
+    }
+    .into_any()
+}
+
+/// What the platform adds, and what the provider takes.
+fn earned(margin: MarginView) -> AnyView {
+    let facts = vec![
+        Fact::new("Markup", format!("{} %", margin.markup)),
+        Fact::new("Cost", view! { <Amount of=margin.cost decimals=9 /> }),
+    ];
+    view! {
+        <Card title="Margin" hint="for platform admins">
+            <Facts of=facts />
         </Card>
     }
     .into_any()

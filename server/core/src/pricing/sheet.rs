@@ -3,6 +3,7 @@
 //! Invariant: every sheet made by [`PriceSheet::new`], from text or from JSON has no negative rate and strictly rising tiers.
 //! Pure; its JSON is what a price row stores.
 
+use super::markup::{MORE_DECIMALS, Markup};
 use crate::{
     money::{Nano, ParseError},
     usage::Kind,
@@ -81,6 +82,9 @@ pub struct PriceSheet {
     /// Long-prompt tiers by rising threshold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tiers: Vec<Tier>,
+    /// What is added for whoever pays. No part of a price row: whom it is for is known where a request comes in.
+    #[serde(skip)]
+    pub markup: Markup,
 }
 
 /// Base rates as decimal USD per million tokens, and those of other units.
@@ -250,7 +254,17 @@ impl PriceSheet {
             }
             last = tier.min_prompt_tokens;
         }
-        Ok(Self { base, tiers })
+        Ok(Self {
+            base,
+            tiers,
+            markup: Markup::NONE,
+        })
+    }
+
+    /// The same prices with `markup` on top of each.
+    #[must_use]
+    pub fn marked_up(&self, markup: Markup) -> Self {
+        Self { markup, ..self.clone() }
     }
 
     /// A sheet without tiers, from decimal USD per million tokens, such as `2.50`.
@@ -273,9 +287,11 @@ impl PriceSheet {
         Self::new(base, Vec::new())
     }
 
-    /// The base rates as people read them.
+    /// The base rates as people read them, with the markup.
     #[must_use]
     pub fn per_million(&self) -> PerMillion {
+        let per_million = |rate| per_million(rate, self.markup);
+        let per_unit = |rate| per_unit(rate, self.markup);
         PerMillion {
             input: per_million(self.base.input),
             output: per_million(self.base.output),
@@ -329,20 +345,25 @@ impl PriceSheet {
     }
 }
 
-/// `pico_per_token` as decimal USD per million tokens, exactly, with at least two decimals: `0.15`, `62.50`, `0.000001`.
+/// `pico_per_token` with `markup` as decimal USD per million tokens, exactly, with at least two decimals: `0.15`, `62.50`,
+/// `0.000001`.
 #[must_use]
-pub fn per_million(pico_per_token: i64) -> String {
-    decimal(pico_per_token, DECIMALS)
+pub fn per_million(pico_per_token: i64, markup: Markup) -> String {
+    marked_up(pico_per_token, markup, DECIMALS)
 }
 
-/// `pico` as decimal USD, exactly, with at least two decimals: what one image, second or search costs.
+/// `pico` with `markup` as decimal USD, exactly, with at least two decimals: what one image, second or search costs.
 #[must_use]
-pub fn per_unit(pico: i64) -> String {
-    decimal(pico, DECIMALS_OF_ONE)
+pub fn per_unit(pico: i64, markup: Markup) -> String {
+    marked_up(pico, markup, DECIMALS_OF_ONE)
+}
+
+fn marked_up(pico: i64, markup: Markup, decimals: usize) -> String {
+    decimal(i128::from(pico) * i128::from(markup.factor()), decimals + MORE_DECIMALS)
 }
 
 /// `number` with so many `decimals`, of which zeros beyond the second are left out.
-fn decimal(number: i64, decimals: usize) -> String {
+fn decimal(number: i128, decimals: usize) -> String {
     let digits = format!("{:0width$}", number.unsigned_abs(), width = decimals + 1);
     let (whole, below) = digits.split_at(digits.len() - decimals);
     let sign = if number < 0 { "-" } else { "" };

@@ -250,6 +250,41 @@ fn clamping_finds_the_last_output_bound_that_fits() {
 }
 
 #[test]
+fn a_markup_is_on_every_kind_and_in_what_is_shown_but_not_in_the_cost() {
+    let sheet = PriceSheet::from_per_million("2", "8", None, None)
+        .and_then(|sheet| sheet.with_unit(Kind::Images, "0.04"))
+        .and_then(|sheet| sheet.with_unit(Kind::Characters, "15"))
+        .and_then(|sheet| sheet.with_unit(Kind::Seconds, "0.0001"))
+        .and_then(|sheet| sheet.with_unit(Kind::Searches, "0.002"))
+        .unwrap();
+    let dearer = sheet.marked_up(Markup::parse("12.5").unwrap());
+    let usage = Usage {
+        input: 1_000,
+        output: 100,
+        images: 1,
+        characters: 10,
+        seconds: 60,
+        searches: 3,
+        ..Usage::default()
+    };
+    // In nano-dollars: 2,000,000 + 800,000 + 40,000,000 + 150,000 + 6,000,000 + 6,000,000.
+    let plain = Nano(54_950_000);
+    assert_eq!(
+        (charge(&sheet, &usage), cost(&dearer, &usage)),
+        (Some(plain), Some(plain))
+    );
+    assert_eq!(charge(&dearer, &usage), Some(Nano(61_818_750)));
+    let shown = dearer.per_million();
+    assert_eq!((shown.input.as_str(), shown.image.as_deref()), ("2.25", Some("0.045")));
+    let json = serde_json::to_string(&dearer).unwrap();
+    assert_eq!(
+        serde_json::from_str::<PriceSheet>(&json).unwrap(),
+        sheet,
+        "a row has no markup"
+    );
+}
+
+#[test]
 fn prices_are_read_and_written_exactly() {
     let sheet = PriceSheet::from_per_million("2.5", "10", Some("0.125"), None).unwrap();
     let expected = Rates {
@@ -262,7 +297,7 @@ fn prices_are_read_and_written_exactly() {
     let shown = sheet.per_million();
     assert_eq!((shown.input.as_str(), shown.output.as_str()), ("2.50", "10.00"));
     assert_eq!((shown.cache_read.as_deref(), shown.cache_write), (Some("0.125"), None));
-    assert_eq!(per_million(1), "0.000001");
+    assert_eq!(per_million(1, Markup::NONE), "0.000001");
 
     let input = |text| PriceSheet::from_per_million(text, "0", None, None).map(|sheet| sheet.base.input);
     assert_eq!(input("0.000001"), Ok(1));
@@ -352,12 +387,14 @@ fn cut<const N: usize>(whole: u64, places: [u64; N]) -> [u64; N] {
 
 fn sheets() -> impl Strategy<Value = PriceSheet> {
     let tiers = proptest::collection::btree_map(1..400_000_u64, rates(), 0..3);
-    (rates(), tiers).prop_map(|(base, tiers)| {
+    let markup = prop_oneof![Just(0), -9_999..=1_000_000_i64];
+    (rates(), tiers, markup).prop_map(|(base, tiers, markup)| {
         let tier = |(min_prompt_tokens, rates)| Tier {
             min_prompt_tokens,
             rates,
         };
-        PriceSheet::new(base, tiers.into_iter().map(tier).collect()).unwrap()
+        let sheet = PriceSheet::new(base, tiers.into_iter().map(tier).collect()).unwrap();
+        sheet.marked_up(Markup::new(markup).unwrap())
     })
 }
 
@@ -455,7 +492,7 @@ proptest! {
 
     #[test]
     fn a_price_and_its_text_agree(pico in 0..=i64::MAX / 1_000) {
-        let sheet = PriceSheet::from_per_million(&per_million(pico), "0", None, None).unwrap();
+        let sheet = PriceSheet::from_per_million(&per_million(pico, Markup::NONE), "0", None, None).unwrap();
         prop_assert_eq!(sheet.base.input, pico);
     }
 }

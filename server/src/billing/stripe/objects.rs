@@ -93,6 +93,26 @@ pub struct Session {
     /// Where to pay, while it is open.
     #[serde(default)]
     pub url: Option<String>,
+    /// Its invoice, once it is paid.
+    #[serde(default)]
+    pub invoice: Option<Id>,
+}
+
+/// An invoice.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Invoice {
+    /// As people name it.
+    #[serde(default)]
+    pub number: Option<String>,
+    /// Where it is shown.
+    #[serde(default)]
+    pub hosted_invoice_url: Option<String>,
+    /// Who pays.
+    #[serde(default)]
+    pub customer: Option<Id>,
+    /// What we wrote on it.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
 }
 
 /// A payment intent.

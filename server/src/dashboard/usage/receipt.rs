@@ -13,12 +13,11 @@ use crate::{
 use frontend::api::{
     Code, Nano, Time,
     billing::LedgerLine,
-    usage::{AttemptView, ChargeLine, HoldLine, Receipt, RequestRow},
+    usage::{AttemptView, ChargeLine, HoldLine, MarginView, Receipt, RequestRow},
 };
 use gateway_core::{
     catalog,
     id::{self, Kind},
-    pricing::{per_million, per_unit},
 };
 
 impl Principal {
@@ -54,6 +53,10 @@ impl Principal {
             holds: hold_lines(request, &papers, &corrections),
             adjustments: self.adjustment_lines(request, corrections).await?,
             notes: request.notes(),
+            margin: (labels == Labels::Own).then(|| MarginView {
+                markup: papers.markup.percent(),
+                cost: papers.cost,
+            }),
         })
     }
 }
@@ -75,7 +78,7 @@ impl Principal {
 }
 
 /// What an account is called on a receipt.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Labels {
     /// Its own label: for admins.
     Own,
@@ -114,10 +117,7 @@ fn charge_line(line: &metering::ChargeLine) -> ChargeLine {
     ChargeLine {
         kind: line.kind.to_owned(),
         tokens: line.tokens,
-        price: match line.kind {
-            "images" | "seconds" | "searches" => per_unit(line.pusd_per_token),
-            _ => per_million(line.pusd_per_token),
-        },
+        price: line.price(),
         amount: line.amount(),
     }
 }

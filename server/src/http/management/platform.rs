@@ -1,9 +1,9 @@
-//! What platform admins manage: accounts, alerts, mail, redeem codes, disputes, models and prices, and the requests of all teams, and how the server does.
+//! What platform admins manage: accounts, alerts, mail, redeem codes, disputes, revenue, models and prices, and the requests of all teams, and how the server does.
 //!
 //! Invariant: permissions are the backend's; a handler only passes on. Reads and writes what the backend does.
 
 use super::answer::{Answer, Body, Caller, Find, created, gone, json};
-use super::query::{Audit, List, Requests, Search};
+use super::query::{Audit, List, Month, Requests, Search};
 use actix_web::web::Path;
 use frontend::api::{
     ApiError,
@@ -16,6 +16,7 @@ use frontend::api::{
     mail::{MailPatch, Mails},
     models::{Models, NewModel, NewPrice},
     payments::Payments,
+    revenue::{NewMarkup, Revenues},
     sign_up::{SignUpPatch, SignUps},
     usage::UsageReads,
     users::{UserPatch, Users},
@@ -77,6 +78,23 @@ pub async fn create_codes(caller: Caller, body: Body<NewCodes>) -> Answer {
 
 pub async fn revoke_code(caller: Caller, id: Path<String>) -> Answer {
     caller.revoke_code(&id).await?;
+    gone()
+}
+
+pub async fn revenue(caller: Caller, query: Find<Month>) -> Answer {
+    json(caller.revenue(query.0.month.as_deref()).await?)
+}
+
+pub async fn list_markups(caller: Caller) -> Answer {
+    json(caller.list_markups().await?)
+}
+
+pub async fn set_markup(caller: Caller, body: Body<NewMarkup>) -> Answer {
+    json(caller.set_markup(body.0).await?)
+}
+
+pub async fn delete_markup(caller: Caller, id: Path<String>) -> Answer {
+    caller.delete_markup(&id).await?;
     gone()
 }
 

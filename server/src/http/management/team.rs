@@ -184,6 +184,10 @@ pub async fn update_auto_top_up(caller: Caller, team: Path<String>, body: Body<A
     json(caller.update_auto_top_up(&team, body.0).await?)
 }
 
+pub async fn open_portal(caller: Caller, team: Path<String>) -> Answer {
+    created(caller.open_portal(&team).await?)
+}
+
 pub async fn remove_card(caller: Caller, team: Path<String>) -> Answer {
     caller.remove_card(&team).await?;
     gone()

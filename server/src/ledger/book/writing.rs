@@ -167,6 +167,7 @@ mod tests {
                 operation: "chat",
                 is_stream: false,
                 price_id: 1,
+                markup: gateway_core::pricing::Markup::NONE,
             },
         }
     }

@@ -39,6 +39,7 @@ fn ask() -> Ask {
             operation: "chat",
             is_stream: false,
             price_id: 1,
+            markup: gateway_core::pricing::Markup::NONE,
         },
     }
 }
