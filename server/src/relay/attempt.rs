@@ -64,6 +64,7 @@ impl Journey {
             // It filled up since it was chosen; the next plan knows.
             return Ok(Next::Again);
         };
+        self.count_attempt();
         self.legs[self.at].tried.push(account.account_id);
         let attempt = self.try_on(account, permit);
         match self.ask_hedged(attempt, worded).await? {
