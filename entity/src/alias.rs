@@ -16,6 +16,8 @@ pub struct Model {
     pub name: String,
     /// JSON list of names of models, the first to be asked first.
     pub targets: String,
+    /// By what is chosen among these and their accounts: balanced, cheapest or fastest.
+    pub policy: String,
     /// Whether the next target is asked when a prompt is too long for one.
     pub on_context_too_long: bool,
     /// Whether the next target is asked when one refuses the content.

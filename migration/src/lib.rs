@@ -18,6 +18,7 @@ mod m0008_second_factor;
 mod m0009_billing;
 mod m0010_kept;
 mod m0013_markup;
+mod m0014_policy;
 
 /// Every schema change, oldest first.
 pub struct Migrator;
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_proof::Migration),
             Box::new(m0008_second_factor::Migration),
             Box::new(m0013_markup::Migration),
+            Box::new(m0014_policy::Migration),
         ]
     }
 }

@@ -19,6 +19,7 @@ mod listing;
 mod media;
 mod outlive;
 mod peek;
+mod repeats;
 mod route;
 mod settle;
 mod shapes;
@@ -51,6 +52,7 @@ use gateway_core::dialect::exchange::{self, Untranslatable};
 use gateway_core::retry::Summary;
 use outlive::Outlive;
 use peek::Job;
+use repeats::Repeats;
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -124,6 +126,7 @@ struct Inner {
     config: Config,
     room: WaitingRoom,
     counts: Arc<Counts>,
+    repeats: Repeats,
 }
 
 /// One request as it arrived.
@@ -247,6 +250,7 @@ impl Relay {
             config,
             room: WaitingRoom::new(app, &config),
             counts: Arc::default(),
+            repeats: Repeats::default(),
         }))
     }
 
@@ -388,12 +392,15 @@ struct Journey {
     decoded: Option<Arc<exchange::Request>>,
     /// Rounds over accounts that only failed, which are limited.
     repeats: u32,
+    /// Whether it asks accounts again that were only busy.
+    has_come_back: bool,
 }
 
 impl Journey {
     fn new(relay: Relay, job: Job, caller: Arc<Caller>, recognised: Instant) -> Self {
         let counts = Arc::clone(&relay.0.counts);
         let legs = vec![Leg::default(); job.targets.len()];
+        relay.0.repeats.earn();
         Self {
             relay,
             job: Arc::new(job),
@@ -414,6 +421,7 @@ impl Journey {
             has_foreign_thoughts: false,
             decoded: None,
             repeats: 0,
+            has_come_back: false,
         }
     }
 

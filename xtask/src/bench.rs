@@ -1,5 +1,5 @@
 //! `cargo xtask bench …`: what the relay costs, beside nginx where it is installed; what the ledger takes, on SQLite and on
-//! Postgres; and what a hold and its end cost without a database.
+//! Postgres; and what a hold and its end cost without a database. `cargo xtask simulate`: the router beside other policies.
 //!
 //! Invariant: the release build with everything on is measured, and all candidates within one run.
 //! Writes `target/` and temporary folders.
@@ -47,6 +47,15 @@ pub fn journal() -> anyhow::Result<()> {
 pub fn ledger(words: &[&str]) -> anyhow::Result<()> {
     build(&["ledger"])?;
     shell::run(shell::command(shell::target().join("release/ledger")).args(words))
+}
+
+/// The router: builds the simulation optimised and prints its table; `words` are the simulation's.
+///
+/// # Errors
+/// When it does not build or ends with an error.
+pub fn simulate(words: &[&str]) -> anyhow::Result<()> {
+    let example = ["--release", "--package", "gateway-core", "--example", "routing", "--"];
+    shell::run(shell::cargo("run").args(example).args(words))
 }
 
 fn build(programs: &[&str]) -> anyhow::Result<()> {

@@ -30,6 +30,7 @@ cargo xtask deny                                  dependencies: licences, source
 cargo xtask fuzz TARGET [option]...               one target of server/core/fuzz under libFuzzer
 cargo xtask torture [--minutes N] failover        upstream accounts that fail in every way, and clients that must not see it
 cargo xtask bench ledger [--requests N]           what the ledger takes a second, beside a transaction for each request
+cargo xtask simulate [--requests N] [--seed N]    what clients see of the router beside other policies, in a simulated world
 ";
 
 /// The parts of the tests, in the order in which they run.
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         ["bench", "relay"] => bench::relay(),
         ["bench", "journal"] => bench::journal(),
         ["bench", "ledger", words @ ..] => bench::ledger(words),
+        ["simulate", words @ ..] => bench::simulate(words),
         ["fuzz", words @ ..] => fuzz::run(words),
         ["screenshots"] => browser::screenshots(),
         [] | ["help" | "--help" | "-h"] => {

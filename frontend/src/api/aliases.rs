@@ -12,6 +12,12 @@ use serde::{Deserialize, Serialize};
 
 /// In a form: an alias of the team of whoever sends it. Anything else: of all teams.
 pub const OF_TEAM: &str = "team";
+/// By what an alias chooses, and how a person is told; the first where nothing is said.
+pub const POLICIES: [(&str, &str); 3] = [
+    ("balanced", "The first model in the list"),
+    ("cheapest", "The cheapest model for the request"),
+    ("fastest", "The model that answers soonest"),
+];
 
 /// An alias.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +26,8 @@ pub struct AliasView {
     pub name: String,
     /// The models it stands for, the first to be asked first.
     pub targets: Vec<String>,
+    /// By what is chosen among these and their accounts: one of [`POLICIES`].
+    pub policy: String,
     /// Whether the next one is asked when a prompt is too long for one.
     pub on_context_too_long: bool,
     /// Whether the next one is asked when one refuses the content.
@@ -42,6 +50,9 @@ pub struct NewAlias {
     pub name: String,
     /// The models it stands for, the first to be asked first.
     pub targets: Vec<String>,
+    /// By what is chosen among these and their accounts: one of [`POLICIES`], the first when absent.
+    #[serde(default)]
+    pub policy: Option<String>,
     /// Whether the next one is asked when a prompt is too long for one; true when absent.
     #[serde(default)]
     pub on_context_too_long: Option<bool>,
@@ -63,6 +74,9 @@ pub struct AliasPatch {
     /// The models it stands for.
     #[serde(deserialize_with = "patch::required")]
     pub targets: Option<Vec<String>>,
+    /// By what is chosen among these and their accounts; null means the first of [`POLICIES`].
+    #[serde(deserialize_with = "patch::present")]
+    pub policy: Option<Option<String>>,
     /// Whether the next one is asked when a prompt is too long for one; null means true.
     #[serde(deserialize_with = "patch::present")]
     pub on_context_too_long: Option<Option<bool>>,
@@ -145,6 +159,8 @@ pub struct AliasForm {
     pub name: String,
     /// Models separated by commas, spaces or lines.
     pub targets: String,
+    /// One of [`POLICIES`], or empty for the first.
+    pub policy: String,
     /// `on` where the next model is asked when a prompt is too long for one.
     pub on_context_too_long: String,
     /// `on` where the next model is asked when one refuses the content.
@@ -169,6 +185,7 @@ impl AliasForm {
         let new = NewAlias {
             name: form.text("name", &self.name),
             targets,
+            policy: Some(self.policy.clone()).filter(|policy| !policy.is_empty()),
             on_context_too_long: Some(!self.on_context_too_long.is_empty()),
             on_content_filter: Some(!self.on_content_filter.is_empty()),
             region: Some(self.region.trim().to_owned()).filter(|region| !region.is_empty()),
@@ -185,6 +202,7 @@ impl AliasForm {
         let new = self.parse()?;
         Ok(AliasPatch {
             targets: Some(new.targets),
+            policy: Some(new.policy),
             on_context_too_long: Some(new.on_context_too_long),
             on_content_filter: Some(new.on_content_filter),
             region: Some(new.region),

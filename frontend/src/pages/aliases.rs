@@ -197,6 +197,11 @@ fn row(alias: AliasView, owner: Option<Whose>) -> AnyView {
     } else {
         None
     };
+    let policy = match alias.policy.as_str() {
+        "cheapest" => Some("cheapest first"),
+        "fastest" => Some("soonest first"),
+        _ => None,
+    };
     let region = alias.region.clone().unwrap_or_else(|| "anywhere".to_owned());
     let acts = owner.map(|whose| view! { <td class="act">{menu(whose, &alias.name)}</td> });
     view! {
@@ -207,7 +212,7 @@ fn row(alias: AliasView, owner: Option<Whose>) -> AnyView {
                     <Status tone=tone text=word />
                 </span>
             </td>
-            <td class="mono t12">{alias.targets.join(", ")}</td>
+            <td class="mono t12">{alias.targets.join(", ")} {policy.map(|text| view! { <span class="sub">{text}</span> })}</td>
             <td class="p3 muted t12">{also}</td>
             <td class="p2 muted">{region}</td>
             <td class="p2">

@@ -61,6 +61,22 @@ impl SlidingWindow {
         limit.saturating_sub(current.sum())
     }
 
+    /// The same as a part of `limit`, from 0 to 1000.
+    #[must_use]
+    pub fn share(&self, limit: u64, now_ms: i64) -> u16 {
+        let left = u128::from(self.remaining(limit, now_ms));
+        u16::try_from(left * 1_000 / u128::from(limit.max(1))).unwrap_or(1_000)
+    }
+
+    /// When more can be taken than can be now; `None` where that is all of `limit`.
+    #[must_use]
+    pub fn more_at_ms(&self, limit: u64, now_ms: i64) -> Option<i64> {
+        let more = self.remaining(limit, now_ms).checked_add(1);
+        let more = more.filter(|more| *more <= limit)?;
+        let wait = self.clone().try_take(more, limit, now_ms).err()?;
+        Some(now_ms.saturating_add(wait.0))
+    }
+
     /// Milliseconds until the window is empty, if nothing else is taken.
     #[must_use]
     pub fn reset_ms(&self, now_ms: i64) -> i64 {

@@ -4,12 +4,14 @@
 //! client's own input is never tried elsewhere; an attempt that may have been billed is never called unbilled. Pure.
 //! Wire facts: the error references of OpenAI, Anthropic, Google and the services compatible with them.
 
+mod budget;
 mod duration;
 mod hints;
 mod summary;
 mod table;
 mod words;
 
+pub use budget::Budget;
 pub use hints::{RetryHints, Window};
 pub use summary::{Answer, Summary};
 
@@ -175,6 +177,16 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Whether it concerns one model of the account: limits and capacity are counted by model, and what answers with an error may
+    /// answer another model.
+    #[must_use]
+    pub const fn is_of_one_model(self) -> bool {
+        matches!(
+            self,
+            Self::ModelMissing | Self::RateLimited | Self::Overloaded | Self::Upstream
+        )
+    }
+
     /// Whether the request met a bound of the model, which another model may not have: a prompt it has no room for, a body it does
     /// not take, content it refuses.
     #[must_use]

@@ -6,9 +6,47 @@
 mod chance;
 mod order;
 
+pub use order::UNKNOWN_LATENCY_MS;
+
 use crate::health::Availability;
+use serde::{Deserialize, Serialize};
+
 /// How far away the next chance is when only a probe under way can tell, in milliseconds.
 const PROBE_WAIT_MS: i64 = 250;
+
+/// By what is chosen among models, and among accounts of one priority.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Policy {
+    /// Models as they are listed; accounts by requests under way, latency, what is left of limits, and weight.
+    #[default]
+    Balanced,
+    /// The model whose price is lowest first; its accounts as in [`Policy::Balanced`].
+    Cheapest,
+    /// Who is likely to answer soonest first, whatever its weight.
+    Fastest,
+}
+
+impl Policy {
+    /// All of them, the usual one first.
+    pub const ALL: [Self; 3] = [Self::Balanced, Self::Cheapest, Self::Fastest];
+
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Balanced => "balanced",
+            Self::Cheapest => "cheapest",
+            Self::Fastest => "fastest",
+        }
+    }
+
+    /// The one of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|policy| policy.as_str() == name)
+    }
+}
 
 /// An account that serves the model, as far as its maker does not matter, as it stands now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +90,10 @@ pub struct RouteRequest<'a> {
     pub maker: &'a str,
     /// The only region it may be processed in.
     pub region: Option<&'a str>,
+    /// By what accounts of one priority are chosen.
+    pub policy: Policy,
+    /// Whether no account is asked before the end of a pause that we only guess, even where none else can be.
+    pub is_patient: bool,
     /// The most tokens it can take.
     pub tokens: u64,
     /// Unix milliseconds.
@@ -71,6 +113,8 @@ pub enum WhyEmpty {
     NoneHasModel,
     /// Every account has been tried for this request.
     AllTried,
+    /// Every account left has failed, and whoever is patient does not ask it before the pause is over that we guess.
+    AllFailing,
     /// Every account left is at a limit, in a stated pause, or being probed.
     AllBusy,
 }
@@ -97,7 +141,13 @@ pub fn plan(candidates: &[Candidate<'_>], request: &RouteRequest<'_>) -> Plan {
     let mut oldest: Option<(i64, i32, i64)> = None;
     for candidate in candidates {
         let lacks = lacks(candidate, request);
-        why = why.max(lacks.unwrap_or(WhyEmpty::AllBusy));
+        let is_failing = request.is_patient && guessed_until_ms(candidate.availability).is_some();
+        let unless_asked = if is_failing {
+            WhyEmpty::AllFailing
+        } else {
+            WhyEmpty::AllBusy
+        };
+        why = why.max(lacks.unwrap_or(unless_asked));
         if lacks.is_some_and(|lacks| lacks <= WhyEmpty::NoneHasModel) {
             continue;
         }
@@ -109,7 +159,7 @@ pub fn plan(candidates: &[Candidate<'_>], request: &RouteRequest<'_>) -> Plan {
         }
         if is_open(candidate.availability) {
             ready.push(candidate);
-        } else if let Some(until_ms) = guessed_until_ms(candidate.availability) {
+        } else if let Some(until_ms) = guessed_until_ms(candidate.availability).filter(|_| !request.is_patient) {
             let guess = (until_ms, candidate.priority, candidate.account_id);
             oldest = Some(oldest.map_or(guess, |known| known.min(guess)));
         }

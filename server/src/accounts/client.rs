@@ -89,7 +89,7 @@ impl Client {
         if let Availability::Probing { .. } = health.availability(now_ms) {
             return None;
         }
-        health.step(Event::ProbeStarted, now_ms);
+        health.step(Event::Begun { tokens: 0 }, now_ms);
         Some(matches!(health.availability(now_ms), Availability::Probing { .. }))
     }
 

@@ -5,7 +5,7 @@
 use super::{client::Client, history::Turn, upstream::Deployment};
 use crate::clock;
 use gateway_core::{
-    health::{Availability, Event, Health, Pause, PauseKind, Snapshot},
+    health::{Availability, Event, FULL_HEADROOM, Health, Pause, PauseKind, Snapshot},
     limits::SlidingWindow,
     retry::{Fault, Reason},
 };
@@ -21,6 +21,8 @@ use tokio::sync::Notify;
 
 /// In place of a model: the account.
 pub(super) const ACCOUNT: &str = "";
+/// The state of what is well.
+const READY: &str = "ready";
 /// Ends of pauses that are so far apart count as the same.
 const TOLERANCE_MS: i64 = 250;
 
@@ -140,6 +142,15 @@ impl State {
         }
     }
 
+    /// The headers of an answer for `model` said what is left of its limits there, which may be others than another model's.
+    pub(super) fn saw(&self, model: &str, event: Event, now_ms: i64) {
+        let inner = &mut *self.0.lock();
+        match inner.by_model.get_mut(model) {
+            Some(health) => health.step(event, now_ms),
+            None => inner.health_of(model).step(event, now_ms),
+        }
+    }
+
     /// How it stands for `model`.
     pub(super) fn now(&self, model: &str, most: Most, now_ms: i64) -> Now {
         let inner = self.0.lock();
@@ -147,15 +158,22 @@ impl State {
         let free_ms = windows
             .into_iter()
             .filter_map(|(window, limit)| more_at_ms(window, limit?, now_ms));
+        let by_model = inner.by_model.get(model);
+        let requests_left = most.rpm.map(|limit| inner.requests.remaining(limit, now_ms));
+        let tokens_left = inner
+            .tokens_limit(most, now_ms)
+            .map(|limit| inner.tokens.remaining(limit, now_ms));
+        let headroom = by_model.map_or(FULL_HEADROOM, |health| health.headroom(now_ms));
+        let limits = [share(requests_left, most.rpm), share(tokens_left, most.tpm)];
         Now {
             in_flight: inner.in_flight,
-            latency_ms: inner.health.latency_ms(),
-            headroom: inner.health.headroom(now_ms),
+            latency_ms: by_model
+                .and_then(Health::latency_ms)
+                .or_else(|| inner.health.latency_ms()),
+            headroom: limits.into_iter().fold(headroom, u16::min),
             availability: inner.availability(model, now_ms),
-            requests_left: most.rpm.map(|limit| inner.requests.remaining(limit, now_ms)),
-            tokens_left: inner
-                .tokens_limit(most, now_ms)
-                .map(|limit| inner.tokens.remaining(limit, now_ms)),
+            requests_left,
+            tokens_left,
             limits_free_ms: free_ms.max(),
         }
     }
@@ -164,7 +182,11 @@ impl State {
     fn take(&self, model: &str, most: Most, tokens: u64, now_ms: i64) -> Option<bool> {
         let inner = &mut *self.0.lock();
         let is_full = most.in_flight.is_some_and(|most| inner.in_flight >= most);
-        if is_full || matches!(inner.availability(model, now_ms), Availability::Probing { .. }) {
+        let is_bound = matches!(
+            inner.availability(model, now_ms),
+            Availability::Probing { .. } | Availability::Cooling { stated: true, .. }
+        );
+        if is_full || is_bound {
             return None;
         }
         let mut requests = inner.requests.clone();
@@ -177,14 +199,12 @@ impl State {
         }
         (inner.requests, inner.tokens) = (requests, taken);
         inner.in_flight = inner.in_flight.saturating_add(1);
-        inner.health.step(Event::ProbeStarted, now_ms);
-        if let Some(health) = inner.by_model.get_mut(model) {
-            health.step(Event::ProbeStarted, now_ms);
+        let mut is_probe = false;
+        for health in inner.by_model.get_mut(model).into_iter().chain([&mut inner.health]) {
+            health.step(Event::Begun { tokens }, now_ms);
+            is_probe |= health.is_on_probe(now_ms);
         }
-        Some(matches!(
-            inner.availability(model, now_ms),
-            Availability::Probing { .. }
-        ))
+        Some(is_probe)
     }
 
     /// An attempt for `model` ended in `event`; whether that brought the account back.
@@ -218,7 +238,7 @@ impl State {
         let inner = &mut *self.0.lock();
         let by_model = inner.by_model.get_mut(model);
         for health in by_model.into_iter().chain([&mut inner.health]) {
-            if matches!(health.availability(now_ms), Availability::Probing { .. }) {
+            if health.is_on_probe(now_ms) {
                 health.step(event, now_ms);
             }
         }
@@ -261,7 +281,7 @@ impl State {
             .filter(|reason| *reason != Reason::NoMoney)?;
         let is_due = inner.health.availability(now_ms) == Availability::ProbeDue;
         if is_due {
-            inner.health.step(Event::ProbeStarted, now_ms);
+            inner.health.step(Event::Begun { tokens: 0 }, now_ms);
         }
         is_due.then_some(reason)
     }
@@ -348,9 +368,33 @@ impl State {
         is_freed
     }
 
-    /// Its health for people.
+    /// Its health for people: where it is well, that of the model that is kept from it for longest.
     pub(super) fn snapshot(&self, now_ms: i64) -> Snapshot {
-        self.0.lock().health.snapshot(now_ms)
+        let inner = self.0.lock();
+        let mut own = inner.health.snapshot(now_ms);
+        own.headroom = inner
+            .by_model
+            .values()
+            .map(|health| health.headroom(now_ms))
+            .fold(own.headroom, u16::min);
+        if own.state != READY {
+            return own;
+        }
+        let models = inner
+            .by_model
+            .iter()
+            .map(|(model, health)| (model, health.snapshot(now_ms)));
+        let paused = models.filter(|(_, health)| health.state != READY);
+        let longest = paused.max_by(|one, other| (one.1.until_ms, one.0).cmp(&(other.1.until_ms, other.0)));
+        match longest {
+            Some((model, health)) => Snapshot {
+                model: Some(model.clone()),
+                latency_ms: own.latency_ms,
+                headroom: own.headroom,
+                ..health
+            },
+            None => own,
+        }
     }
 
     /// Requests under way.
@@ -423,6 +467,15 @@ impl Inner {
             None => account,
         }
     }
+}
+
+/// What `left` of `limit` is, in thousandths; full where there is no limit.
+fn share(left: Option<u64>, limit: Option<u64>) -> u16 {
+    let (Some(left), Some(limit)) = (left, limit) else {
+        return FULL_HEADROOM;
+    };
+    let share = u128::from(left) * u128::from(FULL_HEADROOM) / u128::from(limit.max(1));
+    u16::try_from(share).unwrap_or(FULL_HEADROOM).min(FULL_HEADROOM)
 }
 
 /// When `window` has more room than now: Unix milliseconds. `None` where it is empty.

@@ -22,7 +22,7 @@ use gateway_core::{
     dialect::{Dialect, MaxOutputField, Operation},
     health::{Availability, Event},
     retry::{Fault, Mark, RetryHints, Verdict},
-    routing::{Candidate, is_in_region},
+    routing::{Candidate, UNKNOWN_LATENCY_MS, is_in_region},
 };
 use hmac::{Hmac, Mac as _};
 use reqwest::{Request, Url};
@@ -275,7 +275,7 @@ impl Deployment {
             tokens: hints.tokens,
         };
         let now_ms = clock::now_ms();
-        self.upstream.state.step(None, event, now_ms);
+        self.upstream.state.saw(&self.upstream_model, event, now_ms);
         if self.client.proxy_worked(now_ms) {
             self.upstream.freed.notify_waiters();
         }
@@ -313,13 +313,15 @@ impl Deployment {
             Fault::Unreachable | Fault::TimedOut => self.client.proxy_untried(now_ms),
             _ => {}
         }
-        let model = matches!(verdict.mark, Mark::ModelMissing { .. }).then_some(self.upstream_model.as_str());
+        let model = verdict.fault.is_of_one_model().then_some(self.upstream_model.as_str());
         match Event::of(verdict) {
             Some(event) => {
                 state.step(model, event, now_ms);
-                if model.is_some() {
-                    // It lacks the model, and has answered that: as an account it is well.
-                    state.pass_probe(&self.upstream_model, now_ms);
+                match (model, event) {
+                    (Some(_), Event::Failed { fault }) => state.fail_probe(&self.upstream_model, fault, now_ms),
+                    // It has answered that: as an account it is well.
+                    (Some(_), _) => state.pass_probe(&self.upstream_model, now_ms),
+                    (None, _) => {}
                 }
             }
             None if verdict.fault == Fault::TimedOut => state.fail_probe(&self.upstream_model, verdict.fault, now_ms),
@@ -354,6 +356,14 @@ impl Deployment {
         let state = &self.upstream.state;
         let now = state.now(&self.upstream_model, self.upstream.most(), now_ms);
         !matches!(now.availability, Availability::Ready | Availability::ProbeDue)
+    }
+
+    /// How long it takes until its first content, in milliseconds; of one that has not answered, what is assumed.
+    #[must_use]
+    pub fn latency_ms(&self, now_ms: i64) -> u32 {
+        let state = &self.upstream.state;
+        let now = state.now(&self.upstream_model, self.upstream.most(), now_ms);
+        now.latency_ms.unwrap_or(UNKNOWN_LATENCY_MS)
     }
 
     /// How it stands at `now_ms`.

@@ -10,6 +10,7 @@ use crate::{
     stamp,
 };
 use entity::alias;
+use gateway_core::routing::Policy;
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, DatabaseConnection, EntityTrait as _, QueryFilter as _,
     SqlErr, TransactionTrait as _,
@@ -31,6 +32,8 @@ const ALIASES_MAX: usize = 500;
 pub struct AliasSettings {
     /// The models, the first to be asked first.
     pub targets: Vec<String>,
+    /// By what is chosen among these and their accounts.
+    pub policy: Policy,
     /// Whether the next one is asked when a prompt is too long for one.
     pub on_context_too_long: bool,
     /// Whether the next one is asked when one refuses the content.
@@ -45,6 +48,7 @@ impl Default for AliasSettings {
     fn default() -> Self {
         Self {
             targets: Vec::new(),
+            policy: Policy::default(),
             on_context_too_long: true,
             on_content_filter: false,
             region: None,
@@ -83,6 +87,17 @@ pub struct Resolved {
     pub models: Vec<Arc<ModelInfo>>,
     /// The region that everybody's alias of the name asks for, where a team's own goes before it.
     pub platform_region: Option<String>,
+}
+
+impl Resolved {
+    /// By what is chosen among the models and their accounts.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        self.alias
+            .as_ref()
+            .map(|alias| alias.settings.policy)
+            .unwrap_or_default()
+    }
 }
 
 /// Aliases by team and name.
@@ -312,6 +327,7 @@ fn info(row: alias::Model) -> Result<AliasInfo, CatalogError> {
         name: row.name,
         settings: AliasSettings {
             targets: serde_json::from_str(&row.targets)?,
+            policy: Policy::parse(&row.policy).unwrap_or_default(),
             on_context_too_long: row.on_context_too_long,
             on_content_filter: row.on_content_filter,
             region: row.region,
@@ -325,6 +341,7 @@ fn info(row: alias::Model) -> Result<AliasInfo, CatalogError> {
 fn columns(settings: &AliasSettings) -> Result<alias::ActiveModel, CatalogError> {
     Ok(alias::ActiveModel {
         targets: Set(serde_json::to_string(&settings.targets)?),
+        policy: Set(settings.policy.as_str().to_owned()),
         on_context_too_long: Set(settings.on_context_too_long),
         on_content_filter: Set(settings.on_content_filter),
         region: Set(settings.region.clone()),

@@ -6,6 +6,7 @@ use super::{Change, Principal, Refusal, view};
 use crate::{
     catalog::{AliasInfo, AliasSettings},
     clock,
+    fields::FieldErrors,
     teams::Right,
 };
 use async_trait::async_trait;
@@ -13,6 +14,7 @@ use frontend::api::{
     ApiError, Page, PageQuery, Time,
     aliases::{AliasPatch, AliasView, Aliases, NewAlias},
 };
+use gateway_core::routing::Policy;
 use serde_json::{Value, json};
 
 #[async_trait]
@@ -80,6 +82,7 @@ impl Principal {
         let (team_id, actor_id) = self.changes_aliases(team).await?;
         let fresh = AliasSettings::default();
         let settings = AliasSettings {
+            policy: policy(new.policy)?,
             targets: new.targets,
             on_context_too_long: new.on_context_too_long.unwrap_or(fresh.on_context_too_long),
             on_content_filter: new.on_content_filter.unwrap_or(fresh.on_content_filter),
@@ -96,8 +99,10 @@ impl Principal {
     async fn change_alias(&self, team: Option<&str>, name: &str, change: AliasPatch) -> Result<AliasView, Refusal> {
         let (team_id, _) = self.changes_aliases(team).await?;
         let fresh = AliasSettings::default();
+        let chosen = change.policy.map(policy).transpose()?;
         let apply = |settings: AliasSettings| AliasSettings {
             targets: change.targets.unwrap_or(settings.targets),
+            policy: chosen.unwrap_or(settings.policy),
             on_context_too_long: change
                 .on_context_too_long
                 .map_or(settings.on_context_too_long, |falls| {
@@ -154,6 +159,7 @@ impl Principal {
         AliasView {
             is_served: settings.targets.iter().any(can_answer),
             name: alias.name.clone(),
+            policy: settings.policy.as_str().to_owned(),
             on_context_too_long: settings.on_context_too_long,
             on_content_filter: settings.on_content_filter,
             region: settings.region.clone(),
@@ -164,10 +170,23 @@ impl Principal {
     }
 }
 
+/// The policy of this name, the usual one where none is named.
+fn policy(name: Option<String>) -> Result<Policy, Refusal> {
+    let Some(name) = name else {
+        return Ok(Policy::default());
+    };
+    Policy::parse(&name).ok_or_else(|| {
+        let mut errors = FieldErrors::default();
+        errors.refuse("policy", "Choose balanced, cheapest or fastest.");
+        errors.into()
+    })
+}
+
 /// What the audit log says of an alias.
 fn noted(alias: &AliasInfo) -> Value {
     let AliasSettings {
         targets,
+        policy,
         on_context_too_long,
         on_content_filter,
         region,
@@ -175,6 +194,7 @@ fn noted(alias: &AliasInfo) -> Value {
     } = &alias.settings;
     json!({
         "targets": targets,
+        "policy": policy,
         "on_context_too_long": on_context_too_long,
         "on_content_filter": on_content_filter,
         "region": region,

@@ -64,6 +64,7 @@ impl Journey {
             // It filled up since it was chosen; the next plan knows.
             return Ok(Next::Again);
         };
+        self.count_attempt();
         self.legs[self.at].tried.push(account.account_id);
         if worded.dialect == self.job.operation.dialect() {
             self.thinker.get_or_insert(account.account_id);

@@ -8,7 +8,7 @@ use super::ask::Good;
 use super::attempt::Try;
 use super::judge::Failed;
 use super::settle::OUTRUN;
-use super::target::routes;
+use super::target::Asking;
 use super::wording::Worded;
 use super::{Journey, RelayError};
 use std::future::{Future, poll_fn};
@@ -87,6 +87,7 @@ impl Journey {
                 Ok(_) => first.finish().await,
             });
         }
+        self.count_attempt();
         self.legs[self.at].tried.push(attempt.account.account_id);
         let second = self.runner(attempt, worded);
         self.race([first, second], earlier).await
@@ -152,10 +153,16 @@ impl Journey {
         }
     }
 
-    /// Another account of the same model to ask, if one has room.
+    /// Another account of the same model to ask, if one has room and there is a repeat left for it.
     fn second(&mut self) -> Option<(Try, Worded)> {
-        let among = (&**self.target(), &self.legs[self.at]);
-        let routes = routes(&self.relay.0.app.fleet, &self.job, among);
+        if !self.may_ask_again() {
+            return None;
+        }
+        let asking = Asking {
+            job: &self.job,
+            is_patient: true,
+        };
+        let routes = asking.routes(&self.relay.0.app.fleet, self.target(), &self.legs[self.at]);
         let account = routes.ordered.into_iter().next()?;
         let worded = self.word(&account).ok()?;
         let permit = self.relay.0.app.fleet.begin(&account, self.target().expected_tokens)?;

@@ -13,6 +13,7 @@ use crate::secrets::Secret;
 use bytes::Bytes;
 use gateway_core::dialect::media::{Wanted, peek_form};
 use gateway_core::dialect::{Asked, Body, Envelope, Operation, peek};
+use gateway_core::routing::Policy;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -37,6 +38,8 @@ pub(super) struct Job {
     /// The models that may answer, the first to be asked first; at least one.
     pub targets: Vec<Arc<Target>>,
     pub falls: Falls,
+    /// By what is chosen among the targets and their accounts.
+    pub policy: Policy,
     /// The only region whose accounts are asked.
     pub region: Option<Arc<str>>,
     /// Whose request it is.
@@ -87,11 +90,16 @@ impl Relay {
             .ok_or_else(|| RelayError::ModelNotFound { model: name.clone() })?;
         let asked = (operation, &envelope, &request.betas);
         let whose = (&resolved, caller.team_id());
-        let targets = self.targets(whose, asked, request.arrived_ms).await?;
+        let mut targets = self.targets(whose, asked, request.arrived_ms).await?;
+        let policy = resolved.policy();
+        if policy == Policy::Cheapest {
+            targets.sort_by_key(|target| target.expected_cost.map_or((true, 0), |cost| (false, cost.0)));
+        }
         let kept_by = self.kept_by(caller, &envelope).await?;
         Ok(Job {
             region: region(&name, caller, &resolved)?,
             falls: Falls::of(&resolved),
+            policy,
             targets,
             credential: request.credential,
             address: request.address,

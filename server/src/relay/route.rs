@@ -3,7 +3,7 @@
 //! Invariant: waiting holds neither money nor permit; a target is asked only where no account of those before it can serve; each untried
 //! account is asked once, and an account is asked again only after its pause, within the deadline.
 
-use super::target::{Survey, survey};
+use super::target::{Asking, Survey};
 use super::waiting_room::{Chosen, Place, Wanted};
 use super::{Journey, RelayError};
 use crate::clock::now_ms;
@@ -30,11 +30,15 @@ impl Journey {
             if let Some(chosen) = place.as_mut().and_then(Place::take) {
                 return Ok(chosen);
             }
+            let asking = Asking {
+                job: &self.job,
+                is_patient: self.is_patient(),
+            };
             let Survey {
                 ordered,
                 next_free_ms,
                 why_empty,
-            } = survey(&self.relay.0.app.fleet, &self.job, &self.legs, &|_| false);
+            } = asking.survey(&self.relay.0.app.fleet, &self.legs, &|_| false);
             if let Some((place, account)) = ordered.into_iter().next() {
                 return Ok(Chosen {
                     place,
@@ -43,8 +47,9 @@ impl Journey {
                 });
             }
             match why_empty {
-                WhyEmpty::AllBusy => {}
-                WhyEmpty::AllTried => {
+                WhyEmpty::AllBusy => self.come_back(),
+                WhyEmpty::AllFailing if self.has_come_back => {}
+                WhyEmpty::AllTried | WhyEmpty::AllFailing => {
                     self.may_repeat(next_free_ms)?;
                     self.rest(self.pause(next_free_ms)?).await;
                     continue;
@@ -122,6 +127,7 @@ impl Journey {
             since_ms: now_ms() - self.elapsed_ms(),
             job: Arc::clone(&self.job),
             legs: self.legs.clone(),
+            is_patient: self.is_patient(),
             hung_up: Arc::clone(&self.hung_up),
         };
         self.relay
@@ -144,6 +150,15 @@ impl Journey {
         tokio::time::sleep(pause).await;
     }
 
+    /// Who waits may be answered by an account that was only busy as well, once its pause is over.
+    fn come_back(&mut self) {
+        for leg in &mut self.legs {
+            let busy = std::mem::take(&mut leg.busy);
+            self.has_come_back |= !busy.is_empty();
+            leg.tried.retain(|account_id| !busy.contains(account_id));
+        }
+    }
+
     /// After a whole round: whether another one makes sense. Only accounts that said they were busy are worth a wait.
     fn may_repeat(&mut self, next_free_ms: Option<i64>) -> Result<(), RelayError> {
         if self.summary.attempts() == 0
@@ -162,14 +177,12 @@ impl Journey {
                 if self.legs.iter().all(|leg| leg.busy.is_empty()) {
                     return Err(RelayError::UpstreamFailed);
                 }
-                for leg in &mut self.legs {
-                    let busy = std::mem::take(&mut leg.busy);
-                    leg.tried.retain(|account_id| !busy.contains(account_id));
-                }
+                self.come_back();
                 return Ok(());
             }
             Answer::Unavailable
                 if self.repeats < REPEATS_MAX
+                    && self.may_ask_again()
                     && next_free_ms.is_some_and(|at| at - now_ms() <= REPEAT_WITHIN_MS)
                     && self.pause(next_free_ms).is_ok() =>
             {

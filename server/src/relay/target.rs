@@ -9,9 +9,10 @@ use crate::accounts::{Deployment, Fleet, Routes};
 use crate::catalog::{ModelInfo, Resolved};
 use crate::clock::{new_id, now_ms};
 use gateway_core::dialect::{Envelope, Operation};
-use gateway_core::pricing::{CeilingInput, Markup, PriceSheet};
+use gateway_core::money::Nano;
+use gateway_core::pricing::{self, CeilingInput, Markup, PriceSheet};
 use gateway_core::retry::Fault;
-use gateway_core::routing::{RouteRequest, WhyEmpty};
+use gateway_core::routing::{Policy, RouteRequest, WhyEmpty};
 use std::sync::Arc;
 
 /// The output bound of a model of which nobody knows how much it can answer, in tokens: more than any has answered so far.
@@ -50,6 +51,8 @@ pub(super) struct Target {
     pub is_reasoning: bool,
     /// What it is likely to use: what an account's own limit is asked for. A wrong guess costs a failover, not money.
     pub expected_tokens: u64,
+    /// What that costs, as far as tokens are charged; `None` for more than can be counted.
+    pub expected_cost: Option<Nano>,
 }
 
 impl Target {
@@ -63,7 +66,13 @@ impl Target {
             .filter(|price| media::is_priced(operation, &price.sheet))?;
         let bound = bounds(operation, envelope, model);
         let output = envelope.max_output.unwrap_or(OUTPUT_EXPECTED).min(bound.output_bound);
+        let expected = CeilingInput {
+            input_bound: bound.input_bound / BYTES_PER_TOKEN,
+            output_bound: output,
+            choices: bound.choices,
+        };
         Some(Self {
+            expected_cost: pricing::ceiling(&price.sheet, &expected),
             model: Arc::from(model.id.as_str()),
             maker: Arc::from(model.provider.as_str()),
             price_id: price.id,
@@ -135,57 +144,90 @@ pub(super) struct Survey {
     pub why_empty: WhyEmpty,
 }
 
-/// The accounts for `job`, of which became what `legs` say, without the targets that `is_hopeless`.
-pub(super) fn survey(fleet: &Fleet, job: &Job, legs: &[Leg], is_hopeless: &dyn Fn(&Target) -> bool) -> Survey {
-    let mut found = Survey {
-        ordered: Vec::new(),
-        next_free_ms: None,
-        why_empty: WhyEmpty::NoneServesModel,
-    };
-    let now_ms = now_ms();
-    let mut doubtful = Vec::new();
-    let mut is_any_moment = false;
-    for (place, (target, leg)) in job.targets.iter().zip(legs).enumerate() {
-        if leg.is_out || is_hopeless(target) {
-            continue;
-        }
-        let routes = routes(fleet, job, (target, leg));
-        let is_doubtful =
-            job.targets.len() > 1 && routes.ordered.first().is_some_and(|first| first.is_doubtful(now_ms));
-        let list = if is_doubtful { &mut doubtful } else { &mut found.ordered };
-        list.extend(routes.ordered.into_iter().map(|account| (place, account)));
-        if !found.ordered.is_empty() {
-            break;
-        }
-        if let Some(why) = routes.why_empty {
-            is_any_moment |= why == WhyEmpty::AllBusy && routes.next_free_ms.is_none();
-            found.next_free_ms = [found.next_free_ms, routes.next_free_ms].into_iter().flatten().min();
-            if hope(why) > hope(found.why_empty) {
-                found.why_empty = why;
-            }
-        }
-    }
-    if is_any_moment {
-        found.next_free_ms = None;
-    }
-    found.ordered.append(&mut doubtful);
-    found
+/// For what accounts are looked for, and how.
+#[derive(Clone, Copy)]
+pub(super) struct Asking<'a> {
+    pub job: &'a Job,
+    /// Whether accounts that failed are left alone until the pause is over that we guess.
+    pub is_patient: bool,
 }
 
-/// The accounts of one target.
-pub(super) fn routes(fleet: &Fleet, job: &Job, (target, leg): (&Target, &Leg)) -> Routes {
-    let request = RouteRequest {
-        tried: &leg.tried,
-        conversation: job.envelope.conversation,
-        maker: &target.maker,
-        region: job.region.as_deref(),
-        tokens: target.expected_tokens,
-        now_ms: now_ms(),
-        seed: new_id().cast_unsigned(),
-    };
-    let wish = job.wish();
-    let fits = |account: &Deployment| wish.fits(account);
-    fleet.plan_among(&target.model, &request, &fits)
+impl Asking<'_> {
+    /// The accounts for the job, of which became what `legs` say, without the targets that `is_hopeless`.
+    pub fn survey(self, fleet: &Fleet, legs: &[Leg], is_hopeless: &dyn Fn(&Target) -> bool) -> Survey {
+        let mut found = Survey {
+            ordered: Vec::new(),
+            next_free_ms: None,
+            why_empty: WhyEmpty::NoneServesModel,
+        };
+        let Self { job, .. } = self;
+        let now_ms = now_ms();
+        let mut doubtful = Vec::new();
+        let mut is_any_moment = false;
+        let is_race = job.policy == Policy::Fastest && job.targets.len() > 1;
+        for (place, (target, leg)) in job.targets.iter().zip(legs).enumerate() {
+            if leg.is_out || is_hopeless(target) {
+                continue;
+            }
+            let routes = self.routes(fleet, target, leg);
+            let is_doubtful =
+                job.targets.len() > 1 && routes.ordered.first().is_some_and(|first| first.is_doubtful(now_ms));
+            let list = if is_doubtful { &mut doubtful } else { &mut found.ordered };
+            list.extend(routes.ordered.into_iter().map(|account| (place, account)));
+            if !found.ordered.is_empty() && !is_race {
+                break;
+            }
+            if let Some(why) = routes.why_empty {
+                is_any_moment |= why == WhyEmpty::AllBusy && routes.next_free_ms.is_none();
+                found.next_free_ms = [found.next_free_ms, routes.next_free_ms].into_iter().flatten().min();
+                if hope(why) > hope(found.why_empty) {
+                    found.why_empty = why;
+                }
+            }
+        }
+        if is_race {
+            // Each target's first is its quickest; who is as quick as another keeps the order of the list.
+            put_quickest_first(&mut found.ordered, now_ms);
+        }
+        if is_any_moment {
+            found.next_free_ms = None;
+        }
+        found.ordered.append(&mut doubtful);
+        found
+    }
+
+    /// The accounts of one target.
+    pub fn routes(self, fleet: &Fleet, target: &Target, leg: &Leg) -> Routes {
+        let Self { job, is_patient } = self;
+        let request = RouteRequest {
+            tried: &leg.tried,
+            conversation: job.envelope.conversation,
+            maker: &target.maker,
+            region: job.region.as_deref(),
+            policy: job.policy,
+            is_patient,
+            tokens: target.expected_tokens,
+            now_ms: now_ms(),
+            seed: new_id().cast_unsigned(),
+        };
+        let wish = job.wish();
+        let fits = |account: &Deployment| wish.fits(account);
+        fleet.plan_among(&target.model, &request, &fits)
+    }
+}
+
+/// Puts the target first whose first account is the quickest.
+fn put_quickest_first(ordered: &mut [(usize, Arc<Deployment>)], now_ms: i64) {
+    let mut quickest: Option<(u32, usize)> = None;
+    let mut before = None;
+    for (place, account) in &*ordered {
+        if before.replace(*place) != Some(*place) {
+            let is_in_time = (account.latency_ms(now_ms), *place);
+            quickest = Some(quickest.map_or(is_in_time, |known| known.min(is_in_time)));
+        }
+    }
+    let first = quickest.map(|(_, place)| place);
+    ordered.sort_by_key(|(place, _)| Some(*place) != first);
 }
 
 /// How near an account is that cannot be asked now: the nearest of several targets tells what to do.
@@ -195,7 +237,8 @@ const fn hope(why: WhyEmpty) -> u8 {
         WhyEmpty::NoneInRegion => 1,
         WhyEmpty::NoneHasModel => 2,
         WhyEmpty::AllTried => 3,
-        WhyEmpty::AllBusy => 4,
+        WhyEmpty::AllFailing => 4,
+        WhyEmpty::AllBusy => 5,
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::Config;
 use super::peek::Job;
-use super::target::{Leg, Target, survey};
+use super::target::{Asking, Leg, Target};
 use super::wish::Wish;
 use crate::accounts::{Deployment, Fleet, Permit};
 use crate::app::App;
@@ -32,6 +32,8 @@ pub(super) struct Wanted {
     pub since_ms: i64,
     pub job: Arc<Job>,
     pub legs: Vec<Leg>,
+    /// Whether accounts that failed are left alone until the pause is over that we guess.
+    pub is_patient: bool,
     pub hung_up: Arc<AtomicBool>,
 }
 
@@ -143,7 +145,13 @@ impl WaitingRoom {
     }
 
     fn choose(&self, wanted: &Wanted, hopeless: &mut Vec<Hopeless>) -> Option<Chosen> {
-        let Wanted { job, legs, hung_up, .. } = wanted;
+        let Wanted {
+            job,
+            legs,
+            is_patient,
+            hung_up,
+            ..
+        } = wanted;
         if hung_up.load(Ordering::Relaxed) {
             return None;
         }
@@ -155,7 +163,11 @@ impl WaitingRoom {
                     && *tokens <= target.expected_tokens
             })
         };
-        let found = survey(&self.0.fleet, job, legs, &is_hopeless);
+        let asking = Asking {
+            job,
+            is_patient: *is_patient,
+        };
+        let found = asking.survey(&self.0.fleet, legs, &is_hopeless);
         let chosen = found.ordered.into_iter().find_map(|(place, account)| {
             let permit = self.0.fleet.begin(&account, job.targets[place].expected_tokens)?;
             Some(Chosen {

@@ -6,6 +6,7 @@ use crate::upstream::Reply;
 use gateway_core::dialect::Dialect;
 use gateway_core::ledger::Caps;
 use gateway_core::money::Nano;
+use gateway_core::routing::Policy;
 use serde_json::{Value, json};
 use server::accounts::{Grants, Models, NewAccount, Served, Standing};
 use server::catalog::{AliasSettings, CatalogError, NewModel, Prices};
@@ -610,6 +611,35 @@ async fn tokens_of_an_alias_are_counted_by_whoever_can() {
     let answer = key.send("/v1/messages/count_tokens", body.to_string()).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert!(answer.json()["input_tokens"].as_u64().unwrap() > 0);
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alias_may_ask_the_cheapest_or_the_quickest_model_first() {
+    let hub = spawn().await;
+    furnish(&hub).await;
+    for (name, policy) in [("cheap", Policy::Cheapest), ("quick", Policy::Fastest)] {
+        let settings = AliasSettings {
+            policy,
+            ..chain(&["big", "small"])
+        };
+        alias(&hub, name, settings).await;
+    }
+    hub.upstream
+        .answer("small", Reply::chat("hello", 10, 5).after(Duration::from_millis(300)));
+    let key = hub.key().await;
+    assert_eq!(key.chat(&ask("cheap")).await.status, 200);
+    assert!(hub.upstream.arrived("big").is_empty(), "it costs ten times as much");
+    assert_eq!(key.chat(&ask("big")).await.status, 200);
+    for _ in 0..3 {
+        assert_eq!(key.chat(&ask("quick")).await.status, 200);
+    }
+    assert_eq!(hub.upstream.arrived("big").len(), 4, "it answers sooner");
+    hub.upstream.answer("small", Reply::error(500, "internal_error"));
+    let answer = key.chat(&ask("cheap")).await;
+    assert_eq!((answer.status, answer.header("x-ourhub-attempts")), (200, Some("2")));
+    assert_eq!(hub.upstream.arrived("big").len(), 5, "the other one takes over");
     drop(key);
     hub.close().await;
 }

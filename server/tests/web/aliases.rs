@@ -46,16 +46,25 @@ async fn an_admin_makes_changes_and_removes_aliases_of_all_teams() {
             hub.patch(path, &user, json!({"targets": ["house/two"]})).await.status,
             403
         );
-        let change = json!({"targets": ["house/two"], "on_context_too_long": false, "region": "EU"});
+        assert_eq!(made["policy"], "balanced");
+        let change =
+            json!({"targets": ["house/two"], "policy": "cheapest", "on_context_too_long": false, "region": "EU"});
         let changed = hub.patch(path, &admin, change).await.json();
         let told = [&changed["targets"], &changed["on_context_too_long"], &changed["region"]];
         assert_eq!(told, [&json!(["house/two"]), &json!(false), &json!("eu")]);
-        let cleared = json!({"on_context_too_long": null, "region": null});
+        assert_eq!(changed["policy"], "cheapest");
+        let odd = hub.patch(path, &admin, json!({"policy": "dearest"})).await;
+        assert_eq!(
+            (odd.status, &odd.json()["error"]["fields"][0]["field"]),
+            (400, &json!("policy"))
+        );
+        let cleared = json!({"policy": null, "on_context_too_long": null, "region": null});
         let cleared = hub.patch(path, &admin, cleared).await.json();
         assert_eq!(
             [&cleared["on_context_too_long"], &cleared["region"]],
             [&json!(true), &Value::Null]
         );
+        assert_eq!(cleared["policy"], "balanced");
         assert_eq!(cleared["targets"], json!(["house/two"]), "absent keeps");
 
         assert_eq!(delete(&hub, path, &user).await, 403);

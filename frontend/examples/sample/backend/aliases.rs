@@ -11,6 +11,7 @@ fn alias(name: &str, targets: &[&str], region: Option<&str>, is_served: bool) ->
     AliasView {
         name: name.to_owned(),
         targets: targets.iter().map(|&target| target.to_owned()).collect(),
+        policy: if region.is_some() { "balanced" } else { "fastest" }.to_owned(),
         on_context_too_long: true,
         on_content_filter: region.is_some(),
         region: region.map(str::to_owned),

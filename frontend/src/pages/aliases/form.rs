@@ -7,7 +7,7 @@ use leptos_router::hooks::use_query_map;
 
 use super::super::frame::{Visit, signed_in};
 use super::Whose;
-use crate::api::aliases::{AliasView, alias};
+use crate::api::aliases::{AliasView, POLICIES, alias};
 use crate::api::{ApiError, Flash};
 use crate::ui::*;
 
@@ -116,6 +116,7 @@ fn form(visit: &Visit, whose: Whose, alias: Option<AliasView>) -> AnyView {
         .into_any(),
     };
     let targets = alias.as_ref().map(|alias| alias.targets.join("\n")).unwrap_or_default();
+    let policy = alias.as_ref().map(|alias| alias.policy.clone()).unwrap_or_default();
     let region = alias
         .as_ref()
         .and_then(|alias| alias.region.clone())
@@ -140,11 +141,19 @@ fn form(visit: &Visit, whose: Whose, alias: Option<AliasView>) -> AnyView {
             {name_error.map(|text| view! { <ErrorText id="name-error" text=text /> })}
             <TextArea
                 name="targets"
-                label="Models, in order"
+                label="Models"
                 value=flash.value("targets", &targets)
                 rows=4
-                hint="One a line, by the names in Models. The next is asked where no account of those before can answer now."
+                hint="One a line, in order, by the names in Models. The next is asked where no account of those before can answer now."
                 nostrip:error=flash.error_of("targets")
+            />
+            <SelectField
+                name="policy"
+                label="Ask first"
+                choices=POLICIES.into_iter().map(|(value, text)| Choice::new(value, text)).collect()
+                selected=flash.value("policy", &policy)
+                hint="The cheapest by its price; the soonest by how long its accounts took until their first content."
+                nostrip:error=flash.error_of("policy")
             />
             {falls}
             <TextField

@@ -18,9 +18,9 @@ pub enum Availability {
         /// Whether the upstream said so; otherwise we guess.
         stated: bool,
     },
-    /// One request is trying it.
+    /// As many requests as make sense are trying it: one after a failure, and no faster than it takes after it was at a limit.
     Probing {
-        /// When the probe is given up for lost: Unix milliseconds.
+        /// When another may, at the latest: Unix milliseconds.
         until_ms: i64,
     },
     /// Not until somebody acts, but a probe will find out.

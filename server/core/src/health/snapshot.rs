@@ -1,6 +1,6 @@
 //! An account's health as people see it.
 //!
-//! Invariant: it says no more than [`Health`] knows. Pure.
+//! Invariant: it says no more than [`Health`] knows; how fast it is asked, and a limit that is used up for a moment, are no state. Pure.
 
 use super::{Availability, Health, State};
 use crate::retry::{Fault, Reason};
@@ -25,13 +25,15 @@ pub struct Snapshot {
     pub latency_ms: Option<u32>,
     /// What is left of its tighter limit, in thousandths.
     pub headroom: u16,
+    /// The only model that this is about, where it is not the whole account.
+    pub model: Option<String>,
 }
 
 impl Health {
     /// What people see.
     #[must_use]
     pub fn snapshot(&self, now_ms: i64) -> Snapshot {
-        let (state, until_ms, stated) = match self.availability(now_ms) {
+        let (state, until_ms, stated) = match self.after_failures(now_ms) {
             Availability::Ready => ("ready", None, false),
             Availability::ProbeDue => (self.word(), Some(now_ms), false),
             Availability::Cooling { until_ms, stated } => ("cooling", Some(until_ms), stated),
@@ -52,6 +54,7 @@ impl Health {
             failures: self.failures,
             latency_ms: self.latency_ms,
             headroom: self.headroom(now_ms),
+            model: None,
         }
     }
 

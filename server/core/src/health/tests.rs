@@ -5,6 +5,7 @@
 use super::*;
 
 const FAILED: Event = Event::Failed { fault: Fault::Upstream };
+const BEGUN: Event = Event::Begun { tokens: 0 };
 const BAD_KEY: Event = Event::Parked { reason: Reason::BadKey };
 
 fn after(events: &[(i64, Event)]) -> Health {
@@ -32,7 +33,7 @@ fn a_guess_doubles_with_every_failed_probe_and_stops_at_five_minutes() {
         assert_eq!(health.availability(now_ms), guessing(now_ms + expected_ms));
         now_ms += expected_ms;
         assert_eq!(health.availability(now_ms), Availability::ProbeDue);
-        health.step(Event::ProbeStarted, now_ms);
+        health.step(BEGUN, now_ms);
         health.step(FAILED, now_ms);
     }
 }
@@ -53,7 +54,7 @@ fn requests_that_fail_together_count_once() {
 
 #[test]
 fn only_one_request_probes_and_its_success_brings_the_account_back() {
-    let mut health = after(&[(0, FAILED), (1_000, Event::ProbeStarted)]);
+    let mut health = after(&[(0, FAILED), (1_000, BEGUN)]);
     assert!(matches!(health.availability(1_001), Availability::Probing { .. }));
     health.step(Event::Succeeded { latency_ms: 400 }, 1_500);
     assert_eq!(health.availability(1_500), Availability::Ready);
@@ -64,7 +65,7 @@ fn only_one_request_probes_and_its_success_brings_the_account_back() {
 
 #[test]
 fn a_probe_that_never_reports_back_is_given_up() {
-    let health = after(&[(0, FAILED), (1_000, Event::ProbeStarted)]);
+    let health = after(&[(0, FAILED), (1_000, BEGUN)]);
     assert!(matches!(health.availability(60_999), Availability::Probing { .. }));
     assert_eq!(health.availability(61_000), Availability::ProbeDue);
 }
@@ -101,7 +102,8 @@ fn a_rate_limit_does_not_make_the_next_guess_longer() {
         until_ms,
         fault: Fault::RateLimited,
     };
-    let health = after(&[(0, cooled(10)), (20, cooled(30)), (40, cooled(50)), (60, FAILED)]);
+    let well = Event::Succeeded { latency_ms: 1 };
+    let health = after(&[(0, cooled(10)), (15, well), (20, cooled(30)), (60, FAILED)]);
     assert_eq!(health.availability(60), guessing(1_060));
 }
 
@@ -121,12 +123,12 @@ fn a_parked_account_is_probed_after_a_second_then_ever_less_often() {
         now_ms = next_probe_ms;
         assert_eq!(health.availability(now_ms), Availability::ProbeDue);
         assert_eq!(health.snapshot(now_ms).state, "parked");
-        health.step(Event::ProbeStarted, now_ms);
+        health.step(BEGUN, now_ms);
         health.step(BAD_KEY, now_ms);
     }
     for _ in 0..40 {
         now_ms += PARK_LONGEST_MS;
-        health.step(Event::ProbeStarted, now_ms);
+        health.step(BEGUN, now_ms);
         health.step(BAD_KEY, now_ms);
     }
     assert_eq!(health.availability(now_ms + PARK_LONGEST_MS), Availability::ProbeDue);
@@ -134,30 +136,84 @@ fn a_parked_account_is_probed_after_a_second_then_ever_less_often() {
     assert_eq!(health.snapshot(now_ms + PARK_LONGEST_MS).reason, None);
 }
 
-#[test]
-fn headroom_is_the_tighter_limit_until_it_resets() {
-    let window = |limit, remaining| Window {
+fn window(limit: u64, remaining: u64, reset_at_ms: i64) -> Window {
+    Window {
         limit: Some(limit),
         remaining: Some(remaining),
-        reset_at_ms: Some(1_000),
-    };
-    let seen = Event::HeadersSeen {
-        requests: window(100, 50),
-        tokens: window(1_000, 20),
-    };
+        reset_at_ms: Some(reset_at_ms),
+    }
+}
+
+#[test]
+fn headroom_is_the_tighter_limit_until_it_resets() {
+    let seen = |requests, tokens| Event::HeadersSeen { requests, tokens };
+    let nothing = seen(Window::default(), Window::default());
     let health = after(&[
-        (0, seen),
-        (
-            1,
-            Event::HeadersSeen {
-                requests: Window::default(),
-                tokens: Window::default(),
-            },
-        ),
+        (0, seen(window(100, 50, 1_000), window(1_000, 20, 1_000))),
+        (1, nothing),
     ]);
-    assert_eq!(health.headroom(999), 20);
+    assert_eq!((health.headroom(0), health.headroom(100)), (20, 118));
     assert_eq!(health.headroom(1_000), FULL_HEADROOM);
     assert_eq!(Health::default().headroom(0), FULL_HEADROOM);
+}
+
+#[test]
+fn an_account_whose_limit_is_used_up_is_left_alone_before_it_says_so() {
+    let requests = window(60, 2, 60_000);
+    let tokens = Window::default();
+    let mut health = after(&[(0, Event::HeadersSeen { requests, tokens }), (0, BEGUN)]);
+    assert_eq!(health.availability(0), Availability::Ready);
+    health.step(BEGUN, 0);
+    let used_up = |until_ms| Availability::Cooling { until_ms, stated: true };
+    assert_eq!(health.availability(0), used_up(1_000));
+    let seen = health.snapshot(0);
+    assert_eq!((seen.state.as_str(), seen.headroom), ("ready", 0), "that is no failure");
+    assert_eq!(health.pause(0), None, "others see it in their own answers");
+    let tokens = window(1_000, 0, 60_000);
+    health.step(
+        Event::HeadersSeen {
+            requests: window(60, 60, 0),
+            tokens,
+        },
+        2_000,
+    );
+    assert_eq!(health.availability(2_000), used_up(2_580));
+    health.step(Event::Succeeded { latency_ms: 9 }, 2_100);
+    assert_eq!(health.availability(2_600), Availability::Ready);
+}
+
+#[test]
+fn whoever_wants_to_be_asked_too_soon_is_asked_ever_later_and_by_one_request() {
+    let cooled = |until_ms| Event::Cooled {
+        until_ms,
+        fault: Fault::RateLimited,
+    };
+    let mut health = after(&[(0, cooled(100)), (50, cooled(100))]);
+    assert_eq!(
+        health.availability(100),
+        Availability::Ready,
+        "a first promise is believed"
+    );
+    let mut now_ms = 100;
+    for expected_ms in [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000] {
+        health.step(cooled(now_ms), now_ms);
+        let until_ms = now_ms + expected_ms;
+        assert_eq!(
+            health.availability(now_ms),
+            Availability::Cooling { until_ms, stated: true }
+        );
+        assert_eq!(health.availability(until_ms), Availability::ProbeDue);
+        now_ms = until_ms;
+    }
+    health.step(BEGUN, now_ms);
+    assert!(matches!(health.availability(now_ms), Availability::Probing { .. }));
+    health.step(Event::Succeeded { latency_ms: 1 }, now_ms);
+    health.step(cooled(now_ms + 5), now_ms + 1);
+    assert_eq!(
+        health.availability(now_ms + 5),
+        Availability::Ready,
+        "it is believed again"
+    );
 }
 
 #[test]
@@ -185,7 +241,7 @@ fn of_two_states_the_more_binding_holds() {
 
 #[test]
 fn it_is_stored_and_comes_back_the_same() {
-    let health = after(&[(0, BAD_KEY), (1_000, Event::ProbeStarted)]);
+    let health = after(&[(0, BAD_KEY), (1_000, BEGUN)]);
     let json = serde_json::to_string(&health).unwrap();
     assert_eq!(serde_json::from_str::<Health>(&json).unwrap(), health);
 }
@@ -219,7 +275,7 @@ fn another_process_sees_what_this_one_learnt() {
         (vec![(0, cooled)], 10),
         (vec![(0, missing)], 10),
         (vec![(0, FAILED)], 10),
-        (vec![(0, FAILED), (1_000, Event::ProbeStarted), (1_000, FAILED)], 1_010),
+        (vec![(0, FAILED), (1_000, BEGUN), (1_000, FAILED)], 1_010),
         (vec![(0, BAD_KEY)], 10),
         // A guess whose time has come: one request may try.
         (vec![(0, FAILED)], 2_000),
@@ -265,7 +321,7 @@ fn of_two_pauses_the_more_binding_and_the_longer_hold() {
 #[test]
 fn probes_of_several_processes_that_fail_together_double_the_pause_once() {
     for failed in [FAILED, BAD_KEY] {
-        let mut nodes = [0, 1, 2].map(|_| after(&[(0, failed), (1_000, Event::ProbeStarted)]));
+        let mut nodes = [0, 1, 2].map(|_| after(&[(0, failed), (1_000, BEGUN)]));
         nodes[0].step(failed, 1_100);
         let told = nodes[0].pause(1_100).unwrap();
         assert_eq!((told.until_ms, told.failures), (3_100, 2));
@@ -278,7 +334,7 @@ fn probes_of_several_processes_that_fail_together_double_the_pause_once() {
         assert_eq!(nodes[1].availability(1_300), Availability::Ready);
     }
     // What has passed says nothing about a probe under way.
-    let mut health = after(&[(0, FAILED), (1_000, Event::ProbeStarted)]);
+    let mut health = after(&[(0, FAILED), (1_000, BEGUN)]);
     health.adopt(pause(PauseKind::Guessed, 900, 1), 1_100);
     assert!(matches!(health.availability(1_100), Availability::Probing { .. }));
 }

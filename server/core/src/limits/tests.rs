@@ -19,6 +19,18 @@ fn a_full_window_says_when_it_has_room_again() {
 }
 
 #[test]
+fn what_is_left_and_when_there_is_more_are_known() {
+    let mut window = SlidingWindow::default();
+    assert_eq!((window.share(8, 0), window.more_at_ms(8, 0)), (1_000, None));
+    window.try_take(6, 8, 1_000).unwrap();
+    assert_eq!(
+        (window.share(8, 2_000), window.more_at_ms(8, 2_000)),
+        (250, Some(70_000))
+    );
+    assert_eq!((window.share(0, 2_000), window.more_at_ms(0, 2_000)), (0, None));
+}
+
+#[test]
 fn a_refusal_takes_nothing() {
     let mut window = SlidingWindow::default();
     assert!(window.try_take(9, 5, 0).is_err());

@@ -139,6 +139,16 @@ fn when_all_are_out_by_our_own_guess_the_oldest_is_probed_now() {
         out(4, cooling(1_000, true)),
     ];
     assert_eq!(plan(&candidates, &request(1)).ordered, [3]);
+    let patient = RouteRequest {
+        is_patient: true,
+        ..request(1)
+    };
+    let made = plan(&candidates, &patient);
+    assert_eq!(
+        (made.why_empty, made.next_free_ms),
+        (Some(WhyEmpty::AllBusy), Some(NOW + 1_000))
+    );
+    assert_eq!(plan(&candidates[..3], &patient).why_empty, Some(WhyEmpty::AllFailing));
     let probing = out(3, Availability::Probing { until_ms: NOW + 60_000 });
     let made = plan(&[probing], &request(1));
     assert_eq!(
@@ -384,4 +394,39 @@ fn among_many_no_account_is_swamped() {
     let counts = firsts(&crowd, request);
     assert_eq!(counts.len(), 20);
     assert!(counts.values().all(|count| (120..300).contains(count)), "{counts:?}");
+}
+
+#[test]
+fn the_fastest_goes_first_where_time_counts_and_the_others_are_still_looked_at() {
+    let quick = |id, latency_ms, weight| Candidate {
+        latency_ms: Some(latency_ms),
+        weight,
+        ..account(id)
+    };
+    let candidates = [
+        quick(1, 900, 50),
+        quick(2, 300, 1),
+        quick(3, 2_000, 9),
+        quick(4, 400, 1),
+    ];
+    let asks = |seed| RouteRequest {
+        policy: Policy::Fastest,
+        ..request(seed)
+    };
+    let counts = firsts(&candidates, asks);
+    assert!(counts[&2] > 3_700, "{counts:?}");
+    assert!(counts.len() > 1, "{counts:?}");
+    for seed in 0..200 {
+        let talks = RouteRequest {
+            conversation: seed + 1,
+            ..asks(seed)
+        };
+        let home = plan(&candidates, &talks).ordered[0];
+        assert!([2, 4].contains(&home), "a conversation's own account is not a slow one");
+        let again = RouteRequest {
+            seed: seed + 9,
+            ..talks
+        };
+        assert_eq!(plan(&candidates, &again).ordered[0], home);
+    }
 }

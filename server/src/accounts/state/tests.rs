@@ -119,3 +119,51 @@ fn a_longer_pause_that_stood_there_already_holds() {
     assert_eq!(state.snapshot(20).until_ms, Some(until_ms));
     assert_eq!(paused(&state, 20), None);
 }
+
+#[test]
+fn a_limit_of_one_model_leaves_the_others_alone_and_is_shown_with_its_name() {
+    let state = State::default();
+    let cooled = Event::Cooled {
+        until_ms: 5_000,
+        fault: Fault::RateLimited,
+    };
+    state.step(Some("big"), cooled, 0);
+    let ready = |model: &str, now_ms| state.now(model, Most::default(), now_ms).availability == Availability::Ready;
+    assert_eq!([ready("big", 10), ready("small", 10)], [false, true]);
+    let seen = state.snapshot(10);
+    assert_eq!(
+        (seen.state.as_str(), seen.model.as_deref(), seen.until_ms),
+        ("cooling", Some("big"), Some(5_000))
+    );
+    assert_eq!(state.untold(10)[0].model, "big", "others are told so");
+    assert_eq!(state.snapshot(6_000).model, None);
+}
+
+#[test]
+fn what_is_left_of_the_limits_that_an_operator_entered_counts_as_headroom() {
+    let state = State::default();
+    let most = Most {
+        rpm: Some(10),
+        ..Most::default()
+    };
+    for _ in 0..8 {
+        assert!(state.take("m", most, 0, 0).is_some());
+    }
+    let now = state.now("m", most, 0);
+    assert_eq!((now.headroom, now.requests_left), (200, Some(2)));
+}
+
+#[test]
+fn one_that_said_its_limit_is_used_up_takes_no_more_although_it_was_chosen_before() {
+    let state = State::default();
+    let requests = gateway_core::retry::Window {
+        limit: Some(10),
+        remaining: Some(1),
+        reset_at_ms: Some(60_000),
+    };
+    let tokens = gateway_core::retry::Window::default();
+    state.saw("m", Event::HeadersSeen { requests, tokens }, 0);
+    let taken = [(); 3].map(|()| state.take("m", Most::default(), 0, 0));
+    assert_eq!(taken, [Some(false), None, None]);
+    assert_eq!(state.take("other", Most::default(), 0, 0), Some(false));
+}

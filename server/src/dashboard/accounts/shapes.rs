@@ -101,7 +101,11 @@ fn standing(account: &Account, now_ms: i64) -> (&'static str, Option<Time>, Opti
         .find(|state| *state == health.state)
         .unwrap_or("ready");
     let until = health.until_ms.filter(|until_ms| *until_ms > now_ms);
-    (state, until.map(Time), reason.map(str::to_owned))
+    let reason = reason.map(|reason| match &health.model {
+        Some(model) => format!("{reason} That concerns {model} alone."),
+        None => reason.to_owned(),
+    });
+    (state, until.map(Time), reason)
 }
 
 /// The models as they are written in JSON.

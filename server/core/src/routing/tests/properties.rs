@@ -59,11 +59,15 @@ fn requests() -> impl Strategy<Value = RouteRequest<'static>> {
     (
         any::<u64>(),
         prop_oneof![Just(0), any::<u64>()],
+        proptest::sample::select(Policy::ALL.to_vec()),
         proptest::sample::select(vec!["", "openai"]),
         proptest::sample::select(vec![None, None, Some("eu")]),
+        any::<bool>(),
     )
-        .prop_map(|(seed, conversation, maker, region)| RouteRequest {
+        .prop_map(|(seed, conversation, policy, maker, region, is_patient)| RouteRequest {
             conversation,
+            policy,
+            is_patient,
             maker,
             region,
             ..request(seed)
@@ -78,8 +82,9 @@ fn is_allowed(candidate: &Candidate<'_>, request: &RouteRequest<'_>) -> bool {
     let is_in = request.region.is_none_or(|region| candidate.region == Some(region));
     let is_full = candidate.max_in_flight.is_some_and(|most| candidate.in_flight >= most);
     let is_bound = match candidate.availability {
-        Availability::Ready | Availability::ProbeDue | Availability::Parked { .. } => false,
-        Availability::Cooling { stated, .. } => stated,
+        Availability::Ready | Availability::ProbeDue => false,
+        Availability::Cooling { stated, .. } => stated || request.is_patient,
+        Availability::Parked { .. } => request.is_patient,
         Availability::Probing { .. } | Availability::Missing { .. } => true,
     };
     is_made_by && is_in && !is_full && !is_bound
@@ -157,7 +162,7 @@ proptest! {
             let event = match kind {
                 0 => Event::Succeeded { latency_ms: 100 },
                 1 => Event::Failed { fault: Fault::Upstream },
-                2 => Event::ProbeStarted,
+                2 => Event::Begun { tokens: 10 },
                 _ => {
                     bound_ms = bound_ms.max(until_ms);
                     Event::Cooled { until_ms, fault: Fault::RateLimited }
