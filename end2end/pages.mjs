@@ -4,6 +4,9 @@ import { call } from "./browser.mjs";
 
 export const PUBLIC = { landing: "/", models: "/models", docs: "/docs", gallery: "/gallery", signup: "/signup", login: "/login", setup: "/setup?token=x", forgot: "/forgot", reset: "/reset?token=x", verify: "/verify?token=x", missing: "/no-such-page" };
 
+/** Pages that need what this server has not: a Stripe, or a step just taken. */
+export const UNSEEN = ["/billing/payments/:id", "/admin/payments", "/settings/authenticator", "/settings/recovery"];
+
 /** Two accounts, one of them cooling down, two keys, six requests and an alert; returns the signed-in pages by name. */
 export async function furnish(hub) {
   await hub.createAdmin();
@@ -20,6 +23,10 @@ export async function furnish(hub) {
   const requests = await hub.api("GET", `/teams/${teams.data[0].id}/requests`);
   const request = requests.data[0].id;
   await hub.api("POST", "/teams/current/aliases", { name: "fast", targets: ["gpt-4o-mini", "gpt-4o"] });
+  await hub.api("POST", "/aliases", { name: "house", targets: ["gpt-4o"] });
+  const invitation = await hub.api("POST", "/teams/current/invitations", { role: "member", email: "lena@example.com" });
+  const mails = await hub.api("GET", "/mail/outbox");
+  const user = await joined(hub);
   return {
     overview: "/overview",
     confirm: "/confirm?to=/team",
@@ -40,6 +47,9 @@ export async function furnish(hub) {
     "team-alias-delete": "/team/models/delete?name=fast",
     "team-invite": "/team/invite",
     "team-leave": "/team/leave",
+    "team-remove": `/team/${user}/remove`,
+    "team-hand-over": `/team/${user}/hand-over`,
+    invite: invitation.path,
     "team-new": "/teams/new",
     alerts: "/alerts",
     audit: "/audit",
@@ -64,15 +74,32 @@ export async function furnish(hub) {
     "admin-code-new": "/admin/codes/new",
     "admin-aliases": "/admin/aliases",
     "admin-alias-new": "/admin/aliases/new",
+    "admin-alias-edit": "/admin/aliases/edit?name=house",
+    "admin-alias-delete": "/admin/aliases/delete?name=house",
     "admin-teams": "/admin/teams",
     "admin-requests": "/admin/requests",
     "admin-receipt": `/admin/requests/${request}`,
     "admin-users": "/admin/users",
+    "admin-user-delete": `/admin/users/${user}/delete`,
     "admin-audit": "/admin/audit",
     "admin-sign-up": "/admin/sign-up",
     "admin-mail": "/admin/mail",
+    "admin-mail-read": `/admin/mail/${mails.data[0].id}`,
     "admin-health": "/admin/health",
   };
+}
+
+/** Somebody who has joined the admin's team; the id. */
+async function joined(hub) {
+  const { path } = await hub.api("POST", "/teams/current/invitations", { role: "member" });
+  await hub.cli("user", "create", "--email", "jonas@example.com", "--password", "a long enough passphrase");
+  const token = await hub.cli("token", "create", "--email", "jonas@example.com");
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  const body = JSON.stringify({ token: path.split("/").pop() });
+  const response = await fetch(`${hub.url}/api/v1/invitations/accept`, { method: "POST", headers, body });
+  if (!response.ok) throw new Error(`the invitation is not accepted: ${response.status} ${await response.text()}`);
+  const members = await hub.api("GET", "/teams/current/members");
+  return members.data.find((member) => member.email === "jonas@example.com").user_id;
 }
 
 /** A model of the catalogue without a price: whoever calls it is refused, and the admin alerted. */

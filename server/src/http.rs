@@ -30,8 +30,6 @@ use std::time::Duration;
 
 /// The largest body of a form, in bytes.
 const FORM_BODY_MAX: usize = 256 << 10;
-/// How long a request's head may take.
-const HEAD_TIME: Duration = Duration::from_secs(10);
 /// How long an idle connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a connection may take to close.
@@ -89,7 +87,7 @@ pub fn listen(app: Arc<App>, relay: Relay) -> std::io::Result<Listening> {
     app.billing.listens_at(&url);
     let door = listener.try_clone()?;
     let drain = app.edge.drain;
-    let unread = relay.unread_time();
+    let (head, unread) = (relay.head_time(), relay.unread_time());
     let site = Site {
         app,
         relay,
@@ -107,7 +105,7 @@ pub fn listen(app: Arc<App>, relay: Relay) -> std::io::Result<Listening> {
     .on_connect(move |connection, _| cut_when_unread(connection, unread))
     .tcp_nodelay(true)
     .h1_allow_half_closed(false)
-    .client_request_timeout(HEAD_TIME)
+    .client_request_timeout(head)
     .client_disconnect_timeout(CLOSE_TIME)
     .keep_alive(KEEP_ALIVE)
     .shutdown_timeout(drain.as_secs())

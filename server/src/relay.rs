@@ -77,6 +77,8 @@ pub struct Config {
     pub waiting_of_team: usize,
     /// After how much silence of the account that was asked for a stream another one is asked as well; `None`: never.
     pub hedge: Option<Duration>,
+    /// How long a request's head may take to arrive.
+    pub head: Duration,
     /// How long a request's body may take to arrive.
     pub body: Duration,
     /// From sending to the head of a streamed answer.
@@ -104,6 +106,7 @@ impl Default for Config {
             waiting: 1_000,
             waiting_of_team: 250,
             hedge: None,
+            head: Duration::from_secs(10),
             body: Duration::from_secs(120),
             headers: Duration::from_secs(180),
             first_content: Duration::from_secs(180),
@@ -276,6 +279,12 @@ impl Relay {
     #[must_use]
     pub fn uploads(&self) -> PathBuf {
         self.0.app.data_dir.join(UPLOADS)
+    }
+
+    /// How long a request's head may take.
+    #[must_use]
+    pub fn head_time(&self) -> Duration {
+        self.0.config.head
     }
 
     /// How long a client may leave what it is sent unread.

@@ -323,6 +323,55 @@ fn nothing_is_left_for_later() {
     );
 }
 
+#[test]
+fn what_is_in_the_audit_log_is_never_changed_or_deleted() {
+    let mut found = String::new();
+    for file in sources()
+        .into_iter()
+        .filter(|file| file.path.starts_with("server/src/"))
+    {
+        let changes = [
+            "Entity::update",
+            "Entity::delete",
+            "into_active_model",
+            ".save(",
+            ".update(",
+        ];
+        for (line, text) in file.lines() {
+            let sql = text.to_lowercase();
+            let is_sql = [
+                "update audit",
+                "delete from audit",
+                "update \\\"audit",
+                "delete from \\\"audit",
+            ];
+            let is_call = changes.iter().any(|change| {
+                text.contains(&format!("audit::{change}"))
+                    || file.path.ends_with("src/audit.rs") && text.contains(change)
+            });
+            if is_call || is_sql.iter().any(|statement| sql.contains(statement)) {
+                let _ = writeln!(found, "{}:{line}: {}", file.path, text.trim());
+            }
+        }
+    }
+    fail(&found, "a record that can be changed proves nothing");
+}
+
+#[test]
+fn the_web_framework_is_no_older_than_what_mends_its_smuggling() {
+    let lock = read("Cargo.lock");
+    let (_, rest) = lock.split_once("name = \"actix-http\"\nversion = \"").unwrap();
+    let version: Vec<u32> = rest
+        .split('"')
+        .next()
+        .unwrap()
+        .split('.')
+        .map(|part| part.parse().unwrap())
+        .collect();
+    assert!(version.as_slice() >= [3, 20].as_slice(), "actix-http {version:?}");
+    assert_eq!(lock.matches("name = \"actix-http\"").count(), 1, "one of it");
+}
+
 fn fail(found: &str, reason: &str) {
     assert!(found.is_empty(), "\n{found}Why: {reason}.\n");
 }

@@ -23,12 +23,16 @@ mod audit;
 mod auto;
 #[path = "web/bodies.rs"]
 mod bodies;
+#[path = "web/canary.rs"]
+mod canary;
 #[path = "web/cap_alerts.rs"]
 mod cap_alerts;
 #[path = "web/codes.rs"]
 mod codes;
 #[path = "web/confirm.rs"]
 mod confirm;
+#[path = "web/crawl.rs"]
+mod crawl;
 #[path = "web/cursors.rs"]
 mod cursors;
 #[path = "web/days.rs"]
@@ -65,6 +69,8 @@ mod portal;
 mod revenue;
 #[path = "web/roles.rs"]
 mod roles;
+#[path = "web/shapes.rs"]
+mod shapes;
 #[path = "web/sign_up.rs"]
 mod sign_up;
 #[path = "people/smtp.rs"]
@@ -83,3 +89,5 @@ mod usage;
 mod users;
 #[path = "web/webhooks.rs"]
 mod webhooks;
+#[path = "web/world.rs"]
+mod world;

@@ -2,8 +2,6 @@
 
 use crate::harness::{Answer, Hub, hello, spawn};
 use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -22,8 +20,10 @@ async fn bodies_that_are_no_request_are_refused_by_name() {
     let key = hub.key().await;
     let (open, close) = ("[".repeat(20_000), "]".repeat(20_000));
     let nested = format!(r#"{{"model":"small","messages":[{{"role":"user","content":"hi"}}],"x":{open}{close}}}"#);
-    let many: String = (0..1_000).map(|field| format!(r#","x{field}":0"#)).collect();
-    let many = format!(r#"{{"model":"small","messages":[{{"role":"user","content":"hi"}}]{many}}}"#);
+    let many = |count: u32| {
+        let fields: String = (0..count).map(|field| format!(r#","x{field}":0"#)).collect();
+        format!(r#"{{"model":"small","messages":[{{"role":"user","content":"hi"}}]{fields}}}"#).into_bytes()
+    };
     let cases: Vec<(Vec<u8>, &str, Option<&str>)> = vec![
         (b"".to_vec(), "invalid_json", None),
         (b"{".to_vec(), "invalid_json", None),
@@ -33,7 +33,10 @@ async fn bodies_that_are_no_request_are_refused_by_name() {
         (b"{\"model\":\"sm\xffall\",\"messages\":[]}".to_vec(), "invalid_json", None),
         (br#"{"model":"small","messages":[{"role":"user","content":"hi"}],"temperature":NaN}"#.to_vec(), "invalid_json", None),
         (nested.into_bytes(), "too_complex", None),
-        (many.into_bytes(), "too_complex", None),
+        (many(1_000), "too_complex", None),
+        (many(1_000_000), "too_complex", None),
+        (b"[".repeat(1 << 20), "", None),
+        (br#"{"a":"#.repeat(1 << 18), "", None),
         (br#"{"model":"small","model":"dear","messages":[]}"#.to_vec(), "duplicate_field", Some("model")),
         (br#"{"model":"small","Model":"dear","messages":[]}"#.to_vec(), "duplicate_field", Some("Model")),
         (br#"{"messages":[{"role":"user","content":"hi"}]}"#.to_vec(), "missing_field", Some("model")),
@@ -154,97 +157,6 @@ async fn without_a_right_key_nothing_is_read() {
             "{authorization:?}"
         );
         assert!(!answer.text().contains(&key.text[14..]));
-    }
-    assert_unharmed(&hub).await;
-    drop(key);
-    hub.close().await;
-}
-
-/// What the server answers to `bytes` until it closes the connection.
-async fn raw(hub: &Hub, bytes: &[u8]) -> String {
-    let mut stream = TcpStream::connect(hub.address).await.unwrap();
-    stream.write_all(bytes).await.unwrap();
-    let mut answer = Vec::new();
-    let read = tokio::time::timeout(crate::harness::PATIENCE, stream.read_to_end(&mut answer));
-    // A reset closes as well as an end.
-    let _ = read.await.expect("the connection stays open");
-    String::from_utf8_lossy(&answer).into_owned()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_that_two_servers_would_read_differently_are_refused_and_the_connection_closes() {
-    let hub = spawn().await;
-    hub.account("one").await;
-    let key = hub.key().await;
-    let hidden = format!(
-        "POST {CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: 0\r\n\r\n",
-        key.text
-    );
-    let head = format!(
-        "POST {CHAT} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n",
-        key.text
-    );
-    let cases = [
-        (
-            "CL.TE",
-            format!("{head}content-length: 6\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{hidden}"),
-        ),
-        (
-            "TE.CL",
-            format!("{head}transfer-encoding: chunked\r\ncontent-length: 4\r\n\r\n5c\r\n{hidden}\r\n0\r\n\r\n"),
-        ),
-        (
-            "two lengths",
-            format!("{head}content-length: 0\r\ncontent-length: 44\r\n\r\n{hidden}"),
-        ),
-        (
-            "a list of lengths",
-            format!("{head}content-length: 0, 44\r\n\r\n{hidden}"),
-        ),
-        ("a signed length", format!("{head}content-length: +0\r\n\r\n{hidden}")),
-        (
-            "a folded header",
-            format!("{head}x-a: b\r\n c\r\ncontent-length: 0\r\n\r\n{hidden}"),
-        ),
-        (
-            "a disguised encoding",
-            format!("{head}transfer-encoding: xchunked\r\n\r\n0\r\n\r\n{hidden}"),
-        ),
-        (
-            "a space before the colon",
-            format!("{head}transfer-encoding : chunked\r\n\r\n0\r\n\r\n{hidden}"),
-        ),
-    ];
-    for (name, bytes) in cases {
-        let answer = raw(&hub, bytes.as_bytes()).await;
-        assert!(answer.starts_with("HTTP/1.1 400 "), "{name}: {answer}");
-        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{name}: {answer}");
-    }
-    let broken = format!("{head}transfer-encoding: chunked\r\n\r\nzz\r\n{hidden}");
-    assert_eq!(raw(&hub, broken.as_bytes()).await.matches("HTTP/1.1 2").count(), 0);
-    assert_unharmed(&hub).await;
-    drop(key);
-    hub.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_unread_body_of_a_refused_request_is_never_taken_for_another_request() {
-    let hub = spawn().await;
-    hub.account("one").await;
-    let key = hub.key().await;
-    let body = hello().to_string();
-    let hidden = format!(
-        "POST {CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-        key.text,
-        body.len()
-    );
-    for path in [CHAT, "/v1/nothing", "/v1/models"] {
-        let refused = format!(
-            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n",
-            hidden.len()
-        );
-        let answer = raw(&hub, format!("{refused}{hidden}").as_bytes()).await;
-        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{path}: {answer}");
     }
     assert_unharmed(&hub).await;
     drop(key);

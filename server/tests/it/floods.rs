@@ -53,6 +53,44 @@ async fn bodies_that_do_not_arrive_are_given_up_and_others_are_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heads_that_do_not_arrive_are_given_up_and_others_are_answered() {
+    let mut setup = Setup::default();
+    setup.relay.head = Duration::from_millis(500);
+    let hub = spawn_with(setup).await;
+    hub.account("one").await;
+    let key = hub.key().await;
+    let mut slow = Vec::new();
+    for head in [
+        "P",
+        "POST /v1/chat/completions HTTP/1.1\r\n",
+        "GET / HTTP/1.1\r\nhost: x\r\nx-a: ",
+    ]
+    .repeat(20)
+    {
+        let mut connection = TcpStream::connect(hub.address).await.unwrap();
+        connection.write_all(head.as_bytes()).await.unwrap();
+        slow.push(connection);
+    }
+    for _ in 0..5 {
+        assert_eq!(key.chat(&hello()).await.status, 200);
+    }
+    let given_up = slow.into_iter().map(|mut connection| async move {
+        let mut answer = Vec::new();
+        // A byte now and then is not enough.
+        let _ = connection.write_all(b"x").await;
+        let read = tokio::time::timeout(PATIENCE, connection.read_to_end(&mut answer)).await;
+        // A reset closes as well as an end.
+        let _ = read.expect("the server waits for good");
+        String::from_utf8(answer).unwrap()
+    });
+    for answer in join_all(given_up).await {
+        assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
+    }
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_log_ins_is_sent_away_and_the_relay_answers_beside_it() {
     // So that each comes from an address of its own.
     let hub = spawn_with(Setup {

@@ -18,7 +18,7 @@ const CLIENTS: usize = 16;
 const ANSWERS: usize = 40;
 
 /// The built server on the data of `place`, and where it listens.
-fn start(place: &Place) -> (Child, String) {
+pub fn start(place: &Place) -> (Child, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ourhub"));
     command
         .args(["--listen", "127.0.0.1:0", "--log", "off", "--data-dir"])

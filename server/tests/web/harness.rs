@@ -144,6 +144,11 @@ pub async fn everywhere() -> Vec<Hub> {
 }
 
 impl Hub {
+    /// The SQLite file, where that is the database.
+    pub fn database(&self) -> PathBuf {
+        self.dir.join("ourhub.db")
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
