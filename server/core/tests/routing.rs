@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 const SCALE: Scale = Scale {
     seed: 7,
-    requests: 3_000,
+    requests: 2_000,
     cycle_ms: 60_000,
     divided: 6,
 };

@@ -141,10 +141,10 @@ fn form(visit: &Visit, whose: Whose, alias: Option<AliasView>) -> AnyView {
             {name_error.map(|text| view! { <ErrorText id="name-error" text=text /> })}
             <TextArea
                 name="targets"
-                label="Models"
+                label="Models, in order"
                 value=flash.value("targets", &targets)
                 rows=4
-                hint="One a line, in order, by the names in Models. The next is asked where no account of those before can answer now."
+                hint="One a line, by the names in Models. The next is asked where no account of those before can answer now."
                 nostrip:error=flash.error_of("targets")
             />
             <SelectField
