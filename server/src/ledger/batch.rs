@@ -42,6 +42,8 @@ pub(super) struct Opened {
     pub asked: Option<Arc<str>>,
     pub operation: Cow<'static, str>,
     pub is_stream: bool,
+    /// Whether the wallet is left out of the path, since the team pays its provider itself.
+    pub is_own: bool,
     pub price_id: i64,
     pub path: Vec<Arc<Bucket>>,
     /// In which buckets of the path it is under a lease.
@@ -161,6 +163,8 @@ pub(super) struct HourSums {
     pub cache_write: i64,
     pub output: i64,
     pub posted: i64,
+    /// Of that, what no wallet paid.
+    pub own_posted: i64,
     pub ttft_ms_sum: i64,
     pub ttft_count: i64,
 }
@@ -330,6 +334,11 @@ impl HoldRow {
 }
 
 impl HourSums {
+    /// What the wallet paid.
+    pub const fn charged(&self) -> i64 {
+        self.posted.saturating_sub(self.own_posted)
+    }
+
     fn add(&mut self, row: &HoldRow) {
         let outcome = gateway_core::ledger::Outcome::from_code(row.outcome);
         let status = u16::try_from(row.status).unwrap_or_default();
@@ -339,6 +348,7 @@ impl HourSums {
         self.failovers += row.failovers;
         self.count(row.tokens.usage);
         self.posted += row.posted;
+        self.own_posted += if row.opened.is_own { row.posted } else { 0 };
         self.ttft_ms_sum += row.ttft_ms.unwrap_or_default();
         self.ttft_count += i64::from(row.ttft_ms.is_some());
     }
@@ -418,6 +428,7 @@ mod tests {
             asked: None,
             operation: "chat".into(),
             is_stream: false,
+            is_own: false,
             price_id: 1,
             path: vec![bucket(7), bucket(5)],
             legs: legs(),
