@@ -374,6 +374,8 @@ struct Journey {
     legs: Vec<Leg>,
     /// The place of the target that is being asked.
     at: usize,
+    /// Whether an account of the team's own is being asked, which is not paid from the wallet.
+    is_own: bool,
     trail: Trail,
     summary: Summary,
     /// The last refusal of an upstream that is for the client.
@@ -402,6 +404,7 @@ impl Journey {
             admission: None,
             legs,
             at: 0,
+            is_own: false,
             trail: Trail::new(counts),
             summary: Summary::default(),
             refusal: None,
@@ -415,7 +418,7 @@ impl Journey {
         loop {
             let step = match self.route().await {
                 Ok(chosen) => {
-                    self.turn_to(chosen.place);
+                    self.turn_to(chosen.place, chosen.account.is_own);
                     match self.admit().await {
                         Ok(()) => self.attempt(chosen).await,
                         Err(error) => Err(error),

@@ -152,11 +152,14 @@ impl Journey {
         }
     }
 
-    /// Another account of the same model to ask, if one has room.
+    /// Another account of the same model to ask, if one has room; the two are paid for alike, since either may win on either hold.
     fn second(&mut self) -> Option<(Try, Worded)> {
         let among = (&**self.target(), &self.legs[self.at]);
         let routes = routes(&self.relay.0.app.fleet, &self.job, among);
-        let account = routes.ordered.into_iter().next()?;
+        let account = routes
+            .ordered
+            .into_iter()
+            .find(|account| account.is_own == self.is_own)?;
         let worded = self.word(&account).ok()?;
         let permit = self.relay.0.app.fleet.begin(&account, self.target().expected_tokens)?;
         Some((self.try_on(account, permit), worded))

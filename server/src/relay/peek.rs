@@ -3,7 +3,7 @@
 //! Invariant: nothing is held and no upstream is asked for a request that is refused here. Reads the catalogue's snapshot.
 
 use super::form::Form;
-use super::target::{Falls, Target};
+use super::target::{Falls, Owners, Target};
 use super::wish::Wish;
 use super::{Betas, Relay, RelayError, Request, Sent, Shape, Upload};
 use crate::alerts;
@@ -41,6 +41,8 @@ pub(super) struct Job {
     pub region: Option<Arc<str>>,
     /// Whose request it is.
     pub team_id: i64,
+    /// Whose accounts may be asked, the first to be asked first.
+    pub owners: Owners,
     /// The account that keeps what the request builds on.
     pub kept_by: Option<i64>,
 }
@@ -101,6 +103,7 @@ impl Relay {
             },
             asked_model: request.model,
             team_id: caller.team_id(),
+            owners: Owners::of(&self.0.app.fleet, caller),
             kept_by,
             arrived_ms: request.arrived_ms,
             body,

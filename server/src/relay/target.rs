@@ -5,9 +5,10 @@
 
 use super::peek::Job;
 use super::{Betas, media};
-use crate::accounts::{Deployment, Fleet, Routes};
+use crate::accounts::{Deployment, Fleet, Owner, Routes};
 use crate::catalog::{ModelInfo, Resolved};
 use crate::clock::{new_id, now_ms};
+use crate::keys::Caller;
 use gateway_core::dialect::{Envelope, Operation};
 use gateway_core::pricing::{CeilingInput, PriceSheet};
 use gateway_core::retry::Fault;
@@ -72,6 +73,38 @@ impl Target {
             max_output: model.max_output,
             is_reasoning: model.capabilities.iter().any(|ability| ability == "reasoning"),
         })
+    }
+}
+
+/// Whose accounts may be asked for a request: the team's own first, then, where the team wants it, the platform's. Another
+/// team's are in no list that is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Owners {
+    /// The team, if accounts of its own take traffic.
+    pub own: Owner,
+    /// Whether the platform's may be asked.
+    pub has_platform: bool,
+}
+
+impl Owners {
+    /// Those for a request of `caller`.
+    pub fn of(fleet: &Fleet, caller: &Caller) -> Self {
+        let own = Some(caller.team_id());
+        Self {
+            own: own.filter(|_| fleet.of(own).takes_traffic()),
+            has_platform: caller.uses_platform,
+        }
+    }
+
+    /// Each of them, the first to be asked first.
+    pub fn each(self) -> impl Iterator<Item = Owner> {
+        let own = self.own.map(Some);
+        own.into_iter().chain(self.has_platform.then_some(None))
+    }
+
+    /// Whether an account of theirs that `fits` takes serves `model`, made by `maker`.
+    pub fn serve(self, fleet: &Fleet, (model, maker): (&str, &str), fits: &dyn Fn(&Deployment) -> bool) -> bool {
+        self.each().any(|owner| fleet.of(owner).is_served(model, maker, fits))
     }
 }
 
@@ -159,7 +192,7 @@ pub(super) fn survey(fleet: &Fleet, job: &Job, legs: &[Leg], is_hopeless: &dyn F
     found
 }
 
-/// The accounts of one target.
+/// The accounts of one target: the team's own, and the platform's where none of those can serve now, or only against our guess.
 pub(super) fn routes(fleet: &Fleet, job: &Job, (target, leg): (&Target, &Leg)) -> Routes {
     let request = RouteRequest {
         tried: &leg.tried,
@@ -172,7 +205,51 @@ pub(super) fn routes(fleet: &Fleet, job: &Job, (target, leg): (&Target, &Leg)) -
     };
     let wish = job.wish();
     let fits = |account: &Deployment| wish.fits(account);
-    fleet.plan_among(&target.model, &request, &fits)
+    let mut plans = job
+        .owners
+        .each()
+        .map(|owner| fleet.of(owner).plan_among(&target.model, &request, &fits));
+    let nobody = || Routes {
+        ordered: Vec::new(),
+        next_free_ms: None,
+        why_empty: Some(WhyEmpty::NoneServesModel),
+    };
+    let first = plans.next().unwrap_or_else(nobody);
+    let is_sure = |routes: &Routes| {
+        let account = routes.ordered.first();
+        account.is_some_and(|account| !account.is_doubtful(request.now_ms))
+    };
+    if is_sure(&first) {
+        return first;
+    }
+    match plans.next() {
+        Some(second) => join(first, second, is_sure),
+        None => first,
+    }
+}
+
+/// What two tiers come to, of which the `first` is not sure to serve.
+fn join(first: Routes, second: Routes, is_sure: impl Fn(&Routes) -> bool) -> Routes {
+    let is_second_sooner = is_sure(&second);
+    let is_any_moment = |routes: &Routes| routes.why_empty == Some(WhyEmpty::AllBusy) && routes.next_free_ms.is_none();
+    let next_free_ms = match is_any_moment(&first) || is_any_moment(&second) {
+        true => None,
+        false => [first.next_free_ms, second.next_free_ms].into_iter().flatten().min(),
+    };
+    let why_empty = match (first.why_empty, second.why_empty) {
+        (Some(one), Some(other)) => Some(if hope(other) > hope(one) { other } else { one }),
+        _ => None,
+    };
+    let (mut ordered, last) = match is_second_sooner {
+        true => (second.ordered, first.ordered),
+        false => (first.ordered, second.ordered),
+    };
+    ordered.extend(last);
+    Routes {
+        ordered,
+        next_free_ms,
+        why_empty,
+    }
 }
 
 /// How near an account is that cannot be asked now: the nearest of several targets tells what to do.

@@ -32,6 +32,7 @@ mod media;
 mod metered;
 mod metrics;
 mod money;
+mod own;
 mod pass_through;
 mod proxy;
 mod rerank;
