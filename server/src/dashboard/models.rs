@@ -4,6 +4,7 @@
 
 use super::{Change, Principal, Refusal, view};
 use crate::{
+    accounts::Owner,
     catalog::{self, ModelInfo, PriceRow},
     clock,
 };
@@ -17,7 +18,7 @@ use serde_json::json;
 #[async_trait]
 impl Models for Principal {
     async fn list_models(&self, page: PageQuery) -> Result<Page<ModelView>, ApiError> {
-        Ok(self.read_models(&page))
+        Ok(self.read_models(&page).await)
     }
 
     async fn create_model(&self, new: NewModel) -> Result<ModelView, ApiError> {
@@ -30,7 +31,8 @@ impl Models for Principal {
 }
 
 impl Principal {
-    fn read_models(&self, query: &PageQuery) -> Page<ModelView> {
+    async fn read_models(&self, query: &PageQuery) -> Page<ModelView> {
+        let owners = self.owners_shown().await;
         let models = self.app.catalog.list();
         let is_after = |model: &&std::sync::Arc<ModelInfo>| query.after.as_ref().is_none_or(|after| model.id > *after);
         let wanted = query.rows() as usize + 1;
@@ -38,7 +40,7 @@ impl Principal {
             .iter()
             .filter(is_after)
             .take(wanted)
-            .map(|model| self.model_view(model));
+            .map(|model| self.model_view(model, &owners));
         view::page(query, views.collect(), |model| model.id.clone())
     }
 
@@ -60,7 +62,7 @@ impl Principal {
             ..Change::default()
         })
         .await?;
-        Ok(self.model_view(&model))
+        Ok(self.model_view(&model, &[None]))
     }
 
     async fn set_price(&self, model: &str, new: NewPrice) -> Result<ModelView, Refusal> {
@@ -87,10 +89,20 @@ impl Principal {
             ..Change::default()
         })
         .await?;
-        Ok(self.model_view(&model))
+        Ok(self.model_view(&model, &[None]))
     }
 
-    fn model_view(&self, model: &ModelInfo) -> ModelView {
+    /// Whose accounts may serve who asks: those of the team that is shown, and the platform's; to visitors the platform's.
+    async fn owners_shown(&self) -> Vec<Owner> {
+        match self.teams_shown().await {
+            Ok((Ok((team, _)), _)) if team.uses_platform => vec![Some(team.team_id), None],
+            Ok((Ok((team, _)), _)) => vec![Some(team.team_id)],
+            _ => vec![None],
+        }
+    }
+
+    /// The model, as accounts of `owners` serve it.
+    fn model_view(&self, model: &ModelInfo, owners: &[Owner]) -> ModelView {
         let now_ms = clock::now_ms(); // later than the request's own time, so that a price it just set holds
         let now = model.price_at(now_ms);
         let count = |tokens: u64| i64::try_from(tokens).unwrap_or(i64::MAX);
@@ -109,7 +121,9 @@ impl Principal {
                 prices: shown(price),
             }),
             long_context_from: tier.map(|tier| count(tier.min_prompt_tokens)),
-            is_served: self.app.fleet.serves(&model.id, &model.provider),
+            is_served: owners
+                .iter()
+                .any(|owner| self.app.fleet.of(*owner).serves(&model.id, &model.provider)),
             is_builtin: model.is_builtin,
         }
     }

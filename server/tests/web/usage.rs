@@ -35,6 +35,7 @@ pub async fn call(hub: &Hub, user: &User, key_id: i64, (model, outcome): (&str, 
             asked: None,
             operation: "chat",
             is_stream: true,
+            is_own: false,
             price_id,
         },
     };
