@@ -11,7 +11,9 @@ pub struct Model {
     /// Time-ordered id.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: i64,
-    /// Shown to admins only.
+    /// The only team it serves; none where it is the platform's.
+    pub team_id: Option<i64>,
+    /// Shown to who manages it only.
     pub label: String,
     /// Preset id, such as openai, or custom.
     pub provider: String,

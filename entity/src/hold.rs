@@ -27,6 +27,8 @@ pub struct Model {
     pub operation: String,
     /// Whether the client asked for a stream.
     pub is_stream: bool,
+    /// Whether an account of the team's own is asked: what it comes to counts in caps, and is not taken off the wallet.
+    pub is_own: bool,
     /// The price row it is charged by.
     pub price_id: i64,
     /// Basis points on top of that price.

@@ -20,6 +20,12 @@ pub struct Model {
     pub cap_day: Option<i64>,
     /// Nano-USD a month.
     pub cap_month: Option<i64>,
+    /// Requests a minute of all their keys.
+    pub rpm: Option<i64>,
+    /// Tokens a minute of all their keys.
+    pub tpm: Option<i64>,
+    /// Requests at once of all their keys.
+    pub max_in_flight: Option<i64>,
     /// Unix milliseconds.
     pub created_at: i64,
 }

@@ -1,4 +1,4 @@
-//! What the nodes of one database count in a window: requests or tokens a minute of a key or a team.
+//! What the nodes of one database count in a window: requests or tokens a minute of a key, a member or a team.
 //!
 //! Invariant: the sum of the last seven slots was at most the limit at the last grant; what was used above what was granted
 //! comes on top. Table `rate`; rows of windows long empty are deleted.
@@ -9,10 +9,10 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "rate")]
 pub struct Model {
-    /// `key` or `team`.
+    /// `key`, `team`, or `member-` and the team's number.
     #[sea_orm(primary_key, auto_increment = false)]
     pub scope: String,
-    /// The key or the team.
+    /// The key, the team or the user.
     #[sea_orm(primary_key, auto_increment = false)]
     pub scope_id: i64,
     /// `requests` or `tokens`.

@@ -23,6 +23,8 @@ pub struct Model {
     pub rpm: Option<i64>,
     /// Tokens a minute.
     pub tpm: Option<i64>,
+    /// Whether accounts of the platform may serve it beside its own.
+    pub uses_platform: bool,
     /// Unix milliseconds.
     pub created_at: i64,
     /// Unix milliseconds; its keys are refused since.

@@ -36,8 +36,10 @@ pub struct Model {
     pub cache_write: i64,
     /// Tokens, sound and images among them.
     pub output: i64,
-    /// Nano-USD charged.
+    /// Nano-USD that caps have counted.
     pub posted: i64,
+    /// Of that, what accounts of the team's own came to, which no wallet paid.
+    pub own_posted: i64,
     /// Sum of the milliseconds to first content.
     pub ttft_ms_sum: i64,
     /// How many the sum covers.

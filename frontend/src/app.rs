@@ -9,7 +9,10 @@ use leptos_router::SsrMode::Async;
 use leptos_router::components::{FlatRoutes, Route, Router};
 use leptos_router::path;
 
-use crate::pages::accounts::{AccountDelete, AccountEdit, AccountList, AccountNew, ProviderChoice};
+use crate::pages::accounts::{
+    AccountDelete, AccountEdit, AccountList, AccountNew, ProviderChoice, TeamAccountDelete, TeamAccountEdit,
+    TeamAccountList, TeamAccountNew, TeamProviderChoice,
+};
 use crate::pages::alerts::AlertsPage;
 use crate::pages::aliases::{
     AliasDelete, AliasEdit, AliasNew, AliasesPage, TeamAliasDelete, TeamAliasEdit, TeamAliasNew, TeamModelsPage,
@@ -75,6 +78,11 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/billing/statement") view=StatementPage ssr=Async />
                 <Route path=path!("/billing/payments/:id") view=PaymentPage ssr=Async />
                 <Route path=path!("/team") view=TeamPage ssr=Async />
+                <Route path=path!("/team/accounts") view=TeamAccountList ssr=Async />
+                <Route path=path!("/team/accounts/new") view=TeamProviderChoice ssr=Async />
+                <Route path=path!("/team/accounts/new/:provider") view=TeamAccountNew ssr=Async />
+                <Route path=path!("/team/accounts/:id") view=TeamAccountEdit ssr=Async />
+                <Route path=path!("/team/accounts/:id/delete") view=TeamAccountDelete ssr=Async />
                 <Route path=path!("/team/models") view=TeamModelsPage ssr=Async />
                 <Route path=path!("/team/models/new") view=TeamAliasNew ssr=Async />
                 <Route path=path!("/team/models/edit") view=TeamAliasEdit ssr=Async />

@@ -11,6 +11,7 @@ pub mod card;
 pub mod chart;
 pub mod code;
 pub mod field;
+pub mod form;
 pub mod icon;
 pub mod money;
 pub mod notice;
@@ -30,6 +31,7 @@ pub use code::{CodeBlock, Secret, Snippet, Snippets};
 pub use field::{
     CheckField, Choice, ErrorText, Fieldset, Hidden, More, SearchField, Segment, SelectField, TextArea, TextField,
 };
+pub use form::{PostForm, SHOWN_TEAM, ShownTeam};
 pub use icon::{Glyph, Icon, Logo};
 pub use money::{Amount, count, counted, counted_rows, decimals_of_sum, short_count, usd};
 pub use notice::{Empty, Notice, Skeleton};

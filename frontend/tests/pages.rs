@@ -8,6 +8,7 @@
 mod backend;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use actix_web::dev::ServiceResponse;
@@ -35,7 +36,7 @@ const PUBLIC: [&str; 11] = [
     "/reset?token=t",
     "/verify?token=t",
 ];
-const SIGNED_IN: [&str; 42] = [
+const SIGNED_IN: [&str; 47] = [
     "/confirm?to=%2Fteam",
     "/overview",
     "/keys",
@@ -58,6 +59,11 @@ const SIGNED_IN: [&str; 42] = [
     "/billing/payments/pay_failed",
     "/team",
     "/team?edit=user_2",
+    "/team/accounts",
+    "/team/accounts/new",
+    "/team/accounts/new/custom",
+    "/team/accounts/acc_2",
+    "/team/accounts/acc_2/delete",
     "/team/models",
     "/team/models/new",
     "/team/models/edit?name=fast",
@@ -276,6 +282,48 @@ async fn no_link_is_dead_and_every_form_has_a_receiver() {
     let own = links.iter().filter(|link| link.starts_with('/') && !link.contains('.'));
     for link in own {
         assert_eq!(get(Who::Admin, link).await.status, 200, "{link}");
+    }
+}
+
+/// The forms of `html` that change something, without what stands around them.
+fn posted(html: &str) -> Vec<&str> {
+    let forms = html.split("<form").skip(1);
+    let forms = forms.filter_map(|rest| rest.split("</form>").next());
+    forms.filter(|form| form.contains("method=\"post\"")).collect()
+}
+
+#[actix_web::test]
+async fn every_form_says_which_team_its_page_showed() {
+    let mut count = 0;
+    for path in SIGNED_IN.into_iter().chain(PLATFORM) {
+        let page = get(Who::Admin, path).await;
+        for form in posted(&page.body) {
+            let field = "<input type=\"hidden\" name=\"shown_team\" value=\"team_1\"";
+            assert!(form.contains(field), "{path}: {form}");
+            count += 1;
+        }
+    }
+    assert!(count > 200, "{count}");
+    // Whoever is not signed in has no team.
+    for path in ["/signup", "/login", "/forgot", "/reset?token=t", "/verify?token=t"] {
+        let page = get(Who::Visitor, path).await.body;
+        assert!(!posted(&page).is_empty() && !page.contains("shown_team"), "{path}");
+    }
+}
+
+#[test]
+fn no_page_writes_a_form_that_is_posted_by_itself() {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if !path.ends_with("ui/form.rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                assert!(!text.contains("method=\"post\""), "{}: use PostForm", path.display());
+            }
+        }
     }
 }
 

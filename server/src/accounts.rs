@@ -19,7 +19,7 @@ mod upstream;
 
 pub use client::Client;
 pub use endpoint::{Content, Framing};
-pub use fleet::{Config, Fleet, Gauges, Routes};
+pub use fleet::{Config, Fleet, Gauges, Owner, Routes};
 pub use google::Unsendable;
 pub use guard::{Guard, UrlRefusal};
 pub use history::{Past, Turn};
@@ -46,6 +46,9 @@ pub enum AccountsError {
     /// No such account.
     #[error("no such account")]
     NotFound,
+    /// The team has as many accounts as it may.
+    #[error("the team has as many accounts as it may")]
+    Crowded,
     /// The account takes no traffic: it is disabled, or cannot be used as configured.
     #[error("the account takes no traffic")]
     Idle,

@@ -174,6 +174,7 @@ impl App {
         let peers = Peers::default();
         let accounts = accounts::Config {
             allow: config.upstream_allow.clone(),
+            team_allow: config.team_upstream_allow.clone(),
             connect: config.deadlines.connect,
             peers: peers.clone(),
         };

@@ -48,6 +48,8 @@ pub struct Config {
     pub keep_requests_days: Option<u32>,
     /// Ranges that platform accounts may reach besides public addresses.
     pub upstream_allow: Vec<IpNet>,
+    /// Ranges that teams' own accounts may reach besides public addresses. No flag sets it: a server reaches none for them.
+    pub team_upstream_allow: Vec<IpNet>,
     /// The mail server; none: mails stay in the outbox.
     pub smtp: Option<mail::Server>,
     /// How logs are written.
@@ -148,6 +150,7 @@ impl Config {
                 .map(Secret::new),
             keep_requests_days: Some(flags.keep_requests_days).filter(|days| *days > 0),
             upstream_allow,
+            team_upstream_allow: Vec::new(),
             smtp: flags.smtp_url.as_deref().map(smtp).transpose()?,
             log: Log {
                 format: flags.log_format,

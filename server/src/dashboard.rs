@@ -70,6 +70,8 @@ pub struct Visit {
     pub visitor: Visitor,
     /// Which team the browser shows, as its cookie says; see [`TEAM_COOKIE`].
     pub team: Option<String>,
+    /// Which team the page showed whose form this is, as the form says.
+    pub team_of_page: Option<String>,
     /// Whether it came from this machine to a listener of this machine, without a proxy: then the first user becomes admin.
     pub is_local: bool,
     /// The request's id, for logs and for people to quote.
@@ -189,10 +191,27 @@ impl Principal {
     async fn scope(&self, team: &str) -> Result<TeamScope, Refusal> {
         let person = self.person()?;
         let team_id = match team {
-            CURRENT_TEAM => self.teams_shown().await?.0?.0.team_id,
+            CURRENT_TEAM => self.team_meant().await?,
             _ => parse(Kind::Team, team)?,
         };
         Ok(areas::scope(&self.app.db, person, team_id).await?)
+    }
+
+    /// The team that is shown. A form of a page that showed another one is refused: the browser has switched since.
+    async fn team_meant(&self) -> Result<i64, Refusal> {
+        let (shown, teams) = self.teams_shown().await?;
+        let shown = shown?.0;
+        let of_page = self.visit.team_of_page.as_deref();
+        let Some(other) = of_page.filter(|team| *team != view::team_id(shown.team_id)) else {
+            return Ok(shown.team_id);
+        };
+        let other = teams.into_iter().find(|team| team.id == other);
+        let other = other.map_or_else(|| "a team you are not in".to_owned(), |team| team.name);
+        let refused = format!(
+            "That page was of {other}, and this browser shows {} by now. Nothing was done. Switch back to the team you mean, then do it again.",
+            shown.name
+        );
+        Err(ApiError::because(Code::Conflict, refused).into())
     }
 
     /// Puts a change into the audit log.

@@ -344,12 +344,20 @@ fn limit(refusal: &LimitRefusal) -> Told {
         Which::KeyRpm => ("This key's", "requests a minute", "requests"),
         Which::KeyTpm => ("This key's", "tokens a minute", "tokens"),
         Which::KeyInFlight => ("This key's", "requests at once", "requests"),
+        Which::MemberRpm => ("This key's owner's", "requests a minute", "requests"),
+        Which::MemberTpm => ("This key's owner's", "tokens a minute", "tokens"),
+        Which::MemberInFlight => ("This key's owner's", "requests at once", "requests"),
         Which::TeamRpm => ("The team's", "requests a minute", "requests"),
         Which::TeamTpm => ("The team's", "tokens a minute", "tokens"),
     };
     let limit = refusal.limit;
+    let place = match refusal.which {
+        Which::KeyRpm | Which::KeyTpm | Which::KeyInFlight => "Keys",
+        Which::MemberRpm | Which::MemberTpm | Which::MemberInFlight => "Team",
+        Which::TeamRpm | Which::TeamTpm => "Settings",
+    };
     if refusal.needs_more_than_window {
-        let message = format!("This request can use more tokens than {whose} whole limit of {limit} {what}. Lower max_tokens, or raise the limit under Keys.").replace("than This", "than this").replace("than The", "than the");
+        let message = format!("This request can use more tokens than {whose} whole limit of {limit} {what}. Lower max_tokens, or raise the limit under {place}.").replace("than This", "than this").replace("than The", "than the");
         return Told::new(400, INVALID, "request_exceeds_limit", message).final_answer();
     }
     let seconds = refusal.retry_after_ms.saturating_add(999) / 1000;

@@ -52,7 +52,7 @@ pub use wallet::{Balance, Beside, Grant};
 use crate::{clock, signals::Signals};
 use book::{Book, Missed};
 use desk::{Answer, Desk};
-use gateway_core::{money::Nano, pricing::Markup, usage::Usage};
+use gateway_core::{ledger::Funding, money::Nano, pricing::Markup, usage::Usage};
 use heads::Heads;
 use pulse::DbClock;
 use sea_orm::{Condition, DatabaseConnection, DbErr};
@@ -121,6 +121,8 @@ pub struct Opening {
     pub operation: &'static str,
     /// Whether the client asked for a stream.
     pub is_stream: bool,
+    /// Whether an account of the team's own is asked, which the team pays itself: then the wallet is not in the path.
+    pub is_own: bool,
     /// The price row it is charged by.
     pub price_id: i64,
     /// What is added to that price.
@@ -400,7 +402,7 @@ impl Ledger {
     }
 
     async fn open_path(&self, ask: &Ask, now_ms: i64) -> Result<(), Down> {
-        let path: Vec<_> = ask.payer.path(false).map(|(series, _)| series).collect();
+        let path: Vec<_> = ask.payer.path(Funding::Credit).map(|(series, _)| series).collect();
         let (ledger, zone) = (self.clone(), ask.payer.team_zone.clone());
         // A transaction is not left half begun by a caller who goes away.
         let loaded = tokio::spawn(async move { ledger.load(&path, &zone, now_ms).await });

@@ -1,4 +1,4 @@
-//! Limits at run time: requests and tokens a minute of keys and teams, and requests at once of keys.
+//! Limits at run time: requests and tokens a minute of keys, members and teams, and requests at once of keys and members.
 //!
 //! Invariant: all or nothing: a refused request takes from no window; what was taken is settled in the window of its admission.
 //! Requests and tokens a minute are counted over all processes on a database: on SQLite in memory (`alone`), for there is one; on
@@ -11,14 +11,17 @@ mod together;
 
 use crate::signals::Signals;
 use sea_orm::{DatabaseBackend, DatabaseConnection};
+use std::borrow::Cow;
 use std::sync::Arc;
 
-/// How long a key at its requests at once is told to wait, in milliseconds: a request ends at no known moment.
+/// How long a key or member at their requests at once is told to wait, in milliseconds: a request ends at no known moment.
 const IN_FLIGHT_RETRY_MS: i64 = 1_000;
 /// The longest wait that is told, in milliseconds.
 const RETRY_MAX_MS: i64 = 60_000;
-/// With more keys and teams than this, those without anything in their windows are forgotten.
+/// With more keys, members or teams than this, those without anything in their windows are forgotten.
 const KEPT: usize = 4_096;
+/// What stands before the team in the name of a member's windows.
+const MEMBER_OF: &str = "member-";
 
 /// What a minute may hold; `None` is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,8 +43,21 @@ pub struct Limited {
     pub key: PerMinute,
     /// How many requests of the key may be under way.
     pub max_in_flight: Option<u64>,
+    /// Whose key it is, where it is not the team's own.
+    pub member: Option<LimitedMember>,
     /// The team's limits.
     pub team: PerMinute,
+}
+
+/// A member, with their limits over all their keys in the team.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LimitedMember {
+    /// The person.
+    pub user_id: i64,
+    /// A minute.
+    pub per_minute: PerMinute,
+    /// How many of their requests may be under way.
+    pub max_in_flight: Option<u64>,
 }
 
 /// The limit that refused.
@@ -53,6 +69,12 @@ pub enum Which {
     KeyTpm,
     /// Requests at once of the key.
     KeyInFlight,
+    /// Requests a minute of the key's owner.
+    MemberRpm,
+    /// Tokens a minute of the key's owner.
+    MemberTpm,
+    /// Requests at once of the key's owner.
+    MemberInFlight,
     /// Requests a minute of the team.
     TeamRpm,
     /// Tokens a minute of the team.
@@ -84,7 +106,7 @@ pub struct Left {
     pub reset_ms: i64,
 }
 
-/// What is left of the limits a request passes: of key and team, the tighter.
+/// What is left of the limits a request passes: of key, member and team, the tightest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     /// Requests a minute.
@@ -127,18 +149,29 @@ enum Place {
 
 /// What a count belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum KeyOrTeam {
-    /// A key.
+pub enum Whose {
+    /// A key's.
     Key,
-    /// A team.
+    /// A member's, in this team.
+    Member(i64),
+    /// A team's.
     Team,
 }
 
-impl KeyOrTeam {
-    const fn name(self) -> &'static str {
+impl Whose {
+    fn name(self) -> Cow<'static, str> {
         match self {
-            Self::Key => "key",
-            Self::Team => "team",
+            Self::Key => "key".into(),
+            Self::Member(team_id) => format!("{MEMBER_OF}{team_id}").into(),
+            Self::Team => "team".into(),
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        match name {
+            "key" => Some(Self::Key),
+            "team" => Some(Self::Team),
+            _ => name.strip_prefix(MEMBER_OF)?.parse().ok().map(Self::Member),
         }
     }
 }
@@ -165,8 +198,8 @@ impl Measure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Window {
     /// What it belongs to.
-    pub of: KeyOrTeam,
-    /// Which key or team.
+    pub of: Whose,
+    /// Which key, user or team.
     pub id: i64,
     /// What it counts.
     pub measure: Measure,
@@ -185,12 +218,17 @@ impl Window {
 
     /// The window of these words.
     fn parse(of: &str, id: i64, measure: &str) -> Option<Self> {
-        let of = [KeyOrTeam::Key, KeyOrTeam::Team]
-            .into_iter()
-            .find(|word| word.name() == of)?;
+        let of = Whose::parse(of)?;
         let mut measures = [Measure::Requests, Measure::Tokens].into_iter();
         let measure = measures.find(|word| word.name() == measure)?;
         Some(Self { of, id, measure })
+    }
+}
+
+impl Limited {
+    /// Whose requests are counted beside the key's: team and user.
+    fn member_key(&self) -> Option<(i64, i64)> {
+        self.member.map(|member| (self.team_id, member.user_id))
     }
 }
 
@@ -243,6 +281,15 @@ impl Limits {
         }
     }
 
+    /// How many requests of all keys of a member, by team and user, are under way in this process.
+    #[must_use]
+    pub fn in_flight_of_member(&self, member: (i64, i64)) -> u64 {
+        match &self.0 {
+            Counter::Alone(alone) => alone.in_flight_of_member(member),
+            Counter::Together(together) => together.in_flight_of_member(member),
+        }
+    }
+
     /// Gives back what is not used; from now on nothing is granted.
     pub async fn close(&self) {
         if let Counter::Together(together) = &self.0 {
@@ -279,14 +326,22 @@ fn full(which: Which, amount: u64, limit: u64, wait_ms: i64) -> LimitRefusal {
     }
 }
 
-fn check_in_flight(caller: &Limited, in_flight: u64) -> Result<(), LimitRefusal> {
-    match caller.max_in_flight {
-        Some(limit) if in_flight >= limit => Err(LimitRefusal {
-            which: Which::KeyInFlight,
-            limit,
-            retry_after_ms: IN_FLIGHT_RETRY_MS,
-            needs_more_than_window: limit == 0,
-        }),
-        _ => Ok(()),
+/// Whether one more request may be under way, where `of_key` and `of_member` are.
+fn check_in_flight(caller: &Limited, of_key: u64, of_member: u64) -> Result<(), LimitRefusal> {
+    let member = caller.member.and_then(|member| member.max_in_flight);
+    let limits = [
+        (Which::KeyInFlight, of_key, caller.max_in_flight),
+        (Which::MemberInFlight, of_member, member),
+    ];
+    for (which, in_flight, limit) in limits {
+        if let Some(limit) = limit.filter(|limit| in_flight >= *limit) {
+            return Err(LimitRefusal {
+                which,
+                limit,
+                retry_after_ms: IN_FLIGHT_RETRY_MS,
+                needs_more_than_window: limit == 0,
+            });
+        }
     }
+    Ok(())
 }

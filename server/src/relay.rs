@@ -387,6 +387,8 @@ struct Journey {
     legs: Vec<Leg>,
     /// The place of the target that is being asked.
     at: usize,
+    /// Whether an account of the team's own is being asked, which is not paid from the wallet.
+    is_own: bool,
     trail: Trail,
     summary: Summary,
     /// The last refusal of an upstream that is for the client.
@@ -422,6 +424,7 @@ impl Journey {
             admission: None,
             legs,
             at: 0,
+            is_own: false,
             trail: Trail::new(counts),
             summary: Summary::default(),
             refusal: None,
@@ -438,7 +441,7 @@ impl Journey {
         loop {
             let step = match self.route().await {
                 Ok(chosen) => {
-                    self.turn_to(chosen.place);
+                    self.turn_to(chosen.place, chosen.account.is_own);
                     match self.admit().await {
                         Ok(()) => self.attempt(chosen).await,
                         Err(error) => Err(error),
@@ -456,7 +459,7 @@ impl Journey {
 
     /// The model that is being asked.
     fn target(&self) -> &Arc<Target> {
-        &self.job.targets[self.at]
+        self.job.targets[self.at].priced_for(self.is_own)
     }
 
     /// Milliseconds since the request came.

@@ -155,6 +155,8 @@ pub struct TeamRow {
     pub rpm: Option<i64>,
     /// Tokens a minute.
     pub tpm: Option<i64>,
+    /// Whether accounts of the platform may serve it beside its own.
+    pub uses_platform: bool,
     /// Unix milliseconds.
     pub created_at_ms: i64,
     /// Unix milliseconds; its keys are refused since.
@@ -171,6 +173,7 @@ impl From<team::Model> for TeamRow {
             cap_month: row.cap_month,
             rpm: row.rpm,
             tpm: row.tpm,
+            uses_platform: row.uses_platform,
             created_at_ms: row.created_at,
             suspended_at_ms: row.suspended_at,
         }

@@ -25,6 +25,8 @@ mod export;
 mod kill;
 #[path = "ledger/node.rs"]
 mod node;
+#[path = "ledger/own.rs"]
+mod own;
 #[path = "ledger/rates.rs"]
 mod rates;
 #[path = "ledger/replay.rs"]

@@ -59,6 +59,8 @@ mod management;
 mod master;
 #[path = "web/membership.rs"]
 mod membership;
+#[path = "web/own_accounts.rs"]
+mod own_accounts;
 #[path = "web/own_data.rs"]
 mod own_data;
 #[path = "web/payments.rs"]

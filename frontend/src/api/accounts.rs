@@ -1,4 +1,4 @@
-//! Upstream accounts: our credentials at providers. Platform admins only.
+//! Upstream accounts: credentials at providers. The platform's are managed by platform admins, a team's own by its owners and admins.
 //!
 //! Invariant: a secret goes in and never comes out; only its last four characters do.
 
@@ -9,6 +9,50 @@ use super::{ApiError, Page, PageQuery, Time, patch};
 use async_trait::async_trait;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
+
+/// Whose accounts are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose<'a> {
+    /// The platform's.
+    Platform,
+    /// Those of a team: its id, or [`CURRENT_TEAM`](super::CURRENT_TEAM).
+    Team(&'a str),
+}
+
+impl Whose<'static> {
+    /// Those of the team that is shown.
+    pub const SHOWN: Self = Self::Team(super::CURRENT_TEAM);
+
+    /// Those that `word` in a form means.
+    #[must_use]
+    pub fn parse(word: &str) -> Self {
+        if word == Self::SHOWN.word() {
+            Self::SHOWN
+        } else {
+            Self::Platform
+        }
+    }
+}
+
+impl Whose<'_> {
+    /// What stands for them in a form.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Platform => "platform",
+            Self::Team(_) => "team",
+        }
+    }
+
+    /// The page that lists them.
+    #[must_use]
+    pub const fn root(self) -> &'static str {
+        match self {
+            Self::Platform => "/admin/accounts",
+            Self::Team(_) => "/team/accounts",
+        }
+    }
+}
 
 /// One model an account serves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -222,22 +266,22 @@ pub struct PresetView {
 /// What the server offers about accounts.
 #[async_trait]
 pub trait Accounts {
-    /// The providers known by name.
-    async fn presets(&self) -> Result<Vec<PresetView>, ApiError>;
+    /// The providers known by name that an account may be at.
+    async fn presets(&self, whose: Whose<'_>) -> Result<Vec<PresetView>, ApiError>;
     /// The accounts, by priority.
-    async fn list_accounts(&self, page: PageQuery) -> Result<Page<AccountView>, ApiError>;
+    async fn list_accounts(&self, whose: Whose<'_>, page: PageQuery) -> Result<Page<AccountView>, ApiError>;
     /// One account.
-    async fn account(&self, id: &str) -> Result<AccountView, ApiError>;
+    async fn account(&self, whose: Whose<'_>, id: &str) -> Result<AccountView, ApiError>;
     /// Adds one.
-    async fn create_account(&self, new: NewAccount) -> Result<AccountView, ApiError>;
+    async fn create_account(&self, whose: Whose<'_>, new: NewAccount) -> Result<AccountView, ApiError>;
     /// Changes one.
-    async fn update_account(&self, id: &str, change: AccountPatch) -> Result<AccountView, ApiError>;
+    async fn update_account(&self, whose: Whose<'_>, id: &str, change: AccountPatch) -> Result<AccountView, ApiError>;
     /// Removes one.
-    async fn delete_account(&self, id: &str) -> Result<(), ApiError>;
+    async fn delete_account(&self, whose: Whose<'_>, id: &str) -> Result<(), ApiError>;
     /// Asks the provider with the stored key.
-    async fn test_account(&self, id: &str) -> Result<TestView, ApiError>;
+    async fn test_account(&self, whose: Whose<'_>, id: &str) -> Result<TestView, ApiError>;
     /// Asks the provider before saving.
-    async fn test_draft(&self, new: NewAccount) -> Result<TestView, ApiError>;
+    async fn test_draft(&self, whose: Whose<'_>, new: NewAccount) -> Result<TestView, ApiError>;
 }
 
 /// The preset of which only the operator knows where it is and how the key is sent.
@@ -247,6 +291,8 @@ pub const OWN: &str = "custom";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AccountForm {
+    /// Whose it is, as [`Whose::parse`] reads it.
+    pub whose: String,
     /// Shown to admins.
     pub label: String,
     /// Preset id.
@@ -362,31 +408,38 @@ impl AccountForm {
 
 /// The presets.
 #[server(prefix = "/fn", endpoint = "presets", input = leptos::server_fn::codec::GetUrl)]
-pub async fn presets() -> Result<Vec<PresetView>, ApiError> {
-    super::backend()?.presets().await
+pub async fn presets(whose: String) -> Result<Vec<PresetView>, ApiError> {
+    super::backend()?.presets(Whose::parse(&whose)).await
 }
 
 /// The accounts.
 #[server(prefix = "/fn", endpoint = "list_accounts", input = leptos::server_fn::codec::GetUrl)]
-pub async fn list_accounts() -> Result<Vec<AccountView>, ApiError> {
+pub async fn list_accounts(whose: String) -> Result<Vec<AccountView>, ApiError> {
     let page = PageQuery {
         limit: Some(200),
         after: None,
     };
-    Ok(super::backend()?.list_accounts(page).await?.data)
+    let listed = super::backend()?.list_accounts(Whose::parse(&whose), page).await?;
+    Ok(listed.data)
 }
 
 /// One account.
 #[server(prefix = "/fn", endpoint = "account", input = leptos::server_fn::codec::GetUrl)]
-pub async fn account(id: String) -> Result<AccountView, ApiError> {
-    super::backend()?.account(&id).await
+pub async fn account(whose: String, id: String) -> Result<AccountView, ApiError> {
+    super::backend()?.account(Whose::parse(&whose), &id).await
 }
 
 #[cfg(feature = "ssr")]
 impl AccountForm {
     /// Where the key is sent: a kept one is good for there alone.
     fn place(&self) -> String {
-        format!("{} {} {}", self.provider, self.base_url.trim(), self.proxy_url.trim())
+        format!(
+            "{} {} {} {}",
+            Whose::parse(&self.whose).word(),
+            self.provider,
+            self.base_url.trim(),
+            self.proxy_url.trim()
+        )
     }
 
     /// Takes up the key that was kept where none was typed, and keeps the one there is for when the form is shown again.
@@ -419,18 +472,19 @@ pub async fn create_account(
     form: AccountForm,
 ) -> Result<(), ApiError> {
     let mut form = form;
-    let page = format!("/admin/accounts/new/{}", form.provider);
+    let whose = Whose::parse(&form.whose);
+    let page = format!("{}/new/{}", whose.root(), form.provider);
     let backend = super::backend()?;
     let parsed = form.recall(&*backend).and_then(|()| form.parse());
     let done = match parsed {
         Ok(new) if form.intent == "test" => {
-            let tested = backend.test_draft(new).await;
+            let tested = backend.test_draft(whose, new).await;
             tested.map(|test| Done::to(page.clone()).tested(test).keeping(flash::typed_form(&form)))
         }
         Ok(new) => backend
-            .create_account(new)
+            .create_account(whose, new)
             .await
-            .map(|view| Done::to("/admin/accounts").saying(format!("Account {} added.", view.label))),
+            .map(|view| Done::to(whose.root()).saying(format!("Account {} added.", view.label))),
         Err(error) => Err(error),
     };
     flash::finish(&page, flash::typed_form(&form), done)
@@ -445,22 +499,24 @@ pub async fn update_account(
     form: AccountForm,
 ) -> Result<(), ApiError> {
     let mut form = form;
-    let page = format!("/admin/accounts/{id}");
+    let whose = Whose::parse(&form.whose);
+    let page = format!("{}/{id}", whose.root());
     let backend = super::backend()?;
     let parsed = form.recall(&*backend).and_then(|()| form.parse_patch());
     let result = match parsed {
-        Ok(change) => backend.update_account(&id, change).await,
+        Ok(change) => backend.update_account(whose, &id, change).await,
         Err(error) => Err(error),
     };
-    let done = result.map(|view| Done::to("/admin/accounts").saying(format!("Account {} saved.", view.label)));
+    let done = result.map(|view| Done::to(whose.root()).saying(format!("Account {} saved.", view.label)));
     flash::finish(&page, flash::typed_form(&form), done)
 }
 
 /// The test button.
 #[server(prefix = "/fn", endpoint = "test_account")]
-pub async fn test_account(id: String) -> Result<(), ApiError> {
-    let page = format!("/admin/accounts/{id}");
-    let result = super::backend()?.test_account(&id).await;
+pub async fn test_account(#[server(default)] whose: String, id: String) -> Result<(), ApiError> {
+    let whose = Whose::parse(&whose);
+    let page = format!("{}/{id}", whose.root());
+    let result = super::backend()?.test_account(whose, &id).await;
     flash::finish(
         &page,
         flash::typed([]),
@@ -470,24 +526,30 @@ pub async fn test_account(id: String) -> Result<(), ApiError> {
 
 /// The switch.
 #[server(prefix = "/fn", endpoint = "set_account_disabled")]
-pub async fn set_account_disabled(id: String, disabled: bool) -> Result<(), ApiError> {
+pub async fn set_account_disabled(
+    #[server(default)] whose: String,
+    id: String,
+    disabled: bool,
+) -> Result<(), ApiError> {
+    let whose = Whose::parse(&whose);
     let change = AccountPatch {
         disabled: Some(disabled),
         ..AccountPatch::default()
     };
-    let result = super::backend()?.update_account(&id, change).await;
+    let result = super::backend()?.update_account(whose, &id, change).await;
     let verb = if disabled { "disabled" } else { "enabled" };
-    let done = result.map(|view| Done::to("/admin/accounts").saying(format!("Account {} {verb}.", view.label)));
-    flash::finish("/admin/accounts", flash::typed([]), done)
+    let done = result.map(|view| Done::to(whose.root()).saying(format!("Account {} {verb}.", view.label)));
+    flash::finish(whose.root(), flash::typed([]), done)
 }
 
 /// The delete form.
 #[server(prefix = "/fn", endpoint = "delete_account")]
-pub async fn delete_account(id: String) -> Result<(), ApiError> {
-    let result = super::backend()?.delete_account(&id).await;
+pub async fn delete_account(#[server(default)] whose: String, id: String) -> Result<(), ApiError> {
+    let whose = Whose::parse(&whose);
+    let result = super::backend()?.delete_account(whose, &id).await;
     flash::finish(
-        "/admin/accounts",
+        whose.root(),
         flash::typed([]),
-        result.map(|()| Done::to("/admin/accounts").saying("Account deleted.")),
+        result.map(|()| Done::to(whose.root()).saying("Account deleted.")),
     )
 }

@@ -30,6 +30,8 @@ pub struct TeamView {
     pub rpm: Option<i64>,
     /// Tokens a minute.
     pub tpm: Option<i64>,
+    /// Whether upstream accounts of the platform may serve it beside its own.
+    pub uses_platform: bool,
     /// When it was made.
     pub created_at: Time,
     /// When it was suspended; its keys are refused since.
@@ -64,6 +66,9 @@ pub struct TeamPatch {
     /// Tokens a minute.
     #[serde(deserialize_with = "patch::present")]
     pub tpm: Option<Option<i64>>,
+    /// Whether upstream accounts of the platform may serve it beside its own.
+    #[serde(deserialize_with = "patch::required")]
+    pub uses_platform: Option<bool>,
     /// Suspended (true) or not; admins.
     #[serde(deserialize_with = "patch::required")]
     pub suspended: Option<bool>,
@@ -101,6 +106,12 @@ pub struct MemberView {
     pub cap_day: Option<Nano>,
     /// USD a month.
     pub cap_month: Option<Nano>,
+    /// Requests a minute, over all their keys.
+    pub rpm: Option<i64>,
+    /// Tokens a minute, over all their keys.
+    pub tpm: Option<i64>,
+    /// Requests at once, over all their keys.
+    pub max_in_flight: Option<i64>,
     /// Today's spend.
     pub day: Spend,
     /// This month's spend.
@@ -122,6 +133,15 @@ pub struct MemberPatch {
     /// USD a month.
     #[serde(deserialize_with = "patch::present")]
     pub cap_month: Option<Option<Nano>>,
+    /// Requests a minute, over all their keys.
+    #[serde(deserialize_with = "patch::present")]
+    pub rpm: Option<Option<i64>>,
+    /// Tokens a minute, over all their keys.
+    #[serde(deserialize_with = "patch::present")]
+    pub tpm: Option<Option<i64>>,
+    /// Requests at once, over all their keys.
+    #[serde(deserialize_with = "patch::present")]
+    pub max_in_flight: Option<Option<i64>>,
 }
 
 /// What the server offers about teams.
@@ -205,6 +225,7 @@ pub async fn update_team(
         cap_month: Some(read.money("cap_month", &form.cap_month)),
         rpm: Some(read.count("rpm", &form.rpm)),
         tpm: Some(read.count("tpm", &form.tpm)),
+        uses_platform: None,
         suspended: None,
     };
     let result = match read.finish(change) {
@@ -216,6 +237,22 @@ pub async fn update_team(
         flash::typed_form(&form),
         result.map(|_| Done::to("/settings").saying("Team saved.")),
     )
+}
+
+/// The switch on the page of a team's own upstream accounts.
+#[server(prefix = "/fn", endpoint = "set_uses_platform")]
+pub async fn set_uses_platform(uses_platform: bool) -> Result<(), ApiError> {
+    let change = TeamPatch {
+        uses_platform: Some(uses_platform),
+        ..TeamPatch::default()
+    };
+    let result = super::backend()?.update_team(super::CURRENT_TEAM, change).await;
+    let said = match uses_platform {
+        true => "The platform’s accounts serve the team again, where none of its own can.",
+        false => "Only the team’s own accounts serve it from now on.",
+    };
+    let page = super::accounts::Whose::SHOWN.root();
+    flash::finish(page, flash::typed([]), result.map(|_| Done::to(page).saying(said)))
 }
 
 /// The switch on the admin's list.
@@ -238,12 +275,18 @@ pub async fn update_member(
     #[server(default)] role: String,
     #[server(default)] cap_day: String,
     #[server(default)] cap_month: String,
+    #[server(default)] rpm: String,
+    #[server(default)] tpm: String,
+    #[server(default)] max_in_flight: String,
 ) -> Result<(), ApiError> {
     let typed = flash::typed([
         ("user", &user),
         ("role", &role),
         ("cap_day", &cap_day),
         ("cap_month", &cap_month),
+        ("rpm", &rpm),
+        ("tpm", &tpm),
+        ("max_in_flight", &max_in_flight),
     ]);
     let backend = super::backend()?;
     let mut form = Form::new();
@@ -251,6 +294,9 @@ pub async fn update_member(
         role: Some(role).filter(|role| !role.is_empty()),
         cap_day: Some(form.money("cap_day", &cap_day)),
         cap_month: Some(form.money("cap_month", &cap_month)),
+        rpm: Some(form.count("rpm", &rpm)),
+        tpm: Some(form.count("tpm", &tpm)),
+        max_in_flight: Some(form.count("max_in_flight", &max_in_flight)),
     };
     let result = match form.finish(change) {
         Ok(change) => backend.update_member(super::CURRENT_TEAM, &user, change).await,

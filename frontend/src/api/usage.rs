@@ -107,6 +107,8 @@ pub struct HoldLine {
     pub overrun: Nano,
     /// What is charged with every correction.
     pub charged: Nano,
+    /// Whether an account of the team's own was asked: what it comes to counts in caps, and is not taken off the balance.
+    pub is_own: bool,
     /// Why the charge is an estimate; empty where it is none.
     pub estimate: String,
     /// The caps it was held against, such as "key, day of 24 Nov".

@@ -1,19 +1,23 @@
-//! Upstream accounts, for platform admins: health, and the acts on each.
+//! Upstream accounts: health, and the acts on each. The platform's are for platform admins, a team's own for its owners and admins.
 //!
 //! Reads [`crate::api::accounts`]; the acts are sent to `/fn/test_account`, `/fn/set_account_disabled` and
 //! `/fn/delete_account`.
 
 mod form;
+mod team;
 
 pub use form::{AccountEdit, AccountNew, ProviderChoice};
+pub use team::{TeamAccountDelete, TeamAccountEdit, TeamAccountList, TeamAccountNew, TeamProviderChoice};
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
 use super::frame::{Spot, signed_in};
 use crate::api::ApiError;
-use crate::api::accounts::{AccountView, account, list_accounts};
+use crate::api::accounts::{AccountView, Whose, account, list_accounts};
 use crate::ui::*;
+
+const PLATFORM: Whose<'static> = Whose::Platform;
 
 /// `/admin/accounts`
 #[component]
@@ -21,39 +25,44 @@ pub fn AccountList() -> impl IntoView {
     signed_in(
         Spot::new(Section::Accounts, "Upstream accounts", "/admin/accounts"),
         |visit| async move {
-            let accounts = list_accounts().await?;
-            Ok::<_, ApiError>(list(&visit.clock, accounts))
+            let accounts = list_accounts(PLATFORM.word().to_owned()).await?;
+            let empty = "OurHub needs at least one account at a provider to answer calls. It takes a minute.";
+            let body = list(&visit.clock, (PLATFORM, accounts), empty);
+            let lead = "Your credentials at providers. Requests go to the healthiest with room to spare.";
+            Ok::<_, ApiError>(framed(PLATFORM, lead, body))
         },
     )
 }
 
-fn list(clock: &Clock, accounts: Vec<AccountView>) -> AnyView {
-    let body = if accounts.is_empty() {
-        view! {
-            <Empty
-                icon=Glyph::Server
-                title="No upstream account yet"
-                text="OurHub needs at least one account at a provider to answer calls. It takes a minute."
-            >
-                <LinkButton href="/admin/accounts/new" text="Add account" kind=Kind::Primary icon=Glyph::Plus />
-            </Empty>
-        }
-        .into_any()
-    } else {
-        table(clock, accounts)
-    };
+/// The title, and the way to another account, above `body`.
+fn framed(whose: Whose<'static>, lead: &'static str, body: AnyView) -> AnyView {
+    let new = format!("{}/new", whose.root());
     view! {
-        <PageHead title="Upstream accounts" lead="Your credentials at providers. Requests go to the healthiest with room to spare.">
-            <LinkButton href="/admin/accounts/new" text="Add account" kind=Kind::Primary icon=Glyph::Plus />
+        <PageHead title="Upstream accounts" lead=lead>
+            <LinkButton href=new text="Add account" kind=Kind::Primary icon=Glyph::Plus />
         </PageHead>
         {body}
     }
     .into_any()
 }
 
-fn table(clock: &Clock, accounts: Vec<AccountView>) -> AnyView {
+/// The accounts, or what to do where there are none.
+fn list(clock: &Clock, (whose, accounts): (Whose<'static>, Vec<AccountView>), empty: &'static str) -> AnyView {
+    if !accounts.is_empty() {
+        return table(clock, (whose, accounts));
+    }
+    let new = format!("{}/new", whose.root());
+    view! {
+        <Empty icon=Glyph::Server title="No upstream account yet" text=empty>
+            <LinkButton href=new text="Add account" kind=Kind::Primary icon=Glyph::Plus />
+        </Empty>
+    }
+    .into_any()
+}
+
+fn table(clock: &Clock, (whose, accounts): (Whose<'static>, Vec<AccountView>)) -> AnyView {
     let ready = accounts.iter().filter(|account| account.state == "ready").count();
-    let needs_you = worst(&accounts);
+    let needs_you = worst(whose, &accounts);
     let running = accounts
         .iter()
         .fold(0_u64, |sum, account| sum.saturating_add(account.in_flight));
@@ -66,7 +75,10 @@ fn table(clock: &Clock, accounts: Vec<AccountView>) -> AnyView {
         th("Last error", "p3"),
         th("Actions", "act"),
     ];
-    let body = accounts.into_iter().map(|account| row(clock, account)).collect_view();
+    let body = accounts
+        .into_iter()
+        .map(|account| row(clock, (whose, account)))
+        .collect_view();
     view! {
         {needs_you}
         <Stats>
@@ -79,28 +91,28 @@ fn table(clock: &Clock, accounts: Vec<AccountView>) -> AnyView {
 }
 
 /// The first parked account, and the button that ends it.
-fn worst(accounts: &[AccountView]) -> Option<AnyView> {
+fn worst(whose: Whose<'static>, accounts: &[AccountView]) -> Option<AnyView> {
     let parked = accounts.iter().find(|account| account.state == "parked")?;
     let reason = parked
         .reason
         .clone()
         .unwrap_or_else(|| "It takes no traffic.".to_owned());
-    let fields = vec![("id", parked.id.clone())];
+    let fields = of_account(whose, &parked.id);
     Some(
         view! {
             <Notice tone=Tone::Bad title=format!("{} is parked.", parked.label) text=reason>
-                <form method="post" action="/fn/test_account">
+                <PostForm action="/fn/test_account">
                     <Hidden fields=fields />
                     <Button text="Test again" size=Size::Small icon=Glyph::Refresh />
-                </form>
+                </PostForm>
             </Notice>
         }
         .into_any(),
     )
 }
 
-fn row(clock: &Clock, account: AccountView) -> AnyView {
-    let href = format!("/admin/accounts/{}", account.id);
+fn row(clock: &Clock, (whose, account): (Whose<'static>, AccountView)) -> AnyView {
+    let href = format!("{}/{}", whose.root(), account.id);
     let models = models(&account);
     let error = match (&account.last_error, account.last_error_at) {
         (Some(error), Some(at)) => format!("{error}, {}", clock.relative(at)),
@@ -131,7 +143,7 @@ fn row(clock: &Clock, account: AccountView) -> AnyView {
             <td class="r p2">{count(account.in_flight)}</td>
             <td class="p3 muted">{models}</td>
             <td class="p3 muted t12 u-max190">{error}</td>
-            <td class="act">{menu(&account)}</td>
+            <td class="act">{menu(whose, &account)}</td>
         </tr>
     }
     .into_any()
@@ -174,22 +186,34 @@ pub(super) fn health(clock: &Clock, account: &AccountView) -> AnyView {
     }
 }
 
-fn menu(account: &AccountView) -> AnyView {
-    let id = account.id.clone();
+/// What names an account in a form.
+fn of_account(whose: Whose<'static>, id: &str) -> Vec<(&'static str, String)> {
+    vec![("whose", whose.word().to_owned()), ("id", id.to_owned())]
+}
+
+fn menu(whose: Whose<'static>, account: &AccountView) -> AnyView {
+    let page = format!("{}/{}", whose.root(), account.id);
     let is_disabled = account.state == "disabled";
     let (glyph, text) = if is_disabled {
         (Glyph::Play, "Enable")
     } else {
         (Glyph::Pause, "Disable")
     };
-    let fields = vec![("id", id.clone()), ("disabled", (!is_disabled).to_string())];
+    let tested = of_account(whose, &account.id);
+    let mut fields = of_account(whose, &account.id);
+    fields.push(("disabled", (!is_disabled).to_string()));
     view! {
         <Menu label=format!("Actions for {}", account.label)>
-            <MenuItem href=format!("/admin/accounts/{id}") icon=Glyph::Edit text="Edit account" />
-            <MenuPost action="/fn/test_account" fields=vec![("id", id.clone())] icon=Glyph::Pulse text="Test account" />
+            <MenuItem href=page.clone() icon=Glyph::Edit text="Edit account" />
+            <MenuPost
+                action="/fn/test_account"
+                fields=tested
+                icon=Glyph::Pulse
+                text="Test account"
+            />
             <MenuPost action="/fn/set_account_disabled" fields=fields icon=glyph text=text />
             <hr />
-            <MenuItem href=format!("/admin/accounts/{id}/delete") icon=Glyph::Trash text="Delete account…" danger=true />
+            <MenuItem href=format!("{page}/delete") icon=Glyph::Trash text="Delete account…" danger=true />
         </Menu>
     }
     .into_any()
@@ -198,24 +222,37 @@ fn menu(account: &AccountView) -> AnyView {
 /// `/admin/accounts/{id}/delete`
 #[component]
 pub fn AccountDelete() -> impl IntoView {
+    delete_page(PLATFORM)
+}
+
+fn delete_page(whose: Whose<'static>) -> AnyView {
     let id = use_params_map().read_untracked().get("id").unwrap_or_default();
-    let spot = Spot::new(Section::Accounts, "Delete", format!("/admin/accounts/{id}/delete"))
-        .via("/admin/accounts", "Upstream accounts");
-    signed_in(spot, |_| async move {
-        let account = account(id).await?;
+    let root = whose.root();
+    let spot = Spot::new(section(whose), "Delete", format!("{root}/{id}/delete")).via(root, "Upstream accounts");
+    signed_in(spot, move |_| async move {
+        let account = account(whose.word().to_owned(), id).await?;
         let title = format!("Delete {}?", account.label);
         let text = "Its secret is forgotten and it takes no more requests. Those that run come to their end. This cannot be undone.";
+        let fields = of_account(whose, &account.id);
         Ok::<_, ApiError>(
             view! {
                 <Dialog title=title text=text>
-                    <LinkButton href="/admin/accounts" text="Keep account" />
-                    <form method="post" action="/fn/delete_account">
-                        <Hidden fields=vec![("id", account.id)] />
+                    <LinkButton href=root text="Keep account" />
+                    <PostForm action="/fn/delete_account">
+                        <Hidden fields=fields />
                         <Button text="Delete account" kind=Kind::Danger />
-                    </form>
+                    </PostForm>
                 </Dialog>
             }
             .into_any(),
         )
     })
+}
+
+/// Where its pages stand in the nav.
+const fn section(whose: Whose<'_>) -> Section {
+    match whose {
+        Whose::Platform => Section::Accounts,
+        Whose::Team(_) => Section::TeamAccounts,
+    }
 }

@@ -115,10 +115,10 @@ fn row(clock: &Clock, alert: AlertView) -> AnyView {
                 <p class="t13 muted u-mt1">{alert.message}</p>
             </div>
             <LinkButton href=about.href text=about.act size=Size::Small />
-            <form method="post" action="/fn/dismiss_alert">
+            <PostForm action="/fn/dismiss_alert">
                 <Hidden fields=vec![("id", alert.id)] />
                 <Button text="Dismiss" kind=Kind::Ghost size=Size::Small />
-            </form>
+            </PostForm>
         </li>
     }
     .into_any()

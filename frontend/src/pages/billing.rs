@@ -137,7 +137,7 @@ fn redeem(flash: &Flash) -> AnyView {
     let (code, error) = (flash.value("code", ""), flash.error_of("code"));
     view! {
         <Card title="Redeem a code">
-            <form class="row row--wrap u-top" method="post" action="/fn/redeem">
+            <PostForm class="row row--wrap u-top" action="/fn/redeem">
                 <TextField
                     name="code"
                     label="Code"
@@ -150,7 +150,7 @@ fn redeem(flash: &Flash) -> AnyView {
                     nostrip:error=error
                 />
                 <Button text="Redeem code" />
-            </form>
+            </PostForm>
         </Card>
     }
     .into_any()

@@ -128,7 +128,7 @@ fn form(visit: &Visit, emails: &[String]) -> AnyView {
     let (value, error) = (flash.value("emails", &emails.join(", ")), flash.error_of("emails"));
     view! {
         <Card title="Who is written to">
-            <form class="stack" method="post" action="/fn/set_alert_addresses">
+            <PostForm class="stack" action="/fn/set_alert_addresses">
                 <TextField
                     name="emails"
                     label="Addresses of people of the team"
@@ -141,7 +141,7 @@ fn form(visit: &Visit, emails: &[String]) -> AnyView {
                 <div class="row">
                     <Button text="Save addresses" kind=Kind::Primary />
                 </div>
-            </form>
+            </PostForm>
         </Card>
     }
     .into_any()

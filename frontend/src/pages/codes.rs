@@ -148,7 +148,7 @@ fn form(visit: &Visit) -> AnyView {
     let flash = &visit.flash;
     view! {
         <PageHead title="Make codes" lead="Whoever has a code can turn it into a team’s money, once." />
-        <form class="narrow stack" method="post" action="/fn/create_codes">
+        <PostForm class="narrow stack" action="/fn/create_codes">
             <TextField
                 name="amount"
                 label="Worth"
@@ -190,7 +190,7 @@ fn form(visit: &Visit) -> AnyView {
                 <Button text="Make codes" kind=Kind::Primary />
                 <LinkButton href="/admin/codes" text="Cancel" kind=Kind::Ghost />
             </div>
-        </form>
+        </PostForm>
     }
     .into_any()
 }

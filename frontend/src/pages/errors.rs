@@ -7,7 +7,7 @@ use leptos_meta::Title;
 
 use crate::api::session::SessionView;
 use crate::api::{ApiError, Code};
-use crate::ui::{Button, ErrorPage, Hidden, Kind, LinkButton, Site};
+use crate::ui::{Button, ErrorPage, Hidden, Kind, LinkButton, PostForm, Site};
 
 /// No page has this address.
 #[component]
@@ -57,10 +57,10 @@ pub fn astray(session: &SessionView) -> AnyView {
     set_status(404);
     let choices = session.teams.iter().map(|team| {
         view! {
-            <form method="post" action="/fn/switch_team">
+            <PostForm action="/fn/switch_team">
                 <Hidden fields=vec![("team", team.id.clone())] />
                 <Button text=format!("Show {}", team.name) />
-            </form>
+            </PostForm>
         }
     });
     let choices = choices.collect_view();

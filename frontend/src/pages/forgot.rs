@@ -11,7 +11,7 @@ use leptos_router::hooks::use_query_map;
 use super::frame::{Spot, signed_in};
 use super::session::{email, said, what_follows};
 use crate::api::{ApiError, flash};
-use crate::ui::{AuthFrame, Button, Hidden, Kind, LinkButton, Section, Size, TextField};
+use crate::ui::{AuthFrame, Button, Hidden, Kind, LinkButton, PostForm, Section, Size, TextField};
 
 fn token() -> String {
     use_query_map().read_untracked().get("token").unwrap_or_default()
@@ -25,10 +25,10 @@ pub fn Forgot() -> impl IntoView {
         <Title text="New password · OurHub" />
         <AuthFrame title="Forgot your password?" lead="We mail you a link to a new one." side=what_follows()>
             {said(&left, &["email"])}
-            <form class="stack" method="post" action="/fn/ask_reset">
+            <PostForm class="stack" action="/fn/ask_reset">
                 {email(&left)}
                 <Button text="Mail me a link" kind=Kind::Primary size=Size::Block />
-            </form>
+            </PostForm>
             <p class="t13 muted">"No mail after some minutes? Ask whoever runs this server: they see whether it could be sent."</p>
             <p class="t13 muted">
                 <a class="link" href="/login">
@@ -48,7 +48,7 @@ pub fn Reset() -> impl IntoView {
         <Title text="New password · OurHub" />
         <AuthFrame title="Choose a new password" lead="You are signed out everywhere else, and your management tokens are revoked." side=what_follows()>
             {said(&left, &["password"])}
-            <form class="stack" method="post" action="/fn/reset_password">
+            <PostForm class="stack" action="/fn/reset_password">
                 <Hidden fields=vec![("token", token())] />
                 <TextField
                     name="password"
@@ -62,7 +62,7 @@ pub fn Reset() -> impl IntoView {
                     nostrip:error=left.error_of("password")
                 />
                 <Button text="Change password" kind=Kind::Primary size=Size::Block />
-            </form>
+            </PostForm>
             <p class="t13 muted">
                 <a class="link" href="/forgot">
                     "Ask for another link"
@@ -81,7 +81,7 @@ pub fn Verify() -> impl IntoView {
         <Title text="Finish signing up · OurHub" />
         <AuthFrame title="Finish signing up" lead="Your address is proven. Now the password that you chose." side=what_follows()>
             {said(&left, &["password"])}
-            <form class="stack" method="post" action="/fn/finish_sign_up">
+            <PostForm class="stack" action="/fn/finish_sign_up">
                 <Hidden fields=vec![("token", token())] />
                 <TextField
                     name="password"
@@ -93,7 +93,7 @@ pub fn Verify() -> impl IntoView {
                     nostrip:error=left.error_of("password")
                 />
                 <Button text="Create account" kind=Kind::Primary size=Size::Block />
-            </form>
+            </PostForm>
             <p class="t13 muted">
                 "Forgot it already? " <a class="link" href="/signup">
                     "Sign up anew"
@@ -114,7 +114,7 @@ pub fn ConfirmEmail() -> impl IntoView {
         Ok::<_, ApiError>(
             view! {
                 <div class="dialogpage">
-                    <form class="dialog stack" method="post" action="/fn/confirm_email">
+                    <PostForm class="dialog stack" action="/fn/confirm_email">
                         <Hidden fields=vec![("token", token)] />
                         <div>
                             <h1>"Use the new address?"</h1>
@@ -126,7 +126,7 @@ pub fn ConfirmEmail() -> impl IntoView {
                             <LinkButton href="/settings/profile" text="Cancel" />
                             <Button text="Use the new address" kind=Kind::Primary />
                         </div>
-                    </form>
+                    </PostForm>
                 </div>
             }
             .into_any(),

@@ -14,7 +14,9 @@ use crate::api::session::{SessionView, TeamChoice, current_session};
 use crate::api::{ApiError, Code, Flash, Nano, flash};
 use crate::islands::CopyButton;
 use crate::shell::has_islands;
-use crate::ui::{Button, Clock, LinkButton, Nav, NavTeam, Notice, Section, Shell, Site, Size, Tone, usd};
+use crate::ui::{
+    Button, Clock, LinkButton, Nav, NavTeam, Notice, PostForm, Section, Shell, ShownTeam, Site, Size, Tone, usd,
+};
 
 /// Where a signed-in page stands.
 pub struct Spot {
@@ -86,6 +88,7 @@ where
     Suspend::new(async move {
         match current_session().await {
             Ok(Some(session)) => {
+                provide_context(ShownTeam(session.team_id.clone()));
                 let clock = Clock::new(session.now, &session.time_zone);
                 let visit = Visit {
                     session: session.clone(),
@@ -128,7 +131,7 @@ fn framed(spot: Spot, session: SessionView, flash: Flash, page: Result<AnyView, 
     let nav = Nav {
         teams: session.teams.into_iter().map(nav_team).collect(),
         team: session.team_id,
-        reads_audit: matches!(session.role.as_str(), "owner" | "admin"),
+        manages_team: matches!(session.role.as_str(), "owner" | "admin"),
         may_make_teams: session.may_make_teams,
         email: session.email,
         is_admin: session.is_admin,
@@ -184,9 +187,9 @@ fn acting(admin: &str, person: &str) -> AnyView {
     let text = format!("What you do is logged as done by {admin}.");
     view! {
         <Notice tone=Tone::Warn title=title text=text>
-            <form method="post" action="/fn/end_act_as">
+            <PostForm action="/fn/end_act_as">
                 <Button text="End acting" size=Size::Small />
-            </form>
+            </PostForm>
         </Notice>
     }
     .into_any()

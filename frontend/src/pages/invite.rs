@@ -62,21 +62,21 @@ fn accept(offer: &OfferView, session: &SessionView, token: String) -> AnyView {
         );
         return view! {
             <Notice tone=Tone::Warn title="This invitation is for another address." text=text />
-            <form method="post" action="/fn/log_out" class="row">
+            <PostForm action="/fn/log_out" class="row">
                 <Button text="Log out" />
-            </form>
+            </PostForm>
         }
         .into_any();
     }
     view! {
-        <form method="post" action="/fn/accept_invitation" class="stack u-start">
+        <PostForm action="/fn/accept_invitation" class="stack u-start">
             <Hidden fields=vec![("token", token)] />
             <p class="t13 muted">{format!("You are logged in as {}.", session.email)}</p>
             <div class="row">
                 <Button text="Accept invitation" kind=Kind::Primary />
                 <LinkButton href="/overview" text="Not now" kind=Kind::Ghost />
             </div>
-        </form>
+        </PostForm>
     }
     .into_any()
 }
@@ -108,7 +108,7 @@ fn sign_up(offer: &OfferView, left: &Flash, token: String) -> AnyView {
     let (email_error, password_error) = (left.error_of("email"), left.error_of("password"));
     view! {
         <Card title="Create your account" hint="you are in the team at once">
-            <form class="stack" method="post" action="/fn/sign_up_invited">
+            <PostForm class="stack" action="/fn/sign_up_invited">
                 <Hidden fields=vec![("token", token)] />
                 <TextField
                     name="email"
@@ -132,7 +132,7 @@ fn sign_up(offer: &OfferView, left: &Flash, token: String) -> AnyView {
                 <div class="row">
                     <Button text="Create account and join" kind=Kind::Primary />
                 </div>
-            </form>
+            </PostForm>
         </Card>
         <p class="t13 muted">
             "Already have an account? " <a class="link" href="/login">

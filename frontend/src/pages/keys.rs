@@ -214,10 +214,10 @@ fn dialog(question: Question, id: String) -> AnyView {
     view! {
         <Dialog title=title text=text>
             <LinkButton href="/keys" text="Keep key" />
-            <form method="post" action=action>
+            <PostForm action=action>
                 <Hidden fields=vec![("id", id)] />
                 {act}
-            </form>
+            </PostForm>
         </Dialog>
     }
     .into_any()

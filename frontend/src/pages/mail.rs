@@ -53,9 +53,9 @@ fn sender(visit: &Visit, settings: MailView) -> AnyView {
     ];
     let test = settings.server.is_some().then(|| {
         view! {
-            <form method="post" action="/fn/test_mail">
+            <PostForm action="/fn/test_mail">
                 <Button text="Send a test to me" />
-            </form>
+            </PostForm>
         }
     });
     let proves = flash.value("verify_sign_ups", &settings.verify_sign_ups.to_string()) == "true";
@@ -63,7 +63,7 @@ fn sender(visit: &Visit, settings: MailView) -> AnyView {
     view! {
         <Card title="Sending">
             <Facts of=facts />
-            <form class="stack" method="post" action="/fn/update_mail">
+            <PostForm class="stack" action="/fn/update_mail">
                 <TextField
                     name="sender"
                     label="Sender"
@@ -80,7 +80,7 @@ fn sender(visit: &Visit, settings: MailView) -> AnyView {
                 <div class="row">
                     <Button text="Save" kind=Kind::Primary />
                 </div>
-            </form>
+            </PostForm>
             {test}
         </Card>
     }

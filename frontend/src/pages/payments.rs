@@ -25,7 +25,7 @@ pub fn top_up(flash: &Flash, board: &PaymentsBoard) -> AnyView {
     let hint = format!("From {} to {}. You pay at Stripe.", usd(board.least), usd(board.most));
     view! {
         <Card title="Top up">
-            <form class="row row--wrap u-top" method="post" action="/fn/top_up">
+            <PostForm class="row row--wrap u-top" action="/fn/top_up">
                 <Hidden fields=vec![("order", order)] />
                 <TextField
                     name="amount"
@@ -45,7 +45,7 @@ pub fn top_up(flash: &Flash, board: &PaymentsBoard) -> AnyView {
                     hint="For automatic top-ups. Stripe keeps it, not we."
                 />
                 <Button text="Top up" kind=Kind::Primary />
-            </form>
+            </PostForm>
         </Card>
     }
     .into_any()
@@ -82,7 +82,7 @@ pub fn auto(flash: &Flash, board: &PaymentsBoard) -> AnyView {
     view! {
         <Card title="Automatic top-ups">
             {off}
-            <form class="stack" method="post" action="/fn/set_auto_top_up">
+            <PostForm class="stack" action="/fn/set_auto_top_up">
                 <CheckField name="auto_on" label="On" checked=is_on hint="Never stop because the balance ran out." />
                 {on_error}
                 <TextField
@@ -108,11 +108,11 @@ pub fn auto(flash: &Flash, board: &PaymentsBoard) -> AnyView {
                 <div class="row">
                     <Button text="Save automatic top-ups" />
                 </div>
-            </form>
-            <form class="row row--wrap" method="post" action="/fn/remove_card">
+            </PostForm>
+            <PostForm class="row row--wrap" action="/fn/remove_card">
                 <span class="t13 muted">{format!("Saved card: {card}")}</span>
                 <Button text="Remove card" kind=Kind::Ghost size=Size::Small />
-            </form>
+            </PostForm>
         </Card>
     }
     .into_any()
@@ -323,9 +323,9 @@ pub fn PaymentsPage() -> impl IntoView {
 fn admin(visit: &Visit, reports: Vec<ReconciliationView>, disputes: Vec<DisputeView>) -> AnyView {
     view! {
         <PageHead title="Payments" lead="Disputes of payments, and the hourly comparison of all wallets with Stripe’s books.">
-            <form method="post" action="/fn/reconcile">
+            <PostForm action="/fn/reconcile">
                 <Button text="Compare now" kind=Kind::Primary icon=Glyph::Refresh />
-            </form>
+            </PostForm>
         </PageHead>
         {compared(&visit.clock, reports)}
         {disputed(&visit.clock, disputes)}

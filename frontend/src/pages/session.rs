@@ -10,7 +10,9 @@ use super::frame::{Spot, Visit, news, problem, public, signed_in};
 use crate::api::factor::factor;
 use crate::api::sign_up::sign_up_policy;
 use crate::api::{ApiError, Flash, flash};
-use crate::ui::{AuthFrame, Button, Hidden, Kind, LinkButton, More, Section, Size, Step, TextField, Tone, Trail};
+use crate::ui::{
+    AuthFrame, Button, Hidden, Kind, LinkButton, More, PostForm, Section, Size, Step, TextField, Tone, Trail,
+};
 
 /// `/signup`
 #[component]
@@ -45,7 +47,7 @@ fn sign_up_page(left: &Flash, closed: Option<&'static str>) -> AnyView {
         <Title text="Sign up · OurHub" />
         <AuthFrame title="Create your account" lead="A team comes with it." side=what_follows()>
             {problem}
-            <form class="stack" method="post" action="/fn/sign_up">
+            <PostForm class="stack" action="/fn/sign_up">
                 {email}
                 <TextField
                     name="password"
@@ -59,7 +61,7 @@ fn sign_up_page(left: &Flash, closed: Option<&'static str>) -> AnyView {
                     nostrip:error=password_error
                 />
                 <Button text="Create account" kind=Kind::Primary size=Size::Block />
-            </form>
+            </PostForm>
             <p class="t13 muted">
                 "Already have an account? " <a class="link" href="/login">
                     "Log in"
@@ -79,7 +81,7 @@ pub fn LogIn() -> impl IntoView {
         <Title text="Log in · OurHub" />
         <AuthFrame title="Log in" lead="Keys, usage and balance of your team." side=what_follows()>
             {said(&left, &["email", "password"])}
-            <form class="stack" method="post" action="/fn/log_in">
+            <PostForm class="stack" action="/fn/log_in">
                 {email(&left)}
                 <TextField
                     name="password"
@@ -99,7 +101,7 @@ pub fn LogIn() -> impl IntoView {
                     />
                 </More>
                 <Button text="Log in" kind=Kind::Primary size=Size::Block />
-            </form>
+            </PostForm>
             <p class="t13 muted">
                 <a class="link" href="/forgot">
                     "Forgot your password?"
@@ -200,7 +202,7 @@ fn confirm_page(visit: &Visit, to: String, has_factor: bool) -> AnyView {
     });
     view! {
         <div class="dialogpage">
-            <form class="dialog stack" method="post" action="/fn/confirm">
+            <PostForm class="dialog stack" action="/fn/confirm">
                 <Hidden fields=vec![("to", to.clone()), ("typed", typed)] />
                 <div>
                     <h1>"Confirm it is you"</h1>
@@ -224,7 +226,7 @@ fn confirm_page(visit: &Visit, to: String, has_factor: bool) -> AnyView {
                     <LinkButton href=to text="Cancel" />
                     <Button text="Confirm" kind=Kind::Primary />
                 </div>
-            </form>
+            </PostForm>
         </div>
     }
     .into_any()
@@ -238,13 +240,13 @@ pub fn Setup() -> impl IntoView {
     public("Set up", move |session| async move {
         let body = match session {
             Some(session) => view! {
-                <form class="stack u-start" method="post" action="/fn/redeem_setup">
+                <PostForm class="stack u-start" action="/fn/redeem_setup">
                     <Hidden fields=vec![("token", token)] />
                     <p class="muted">{format!("{} becomes platform admin: upstream accounts, models, prices and teams.", session.email)}</p>
                     <div class="row">
                         <Button text="Become platform admin" kind=Kind::Primary />
                     </div>
-                </form>
+                </PostForm>
             }
             .into_any(),
             None => view! {

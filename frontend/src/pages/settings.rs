@@ -71,13 +71,13 @@ fn appearance() -> AnyView {
     };
     view! {
         <Card title="Appearance" hint="in this browser">
-            <form method="post" action="/fn/set_theme" class="row">
+            <PostForm action="/fn/set_theme" class="row">
                 <div class="seg" role="group" aria-label="Theme">
                     {choice(None, "System")}
                     {choice(Some("light"), "Light")}
                     {choice(Some("dark"), "Dark")}
                 </div>
-            </form>
+            </PostForm>
         </Card>
     }
     .into_any()
@@ -110,13 +110,13 @@ fn team_form(flash: &Flash, team: &TeamView) -> AnyView {
     let tpm = count_field(flash, "tpm", "Tokens per minute", &number(team.tpm));
     view! {
         <Card title="Team">
-            <form class="stack" method="post" action="/fn/update_team">
+            <PostForm class="stack" action="/fn/update_team">
                 {first}
                 <div class="cols">{caps} {month} {rpm} {tpm}</div>
                 <div class="row">
                     <Button text="Save team" kind=Kind::Primary />
                 </div>
-            </form>
+            </PostForm>
         </Card>
     }
     .into_any()

@@ -35,7 +35,7 @@ fn page(visit: &Visit, policy: &SignUpView) -> AnyView {
         <PageHead title="Sign-up" lead="Who may make an account here. Whoever has one already is not concerned." />
         <div class="narrow">
             <Card title="New accounts">
-                <form class="stack" method="post" action="/fn/update_sign_up_policy">
+                <PostForm class="stack" action="/fn/update_sign_up_policy">
                     <SelectField
                         name="mode"
                         label="Who may sign up"
@@ -56,7 +56,7 @@ fn page(visit: &Visit, policy: &SignUpView) -> AnyView {
                     <div class="row">
                         <Button text="Save sign-up" kind=Kind::Primary />
                     </div>
-                </form>
+                </PostForm>
             </Card>
         </div>
     }

@@ -57,7 +57,7 @@ fn list(visit: &Visit, members: Vec<MemberView>, invitations: Vec<InvitationView
         many => format!("{many} people"),
     };
     let lead = format!(
-        "{people} in {}. A member’s caps cover all keys of that person.",
+        "{people} in {}. A member’s caps and limits cover all keys of that person.",
         visit.session.team_name
     );
     let head = vec![
@@ -101,7 +101,7 @@ fn row(visit: &Visit, member: MemberView) -> AnyView {
         });
         view! {
             <Menu label=format!("Actions for {email}")>
-                <MenuItem href=format!("/team?edit={}", member.user_id) icon=Glyph::Edit text="Edit role and caps" />
+                <MenuItem href=format!("/team?edit={}", member.user_id) icon=Glyph::Edit text="Edit role, caps and limits" />
                 <MenuItem href=format!("/usage?member={}", member.user_id) icon=Glyph::Receipt text="Show usage" />
                 {hand_over}
                 {remove}
@@ -156,6 +156,23 @@ fn drawer(visit: &Visit, member: MemberView) -> AnyView {
         }
         .into_any()
     };
+    let limit = |name: &'static str, label: &'static str, stored: Option<i64>| {
+        let stored = stored.map(|limit| limit.to_string()).unwrap_or_default();
+        view! {
+            <TextField
+                name=name
+                label=label
+                value=flash.value(name, &stored)
+                inputmode="numeric"
+                placeholder="No limit"
+                nostrip:error=flash.error_of(name)
+            />
+        }
+        .into_any()
+    };
+    let rpm = limit("rpm", "Requests per minute", member.rpm);
+    let tpm = limit("tpm", "Tokens per minute", member.tpm);
+    let at_once = limit("max_in_flight", "Requests at once", member.max_in_flight);
     let day = cap("cap_day", "Per day", member.cap_day);
     let month = cap("cap_month", "Per month", member.cap_month);
     let roles = ROLES.iter().map(|role| Choice::new(*role, capitalised(role))).collect();
@@ -165,7 +182,7 @@ fn drawer(visit: &Visit, member: MemberView) -> AnyView {
         <LinkButton href="/team" text="Cancel" kind=Kind::Ghost />
     };
     view! {
-        <form method="post" action="/fn/update_member">
+        <PostForm action="/fn/update_member">
             <Hidden fields=vec![("user", member.user_id)] />
             <Drawer title=member.email close="/team" foot=foot.into_any() nostrip:news=news>
                 <SelectField
@@ -179,8 +196,12 @@ fn drawer(visit: &Visit, member: MemberView) -> AnyView {
                 <Fieldset legend="Caps" hint="They cover all keys of this person.">
                     <div class="cols cols--keep">{day} {month}</div>
                 </Fieldset>
+                <Fieldset legend="Limits" hint="All keys of this person together, beside what each key may.">
+                    <div class="cols cols--keep">{rpm} {tpm}</div>
+                    {at_once}
+                </Fieldset>
             </Drawer>
-        </form>
+        </PostForm>
     }
     .into_any()
 }

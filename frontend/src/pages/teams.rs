@@ -132,7 +132,7 @@ fn drawer(visit: &Visit, team: TeamView) -> AnyView {
         <LinkButton href="/admin/teams" text="Cancel" kind=Kind::Ghost />
     };
     view! {
-        <form method="post" action="/fn/grant">
+        <PostForm action="/fn/grant">
             <Hidden fields=vec![("team", team.id)] />
             <Drawer title=format!("Grant to {}", team.name) close="/admin/teams" foot=foot.into_any() nostrip:news=news>
                 <TextField
@@ -155,7 +155,7 @@ fn drawer(visit: &Visit, team: TeamView) -> AnyView {
                     nostrip:error=reason_error
                 />
             </Drawer>
-        </form>
+        </PostForm>
     }
     .into_any()
 }

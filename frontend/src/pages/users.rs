@@ -171,10 +171,10 @@ pub fn UserDelete() -> impl IntoView {
                     text="Their keys are revoked, and teams that have nobody else are closed. Charges and the audit log stay. This cannot be undone."
                 >
                     <LinkButton href="/admin/users" text="Keep user" />
-                    <form method="post" action="/fn/delete_user">
+                    <PostForm action="/fn/delete_user">
                         <Hidden fields=vec![("user", user.id)] />
                         <Button text="Delete user" kind=Kind::Danger />
-                    </form>
+                    </PostForm>
                 </Dialog>
             }
             .into_any(),

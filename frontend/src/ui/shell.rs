@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use super::badge::{Avatar, Mark};
 use super::button::{Button, Kind, Size};
 use super::field::Hidden;
+use super::form::PostForm;
 use super::icon::{Glyph, Icon};
 use super::money::count;
 
@@ -19,6 +20,7 @@ pub enum Section {
     Usage,
     TeamModels,
     Team,
+    TeamAccounts,
     Billing,
     CapAlerts,
     Audit,
@@ -44,6 +46,7 @@ impl Section {
         Self::Usage,
         Self::TeamModels,
         Self::Team,
+        Self::TeamAccounts,
         Self::Billing,
         Self::CapAlerts,
         Self::Audit,
@@ -77,6 +80,7 @@ impl Section {
             Self::Usage => ("/usage", "Usage", Glyph::Receipt),
             Self::TeamModels => ("/team/models", "Models", Glyph::Models),
             Self::Team => ("/team", "Team", Glyph::Team),
+            Self::TeamAccounts => ("/team/accounts", "Upstream accounts", Glyph::Server),
             Self::Billing => ("/billing", "Billing", Glyph::Card),
             Self::CapAlerts => ("/alerts", "Cap alerts", Glyph::Alert),
             Self::Audit => ("/audit", "Audit", Glyph::Audit),
@@ -115,8 +119,8 @@ pub struct Nav {
     pub teams: Vec<NavTeam>,
     /// The id of the one that is.
     pub team: String,
-    /// Draw the link to the team's audit log.
-    pub reads_audit: bool,
+    /// Draw the links to what only owners and admins of the team see.
+    pub manages_team: bool,
     /// Offer to make another team.
     pub may_make_teams: bool,
     /// The user's address.
@@ -192,7 +196,7 @@ fn way_back(nav: &Nav, current: Section, via: Vec<(String, String)>, here: Strin
 
 fn side(nav: Nav, current: Section) -> AnyView {
     let switcher = switcher(&nav);
-    let is_drawn = |section: &&Section| nav.reads_audit || **section != Section::Audit;
+    let is_drawn = |section: &&Section| nav.manages_team || !matches!(section, Section::Audit | Section::TeamAccounts);
     let own: Vec<Section> = Section::OF_THE_TEAM.iter().filter(is_drawn).copied().collect();
     let Nav {
         email,
@@ -226,11 +230,11 @@ fn side(nav: Nav, current: Section) -> AnyView {
                         <Icon of=Glyph::Book />
                         "Docs and quick starts"
                     </a>
-                    <form class="nav__user" method="post" action=log_out>
+                    <PostForm class="nav__user" action=log_out>
                         <Avatar name=email.clone() class="avatar avatar--sm" />
                         <span class="trunc grow" title=email.clone()>{email.clone()}</span>
                         <Button text="Log out" kind=Kind::Ghost size=Size::Small />
-                    </form>
+                    </PostForm>
                 </div>
             </div>
         </nav>
@@ -243,13 +247,13 @@ fn switcher(nav: &Nav) -> AnyView {
     let (name, role) = nav.shown();
     let others = nav.teams.iter().filter(|team| team.id != nav.team).map(|team| {
         view! {
-            <form method="post" action="/fn/switch_team">
+            <PostForm action="/fn/switch_team">
                 <Hidden fields=vec![("team", team.id.clone())] />
                 <button type="submit">
                     <Mark name=team.name.clone() />
                     <span class="trunc">{team.name.clone()}</span>
                 </button>
-            </form>
+            </PostForm>
         }
     });
     let others = others.collect_view();

@@ -8,6 +8,7 @@ use leptos::prelude::*;
 
 use super::button::{LinkButton, Size};
 use super::field::Hidden;
+use super::form::PostForm;
 use super::icon::{Glyph, Icon};
 
 /// The head of a column.
@@ -142,13 +143,13 @@ pub fn MenuPost(
     text: &'static str,
 ) -> impl IntoView {
     view! {
-        <form method="post" action=action>
+        <PostForm action=action>
             <Hidden fields=fields />
             <button type="submit">
                 <Icon of=icon />
                 {text}
             </button>
-        </form>
+        </PostForm>
     }
     .into_any()
 }

@@ -14,7 +14,7 @@ pub mod period;
 pub use bucket::{Bucket, Gate, Kind, Scope, Series};
 pub use engine::{Engine, HoldError, Lack, Posted, Short, Stored, Sums};
 pub use lease::{Change, Legs, Refused, Row, Want};
-pub use payer::{Caps, Member, Payer};
+pub use payer::{Caps, Funding, Member, Payer};
 pub use period::Period;
 
 /// How a call ended. The numbers are those of the column `hold.outcome`.

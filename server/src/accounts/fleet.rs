@@ -38,11 +38,16 @@ const PRUNE_EVERY: Duration = Duration::from_secs(60);
 /// Models whose deployments are kept at hand; more are put together at each request.
 const KEPT: usize = 10_000;
 
+/// Whose accounts: those of the team of this id, or the platform's.
+pub type Owner = Option<i64>;
+
 /// How accounts behave.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Networks that accounts may reach besides public addresses.
+    /// Networks that the platform's accounts may reach besides public addresses.
     pub allow: Vec<IpNet>,
+    /// Networks that teams' own accounts may reach besides public addresses, without TLS too. The operator has no flag for it.
+    pub team_allow: Vec<IpNet>,
     /// How long a connection may take.
     pub connect: Duration,
     /// Who else uses them: each has its part of an account's limits.
@@ -53,6 +58,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             allow: Vec::new(),
+            team_allow: Vec::new(),
             connect: Duration::from_secs(5),
             peers: Peers::default(),
         }
@@ -83,17 +89,22 @@ pub struct Gauges {
     pub headroom: u16,
 }
 
-/// The accounts of one process; clones share it.
+/// The accounts of one process, seen by their owner: what is asked of it concerns the accounts of that owner alone. Clones
+/// share it.
 #[derive(Clone, Debug)]
 pub struct Fleet {
     pub(super) inner: Arc<Inner>,
+    pub(super) owner: Owner,
 }
 
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) db: DatabaseConnection,
     pub(super) master: MasterKey,
-    pub(super) clients: Clients,
+    /// What the platform's accounts are called with.
+    clients: Clients,
+    /// What teams' own are called with.
+    team_clients: Clients,
     snapshot: RwLock<Arc<Snapshot>>,
     loading: Mutex<()>,
     freed: Arc<Notify>,
@@ -108,12 +119,20 @@ pub(super) struct Inner {
 pub(super) struct Snapshot {
     stamp: String,
     pub(super) upstreams: BTreeMap<i64, Arc<Upstream>>,
+    pools: HashMap<Owner, Pool>,
+}
+
+/// The accounts of one owner, apart from all others'.
+#[derive(Debug, Default)]
+struct Pool {
+    /// Those that serve every model.
+    every: Vec<Arc<Upstream>>,
     named: HashMap<String, Vec<Arc<Deployment>>>,
     by_model: RwLock<HashMap<String, Arc<[Arc<Deployment>]>>>,
 }
 
 impl Fleet {
-    /// Reads the accounts, whose secrets are sealed under `master`.
+    /// Reads the accounts, whose secrets are sealed under `master`; what is returned sees the platform's.
     ///
     /// # Errors
     /// [`AccountsError::Database`].
@@ -123,6 +142,7 @@ impl Fleet {
                 db,
                 master,
                 clients: Clients::new(Guard::new(config.allow), config.connect),
+                team_clients: Clients::new(Guard::of_teams(config.team_allow), config.connect),
                 snapshot: RwLock::default(),
                 loading: Mutex::default(),
                 freed: Arc::default(),
@@ -130,12 +150,34 @@ impl Fleet {
                 peers: config.peers,
                 spread: RandomState::new(),
             }),
+            owner: None,
         };
         fleet.load().await?;
         if fleet.is_shared() {
             fleet.learn().await?;
         }
         Ok(fleet)
+    }
+
+    /// The same process' accounts, as `owner` sees them.
+    #[must_use]
+    pub fn of(&self, owner: Owner) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            owner,
+        }
+    }
+
+    /// Whose accounts these are.
+    #[must_use]
+    pub const fn owner(&self) -> Owner {
+        self.owner
+    }
+
+    /// Whether an account may be at `base_url`, where a provider has one.
+    #[must_use]
+    pub fn may_be_at(&self, base_url: &str) -> bool {
+        base_url.is_empty() || self.clients_of(self.owner).guard().base_url(base_url).is_ok()
     }
 
     /// The accounts to ask for `model`, in order; its maker is in the request.
@@ -147,7 +189,7 @@ impl Fleet {
     /// The same among the accounts that `fits` takes.
     #[must_use]
     pub fn plan_among(&self, model: &str, request: &RouteRequest<'_>, fits: &dyn Fn(&Deployment) -> bool) -> Routes {
-        let deployments = self.snapshot().deployments(model);
+        let deployments = self.snapshot().deployments(self.owner, model);
         let candidates: Vec<_> = deployments
             .iter()
             .filter(|deployment| fits(deployment))
@@ -172,7 +214,7 @@ impl Fleet {
     #[must_use]
     pub fn is_served(&self, model: &str, maker: &str, fits: &dyn Fn(&Deployment) -> bool) -> bool {
         let now_ms = clock::now_ms();
-        let deployments = self.snapshot().deployments(model);
+        let deployments = self.snapshot().deployments(self.owner, model);
         let serves =
             |deployment: &Deployment| routing::serves_made_by(deployment.only_made_by, maker) && fits(deployment);
         let mut serving = deployments.iter().filter(|deployment| serves(deployment));
@@ -190,6 +232,12 @@ impl Fleet {
         Arc::clone(&self.inner.freed).notified_owned()
     }
 
+    /// Whether any account takes traffic.
+    #[must_use]
+    pub fn takes_traffic(&self) -> bool {
+        self.snapshot().pools.contains_key(&self.owner)
+    }
+
     /// How each account that takes traffic does, in order of their ids.
     #[must_use]
     pub fn gauges(&self) -> Vec<Gauges> {
@@ -203,7 +251,20 @@ impl Fleet {
                 headroom: health.headroom,
             }
         };
-        self.snapshot().upstreams.iter().map(gauges).collect()
+        let snapshot = self.snapshot();
+        let mine = snapshot
+            .upstreams
+            .iter()
+            .filter(|(_, upstream)| upstream.row.team_id == self.owner);
+        mine.map(gauges).collect()
+    }
+
+    /// What accounts of `owner` are called with.
+    pub(super) fn clients_of(&self, owner: Owner) -> &Clients {
+        match owner {
+            None => &self.inner.clients,
+            Some(_) => &self.inner.team_clients,
+        }
     }
 
     /// The account of this id, where it takes traffic.
@@ -304,12 +365,16 @@ impl Fleet {
                 }
                 Err(error) => {
                     tracing::warn!(account = %subject, %error, "an account cannot be used");
+                    if row.team_id.is_some() {
+                        // Its team finds it on its own page.
+                        continue;
+                    }
                     let message = format!("{} takes no traffic. {error}", row.label);
                     alerts::raise(db, alerts::Kind::AccountUnusable, &subject, &message).await?;
                 }
             }
         }
-        fresh.add_named(served);
+        fresh.pool(served);
         *self.inner.snapshot.write() = Arc::new(fresh);
         self.inner.freed.notify_waiters();
         Ok(())
@@ -323,7 +388,7 @@ impl Fleet {
         let state = same.map_or_else(|| Arc::new(first_state(row)), |upstream| Arc::clone(&upstream.state));
         let shared = Shared {
             master: &self.inner.master,
-            clients: &self.inner.clients,
+            clients: self.clients_of(row.team_id),
             freed: &self.inner.freed,
             learnt: &self.inner.learnt,
             peers: &self.inner.peers,
@@ -360,7 +425,7 @@ impl Fleet {
         }
         let is_gone = update.exec(db).await?.rows_affected == 0;
         // What was learnt with another key, or about an account that was removed, concerns nobody.
-        if is_gone || !news.is_turn {
+        if is_gone || !news.is_turn || upstream.row.team_id.is_some() {
             return Ok(());
         }
         let subject = id::render(id::Kind::Account, upstream.row.id);
@@ -392,7 +457,14 @@ impl Fleet {
 }
 
 impl Snapshot {
-    fn add_named(&mut self, served: Vec<deployment::Model>) {
+    /// Puts each account, with the models `served`, among those of its owner.
+    fn pool(&mut self, served: Vec<deployment::Model>) {
+        for upstream in self.upstreams.values() {
+            let pool = self.pools.entry(upstream.row.team_id).or_default();
+            if upstream.row.every_model {
+                pool.every.push(Arc::clone(upstream));
+            }
+        }
         for row in served {
             let upstream = self
                 .upstreams
@@ -400,17 +472,26 @@ impl Snapshot {
                 .filter(|upstream| !upstream.row.every_model);
             if let Some(upstream) = upstream {
                 let deployment = Deployment::new(upstream, &row.model, &row.upstream_model);
-                self.named.entry(row.model).or_default().push(Arc::new(deployment));
+                let pool = self.pools.entry(upstream.row.team_id).or_default();
+                pool.named.entry(row.model).or_default().push(Arc::new(deployment));
             }
         }
     }
 
+    /// `model` on every account of `owner` that serves it.
+    fn deployments(&self, owner: Owner, model: &str) -> Arc<[Arc<Deployment>]> {
+        let pool = self.pools.get(&owner);
+        pool.map_or_else(|| Arc::from([]), |pool| pool.deployments(model))
+    }
+}
+
+impl Pool {
     /// `model` on every account that serves it.
     fn deployments(&self, model: &str) -> Arc<[Arc<Deployment>]> {
         if let Some(known) = self.by_model.read().get(model) {
             return Arc::clone(known);
         }
-        let every = self.upstreams.values().filter(|upstream| upstream.row.every_model);
+        let every = self.every.iter();
         let every = every.map(|upstream| Arc::new(Deployment::new(upstream, model, model)));
         let named = self.named.get(model).into_iter().flatten().cloned();
         let found: Arc<[_]> = every.chain(named).collect();

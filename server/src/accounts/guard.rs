@@ -19,6 +19,8 @@ use std::{
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
     allow: Arc<[IpNet]>,
+    /// Whether what is sent may be read on its way, wherever it goes.
+    needs_tls: bool,
 }
 
 /// Why a URL may not be used.
@@ -33,6 +35,9 @@ pub enum UrlRefusal {
     /// User name, password, query or fragment in a base URL.
     #[error("A base URL has no user name, password, fragment, and no query but Azure's api-version.")]
     Extra,
+    /// A key would go over the network in the clear.
+    #[error("A team's own account is reached by https alone.")]
+    Plain,
     /// An address that is neither public nor allowed by the operator.
     #[error("The address {0} is not public, and the operator's allow list does not name it.")]
     NotAllowed(IpAddr),
@@ -47,7 +52,19 @@ impl Guard {
     /// Public addresses, and those in `allow`.
     #[must_use]
     pub fn new(allow: Vec<IpNet>) -> Self {
-        Self { allow: allow.into() }
+        Self {
+            allow: allow.into(),
+            needs_tls: false,
+        }
+    }
+
+    /// The same for teams' own accounts, whose base URLs are https, but for addresses in `allow`.
+    #[must_use]
+    pub fn of_teams(allow: Vec<IpNet>) -> Self {
+        Self {
+            needs_tls: true,
+            ..Self::new(allow)
+        }
     }
 
     /// Whether `address` may be reached. An IPv4 address wrapped in IPv6 is judged as the IPv4 address.
@@ -71,6 +88,9 @@ impl Guard {
             return Err(UrlRefusal::Extra);
         }
         self.check_host(&url)?;
+        if self.needs_tls && url.scheme() == "http" && !self.is_allowed_host(&url) {
+            return Err(UrlRefusal::Plain);
+        }
         Ok(url)
     }
 
@@ -94,18 +114,19 @@ impl Guard {
     }
 
     fn check_host(&self, url: &Url) -> Result<(), UrlRefusal> {
-        let host = url
-            .host_str()
+        url.host_str()
             .filter(|host| !host.is_empty())
             .ok_or(UrlRefusal::NotAUrl)?;
-        let bare = host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'))
-            .unwrap_or(host);
-        match bare.parse::<IpAddr>() {
-            Ok(address) if !self.permits(address) => Err(UrlRefusal::NotAllowed(address.to_canonical())),
+        match address_of(url) {
+            Some(address) if !self.permits(address) => Err(UrlRefusal::NotAllowed(address.to_canonical())),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the host is an address that is allowed by name.
+    fn is_allowed_host(&self, url: &Url) -> bool {
+        let address = address_of(url).map(|address| address.to_canonical());
+        address.is_some_and(|address| self.allow.iter().any(|network| network.contains(&address)))
     }
 }
 
@@ -122,6 +143,16 @@ impl Resolve for Guard {
             Ok(Box::new(permitted.into_iter()) as Addrs)
         })
     }
+}
+
+/// The host of `url`, where it is an address.
+fn address_of(url: &Url) -> Option<IpAddr> {
+    let host = url.host_str()?;
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
+    bare.parse().ok()
 }
 
 /// Whether `query` says nothing but which version of Azure's API is meant.

@@ -4,10 +4,11 @@
 //! Reads and writes `account`, `deployment`, `cooldown` and the stamp `accounts`.
 
 use super::{
-    AREA, Account, AccountsError, Change, Fleet, Grants, Live, Models, NewAccount, Patch, Served, Standing, Times,
+    AREA, Account, AccountsError, Change, Fleet, Grants, Live, Models, NewAccount, Owner, Patch, Served, Standing,
+    Times,
     check::{self, Reach},
     history,
-    upstream::{binding, open_secrets, reach},
+    upstream::{binding, open_secrets, place, reach},
 };
 use crate::{
     alerts, clock,
@@ -20,11 +21,13 @@ use gateway_core::{catalog::preset, id};
 use reqwest::Url;
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _,
-    IntoActiveModel as _, QueryFilter as _, QueryOrder as _, TransactionTrait as _,
+    IntoActiveModel as _, PaginatorTrait as _, QueryFilter, QueryOrder as _, TransactionTrait as _,
 };
 
 const PRIORITY: i32 = 0;
 const WEIGHT: i32 = 100;
+/// The most accounts a team has: each is looked after by every process.
+const OF_TEAM_MAX: u64 = 50;
 const NEEDS_SECRET: &str =
     "Another host, port, scheme or proxy: enter the key again, so that nobody can have it sent elsewhere.";
 
@@ -70,19 +73,25 @@ impl Fleet {
     /// Adds an account.
     ///
     /// # Errors
-    /// [`AccountsError::Invalid`] naming every wrong field, [`AccountsError::Secrets`], [`AccountsError::Database`].
+    /// [`AccountsError::Crowded`] where a team has as many as it may,     /// [`AccountsError::Invalid`] naming every wrong field, [`AccountsError::Secrets`], [`AccountsError::Database`].
     pub async fn create(&self, new: &NewAccount) -> Result<Account, AccountsError> {
         let mut errors = FieldErrors::default();
         check::check_label(&new.label, &mut errors);
         check::check_models(&new.models, preset(&new.provider), &mut errors);
         check::check_numbers(&new.standing, &new.grants, &mut errors);
-        let reach = check::reach(new, self.inner.clients.guard(), &mut errors);
+        let reach = check::reach(new, self.clients_of(self.owner).guard(), &mut errors);
         errors.finish().map_err(AccountsError::Invalid)?;
         let reach = reach.ok_or_else(|| AccountsError::Invalid(FieldErrors::default()))?;
         let id = clock::new_id();
-        let sealed = self.seal(id, &reach.base_url, &reach.secret, reach.proxy.as_ref())?;
-        let row = new_row(id, new, &reach, sealed);
+        let sealed = self.seal((id, self.owner), &reach.base_url, &reach.secret, reach.proxy.as_ref())?;
+        let row = account::Model {
+            team_id: self.owner,
+            ..new_row(id, new, &reach, sealed)
+        };
         let transaction = self.inner.db.begin().await?;
+        if self.owner.is_some() && count(&transaction, self.owner).await? >= OF_TEAM_MAX {
+            return Err(AccountsError::Crowded);
+        }
         row.into_active_model().insert(&transaction).await?;
         write_models(&transaction, id, &new.models).await?;
         stamp::renew(&transaction, AREA).await?;
@@ -143,7 +152,8 @@ impl Fleet {
     /// [`AccountsError::NotFound`], [`AccountsError::Database`].
     pub async fn delete(&self, id: i64) -> Result<(), AccountsError> {
         let transaction = self.inner.db.begin().await?;
-        let gone = account::Entity::delete_by_id(id).exec(&transaction).await?;
+        let row = account::Entity::delete_many().filter(account::Column::Id.eq(id));
+        let gone = of(self.owner, row).exec(&transaction).await?;
         if gone.rows_affected == 0 {
             return Err(AccountsError::NotFound);
         }
@@ -181,10 +191,12 @@ impl Fleet {
     /// [`AccountsError::Database`].
     pub async fn list(&self) -> Result<Vec<Account>, AccountsError> {
         let db = &self.inner.db;
-        let rows = account::Entity::find().order_by_asc(account::Column::Priority);
+        let rows = of(self.owner, account::Entity::find()).order_by_asc(account::Column::Priority);
         let rows = rows.order_by_asc(account::Column::Id).all(db).await?;
         let mut served = std::collections::HashMap::<i64, Vec<_>>::new();
-        for row in deployment::Entity::find().all(db).await? {
+        let ids = rows.iter().map(|row| row.id);
+        let named = deployment::Entity::find().filter(deployment::Column::AccountId.is_in(ids));
+        for row in named.all(db).await? {
             served.entry(row.account_id).or_default().push(row);
         }
         let view = |row: account::Model| {
@@ -195,7 +207,9 @@ impl Fleet {
     }
 
     pub(super) async fn row(&self, id: i64) -> Result<account::Model, AccountsError> {
-        let row = account::Entity::find_by_id(id).one(&self.inner.db).await?;
+        let row = of(self.owner, account::Entity::find_by_id(id))
+            .one(&self.inner.db)
+            .await?;
         row.ok_or(AccountsError::NotFound)
     }
 
@@ -207,7 +221,7 @@ impl Fleet {
         change: &Change,
         errors: &mut FieldErrors,
     ) -> Result<(), AccountsError> {
-        let guard = self.inner.clients.guard();
+        let guard = self.clients_of(old.team_id).guard();
         let typed_url = change
             .base_url
             .as_deref()
@@ -245,7 +259,7 @@ impl Fleet {
         let (secret, proxy) = self.reached_before(old, old_url.as_ref(), typed, keeps_proxy)?;
         let proxy = if keeps_proxy { proxy } else { new_proxy };
         row.base_url = check::stored(&base_url);
-        let sealed = self.seal(row.id, &base_url, &secret, proxy.as_ref())?;
+        let sealed = self.seal((row.id, row.team_id), &base_url, &secret, proxy.as_ref())?;
         (row.secret, row.last_four) = (sealed.secret, sealed.last_four);
         (row.proxy_url, row.proxy_secret) = (sealed.proxy_url, sealed.proxy_secret);
         Ok(())
@@ -271,8 +285,14 @@ impl Fleet {
         Ok((typed.unwrap_or(secret), proxy))
     }
 
-    fn seal(&self, id: i64, base_url: &Url, secret: &Secret, proxy: Option<&Secret>) -> Result<Sealed, SecretsError> {
-        let origin = check::origin(base_url);
+    fn seal(
+        &self,
+        (id, owner): (i64, Owner),
+        base_url: &Url,
+        secret: &Secret,
+        proxy: Option<&Secret>,
+    ) -> Result<Sealed, SecretsError> {
+        let origin = place(owner, base_url);
         let master = &self.inner.master;
         let shown = proxy.and_then(check::shown_proxy);
         // A proxy without a password is shown as it is; only what must not be shown is sealed.
@@ -340,6 +360,19 @@ impl Fleet {
     }
 }
 
+/// What `query` asks, of the accounts of `owner` alone.
+fn of<Q: QueryFilter>(owner: Owner, query: Q) -> Q {
+    query.filter(match owner {
+        Some(team_id) => account::Column::TeamId.eq(team_id),
+        None => account::Column::TeamId.is_null(),
+    })
+}
+
+/// How many accounts `owner` has.
+async fn count<C: ConnectionTrait>(db: &C, owner: Owner) -> Result<u64, DbErr> {
+    of(owner, account::Entity::find()).count(db).await
+}
+
 /// Applies what needs neither key nor address.
 fn apply_plain(row: &mut account::Model, change: &Change, errors: &mut FieldErrors) {
     if let Some(label) = &change.label {
@@ -374,6 +407,7 @@ fn apply_plain(row: &mut account::Model, change: &Change, errors: &mut FieldErro
 fn new_row(id: i64, new: &NewAccount, reach: &Reach, sealed: Sealed) -> account::Model {
     account::Model {
         id,
+        team_id: None,
         label: new.label.trim().to_owned(),
         provider: new.provider.clone(),
         dialect: reach.dialect.as_str().to_owned(),

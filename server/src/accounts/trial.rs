@@ -74,6 +74,7 @@ impl Fleet {
     /// # Errors
     /// [`AccountsError::NotFound`], [`AccountsError::Idle`], [`AccountsError::Database`].
     pub async fn test(&self, id: i64) -> Result<TestOutcome, AccountsError> {
+        self.row(id).await?;
         let upstream = match self.upstream(id) {
             Some(upstream) => upstream,
             None => self.look_again(id).await?,
@@ -91,7 +92,6 @@ impl Fleet {
 
     /// The account `id`, which another process may have added or enabled just now.
     async fn look_again(&self, id: i64) -> Result<Arc<Upstream>, AccountsError> {
-        self.row(id).await?;
         self.load().await?;
         self.upstream(id).ok_or(AccountsError::Idle)
     }
@@ -101,7 +101,7 @@ impl Fleet {
     /// # Errors
     /// [`AccountsError::Invalid`] naming every wrong field, [`AccountsError::Client`].
     pub async fn test_draft(&self, new: &NewAccount) -> Result<TestOutcome, AccountsError> {
-        let clients = &self.inner.clients;
+        let clients = self.clients_of(self.owner);
         let mut errors = FieldErrors::default();
         let reach = check::reach(new, clients.guard(), &mut errors);
         errors.finish().map_err(AccountsError::Invalid)?;

@@ -4,7 +4,7 @@
 //! Changes the state it shares.
 
 use super::{
-    TABLE, check,
+    Owner, TABLE, check,
     client::{Client, Clients},
     endpoint::{self, Ask, Content, Framing, Reached, Way},
     google::Unsendable,
@@ -21,6 +21,7 @@ use gateway_core::{
     catalog::{Preset, preset},
     dialect::{Dialect, MaxOutputField, Operation},
     health::{Availability, Event},
+    id,
     retry::{Fault, Mark, RetryHints, Verdict},
     routing::{Candidate, UNKNOWN_LATENCY_MS, is_in_region},
 };
@@ -54,6 +55,8 @@ pub(super) struct Upstream {
 pub struct Deployment {
     /// The account's id.
     pub account_id: i64,
+    /// Whether it is a team's own.
+    pub is_own: bool,
     /// The account's preset id.
     pub provider: String,
     /// The name a customer asks for.
@@ -170,6 +173,7 @@ impl Deployment {
             preset.is_some_and(|preset| preset.max_output_field == MaxOutputField::MaxTokens.as_str());
         Self {
             account_id: upstream.row.id,
+            is_own: upstream.row.team_id.is_some(),
             provider: upstream.row.provider.clone(),
             model: model.to_owned(),
             upstream_model: upstream_model.to_owned(),
@@ -409,7 +413,16 @@ pub(super) fn reach(row: &account::Model) -> (&[u8], &str, Option<&str>, &str) {
     (&row.secret, &row.base_url, row.proxy_url.as_deref(), &row.auth_scheme)
 }
 
-/// What `column` of account `row` is sealed for.
+/// What the secrets of an account of `owner` at `url` are sealed for.
+pub(super) fn place(owner: Owner, url: &Url) -> String {
+    let origin = check::origin(url);
+    owner.map_or_else(
+        || origin.clone(),
+        |team_id| format!("{origin} for {}", id::render(id::Kind::Team, team_id)),
+    )
+}
+
+/// What `column` of account `row` is sealed for; `origin` is its [`place`].
 pub(super) const fn binding<'a>(row: i64, column: &'a str, origin: &'a str) -> Binding<'a> {
     Binding {
         table: TABLE,
@@ -425,7 +438,7 @@ pub(super) fn open_secrets(
     base_url: &Url,
     master: &MasterKey,
 ) -> Result<(Secret, Option<Secret>), SecretsError> {
-    let origin = check::origin(base_url);
+    let origin = place(row.team_id, base_url);
     let secret = if row.secret.is_empty() {
         Secret::new(String::new())
     } else {

@@ -153,7 +153,8 @@ impl Principal {
             let priced = model.filter(|model| model.price_at(now_ms).is_some());
             priced.is_some_and(|model| {
                 let is_in = |account: &crate::accounts::Deployment| account.is_in(settings.region.as_deref());
-                self.app.fleet.is_served(&model.id, &model.provider, &is_in)
+                let serves = |owner| self.app.fleet.of(owner).is_served(&model.id, &model.provider, &is_in);
+                serves(None) || (alias.team_id.is_some() && serves(alias.team_id))
             })
         };
         AliasView {

@@ -4,6 +4,7 @@
 
 use super::{Change, Principal, Refusal, view};
 use crate::{
+    accounts::Owner,
     catalog::{self, ModelInfo, PriceRow},
     clock,
 };
@@ -19,7 +20,7 @@ use serde_json::json;
 impl Models for Principal {
     async fn list_models(&self, page: PageQuery) -> Result<Page<ModelView>, ApiError> {
         let team_id = self.priced_for().await;
-        Ok(self.read_models(&page, team_id))
+        Ok(self.read_models(&page, team_id).await)
     }
 
     async fn create_model(&self, new: NewModel) -> Result<ModelView, ApiError> {
@@ -42,7 +43,8 @@ impl Principal {
         Some(scope.map_or(0, |scope| scope.team_id()))
     }
 
-    fn read_models(&self, query: &PageQuery, team_id: Option<i64>) -> Page<ModelView> {
+    async fn read_models(&self, query: &PageQuery, team_id: Option<i64>) -> Page<ModelView> {
+        let owners = self.owners_shown().await;
         let models = self.app.catalog.list();
         let is_after = |model: &&std::sync::Arc<ModelInfo>| query.after.as_ref().is_none_or(|after| model.id > *after);
         let wanted = query.rows() as usize + 1;
@@ -50,7 +52,7 @@ impl Principal {
             .iter()
             .filter(is_after)
             .take(wanted)
-            .map(|model| self.model_view(model, team_id));
+            .map(|model| self.model_view(model, &owners, team_id));
         view::page(query, views.collect(), |model| model.id.clone())
     }
 
@@ -72,7 +74,7 @@ impl Principal {
             ..Change::default()
         })
         .await?;
-        Ok(self.model_view(&model, None))
+        Ok(self.model_view(&model, &[None], None))
     }
 
     async fn set_price(&self, model: &str, new: NewPrice) -> Result<ModelView, Refusal> {
@@ -99,10 +101,20 @@ impl Principal {
             ..Change::default()
         })
         .await?;
-        Ok(self.model_view(&model, None))
+        Ok(self.model_view(&model, &[None], None))
     }
 
-    fn model_view(&self, model: &ModelInfo, team_id: Option<i64>) -> ModelView {
+    /// Whose accounts may serve who asks: those of the team that is shown, and the platform's; to visitors the platform's.
+    async fn owners_shown(&self) -> Vec<Owner> {
+        match self.teams_shown().await {
+            Ok((Ok((team, _)), _)) if team.uses_platform => vec![Some(team.team_id), None],
+            Ok((Ok((team, _)), _)) => vec![Some(team.team_id)],
+            _ => vec![None],
+        }
+    }
+
+    /// The model, as accounts of `owners` serve it, at the prices of `team_id`.
+    fn model_view(&self, model: &ModelInfo, owners: &[Owner], team_id: Option<i64>) -> ModelView {
         let markup = team_id.map_or(Markup::NONE, |team_id| self.app.catalog.markup(team_id, &model.id));
         let shown = |price: &PriceRow| shown(&price.sheet.marked_up(markup));
         let now_ms = clock::now_ms(); // later than the request's own time, so that a price it just set holds
@@ -123,7 +135,9 @@ impl Principal {
                 prices: shown(price),
             }),
             long_context_from: tier.map(|tier| count(tier.min_prompt_tokens)),
-            is_served: self.app.fleet.serves(&model.id, &model.provider),
+            is_served: owners
+                .iter()
+                .any(|owner| self.app.fleet.of(*owner).serves(&model.id, &model.provider)),
             is_builtin: model.is_builtin,
         }
     }

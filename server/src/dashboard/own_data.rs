@@ -80,7 +80,7 @@ impl Principal {
         self.app.mail.forget(&self.app.db, &person.email).await?;
         self.app.auth.forget_user(person.user_id);
         self.app.keys.forget_user(person.user_id);
-        closed.iter().for_each(|team_id| self.app.keys.forget_team(*team_id));
+        self.close_teams(&closed).await?;
         self.record_deleted(person, &closed).await?;
         Ok(self.no_cookie())
     }

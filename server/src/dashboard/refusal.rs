@@ -384,6 +384,10 @@ impl From<AccountsError> for Refusal {
         match error {
             AccountsError::Invalid(errors) => errors.into(),
             AccountsError::NotFound => Code::NotFound.into(),
+            AccountsError::Crowded => {
+                let crowded = "A team has at most 50 upstream accounts. Delete one first.";
+                ApiError::because(Code::Conflict, crowded).into()
+            }
             AccountsError::Idle => {
                 let idle = "The account takes no traffic. Enable it, or save it anew, then test.";
                 ApiError::because(Code::Conflict, idle).into()

@@ -13,7 +13,7 @@ use crate::{
     auth::{ABSOLUTE_MS, AuthError, NewUser, Person, Session, UserMade},
     billing, cap_alerts,
     keys::KeyState,
-    teams::{self, Right, TeamScope},
+    teams::{self, Right, TeamRow, TeamScope},
 };
 use async_trait::async_trait;
 use frontend::api::{
@@ -105,10 +105,16 @@ impl Principal {
             Some((team, _)) => {
                 let scope = teams::scope(&self.app.db, person, team.team_id).await?;
                 scope.demand(Right::Read)?;
-                (self.count_keys(&scope).await?, self.low_balance(&scope).await?)
+                let low_balance = if team.uses_platform {
+                    self.low_balance(&scope).await?
+                } else {
+                    None
+                };
+                (self.count_keys(&scope).await?, low_balance)
             }
             None => (0, None),
         };
+        let has_accounts = self.has_accounts(shown.as_ref().map(|(team, _)| team)).await?;
         let (team, role) = shown.unzip();
         Ok(SessionView {
             takes_payments: self.app.billing.takes_payments(),
@@ -132,7 +138,7 @@ impl Principal {
                 .map_or_else(|| "UTC".to_owned(), |team| team.time_zone.clone()),
             team_name: team.map(|team| team.name).unwrap_or_default(),
             role: role.map(|role| role.name().to_owned()).unwrap_or_default(),
-            has_accounts: !self.app.fleet.list().await?.is_empty(),
+            has_accounts,
             key_count,
             alerts: match person.is_admin {
                 true => alerts::count_open(&self.app.db).await?,
@@ -149,7 +155,21 @@ impl Principal {
         }
         let left = billing::balance(&self.app.ledger, scope).await?.left();
         let enough = self.per_day(scope).await?.0.saturating_mul(cap_alerts::LOW_DAYS);
-        Ok(Some(left).filter(|left| left.0 <= enough))
+        // Own accounts need no balance; it matters to who spends some of it all the same.
+        let needs_none = enough == 0 && self.app.fleet.of(Some(scope.team_id())).takes_traffic();
+        Ok(Some(left).filter(|left| left.0 <= enough && !needs_none))
+    }
+
+    /// Whether any account may serve `team`.
+    async fn has_accounts(&self, team: Option<&TeamRow>) -> Result<bool, Refusal> {
+        let fleet = &self.app.fleet;
+        if team.is_none_or(|team| team.uses_platform) && !fleet.list().await?.is_empty() {
+            return Ok(true);
+        }
+        match team {
+            Some(team) => Ok(!fleet.of(Some(team.team_id)).list().await?.is_empty()),
+            None => Ok(false),
+        }
     }
 
     async fn count_keys(&self, scope: &TeamScope) -> Result<u64, Refusal> {

@@ -161,6 +161,9 @@ impl Principal {
             role: change.role,
             cap_day: change.cap_day.map(cap),
             cap_month: change.cap_month.map(cap),
+            rpm: change.rpm,
+            tpm: change.tpm,
+            max_in_flight: change.max_in_flight,
         };
         let (before, after) = teams::update_member(&self.app.db, &scope, user_id, patch).await?;
         self.app.keys.forget_team(scope.team_id());
@@ -174,6 +177,18 @@ impl Principal {
         .await?;
         let team = teams::get(&self.app.db, &scope).await?;
         self.member_view(&team, after).await
+    }
+
+    /// What follows where teams were closed: their keys are looked up anew, and the secrets of their own accounts are gone.
+    pub(super) async fn close_teams(&self, closed: &[i64]) -> Result<(), Refusal> {
+        for team_id in closed {
+            self.app.keys.forget_team(*team_id);
+            let fleet = self.app.fleet.of(Some(*team_id));
+            for account in fleet.list().await? {
+                fleet.delete(account.id).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn record_team(
@@ -212,6 +227,7 @@ impl Principal {
             cap_month: view::nano(row.cap_month),
             rpm: row.rpm,
             tpm: row.tpm,
+            uses_platform: row.uses_platform,
             created_at: Time(row.created_at_ms),
             suspended_at: view::time(row.suspended_at_ms),
             members,
@@ -233,6 +249,9 @@ impl Principal {
             role: row.role.name().to_owned(),
             cap_day: view::nano(row.cap_day),
             cap_month: view::nano(row.cap_month),
+            rpm: row.rpm,
+            tpm: row.tpm,
+            max_in_flight: row.max_in_flight,
             day,
             month,
             created_at: Time(row.created_at_ms),
@@ -252,5 +271,6 @@ fn team_patch(change: TeamPatch) -> teams::TeamPatch {
         cap_month: change.cap_month.map(cap),
         rpm: change.rpm,
         tpm: change.tpm,
+        uses_platform: change.uses_platform,
     }
 }

@@ -126,9 +126,7 @@ impl Principal {
         self.app.mail.forget(&self.app.db, &before.person.email).await?;
         self.app.auth.forget_user(user_id);
         self.app.keys.forget_user(user_id);
-        for team_id in &closed {
-            self.app.keys.forget_team(*team_id);
-        }
+        self.close_teams(&closed).await?;
         let teams: Vec<String> = closed.into_iter().map(view::team_id).collect();
         self.record(Change {
             action: "user.delete",

@@ -90,6 +90,12 @@ routes! {
     get    "/teams/{team}/aliases/{name:.+}"  aliases::one_of_team;
     patch  "/teams/{team}/aliases/{name:.+}"  aliases::update_of_team;
     delete "/teams/{team}/aliases/{name:.+}"  aliases::delete_of_team;
+    get    "/teams/{team}/accounts"           team::list_accounts;
+    post   "/teams/{team}/accounts"           team::create_account;
+    get    "/teams/{team}/accounts/{id}"      team::account;
+    patch  "/teams/{team}/accounts/{id}"      team::update_account;
+    delete "/teams/{team}/accounts/{id}"      team::delete_account;
+    post   "/teams/{team}/accounts/{id}/test" team::test_account;
     get    "/teams/{team}/overview"           team::overview;
     get    "/teams/{team}/usage"              team::usage;
     get    "/teams/{team}/requests"           team::requests;

@@ -8,17 +8,18 @@ use crate::dashboard::Principal;
 use actix_web::{
     Error, HttpMessage, HttpResponse,
     body::{EitherBody, MessageBody},
-    dev::{ServiceRequest, ServiceResponse},
+    dev::{Payload, ServiceRequest, ServiceResponse},
     error::ErrorRequestTimeout,
     http::{
         Method,
-        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, LOCATION, SET_COOKIE},
+        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, SET_COOKIE},
     },
     middleware::{Next, from_fn},
     rt::time::timeout,
     web,
 };
-use frontend::{App, Assets, api::Backend, shell};
+use frontend::{App, Assets, api::Backend, shell, ui::SHOWN_TEAM};
+use futures_util::{future::ready, stream};
 use leptos::prelude::{provide_context, use_context};
 use leptos_actix::{
     ActixRouteListing, LeptosRoutes, Request, ResponseOptions, generate_route_list, render_app_async_with_context,
@@ -90,7 +91,7 @@ fn enter(assets: &Assets) {
 
 /// Finds out who asks, and leads those who are on the wrong side of the log-in to the other.
 async fn sign_in<B: MessageBody>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let Some(site) = request.app_data::<web::Data<Site>>().cloned() else {
@@ -98,7 +99,9 @@ async fn sign_in<B: MessageBody>(
             .into_response(HttpResponse::InternalServerError())
             .map_into_right_body());
     };
-    let principal = visit::of_browser(&site, request.request()).await;
+    let of_page = timeout(REQUEST_TIME, team_of_page(&mut request));
+    let Ok(of_page) = of_page.await else { return Err(late()) };
+    let principal = visit::of_browser(&site, request.request(), of_page?).await;
     if let Some(elsewhere) = elsewhere(&request, &principal) {
         let redirect = HttpResponse::SeeOther().insert_header((LOCATION, elsewhere)).finish();
         return Ok(request.into_response(redirect).map_into_right_body());
@@ -107,7 +110,7 @@ async fn sign_in<B: MessageBody>(
     request.extensions_mut().insert(Arc::new(principal));
     let mut response = match timeout(REQUEST_TIME, next.call(request)).await {
         Ok(response) => response?,
-        Err(_) => return Err(ErrorRequestTimeout("The request did not arrive in time.\n")),
+        Err(_) => return Err(late()),
     };
     response
         .headers_mut()
@@ -116,6 +119,30 @@ async fn sign_in<B: MessageBody>(
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     Ok(response.map_into_left_body())
+}
+
+fn late() -> Error {
+    ErrorRequestTimeout("The request did not arrive in time.\n")
+}
+
+/// The team that a form says its page showed. What was read of the form is there for who reads it next.
+async fn team_of_page(request: &mut ServiceRequest) -> Result<Option<String>, Error> {
+    let kind = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let is_form = kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+    if request.method() != Method::POST || !is_form {
+        return Ok(None);
+    }
+    let body = request.extract::<web::Bytes>().await?;
+    let fields = str::from_utf8(&body).ok();
+    let fields = fields.and_then(|text| web::Query::<Vec<(String, String)>>::from_query(text).ok());
+    let of_page = fields.and_then(|fields| fields.0.into_iter().find(|(name, _)| name == SHOWN_TEAM));
+    request.set_payload(Payload::Stream {
+        payload: Box::pin(stream::once(ready(Ok(body)))),
+    });
+    Ok(of_page.map(|(_, team)| team))
 }
 
 fn elsewhere(request: &ServiceRequest, principal: &Principal) -> Option<&'static str> {

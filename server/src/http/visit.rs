@@ -21,10 +21,11 @@ use std::sync::Arc;
 /// The most characters kept of a browser's own description.
 const USER_AGENT_MAX: usize = 200;
 
-/// The principal of a page: whoever the cookie names.
-pub async fn of_browser(site: &Site, request: &HttpRequest) -> Principal {
+/// The principal of a page: whoever the cookie names. A form says of which team its page was.
+pub async fn of_browser(site: &Site, request: &HttpRequest, team_of_page: Option<String>) -> Principal {
     let visit = Visit {
         team: cookie(request, TEAM_COOKIE),
+        team_of_page,
         ..visit(site, request)
     };
     let who = match session(site, request) {
@@ -69,6 +70,7 @@ fn visit(site: &Site, request: &HttpRequest) -> Visit {
             now_ms: clock::now_ms(),
         },
         team: None,
+        team_of_page: None,
         is_local: client::may_be_first_admin(&site.app.edge, request),
         request_id: request_id(request),
     }

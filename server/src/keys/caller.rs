@@ -25,8 +25,12 @@ pub struct Caller {
     pub allowed_ips: Vec<IpNet>,
     /// The key's limits.
     pub key_rates: Rates,
+    /// The limits of its owner in the team, over all their keys; none of the team's own key.
+    pub member_rates: Rates,
     /// The team's limits, over all its keys.
     pub team_rates: Rates,
+    /// Whether accounts of the platform may be asked for it, beside the team's own.
+    pub uses_platform: bool,
     /// Whether output may be cut to what the caps afford.
     pub clamp: bool,
     /// When the key ends, in Unix milliseconds.

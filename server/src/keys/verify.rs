@@ -172,6 +172,12 @@ impl TryFrom<Rows> for Stored {
             ..
         } = rows;
         let (key_id, settings) = (key.id, KeySettings::try_from(key)?);
+        let owner = member.as_ref().filter(|_| settings.member_id.is_some());
+        let member_rates = owner.map_or_else(Rates::default, |row| Rates {
+            rpm: row.rpm,
+            tpm: row.tpm,
+            max_in_flight: row.max_in_flight,
+        });
         let member = settings.member_id.map(|user_id| Member {
             user_id,
             caps: member.map_or_else(Default::default, |row| caps(row.cap_day, row.cap_month, None)),
@@ -195,11 +201,13 @@ impl TryFrom<Rows> for Stored {
             region: settings.region,
             allowed_ips,
             key_rates: settings.rates,
+            member_rates,
             team_rates: Rates {
                 rpm: team.rpm,
                 tpm: team.tpm,
                 max_in_flight: None,
             },
+            uses_platform: team.uses_platform,
             clamp: settings.clamp,
             expires_at_ms: settings.expires_at_ms,
         };

@@ -62,7 +62,7 @@ pub enum AdjustError {
     /// The team has no such hold.
     #[error("no such charge")]
     NotFound,
-    /// The hold is open still, or ended without a charge.
+    /// The hold is open still, or ended without a charge, or its team pays the provider itself.
     #[error("nothing was charged")]
     Uncharged,
     /// Somebody else corrected it meanwhile.
@@ -164,7 +164,8 @@ async fn write(
         .one(transaction)
         .await?
         .ok_or(AdjustError::NotFound)?;
-    if hold.state != State::Posted.code() && hold.state != State::Estimated.code() {
+    let is_charged = hold.state == State::Posted.code() || hold.state == State::Estimated.code();
+    if !is_charged || hold.is_own {
         return Err(AdjustError::Uncharged);
     }
     let earlier = entry::Entity::find()

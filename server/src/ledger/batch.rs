@@ -45,6 +45,8 @@ pub(super) struct Opened {
     pub asked: Option<Arc<str>>,
     pub operation: Cow<'static, str>,
     pub is_stream: bool,
+    /// Whether the wallet is left out of the path, since the team pays its provider itself.
+    pub is_own: bool,
     pub price_id: i64,
     pub markup: Markup,
     pub path: Vec<Arc<Bucket>>,
@@ -169,6 +171,8 @@ pub(super) struct HourSums {
     pub cache_write: i64,
     pub output: i64,
     pub posted: i64,
+    /// Of that, what no wallet paid.
+    pub own_posted: i64,
     pub ttft_ms_sum: i64,
     pub ttft_count: i64,
 }
@@ -200,7 +204,7 @@ pub(super) struct Batch {
     pub holds: Vec<HoldRow>,
     pub buckets: BTreeMap<i64, BucketRow>,
     pub hours: BTreeMap<HourKey, HourSums>,
-    /// Of the holds that were charged or cost something.
+    /// Of the holds that were charged or cost us something.
     pub revenue: BTreeMap<RevenueKey, RevenueSums>,
     /// The holds that end in it, hashed; none if none does.
     pub link: Option<Link>,
@@ -241,7 +245,7 @@ impl Batch {
                     let row = &mut batch.holds[index];
                     row.close(closed);
                     batch.hours.entry(row.hour_key()).or_default().add(row);
-                    if row.posted != 0 || row.cost != 0 {
+                    if !row.opened.is_own && (row.posted != 0 || row.cost != 0) {
                         let sums = batch.revenue.entry(row.revenue_key()).or_default();
                         sums.requests += i64::from(row.opened.request_id == row.opened.id);
                         sums.charged += row.posted;
@@ -388,6 +392,11 @@ impl HoldRow {
 }
 
 impl HourSums {
+    /// What the wallet paid.
+    pub const fn charged(&self) -> i64 {
+        self.posted.saturating_sub(self.own_posted)
+    }
+
     fn add(&mut self, row: &HoldRow) {
         let outcome = gateway_core::ledger::Outcome::from_code(row.outcome);
         let status = u16::try_from(row.status).unwrap_or_default();
@@ -397,6 +406,7 @@ impl HourSums {
         self.failovers += row.failovers;
         self.count(row.tokens.usage);
         self.posted += row.posted;
+        self.own_posted += if row.opened.is_own { row.posted } else { 0 };
         self.ttft_ms_sum += row.ttft_ms.unwrap_or_default();
         self.ttft_count += i64::from(row.ttft_ms.is_some());
     }
@@ -476,6 +486,7 @@ mod tests {
             asked: None,
             operation: "chat".into(),
             is_stream: false,
+            is_own: false,
             price_id: 1,
             markup: Markup::NONE,
             path: vec![bucket(7), bucket(5)],

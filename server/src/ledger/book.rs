@@ -14,7 +14,9 @@ use super::{
 };
 use gateway_core::{
     id,
-    ledger::{Bucket, Engine, Gate, HoldError, Lack, Legs, Posted, Short, Want, node::Contact, payer::MAX_PATH},
+    ledger::{
+        Bucket, Engine, Funding, Gate, HoldError, Lack, Legs, Posted, Short, Want, node::Contact, payer::MAX_PATH,
+    },
     money::Nano,
 };
 use parking_lot::Mutex;
@@ -103,7 +105,7 @@ impl State {
     /// The path of `ask` at `now_ms`, or `None` if a bucket has to be opened.
     fn path(&self, ask: &Ask, now_ms: i64, is_prepaid: bool) -> Option<Vec<(Arc<Bucket>, Gate)>> {
         let mut path = Vec::with_capacity(MAX_PATH);
-        for (series, gate) in ask.payer.path(is_prepaid) {
+        for (series, gate) in ask.payer.path(Funding::of(ask.record.is_own, is_prepaid)) {
             path.push((Arc::clone(self.engine.place(series, now_ms)?), gate));
         }
         Some(path)
@@ -434,6 +436,7 @@ fn opened(ask: &Ask, (id, seq, now_ms): (i64, u64, i64), path: Vec<(Arc<Bucket>,
         asked,
         operation,
         is_stream,
+        is_own,
         price_id,
         markup,
     } = &ask.record;
@@ -448,6 +451,7 @@ fn opened(ask: &Ask, (id, seq, now_ms): (i64, u64, i64), path: Vec<(Arc<Bucket>,
         asked: asked.clone(),
         operation: (*operation).into(),
         is_stream: *is_stream,
+        is_own: *is_own,
         price_id: *price_id,
         markup: *markup,
         path: path.into_iter().map(|(bucket, _)| bucket).collect(),

@@ -104,7 +104,7 @@ struct Line {
 
 impl Line {
     /// Every column's name and value.
-    fn cells(&self) -> [(&'static str, Cell); 29] {
+    fn cells(&self) -> [(&'static str, Cell); 30] {
         let of = |pick: fn(&hold::Model) -> Cell| self.charge.as_ref().map_or(Cell::None, pick);
         let usage = self.charge.as_ref().and_then(usage_of);
         let rare = |kind: usage::Kind| {
@@ -144,6 +144,10 @@ impl Line {
             ("ended_at", of(|hold| hold.finished_at.map_or(Cell::None, time))),
             ("actor", maybe(Kind::User, self.actor_id)),
             ("reason", self.reason.clone().map_or(Cell::None, Cell::Text)),
+            (
+                "own_counted",
+                of(|hold| if hold.is_own { money(hold.posted) } else { Cell::None }),
+            ),
         ]
     }
 
@@ -181,7 +185,8 @@ impl From<hold::Model> for Line {
             id: id::render(Kind::Request, hold.id),
             kind: "charge".to_owned(),
             team_id: hold.team_id,
-            amount: Nano(hold.posted.saturating_neg()),
+            // An account of the team's own costs its wallet nothing.
+            amount: Nano(if hold.is_own { 0 } else { hold.posted.saturating_neg() }),
             charge: Some(hold),
             ..Self::default()
         }

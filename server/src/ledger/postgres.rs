@@ -21,11 +21,12 @@ WITH marker AS (
 ), holds AS (
   INSERT INTO hold (id, request_id, team_id, key_id, member_id, model, operation, is_stream, price_id, buckets, state,
     held, posted, overrun, input, cache_read, cache_write, output, reasoning, outcome, status, attempts, notes,
-    failovers, ttft_ms, total_ms, started_at, finished_at, batch, details, asked, markup, node_id)
+    failovers, ttft_ms, total_ms, started_at, finished_at, batch, details, asked, markup, is_own, node_id)
   SELECT new.*, $1::int8 FROM unnest($5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::int8[], $10::text[], $11::text[],
     $12::bool[], $13::int8[], $14::text[], $15::int2[], $16::int8[], $17::int8[], $18::int8[], $19::int8[], $20::int8[],
     $21::int8[], $22::int8[], $23::int8[], $24::int2[], $25::int2[], $26::text[], $27::text[], $28::int8[], $29::int8[],
-    $30::int8[], $31::int8[], $32::int8[], $62::int8[], $68::text[], $69::text[], $70::int8[]) AS new
+    $30::int8[], $31::int8[], $32::int8[], $62::int8[], $68::text[], $69::text[], $70::int8[],
+    $71::bool[]) AS new
   WHERE (SELECT 1 / count(*) FROM marker) = 1
   ON CONFLICT (id) DO UPDATE SET state = excluded.state, posted = excluded.posted, overrun = excluded.overrun,
     input = excluded.input, cache_read = excluded.cache_read, cache_write = excluded.cache_write,
@@ -53,24 +54,25 @@ WITH marker AS (
   WHERE lease.node_id = $1 AND lease.bucket_id = new.bucket_id
 ), revenue AS (
   INSERT INTO revenue_day (node_id, day, team_id, account_id, model, requests, charged, cost)
-  SELECT $1, new.* FROM unnest($71::int8[], $72::int8[], $73::int8[], $74::text[], $75::int8[], $76::int8[],
-    $77::int8[]) AS new
+  SELECT $1, new.* FROM unnest($73::int8[], $74::int8[], $75::int8[], $76::text[], $77::int8[], $78::int8[],
+    $79::int8[]) AS new
   WHERE (SELECT 1 / count(*) FROM marker) = 1
   ON CONFLICT (day, node_id, team_id, account_id, model) DO UPDATE SET
     requests = revenue_day.requests + excluded.requests, charged = revenue_day.charged + excluded.charged,
     cost = revenue_day.cost + excluded.cost
 )
 INSERT INTO usage_hour (hour, team_id, key_id, model, member_id, requests, failed, failovers, input, cache_read,
-  cache_write, output, posted, ttft_ms_sum, ttft_count)
+  cache_write, output, posted, ttft_ms_sum, ttft_count, own_posted)
 SELECT * FROM unnest($47::int8[], $48::int8[], $49::int8[], $50::text[], $51::int8[], $52::int8[], $53::int8[],
-  $54::int8[], $55::int8[], $56::int8[], $57::int8[], $58::int8[], $59::int8[], $60::int8[], $61::int8[])
+  $54::int8[], $55::int8[], $56::int8[], $57::int8[], $58::int8[], $59::int8[], $60::int8[], $61::int8[],
+  $72::int8[])
 WHERE (SELECT 1 / count(*) FROM marker) = 1
 ON CONFLICT (hour, team_id, key_id, model) DO UPDATE SET requests = usage_hour.requests + excluded.requests,
   failed = usage_hour.failed + excluded.failed, failovers = usage_hour.failovers + excluded.failovers,
   input = usage_hour.input + excluded.input, cache_read = usage_hour.cache_read + excluded.cache_read,
   cache_write = usage_hour.cache_write + excluded.cache_write, output = usage_hour.output + excluded.output,
   posted = usage_hour.posted + excluded.posted, ttft_ms_sum = usage_hour.ttft_ms_sum + excluded.ttft_ms_sum,
-  ttft_count = usage_hour.ttft_count + excluded.ttft_count";
+  ttft_count = usage_hour.ttft_count + excluded.ttft_count, own_posted = usage_hour.own_posted + excluded.own_posted";
 
 type Write<'a> = Query<'a, Postgres, PgArguments>;
 
@@ -92,7 +94,9 @@ pub(super) async fn write(connection: &mut PgConnection, batch: &Batch, marker: 
     let query = query
         .bind(column(&batch.holds, |row| row.tokens.details.as_deref()))
         .bind(column(&batch.holds, |row| row.asked.as_deref()))
-        .bind(column(&batch.holds, |row| row.opened.markup.basis_points()));
+        .bind(column(&batch.holds, |row| row.opened.markup.basis_points()))
+        .bind(column(&batch.holds, |row| row.opened.is_own))
+        .bind(column(&hours, |(_, sums)| sums.own_posted));
     let revenue: Vec<(&RevenueKey, &RevenueSums)> = batch.revenue.iter().collect();
     let query = bind_revenue(query, &revenue);
     query.execute(connection).await?;

@@ -223,6 +223,7 @@ fn recovered(row: hold::Model, buckets: &HashMap<i64, Arc<Bucket>>, end: Option<
         asked: row.asked.map(Into::into),
         operation: row.operation.into(),
         is_stream: row.is_stream,
+        is_own: row.is_own,
         price_id: row.price_id,
         markup: Markup::new(row.markup).unwrap_or_default(),
         path,

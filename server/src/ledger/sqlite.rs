@@ -32,9 +32,9 @@ WHERE id = ?1 AND state = 0";
 
 const INSERT: &str = "INSERT INTO hold (id, state, posted, overrun, input, cache_read, cache_write, output, reasoning, outcome,
   status, attempts, notes, failovers, ttft_ms, total_ms, finished_at, batch, request_id, team_id, key_id, member_id, model,
-  operation, is_stream, price_id, buckets, held, started_at, node_id, details, asked, markup)
+  operation, is_stream, price_id, buckets, held, started_at, node_id, details, asked, markup, is_own)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,
-  ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)
+  ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, posted = excluded.posted, overrun = excluded.overrun,
   input = excluded.input, cache_read = excluded.cache_read, cache_write = excluded.cache_write, output = excluded.output,
   reasoning = excluded.reasoning, outcome = excluded.outcome, status = excluded.status, attempts = excluded.attempts,
@@ -50,14 +50,14 @@ ON CONFLICT (id) DO UPDATE SET posted = bucket.posted + excluded.posted, overrun
 
 const HOUR: &str =
     "INSERT INTO usage_hour (hour, team_id, key_id, model, member_id, requests, failed, failovers, input,
-  cache_read, cache_write, output, posted, ttft_ms_sum, ttft_count)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+  cache_read, cache_write, output, posted, ttft_ms_sum, ttft_count, own_posted)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
 ON CONFLICT (hour, team_id, key_id, model) DO UPDATE SET requests = usage_hour.requests + excluded.requests,
   failed = usage_hour.failed + excluded.failed, failovers = usage_hour.failovers + excluded.failovers,
   input = usage_hour.input + excluded.input, cache_read = usage_hour.cache_read + excluded.cache_read,
   cache_write = usage_hour.cache_write + excluded.cache_write, output = usage_hour.output + excluded.output,
   posted = usage_hour.posted + excluded.posted, ttft_ms_sum = usage_hour.ttft_ms_sum + excluded.ttft_ms_sum,
-  ttft_count = usage_hour.ttft_count + excluded.ttft_count";
+  ttft_count = usage_hour.ttft_count + excluded.ttft_count, own_posted = usage_hour.own_posted + excluded.own_posted";
 
 const REVENUE: &str = "INSERT INTO revenue_day (day, node_id, team_id, account_id, model, requests, charged, cost)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
@@ -197,6 +197,7 @@ fn insert_hold(insert: &mut CachedStatement<'_>, row: &HoldRow, marker: Marker) 
         tokens.details,
         row.asked.as_deref(),
         opened.markup.basis_points(),
+        opened.is_own,
     ])?;
     Ok(())
 }
@@ -254,6 +255,7 @@ fn write_hour(statement: &mut CachedStatement<'_>, key: &HourKey, sums: &HourSum
         sums.posted,
         sums.ttft_ms_sum,
         sums.ttft_count,
+        sums.own_posted,
     ])?;
     Ok(())
 }

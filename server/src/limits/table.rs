@@ -282,9 +282,9 @@ impl FromRow<'_, PgRow> for Found {
     }
 }
 
-fn names(asks: &[Ask]) -> [Vec<&'static str>; 2] {
-    let scopes = asks.iter().map(|ask| ask.window.of.name());
-    let kinds = asks.iter().map(|ask| ask.window.measure.name());
+fn names(asks: &[Ask]) -> [Vec<String>; 2] {
+    let scopes = asks.iter().map(|ask| ask.window.of.name().into_owned());
+    let kinds = asks.iter().map(|ask| ask.window.measure.name().to_owned());
     [scopes.collect(), kinds.collect()]
 }
 

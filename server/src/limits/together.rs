@@ -3,9 +3,7 @@
 //! Invariant: a request is counted in every window that has a limit, in memory and under one lock, or in none; where no limit is
 //! set nothing is counted. What a request waits for is not given back meanwhile. No I/O: `clerk` asks the database.
 
-use super::{
-    KeyOrTeam, Left, LimitRefusal, Limited, Measure, NotAdmitted, Standing, Which, Window, check_in_flight, full,
-};
+use super::{Left, LimitRefusal, Limited, Measure, NotAdmitted, Standing, Which, Whose, Window, check_in_flight, full};
 use gateway_core::limits::{Share, Verdict};
 use parking_lot::Mutex;
 use std::{
@@ -26,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long the end waits until all is given back.
 const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 /// The most windows that a request counts in.
-const MAX_WINDOWS: usize = 4;
+const MAX_WINDOWS: usize = 6;
 
 /// What the clerk is told.
 #[derive(Debug)]
@@ -80,6 +78,7 @@ pub(super) struct Together {
 pub(super) struct State {
     pub shares: HashMap<Window, Share>,
     in_flight: HashMap<i64, u64>,
+    members_in_flight: HashMap<(i64, i64), u64>,
 }
 
 /// A request's place; see [`super::RatePermit`].
@@ -87,6 +86,7 @@ pub(super) struct State {
 pub(super) struct Place {
     counter: Arc<Together>,
     key_id: i64,
+    member: Option<(i64, i64)>,
     /// Where it is counted, and in which slot.
     counted: [Option<(Window, i64)>; MAX_WINDOWS],
     tokens: u64,
@@ -137,7 +137,14 @@ impl Together {
         let demands = demands(caller, tokens);
         let now_ms = self.now_ms();
         let mut state = self.state.lock();
-        check_in_flight(caller, state.in_flight.get(&caller.key_id).copied().unwrap_or_default())?;
+        let member = caller.member_key();
+        let of_member = member.and_then(|member| state.members_in_flight.get(&member));
+        let of_key = state.in_flight.get(&caller.key_id);
+        check_in_flight(
+            caller,
+            of_key.copied().unwrap_or_default(),
+            of_member.copied().unwrap_or_default(),
+        )?;
         let mut lacks = false;
         for demand in demands.iter().flatten() {
             let share = state.share(demand.window);
@@ -155,9 +162,13 @@ impl Together {
             Some((demand.window, state.share(demand.window).take(demand.n, now_ms)))
         });
         *state.in_flight.entry(caller.key_id).or_default() += 1;
+        if let Some(member) = member {
+            *state.members_in_flight.entry(member).or_default() += 1;
+        }
         Ok(Some(Place {
             counter: Arc::clone(self),
             key_id: caller.key_id,
+            member,
             counted,
             tokens,
         }))
@@ -248,6 +259,11 @@ impl Together {
         self.with(|state| state.in_flight.get(&key_id).copied().unwrap_or_default())
     }
 
+    /// How many requests of a member, by team and user, are under way in this process.
+    pub fn in_flight_of_member(&self, member: (i64, i64)) -> u64 {
+        self.with(|state| state.members_in_flight.get(&member).copied().unwrap_or_default())
+    }
+
     /// Gives back what is not used.
     pub async fn close(&self) {
         let (reply, done) = oneshot::channel();
@@ -289,11 +305,9 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut state = self.counter.state.lock();
-        if let Some(count) = state.in_flight.get_mut(&self.key_id) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                state.in_flight.remove(&self.key_id);
-            }
+        end_one(&mut state.in_flight, self.key_id);
+        if let Some(member) = self.member {
+            end_one(&mut state.members_in_flight, member);
         }
     }
 }
@@ -302,6 +316,16 @@ impl State {
     /// What the node may count in `window`.
     pub fn share(&mut self, window: Window) -> &mut Share {
         self.shares.entry(window).or_default()
+    }
+}
+
+/// One of those of `of` that are under way is over.
+fn end_one<K: Copy + Eq + std::hash::Hash>(under_way: &mut HashMap<K, u64>, of: K) {
+    if let Some(count) = under_way.get_mut(&of) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            under_way.remove(&of);
+        }
     }
 }
 
@@ -315,12 +339,16 @@ fn demands(caller: &Limited, tokens: u64) -> Demands {
             which,
         })
     };
-    let (key, team) = (KeyOrTeam::Key, KeyOrTeam::Team);
+    let (key, team, person) = (Whose::Key, Whose::Team, Whose::Member(caller.team_id));
+    let member = caller.member.unwrap_or_default();
+    let (user_id, most) = (member.user_id, member.per_minute);
     let (requests, whole) = (Measure::Requests, Measure::Tokens);
     [
         demand(Which::KeyRpm, key, caller.key_id, requests, 1, caller.key.requests),
+        demand(Which::MemberRpm, person, user_id, requests, 1, most.requests),
         demand(Which::TeamRpm, team, caller.team_id, requests, 1, caller.team.requests),
         demand(Which::KeyTpm, key, caller.key_id, whole, tokens, caller.key.tokens),
+        demand(Which::MemberTpm, person, user_id, whole, tokens, most.tokens),
         demand(Which::TeamTpm, team, caller.team_id, whole, tokens, caller.team.tokens),
     ]
 }

@@ -1,6 +1,6 @@
 //! The charges of a team, as lines of its wallet.
 //!
-//! Invariant: every hold that cost something is one charge. Reads `hold` in the hours that `usage_hour` knows.
+//! Invariant: every hold that cost the wallet something is one charge. Reads `hold` in the hours that `usage_hour` knows.
 
 use super::{Filter, Span, hours};
 use crate::teams::TeamScope;
@@ -51,7 +51,8 @@ pub async fn charges(
                 .filter(Column::Id.gte(range.start))
                 .filter(Column::Id.lt(range.end.min(below)))
                 .filter(Column::TeamId.eq(scope.team_id()))
-                .filter(Column::Posted.gt(0));
+                .filter(Column::Posted.gt(0))
+                .filter(Column::IsOwn.eq(false));
             if let Some(from_ms) = span.from_ms {
                 query = query.filter(Column::StartedAt.gte(from_ms));
             }

@@ -50,8 +50,10 @@ pub struct Sums {
     pub cache_write: i64,
     /// Tokens.
     pub output: i64,
-    /// Nano-USD charged.
+    /// Nano-USD that caps have counted.
     pub posted: i64,
+    /// Of that, what accounts of the team's own came to, which no wallet paid.
+    pub own_posted: i64,
     /// Sum of the milliseconds to first content.
     pub ttft_ms_sum: i64,
     /// How many the sum covers.
@@ -72,10 +74,16 @@ impl Sums {
         }
     }
 
-    /// Charged.
+    /// What caps have counted: charges, and what own accounts came to.
+    #[must_use]
+    pub const fn counted(&self) -> Nano {
+        Nano(self.posted)
+    }
+
+    /// What the wallet paid of that.
     #[must_use]
     pub const fn charged(&self) -> Nano {
-        Nano(self.posted)
+        Nano(self.posted.saturating_sub(self.own_posted))
     }
 
     /// Mean milliseconds to first content; none where nothing streamed.
@@ -94,6 +102,7 @@ impl Sums {
         self.cache_write = self.cache_write.saturating_add(other.cache_write);
         self.output = self.output.saturating_add(other.output);
         self.posted = self.posted.saturating_add(other.posted);
+        self.own_posted = self.own_posted.saturating_add(other.own_posted);
         self.ttft_ms_sum = self.ttft_ms_sum.saturating_add(other.ttft_ms_sum);
         self.ttft_count = self.ttft_count.saturating_add(other.ttft_count);
     }
@@ -209,6 +218,7 @@ fn sums(scope: &TeamScope, span: Span) -> Select<Entity> {
         (Column::CacheWrite, "cache_write"),
         (Column::Output, "output"),
         (Column::Posted, "posted"),
+        (Column::OwnPosted, "own_posted"),
         (Column::TtftMsSum, "ttft_ms_sum"),
         (Column::TtftCount, "ttft_count"),
     ] {

@@ -78,7 +78,12 @@ pub async fn charged_before(db: &impl ConnectionTrait, scope: &TeamScope, before
     let hour = start_of(before_ms);
     let sum: Option<i64> = usage_hour::Entity::find()
         .select_only()
-        .expr(Expr::col(usage_hour::Column::Posted).sum().cast_as("BIGINT"))
+        .expr(
+            Expr::col(usage_hour::Column::Posted)
+                .sub(Expr::col(usage_hour::Column::OwnPosted))
+                .sum()
+                .cast_as("BIGINT"),
+        )
         .filter(usage_hour::Column::TeamId.eq(scope.team_id()))
         .filter(usage_hour::Column::Hour.lt(hour))
         .into_tuple()
@@ -106,7 +111,7 @@ async fn single(db: &impl ConnectionTrait, scope: &TeamScope, hour: i64) -> Resu
         at_ms: hold.started_at,
         model: hold.model,
         requests: i64::from(hold.request_id == hold.id),
-        charged: Nano(hold.posted),
+        charged: Nano(if hold.is_own { 0 } else { hold.posted }),
     };
     Ok(rows.into_iter().map(piece).collect())
 }

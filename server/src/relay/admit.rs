@@ -8,7 +8,7 @@ use super::{Journey, RelayError};
 use crate::clock::now_ms;
 use crate::keys::Caller;
 use crate::ledger::{Ask, Hold, Opening, Refusal, Short};
-use crate::limits::{Limited, NotAdmitted, PerMinute, RatePermit};
+use crate::limits::{Limited, LimitedMember, NotAdmitted, PerMinute, RatePermit};
 use gateway_core::money::Nano;
 use gateway_core::pricing::{CeilingInput, ceiling, output_that_fits};
 use std::time::{Duration, Instant};
@@ -198,6 +198,7 @@ impl Journey {
             asked: (*name != target.model).then(|| std::sync::Arc::clone(name)),
             operation: self.job.operation.as_str(),
             is_stream: self.job.envelope.stream,
+            is_own: self.is_own,
             price_id: target.price_id,
             markup: target.markup,
         };
@@ -214,7 +215,7 @@ impl Journey {
     }
 }
 
-/// The rate limits of a key and its team.
+/// The rate limits of a key, its owner and its team.
 pub(super) fn limited(caller: &Caller) -> Limited {
     let count = |limit: Option<i64>| limit.map(|limit| limit.max(0).unsigned_abs());
     let per_minute = |rates: crate::keys::Rates| PerMinute {
@@ -226,6 +227,11 @@ pub(super) fn limited(caller: &Caller) -> Limited {
         team_id: caller.team_id(),
         key: per_minute(caller.key_rates),
         max_in_flight: count(caller.key_rates.max_in_flight),
+        member: caller.member_id().map(|user_id| LimitedMember {
+            user_id,
+            per_minute: per_minute(caller.member_rates),
+            max_in_flight: count(caller.member_rates.max_in_flight),
+        }),
         team: per_minute(caller.team_rates),
     }
 }

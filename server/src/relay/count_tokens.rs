@@ -34,9 +34,9 @@ impl Relay {
         recognised: Instant,
     ) -> Result<Reply, Refused> {
         let fits = |account: &crate::accounts::Deployment| job.wish().fits(account);
-        let fleet = &self.0.app.fleet;
+        let (fleet, owners) = (&self.0.app.fleet, job.owners);
         let mut targets = job.targets.iter();
-        if !targets.any(|target| fleet.is_served(&target.model, &target.maker, &fits)) {
+        if !targets.any(|target| owners.serve(fleet, (&target.model, &target.maker), &fits)) {
             return self.estimate(caller, &job).await;
         }
         let (dialect, bytes) = (job.operation.dialect(), job.original.len());

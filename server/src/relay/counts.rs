@@ -75,9 +75,11 @@ impl Counts {
     }
 
     /// The account was asked for the model, and that ended so; milliseconds to its first content, where that came.
-    pub(super) fn attempt(&self, (account_id, model): (i64, &str), outcome: AttemptOutcome, ttft_ms: Option<i64>) {
+    pub(super) fn attempt(&self, asked: Option<(i64, &str)>, outcome: AttemptOutcome, ttft_ms: Option<i64>) {
         self.attempts[outcome as usize].fetch_add(1, Ordering::Relaxed);
-        self.by_account.add(account_id, model, outcome, ttft_ms);
+        if let Some((account_id, model)) = asked {
+            self.by_account.add(account_id, model, outcome, ttft_ms);
+        }
     }
 
     /// What was counted of each account and model, in Prometheus' text format: for those who may know their names.
@@ -172,7 +174,7 @@ mod tests {
         let counts = Counts::default();
         for (at, outcome) in OUTCOMES.into_iter().enumerate() {
             assert_eq!(outcome as usize, at, "{outcome:?}");
-            counts.attempt((1, "m"), outcome, None);
+            counts.attempt(Some((1, "m")), outcome, None);
             let expected = format!("ourhub_attempts_total{{outcome=\"{}\"}} 1\n", outcome.name());
             assert!(counts.render().contains(&expected), "{expected}");
         }

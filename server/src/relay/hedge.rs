@@ -153,7 +153,8 @@ impl Journey {
         }
     }
 
-    /// Another account of the same model to ask, if one has room and there is a repeat left for it.
+    /// Another account of the same model to ask, if one has room and there is a repeat left for it; the two are paid for alike,
+    /// since either may win on either hold.
     fn second(&mut self) -> Option<(Try, Worded)> {
         if !self.may_ask_again() {
             return None;
@@ -163,7 +164,10 @@ impl Journey {
             is_patient: true,
         };
         let routes = asking.routes(&self.relay.0.app.fleet, self.target(), &self.legs[self.at]);
-        let account = routes.ordered.into_iter().next()?;
+        let account = routes
+            .ordered
+            .into_iter()
+            .find(|account| account.is_own == self.is_own)?;
         let worded = self.word(&account).ok()?;
         let permit = self.relay.0.app.fleet.begin(&account, self.target().expected_tokens)?;
         Some((self.try_on(account, permit), worded))

@@ -5,6 +5,7 @@
 
 use super::admit::limited;
 use super::shapes::{self, Listed};
+use super::target::Owners;
 use super::{Relay, RelayError, peek};
 use crate::accounts::Deployment;
 use crate::catalog::ModelInfo;
@@ -55,8 +56,10 @@ impl Relay {
         let resolved = self.0.app.catalog.resolve(caller.team_id(), name)?;
         let region = peek::region(name, caller, &resolved).ok()?;
         let is_in = |account: &Deployment| account.is_in(region.as_deref());
+        let fleet = &self.0.app.fleet;
+        let owners = Owners::of(fleet, caller);
         let is_usable = |model: &&Arc<ModelInfo>| {
-            model.price_at(now).is_some() && self.0.app.fleet.is_served(&model.id, &model.provider, &is_in)
+            model.price_at(now).is_some() && owners.serve(fleet, (&model.id, &model.provider), &is_in)
         };
         let usable: Vec<_> = resolved.models.iter().filter(is_usable).collect();
         let first = usable.first()?;
@@ -122,6 +125,8 @@ impl Relay {
                 "tokens_per_minute": standing.tokens.map(left_shape),
                 "max_in_flight": caller.key_rates.max_in_flight,
                 "in_flight": self.0.app.limits.in_flight(key),
+                "member_max_in_flight": caller.member_rates.max_in_flight,
+                "member_in_flight": caller.member_id().map(|user_id| self.0.app.limits.in_flight_of_member((team, user_id))),
             },
         }))
     }

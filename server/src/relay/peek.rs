@@ -3,7 +3,7 @@
 //! Invariant: nothing is held and no upstream is asked for a request that is refused here. Reads the catalogue's snapshot.
 
 use super::form::Form;
-use super::target::{Falls, Target};
+use super::target::{Falls, Owners, Target};
 use super::wish::Wish;
 use super::{Betas, Relay, RelayError, Request, Sent, Shape, Upload};
 use crate::alerts;
@@ -44,6 +44,8 @@ pub(super) struct Job {
     pub region: Option<Arc<str>>,
     /// Whose request it is.
     pub team_id: i64,
+    /// Whose accounts may be asked, the first to be asked first.
+    pub owners: Owners,
     /// The account that keeps what the request builds on.
     pub kept_by: Option<i64>,
 }
@@ -90,7 +92,8 @@ impl Relay {
             .ok_or_else(|| RelayError::ModelNotFound { model: name.clone() })?;
         let asked = (operation, &envelope, &request.betas);
         let whose = (&resolved, caller.team_id());
-        let mut targets = self.targets(whose, asked, request.arrived_ms).await?;
+        let owners = Owners::of(&self.0.app.fleet, caller);
+        let mut targets = self.targets(whose, owners, asked, request.arrived_ms).await?;
         let policy = resolved.policy();
         if policy == Policy::Cheapest {
             targets.sort_by_key(|target| target.expected_cost.map_or((true, 0), |cost| (false, cost.0)));
@@ -110,6 +113,7 @@ impl Relay {
             },
             asked_model: request.model,
             team_id: caller.team_id(),
+            owners,
             kept_by,
             arrived_ms: request.arrived_ms,
             body,
@@ -124,6 +128,7 @@ impl Relay {
     async fn targets(
         &self,
         (resolved, team_id): (&Resolved, i64),
+        owners: Owners,
         asked: (Operation, &Envelope, &Betas),
         now_ms: i64,
     ) -> Result<Vec<Arc<Target>>, RelayError> {
@@ -141,7 +146,10 @@ impl Relay {
         let catalog = &self.0.app.catalog;
         let priced = serving.filter_map(|model| {
             let markup = catalog.markup(team_id, &model.id);
-            Target::new(model, asked, markup, now_ms)
+            match owners.own {
+                Some(_) => Target::with_own(model, asked, markup, now_ms),
+                None => Target::new(model, asked, markup, now_ms),
+            }
         });
         let targets: Vec<_> = priced.map(Arc::new).collect();
         if targets.is_empty() {

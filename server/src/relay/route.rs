@@ -6,6 +6,7 @@
 use super::target::{Asking, Survey};
 use super::waiting_room::{Chosen, Place, Wanted};
 use super::{Journey, RelayError};
+use crate::accounts::Deployment;
 use crate::clock::now_ms;
 use gateway_core::retry::Answer;
 use gateway_core::routing::WhyEmpty;
@@ -63,6 +64,7 @@ impl Journey {
             };
             if self.request_id.is_none() {
                 // What could not be admitted now is refused before it waits.
+                self.expect_own();
                 self.admit().await?;
             }
             self.let_go();
@@ -82,12 +84,23 @@ impl Journey {
         Ok(())
     }
 
-    /// Makes the target at `place` the one that is asked. What is held for another one is given back: each has its own price.
-    pub(super) fn turn_to(&mut self, place: usize) {
-        if place != self.at {
+    /// Makes the target at `place` the one that is asked, of an account of the team's own where it `is_own`. What is held for
+    /// another one is given back: each has its own price, and an own account is not paid from the wallet.
+    pub(super) fn turn_to(&mut self, place: usize, is_own: bool) {
+        if place != self.at || is_own != self.is_own {
             self.let_go();
-            self.at = place;
+            (self.at, self.is_own) = (place, is_own);
         }
+    }
+
+    /// Before anybody is chosen: whether an account of the team's own can serve, so that its wallet need hold nothing yet.
+    fn expect_own(&mut self) {
+        let fleet = self.relay.0.app.fleet.of(self.job.owners.own);
+        let wish = self.job.wish();
+        let fits = |account: &Deployment| wish.fits(account) && account.is_in(self.job.region.as_deref());
+        let mut targets = self.job.targets.iter();
+        self.is_own =
+            self.job.owners.own.is_some() && targets.any(|target| fleet.is_served(&target.model, &target.maker, &fits));
     }
 
     /// Why no account fits, now or later. What a model said of the request itself goes before that others cannot be asked.
@@ -109,9 +122,9 @@ impl Journey {
     /// No account fits: because none serves the model, or none of those that do speaks the one dialect that can say it.
     fn no_account(&self) -> RelayError {
         let model = self.job.name.to_string();
-        let fleet = &self.relay.0.app.fleet;
+        let (fleet, owners) = (&self.relay.0.app.fleet, self.job.owners);
         let mut targets = self.job.targets.iter();
-        if !targets.any(|target| fleet.serves(&target.model, &target.maker)) {
+        if !targets.any(|target| owners.serve(fleet, (&target.model, &target.maker), &|_| true)) {
             RelayError::NoAccount { model }
         } else if self.job.envelope.needs_state {
             RelayError::NothingKept

@@ -5,9 +5,10 @@
 
 use super::peek::Job;
 use super::{Betas, media};
-use crate::accounts::{Deployment, Fleet, Routes};
+use crate::accounts::{Deployment, Fleet, Owner, Routes};
 use crate::catalog::{ModelInfo, Resolved};
 use crate::clock::{new_id, now_ms};
+use crate::keys::Caller;
 use gateway_core::dialect::{Envelope, Operation};
 use gateway_core::money::Nano;
 use gateway_core::pricing::{self, CeilingInput, Markup, PriceSheet};
@@ -40,6 +41,8 @@ pub(super) struct Target {
     pub markup: Markup,
     /// What it is charged by, with the caller's markup; `None` for what costs nothing.
     pub sheet: Option<Arc<PriceSheet>>,
+    /// The same for accounts that the team pays itself, where that is another price.
+    unmarked: Option<Arc<Self>>,
     pub bound: CeilingInput,
     /// What the client wants of Anthropic's API that the model can do.
     pub betas: Betas,
@@ -78,6 +81,7 @@ impl Target {
             price_id: price.id,
             markup,
             sheet: (!operation.is_free()).then(|| with_markup(&price.sheet, markup)),
+            unmarked: None,
             expected_tokens: (bound.input_bound / BYTES_PER_TOKEN).saturating_add(output),
             bound,
             betas: within_context(betas.clone(), model.context, &mut notes),
@@ -85,6 +89,20 @@ impl Target {
             max_output: model.max_output,
             is_reasoning: model.capabilities.iter().any(|ability| ability == "reasoning"),
         })
+    }
+
+    /// As [`Target::new`], for a team that may be served by accounts of its own: those are asked at the price without markup.
+    pub fn with_own(model: &ModelInfo, asked: (Operation, &Envelope, &Betas), markup: Markup, now_ms: i64) -> Option<Self> {
+        let mut target = Self::new(model, asked, markup, now_ms)?;
+        if markup != Markup::NONE {
+            target.unmarked = Self::new(model, asked, Markup::NONE, now_ms).map(Arc::new);
+        }
+        Some(target)
+    }
+
+    /// The target at the price of an account that is the team's own or not.
+    pub fn priced_for(self: &Arc<Self>, is_own: bool) -> &Arc<Self> {
+        self.unmarked.as_ref().filter(|_| is_own).unwrap_or(self)
     }
 }
 
@@ -94,6 +112,38 @@ fn with_markup(sheet: &Arc<PriceSheet>, markup: Markup) -> Arc<PriceSheet> {
         Arc::clone(sheet)
     } else {
         Arc::new(sheet.marked_up(markup))
+    }
+}
+
+/// Whose accounts may be asked for a request: the team's own first, then, where the team wants it, the platform's. Another
+/// team's are in no list that is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Owners {
+    /// The team, if accounts of its own take traffic.
+    pub own: Owner,
+    /// Whether the platform's may be asked.
+    pub has_platform: bool,
+}
+
+impl Owners {
+    /// Those for a request of `caller`.
+    pub fn of(fleet: &Fleet, caller: &Caller) -> Self {
+        let own = Some(caller.team_id());
+        Self {
+            own: own.filter(|_| fleet.of(own).takes_traffic()),
+            has_platform: caller.uses_platform,
+        }
+    }
+
+    /// Each of them, the first to be asked first.
+    pub fn each(self) -> impl Iterator<Item = Owner> {
+        let own = self.own.map(Some);
+        own.into_iter().chain(self.has_platform.then_some(None))
+    }
+
+    /// Whether an account of theirs that `fits` takes serves `model`, made by `maker`.
+    pub fn serve(self, fleet: &Fleet, (model, maker): (&str, &str), fits: &dyn Fn(&Deployment) -> bool) -> bool {
+        self.each().any(|owner| fleet.of(owner).is_served(model, maker, fits))
     }
 }
 
@@ -196,7 +246,7 @@ impl Asking<'_> {
         found
     }
 
-    /// The accounts of one target.
+    /// The accounts of one target: the team's own, and the platform's where none of those can serve now, or only against our guess.
     pub fn routes(self, fleet: &Fleet, target: &Target, leg: &Leg) -> Routes {
         let Self { job, is_patient } = self;
         let request = RouteRequest {
@@ -212,7 +262,51 @@ impl Asking<'_> {
         };
         let wish = job.wish();
         let fits = |account: &Deployment| wish.fits(account);
-        fleet.plan_among(&target.model, &request, &fits)
+        let mut plans = job
+            .owners
+            .each()
+            .map(|owner| fleet.of(owner).plan_among(&target.model, &request, &fits));
+        let nobody = || Routes {
+            ordered: Vec::new(),
+            next_free_ms: None,
+            why_empty: Some(WhyEmpty::NoneServesModel),
+        };
+        let first = plans.next().unwrap_or_else(nobody);
+        let is_sure = |routes: &Routes| {
+            let account = routes.ordered.first();
+            account.is_some_and(|account| !account.is_doubtful(request.now_ms))
+        };
+        if is_sure(&first) {
+            return first;
+        }
+        match plans.next() {
+            Some(second) => join(first, second, is_sure),
+            None => first,
+        }
+    }
+}
+
+/// What two tiers come to, of which the `first` is not sure to serve.
+fn join(first: Routes, second: Routes, is_sure: impl Fn(&Routes) -> bool) -> Routes {
+    let is_second_sooner = is_sure(&second);
+    let is_any_moment = |routes: &Routes| routes.why_empty == Some(WhyEmpty::AllBusy) && routes.next_free_ms.is_none();
+    let next_free_ms = match is_any_moment(&first) || is_any_moment(&second) {
+        true => None,
+        false => [first.next_free_ms, second.next_free_ms].into_iter().flatten().min(),
+    };
+    let why_empty = match (first.why_empty, second.why_empty) {
+        (Some(one), Some(other)) => Some(if hope(other) > hope(one) { other } else { one }),
+        _ => None,
+    };
+    let (mut ordered, last) = match is_second_sooner {
+        true => (second.ordered, first.ordered),
+        false => (first.ordered, second.ordered),
+    };
+    ordered.extend(last);
+    Routes {
+        ordered,
+        next_free_ms,
+        why_empty,
     }
 }
 

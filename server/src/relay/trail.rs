@@ -98,7 +98,8 @@ impl Trail {
     }
 
     fn add(&mut self, account: &Deployment, attempt: Attempt) {
-        let asked = (account.account_id, account.model.as_str());
+        // The operator's figures name no account of a team's own.
+        let asked = (!account.is_own).then_some((account.account_id, account.model.as_str()));
         self.counts.attempt(asked, attempt.outcome, attempt.ttft_ms);
         self.open.push(attempt);
     }

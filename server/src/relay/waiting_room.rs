@@ -5,7 +5,7 @@
 
 use super::Config;
 use super::peek::Job;
-use super::target::{Asking, Leg, Target};
+use super::target::{Asking, Leg, Owners, Target};
 use super::wish::Wish;
 use crate::accounts::{Deployment, Fleet, Permit};
 use crate::app::App;
@@ -37,8 +37,8 @@ pub(super) struct Wanted {
     pub hung_up: Arc<AtomicBool>,
 }
 
-/// What nobody can get at this moment: a model, in a region, what an account must do, and how many tokens.
-type Hopeless = (Arc<str>, Option<Arc<str>>, Wish, u64);
+/// What nobody can get at this moment: a model, in a region, of whose accounts, what an account must do, and how many tokens.
+type Hopeless = (Arc<str>, Option<Arc<str>>, Owners, Wish, u64);
 
 struct Waiting {
     wanted: Wanted,
@@ -156,9 +156,10 @@ impl WaitingRoom {
             return None;
         }
         let is_hopeless = |target: &Target| {
-            hopeless.iter().any(|(model, region, wish, tokens)| {
+            hopeless.iter().any(|(model, region, owners, wish, tokens)| {
                 *model == target.model
                     && *region == job.region
+                    && *owners == job.owners
                     && *wish == job.wish()
                     && *tokens <= target.expected_tokens
             })
@@ -184,7 +185,13 @@ impl WaitingRoom {
                 .filter(|(_, leg)| leg.tried.is_empty() && !leg.is_out);
             let without = untried.map(|(target, _)| {
                 let model = Arc::clone(&target.model);
-                (model, job.region.clone(), job.wish(), target.expected_tokens)
+                (
+                    model,
+                    job.region.clone(),
+                    job.owners,
+                    job.wish(),
+                    target.expected_tokens,
+                )
             });
             hopeless.extend(without);
         }

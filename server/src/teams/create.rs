@@ -81,6 +81,7 @@ impl Joining {
             cap_day: Set(self.caps.0),
             cap_month: Set(self.caps.1),
             created_at: Set(now_ms),
+            ..Default::default()
         };
         member::Entity::insert(row).exec_without_returning(db).await.map(|_| ())
     }

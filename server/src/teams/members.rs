@@ -1,10 +1,10 @@
-//! The members of a team: their roles and caps.
+//! The members of a team: their roles, caps and limits.
 //!
 //! Invariant: a team always has an owner; only owners make and unmake owners. Reads and writes `member`, reads `user`.
 
 use super::{Right, Role, TeamError, TeamScope};
 use crate::auth::Changed;
-use crate::fields::{FieldErrors, Reason, check_cap};
+use crate::fields::{FieldErrors, RATE_MAX, Reason, TOKEN_RATE_MAX, check_cap, check_limit};
 use entity::{member, user};
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr,
@@ -25,6 +25,12 @@ pub struct MemberRow {
     pub cap_day: Option<i64>,
     /// Nano-USD a month.
     pub cap_month: Option<i64>,
+    /// Requests a minute of all their keys.
+    pub rpm: Option<i64>,
+    /// Tokens a minute of all their keys.
+    pub tpm: Option<i64>,
+    /// Requests at once of all their keys.
+    pub max_in_flight: Option<i64>,
     /// Since when, in Unix milliseconds.
     pub created_at_ms: i64,
 }
@@ -38,6 +44,12 @@ pub struct MemberPatch {
     pub cap_day: Option<Option<i64>>,
     /// Nano-USD a month.
     pub cap_month: Option<Option<i64>>,
+    /// Requests a minute of all their keys.
+    pub rpm: Option<Option<i64>>,
+    /// Tokens a minute of all their keys.
+    pub tpm: Option<Option<i64>>,
+    /// Requests at once of all their keys.
+    pub max_in_flight: Option<Option<i64>>,
 }
 
 /// The members of the team of `scope`, oldest first.
@@ -107,6 +119,9 @@ pub async fn update_member(
         role: role.map_or(ActiveValue::NotSet, |role| Set(role.name().to_owned())),
         cap_day: patch.cap_day.map_or(ActiveValue::NotSet, Set),
         cap_month: patch.cap_month.map_or(ActiveValue::NotSet, Set),
+        rpm: patch.rpm.map_or(ActiveValue::NotSet, Set),
+        tpm: patch.tpm.map_or(ActiveValue::NotSet, Set),
+        max_in_flight: patch.max_in_flight.map_or(ActiveValue::NotSet, Set),
         created_at: ActiveValue::NotSet,
     };
     let after = if row.is_changed() {
@@ -203,6 +218,9 @@ impl MemberPatch {
         errors.note("role", role.as_ref().map(|_| ()).map_err(Clone::clone));
         errors.note("cap_day", check_cap(self.cap_day.flatten()));
         errors.note("cap_month", check_cap(self.cap_month.flatten()));
+        errors.note("rpm", check_limit(self.rpm.flatten(), RATE_MAX));
+        errors.note("tpm", check_limit(self.tpm.flatten(), TOKEN_RATE_MAX));
+        errors.note("max_in_flight", check_limit(self.max_in_flight.flatten(), RATE_MAX));
         errors.finish()?;
         Ok(role.unwrap_or_default())
     }
@@ -217,6 +235,9 @@ impl MemberRow {
             role: Role::parse(&row.role)?,
             cap_day: row.cap_day,
             cap_month: row.cap_month,
+            rpm: row.rpm,
+            tpm: row.tpm,
+            max_in_flight: row.max_in_flight,
             created_at_ms: row.created_at,
         })
     }

@@ -29,6 +29,8 @@ pub enum Right {
     ManageKeys,
     /// Change the team's settings and caps, and its members' roles and caps; invite and remove.
     ManageTeam,
+    /// Add, change and remove the team's own upstream accounts.
+    ManageAccounts,
     /// Read the team's audit log.
     ReadAudit,
     /// Make and unmake owners.
@@ -73,9 +75,17 @@ mod tests {
 
     #[test]
     fn each_role_may_what_the_table_says() {
-        use Right::{ManageKeys, ManageOwnKeys, ManageOwners, ManageTeam, Read, ReadAudit};
-        let rights = [Read, ManageOwnKeys, ManageKeys, ManageTeam, ReadAudit, ManageOwners];
-        for (role, count) in [(Role::Owner, 6), (Role::Admin, 5), (Role::Member, 2), (Role::Viewer, 1)] {
+        use Right::{ManageAccounts, ManageKeys, ManageOwnKeys, ManageOwners, ManageTeam, Read, ReadAudit};
+        let rights = [
+            Read,
+            ManageOwnKeys,
+            ManageKeys,
+            ManageTeam,
+            ManageAccounts,
+            ReadAudit,
+            ManageOwners,
+        ];
+        for (role, count) in [(Role::Owner, 7), (Role::Admin, 6), (Role::Member, 2), (Role::Viewer, 1)] {
             let granted: Vec<bool> = rights.iter().map(|right| role.has(*right)).collect();
             let expected: Vec<bool> = (0..rights.len()).map(|position| position < count).collect();
             assert_eq!(granted, expected, "{role:?}");

@@ -23,6 +23,8 @@ pub struct TeamPatch {
     pub rpm: Option<Option<i64>>,
     /// Tokens a minute.
     pub tpm: Option<Option<i64>>,
+    /// Whether accounts of the platform may serve it beside its own.
+    pub uses_platform: Option<bool>,
 }
 
 impl TeamPatch {
@@ -67,6 +69,7 @@ pub async fn update(
     row.cap_month = patch.cap_month.map_or(ActiveValue::NotSet, Set);
     row.rpm = patch.rpm.map_or(ActiveValue::NotSet, Set);
     row.tpm = patch.tpm.map_or(ActiveValue::NotSet, Set);
+    row.uses_platform = patch.uses_platform.map_or(ActiveValue::NotSet, Set);
     let after = if row.is_changed() {
         let transaction = db.begin().await?;
         let after = row.update(&transaction).await?;
@@ -99,6 +102,7 @@ mod tests {
             cap_month: Some(None),
             rpm: Some(Some(RATE_MAX + 1)),
             tpm: None,
+            uses_platform: None,
         };
         let Err(errors) = patch.check() else { panic!("accepted") };
         let fields: Vec<_> = errors.0.iter().map(|error| error.field).collect();

@@ -102,7 +102,12 @@ impl Place {
             words.extend(["--database-url", url]);
         }
         words.extend(further);
-        Config::new(&Flags::try_parse_from(words).unwrap()).unwrap()
+        let config = Config::new(&Flags::try_parse_from(words).unwrap()).unwrap();
+        // The upstream of a test is on loopback, for teams' own accounts too.
+        Config {
+            team_upstream_allow: vec!["127.0.0.0/8".parse().unwrap()],
+            ..config
+        }
     }
 }
 
@@ -197,9 +202,21 @@ impl Hub {
         self.account_with(name, |_| {}).await
     }
 
+    /// An account of the team's own at the upstream that serves every model.
+    pub async fn own_account(&self, team: &TeamScope, name: &str) -> i64 {
+        let fleet = self.app.fleet.of(Some(team.team_id()));
+        fleet.create(&self.new_account(name)).await.unwrap().id
+    }
+
     /// An account at the upstream, as `change` makes it.
     pub async fn account_with(&self, name: &str, change: impl FnOnce(&mut NewAccount)) -> i64 {
-        let mut new = NewAccount {
+        let mut new = self.new_account(name);
+        change(&mut new);
+        self.app.fleet.create(&new).await.unwrap().id
+    }
+
+    fn new_account(&self, name: &str) -> NewAccount {
+        NewAccount {
             label: name.to_owned(),
             provider: "custom".to_owned(),
             dialect: None,
@@ -210,9 +227,7 @@ impl Hub {
             models: Models::All,
             standing: server::accounts::Standing::default(),
             grants: server::accounts::Grants::default(),
-        };
-        change(&mut new);
-        self.app.fleet.create(&new).await.unwrap().id
+        }
     }
 
     /// A key that may do anything.

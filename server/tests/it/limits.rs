@@ -8,8 +8,8 @@ use gateway_core::dialect::{Operation, peek};
 use gateway_core::money::Nano;
 use serde_json::json;
 use server::clock::now_ms;
-use server::keys::KeyPatch;
-use server::teams::{self, TeamPatch};
+use server::keys::{KeyPatch, KeySettings};
+use server::teams::{self, MemberPatch, TeamPatch};
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 use tokio::sync::Semaphore;
 
@@ -407,4 +407,94 @@ async fn servers_on_one_postgres_divide_the_limits_of_an_account() {
     drop(key);
     other.close().await;
     hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_has_their_limits_over_all_their_keys_and_nobody_else_is_held_up() {
+    for hub in everywhere(Setup::default()).await {
+        hub.account("one").await;
+        let patch = MemberPatch {
+            rpm: Some(Some(5)),
+            ..MemberPatch::default()
+        };
+        let owner = hub.admin.user_id;
+        teams::update_member(&hub.app.db, &hub.team, owner, patch)
+            .await
+            .unwrap();
+        let mine = |settings: &mut KeySettings| settings.member_id = Some(owner);
+        let (first, second) = (hub.key_with(mine).await, hub.key_with(mine).await);
+        let service = hub.key().await;
+        let body = hello();
+        let answers = join_all((0..20).map(|nth| if nth % 2 == 0 { &first } else { &second }.chat(&body))).await;
+        let (let_in, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+        assert_eq!(let_in.len(), 5);
+        refused.iter().for_each(assert_limited);
+        let told = refused[0].text();
+        assert!(
+            told.contains("This key's owner's limit of 5 requests a minute is reached. It has room again in"),
+            "{told}"
+        );
+        assert_eq!(first.get("/v1/models").await.status, 200, "a list is no request");
+        assert_eq!(service.chat(&body).await.status, 200, "the team's own key is nobody's");
+        assert_eq!(hub.holds().await.len(), 6, "a refused request holds nothing");
+        drop((first, second, service));
+        hub.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_and_requests_at_once_of_a_member_are_counted_over_their_keys_too() {
+    for hub in everywhere(Setup::default()).await {
+        hub.account("one").await;
+        let owner = hub.admin.user_id;
+        let limit = async |patch: MemberPatch| {
+            teams::update_member(&hub.app.db, &hub.team, owner, patch)
+                .await
+                .unwrap();
+            hub.app.keys.forget_team(hub.team.team_id());
+        };
+        limit(MemberPatch {
+            max_in_flight: Some(Some(1)),
+            ..MemberPatch::default()
+        })
+        .await;
+        let mine = |settings: &mut KeySettings| {
+            settings.member_id = Some(owner);
+            settings.clamp = false;
+        };
+        let (first, second) = (hub.key_with(mine).await, hub.key_with(mine).await);
+        let gate = Arc::new(Semaphore::new(0));
+        hub.upstream.answer("one", Reply::chat("hello", 10, 5).gated(&gate));
+        let (body, held) = (hello(), hello());
+        let running = first.chat(&held);
+        let other = async {
+            hub.until("under way", || hub.upstream.arrived("one").len() == 1).await;
+            let refused = second.chat(&body).await;
+            gate.add_permits(1);
+            refused
+        };
+        let (answered, refused) = tokio::join!(running, other);
+        assert_eq!(answered.status, 200);
+        assert!(
+            refused.text().contains("owner's limit of 1 requests at once"),
+            "{refused:?}"
+        );
+        let member = (hub.team.team_id(), owner);
+        hub.until("in flight", || hub.app.limits.in_flight_of_member(member) == 0)
+            .await;
+        limit(MemberPatch {
+            max_in_flight: Some(None),
+            tpm: Some(Some(100)),
+            ..MemberPatch::default()
+        })
+        .await;
+        let refused = second.chat(&body).await;
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (400, "request_exceeds_limit")
+        );
+        assert!(refused.text().contains("raise the limit under Team"), "{refused:?}");
+        drop((first, second));
+        hub.close().await;
+    }
 }

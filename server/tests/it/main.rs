@@ -34,6 +34,7 @@ mod media;
 mod metered;
 mod metrics;
 mod money;
+mod own;
 mod pass_through;
 mod prepaid;
 mod paths;

@@ -48,6 +48,7 @@ async fn spend(app: &App, team_id: i64, nano: i64) -> bool {
             asked: None,
             operation: "chat",
             is_stream: false,
+            is_own: false,
             price_id: 1,
             markup: Markup::NONE,
         },

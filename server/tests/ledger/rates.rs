@@ -10,7 +10,7 @@ use proptest::{
 use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, sqlx::postgres::PgConnectOptions};
 use server::{
     limits::{
-        KeyOrTeam, LimitRefusal, Limited, Limits, Measure, NotAdmitted, PerMinute, RatePermit, Which, Window,
+        LimitRefusal, Limited, Limits, Measure, NotAdmitted, PerMinute, RatePermit, Which, Whose, Window,
         table::{Ask, DB_NOW_MS, Table, TableError},
     },
     signals::Signals,
@@ -244,7 +244,7 @@ async fn three_nodes_never_use_more_than_the_limit_in_any_sixty_seconds() {
 
 fn key_tokens(id: i64) -> Window {
     Window {
-        of: KeyOrTeam::Key,
+        of: Whose::Key,
         id,
         measure: Measure::Tokens,
     }
@@ -309,6 +309,7 @@ fn limited(key_id: i64) -> Limited {
         team_id: 900,
         key: PerMinute::default(),
         max_in_flight: None,
+        member: None,
         team: PerMinute::default(),
     }
 }
@@ -488,7 +489,7 @@ async fn what_was_done_before_a_new_window_failed_is_done_once() {
     let mut table = table(&db, DB_NOW_MS);
     table.exchange(&[one_of(5)], 0).await.unwrap();
     let mut refused = one_of(900);
-    refused.window.of = KeyOrTeam::Team;
+    refused.window.of = Whose::Team;
     let told = table.exchange(&[one_of(5), refused.clone()], 0).await.unwrap();
     assert!(told.answers[&key_tokens(5)].granted > 0);
     assert!(!told.answers.contains_key(&refused.window));

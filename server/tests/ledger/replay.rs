@@ -5,7 +5,7 @@
 
 use crate::{
     harness::{NOON_MS, Place, assert_books_balance, open, postgres, sqlite},
-    node::{Act, Answer, DAY_CAP, End, KEY_CAP, KEYS, Node, Site, Sums, act_all},
+    node::{Act, Answer, DAY_CAP, End, KEY_CAP, KEYS, Node, Site, Sums, act_all, is_own},
 };
 use proptest::{
     prelude::*,
@@ -493,7 +493,12 @@ impl<'a> Replay<'a> {
         };
         let expected = Sums {
             keys: (0..KEYS).map(sums).collect(),
-            posted: self.holds.iter().map(Kept::posted).sum(),
+            posted: self
+                .holds
+                .iter()
+                .filter(|kept| !is_own(kept.amount))
+                .map(Kept::posted)
+                .sum(),
             entries: self.granted,
         };
         match self.tell(node, Act::Sums { team }).await {

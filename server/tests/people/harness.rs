@@ -121,6 +121,7 @@ impl Place {
             cap_day: Set(None),
             cap_month: Set(None),
             created_at: Set(clock::now_ms()),
+            ..Default::default()
         };
         entity::member::Entity::insert(row)
             .exec_without_returning(&self.db)

@@ -117,6 +117,7 @@ async fn an_admin_manages_members_but_makes_and_unmakes_no_owner() {
             role: Some("viewer".into()),
             cap_day: Some(Some(7)),
             cap_month: None,
+            ..MemberPatch::default()
         };
         let (before, after) = teams::update_member(&place.db, &annas, jonas.user_id, caps)
             .await

@@ -238,6 +238,7 @@ async fn a_prepaid_balance_is_told_once_when_it_will_not_last_once_when_it_is_us
             cache_read: 0,
             cache_write: 0,
             output: 0,
+            own_posted: 0,
             posted: 7 * DOLLAR,
             ttft_ms_sum: 0,
             ttft_count: 0,

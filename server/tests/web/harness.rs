@@ -178,6 +178,7 @@ impl Hub {
             cap_day: Set(None),
             cap_month: Set(None),
             created_at: Set(clock::now_ms()),
+            ..Default::default()
         };
         let inserted = member::Entity::insert(row).exec_without_returning(&self.app.db);
         inserted.await.unwrap();

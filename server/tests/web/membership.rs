@@ -56,6 +56,56 @@ async fn a_browser_shows_the_team_that_was_chosen_and_keys_are_made_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_form_of_a_tab_that_shows_another_team_than_the_browser_by_now_changes_neither() {
+    let hub = harness::spawn().await;
+    let owner = hub.user("harbor@example.com", false).await;
+    let mara = hub.join("mara@example.com", &owner.team).await;
+    let cookie = browser(&hub, "mara@example.com").await;
+    let harbor = show(&hub, &cookie, &owner.team).await;
+    // One tab shows harbor; another one switches to mara's own.
+    let page = hub.page("/keys/new", &harbor).await.text;
+    let field = format!("name=\"shown_team\" value=\"{}\"", owner.team);
+    assert!(page.contains(&field), "{page}");
+    let own = show(&hub, &cookie, &mara.team).await;
+    let stale = format!("name=stray&shown_team={}", owner.team);
+    let refused = hub.form("create_key", &own, &stale).await;
+    assert_eq!(refused.location(), "/keys/new", "{refused:?}");
+    let (flash, _) = refused.cookie("ourhub-flash").unwrap();
+    let told = hub.page("/keys/new", &format!("{own}; {flash}")).await.text;
+    assert!(
+        told.contains("That page was of harbor") && told.contains("shows mara by now"),
+        "{told}"
+    );
+    for user in [&owner, &mara] {
+        let keys = hub.get(&format!("/teams/{}/keys", user.team), user).await.json();
+        assert_eq!(keys["data"], json!([]));
+    }
+    // Of a form that is about the team itself no less, nor of one that names no team of hers.
+    let foreign = hub.user("foreign@example.com", false).await;
+    for team in [&owner.team, &foreign.team] {
+        let body = format!("name=Renamed&time_zone=UTC&shown_team={team}");
+        assert_eq!(hub.form("update_team", &own, &body).await.location(), "/settings");
+        let read = hub.get(&format!("/teams/{}", mara.team), &mara).await.json();
+        assert_eq!(read["name"], "mara");
+    }
+    // What is hers alone, and a tab that shows what the browser does, go through.
+    let theme = format!("theme=dark&shown_team={}", owner.team);
+    assert!(
+        hub.form("set_theme", &own, &theme)
+            .await
+            .cookie("ourhub-theme")
+            .is_some()
+    );
+    let right = format!("name=laptop&shown_team={}", mara.team);
+    assert!(
+        hub.form("create_key", &own, &right)
+            .await
+            .location()
+            .ends_with("/created")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_team_is_shown_at_once_and_owned_by_who_made_it() {
     let hub = harness::spawn().await;
     let cookie = hub.sign_up("mara@example.com").await;

@@ -66,6 +66,7 @@ async fn history(hub: &Hub, user: &User) -> Vec<(i64, i64)> {
             cache_write: 0,
             output: 0,
             posted,
+            own_posted: 0,
             ttft_ms_sum: 0,
             ttft_count: 0,
         };
@@ -86,6 +87,7 @@ fn charge(team_id: i64, (at_ms, low): (i64, i64), posted: i64, model: &str) -> h
         asked: None,
         operation: "chat".to_owned(),
         is_stream: false,
+        is_own: false,
         price_id: 1,
         markup: 0,
         buckets: String::new(),

@@ -22,13 +22,20 @@ async fn the_ids_of_one_team_open_nothing_to_another_on_any_route() {
         .await
         .json();
     let invitation = invited["id"].as_str().unwrap();
+    let new = json!({"label": "alice's account", "provider": "openai", "secret": "sk-alice-canary"});
+    let added = hub.post("/teams/current/accounts", &alice, new).await.json();
+    let account = added["id"].as_str().unwrap();
     let mut tried = 0;
     for (method, path) in ROUTES.iter().filter(|(_, path)| path.contains("{team}")) {
         for (team, note) in [(alice.team.as_str(), "her team"), ("current", "his team, her key")] {
             if team == "current" && !path.contains("{id}") && !path.contains("{user}") {
                 continue;
             }
-            let id = if path.contains("/invitations") { invitation } else { key };
+            let id = match path {
+                path if path.contains("/invitations") => invitation,
+                path if path.contains("/accounts") => account,
+                _ => key,
+            };
             let filled = path
                 .replace("{team}", team)
                 .replace("{id}", id)
@@ -56,6 +63,8 @@ fn body_of(method: &Method, path: &str) -> Value {
     match (method.as_str(), path) {
         ("POST", path) if path.ends_with("/transfer") => json!({"user": "usr_0000000000001"}),
         ("POST", path) if path.ends_with("/invitations") => json!({"role": "member"}),
+        ("POST", path) if path.ends_with("/accounts") => json!({"label": "x", "provider": "openai", "secret": "sk-x"}),
+        ("PATCH", path) if path.contains("/accounts/") => json!({"label": "bob's"}),
         ("POST", path) if path.ends_with("/keys") => json!({"name": "bob's"}),
         ("POST", path) if path.ends_with("/aliases") => json!({"name": "fast", "targets": ["gpt-5"]}),
         ("PATCH", path) if path.contains("/aliases/") => json!({"targets": ["gpt-5"]}),

@@ -5,7 +5,7 @@
 use super::{DAY, MINUTE, NOW, Sample, refused};
 use async_trait::async_trait;
 use frontend::api::accounts::{
-    AccountPatch, AccountView, Accounts, DeploymentView, ModelEntry, NewAccount, PresetView, TestView, TurnView,
+    AccountPatch, AccountView, Accounts, DeploymentView, ModelEntry, NewAccount, PresetView, TestView, TurnView, Whose,
 };
 use frontend::api::{ApiError, Code, Page, PageQuery, Time};
 
@@ -91,10 +91,19 @@ fn preset(id: &str, name: &str, base_url: &str, needs_key: bool) -> PresetView {
     }
 }
 
+impl Sample {
+    fn demand_manager(&self, whose: Whose<'_>) -> Result<(), ApiError> {
+        match whose {
+            Whose::Platform => self.demand_admin(),
+            Whose::Team(_) => Ok(()),
+        }
+    }
+}
+
 #[async_trait]
 impl Accounts for Sample {
-    async fn presets(&self) -> Result<Vec<PresetView>, ApiError> {
-        self.demand_admin()?;
+    async fn presets(&self, whose: Whose<'_>) -> Result<Vec<PresetView>, ApiError> {
+        self.demand_manager(whose)?;
         Ok(vec![
             preset("openai", "OpenAI", "https://api.openai.com/v1", true),
             preset("deepseek", "DeepSeek", "https://api.deepseek.com/v1", true),
@@ -104,32 +113,32 @@ impl Accounts for Sample {
         ])
     }
 
-    async fn list_accounts(&self, _: PageQuery) -> Result<Page<AccountView>, ApiError> {
-        self.demand_admin()?;
+    async fn list_accounts(&self, whose: Whose<'_>, _: PageQuery) -> Result<Page<AccountView>, ApiError> {
+        self.demand_manager(whose)?;
         Ok(self.some(accounts()))
     }
 
-    async fn account(&self, id: &str) -> Result<AccountView, ApiError> {
-        self.demand_admin()?;
+    async fn account(&self, whose: Whose<'_>, id: &str) -> Result<AccountView, ApiError> {
+        self.demand_manager(whose)?;
         accounts()
             .into_iter()
             .find(|account| account.id == id)
             .ok_or_else(|| ApiError::new(Code::NotFound))
     }
 
-    async fn create_account(&self, _: NewAccount) -> Result<AccountView, ApiError> {
+    async fn create_account(&self, _: Whose<'_>, _: NewAccount) -> Result<AccountView, ApiError> {
         refused()
     }
 
-    async fn update_account(&self, _: &str, _: AccountPatch) -> Result<AccountView, ApiError> {
+    async fn update_account(&self, _: Whose<'_>, _: &str, _: AccountPatch) -> Result<AccountView, ApiError> {
         refused()
     }
 
-    async fn delete_account(&self, _: &str) -> Result<(), ApiError> {
+    async fn delete_account(&self, _: Whose<'_>, _: &str) -> Result<(), ApiError> {
         refused()
     }
 
-    async fn test_account(&self, _: &str) -> Result<TestView, ApiError> {
+    async fn test_account(&self, _: Whose<'_>, _: &str) -> Result<TestView, ApiError> {
         let message = "The provider accepted the key.".to_owned();
         Ok(TestView {
             ok: true,
@@ -139,7 +148,7 @@ impl Accounts for Sample {
         })
     }
 
-    async fn test_draft(&self, _: NewAccount) -> Result<TestView, ApiError> {
+    async fn test_draft(&self, _: Whose<'_>, _: NewAccount) -> Result<TestView, ApiError> {
         refused()
     }
 }

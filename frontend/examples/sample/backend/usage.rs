@@ -105,6 +105,7 @@ fn receipt(is_admin: bool) -> Receipt {
             posted: Nano(70_871_750),
             overrun: Nano::ZERO,
             charged: Nano(40_000_000),
+            is_own: false,
             estimate: "the upstream reported no usage".to_owned(),
             against: vec!["key on 20 Nov".to_owned(), "team in November 2026".to_owned()],
         }],

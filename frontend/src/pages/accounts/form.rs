@@ -7,23 +7,29 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
 use super::super::frame::{Spot, Visit, signed_in};
-use super::health;
-use crate::api::accounts::{AccountView, ModelEntry, OWN, PresetView, TestView, TurnView, account, presets};
+use super::{PLATFORM, health, of_account, section};
+use crate::api::accounts::{AccountView, ModelEntry, OWN, PresetView, TestView, TurnView, Whose, account, presets};
 use crate::api::{ApiError, Code, Flash};
 use crate::ui::*;
 
 /// How most providers want the key.
 const BEARER: &str = "bearer";
 
-fn spot(title: &str, path: String) -> Spot {
-    Spot::new(Section::Accounts, title, path).via("/admin/accounts", "Upstream accounts")
+fn spot(whose: Whose<'static>, title: &str, path: String) -> Spot {
+    Spot::new(section(whose), title, path).via(whose.root(), "Upstream accounts")
 }
 
 /// `/admin/accounts/new`: which provider.
 #[component]
 pub fn ProviderChoice() -> impl IntoView {
-    signed_in(spot("Add account", "/admin/accounts/new".to_owned()), |_| async move {
-        let presets = presets().await?.into_iter().map(preset).collect_view();
+    choice_page(PLATFORM)
+}
+
+pub(super) fn choice_page(whose: Whose<'static>) -> AnyView {
+    let path = format!("{}/new", whose.root());
+    signed_in(spot(whose, "Add account", path), move |_| async move {
+        let presets = presets(whose.word().to_owned()).await?;
+        let presets = presets.into_iter().map(|one| preset(whose, one)).collect_view();
         Ok::<_, ApiError>(
             view! {
                 <PageHead title="Add an upstream account" lead="Choose a provider, paste a key, test it. The rest is filled in." />
@@ -37,9 +43,9 @@ pub fn ProviderChoice() -> impl IntoView {
     })
 }
 
-fn preset(preset: PresetView) -> AnyView {
+fn preset(whose: Whose<'static>, preset: PresetView) -> AnyView {
     view! {
-        <a class="preset" href=format!("/admin/accounts/new/{}", preset.id)>
+        <a class="preset" href=format!("{}/new/{}", whose.root(), preset.id)>
             <Mark name=preset.name.clone() />
             {preset.name}
         </a>
@@ -50,22 +56,26 @@ fn preset(preset: PresetView) -> AnyView {
 /// `/admin/accounts/new/{provider}`
 #[component]
 pub fn AccountNew() -> impl IntoView {
+    page_of_new(PLATFORM)
+}
+
+pub(super) fn page_of_new(whose: Whose<'static>) -> AnyView {
     let provider = use_params_map().read_untracked().get("provider").unwrap_or_default();
-    let path = format!("/admin/accounts/new/{provider}");
+    let root = whose.root();
     signed_in(
-        spot("Add account", path).via("/admin/accounts/new", "Provider"),
-        |visit| async move {
-            let presets = presets().await?;
+        spot(whose, "Add account", format!("{root}/new/{provider}")).via(format!("{root}/new"), "Provider"),
+        move |visit| async move {
+            let presets = presets(whose.word().to_owned()).await?;
             let preset = presets
                 .into_iter()
                 .find(|preset| preset.id == provider)
                 .ok_or_else(|| ApiError::new(Code::NotFound))?;
-            Ok(new_page(&visit, preset))
+            Ok(new_page(&visit, whose, preset))
         },
     )
 }
 
-fn new_page(visit: &Visit, preset: PresetView) -> AnyView {
+fn new_page(visit: &Visit, whose: Whose<'static>, preset: PresetView) -> AnyView {
     let start = Values {
         label: format!("{} main", preset.name),
         base_url: preset.base_url.clone(),
@@ -74,22 +84,23 @@ fn new_page(visit: &Visit, preset: PresetView) -> AnyView {
         key_hint: preset.key_hint.clone(),
         base_url_example: preset.base_url_example.clone(),
         auth_scheme: (preset.id == OWN).then(|| BEARER.to_owned()),
+        is_own: whose != PLATFORM,
         ..Values::default()
     };
     let fields = fields(&visit.flash, &start);
     let tested = visit.flash.test.clone().map(test);
     view! {
         <PageHead title=format!("Add {}", preset.name) lead="Paste a key and test it. The rest is good as it is." />
-        <form class="narrow stack stack--6" method="post" action="/fn/create_account">
-            <Hidden fields=vec![("provider", preset.id)] />
+        <PostForm class="narrow stack stack--6" action="/fn/create_account">
+            <Hidden fields=vec![("whose", whose.word().to_owned()), ("provider", preset.id)] />
             {fields}
             {tested}
             <div class="row row--wrap">
                 <Button text="Save account" kind=Kind::Primary />
                 <Button text="Test" name="intent" value="test" icon=Glyph::Pulse />
-                <LinkButton href="/admin/accounts" text="Cancel" kind=Kind::Ghost />
+                <LinkButton href=whose.root() text="Cancel" kind=Kind::Ghost />
             </div>
-        </form>
+        </PostForm>
     }
     .into_any()
 }
@@ -97,42 +108,52 @@ fn new_page(visit: &Visit, preset: PresetView) -> AnyView {
 /// `/admin/accounts/{id}`
 #[component]
 pub fn AccountEdit() -> impl IntoView {
+    page_of_one(PLATFORM)
+}
+
+pub(super) fn page_of_one(whose: Whose<'static>) -> AnyView {
     let id = use_params_map().read_untracked().get("id").unwrap_or_default();
     signed_in(
-        spot("Edit account", format!("/admin/accounts/{id}")),
-        |visit| async move {
-            let account = account(id).await?;
-            Ok::<_, ApiError>(edit_page(&visit, account))
+        spot(whose, "Edit account", format!("{}/{id}", whose.root())),
+        move |visit| async move {
+            let account = account(whose.word().to_owned(), id).await?;
+            Ok::<_, ApiError>(edit_page(&visit, whose, account))
         },
     )
 }
 
-fn edit_page(visit: &Visit, account: AccountView) -> AnyView {
-    let fields = fields(&visit.flash, &Values::of(&account));
+fn edit_page(visit: &Visit, whose: Whose<'static>, account: AccountView) -> AnyView {
+    let start = Values {
+        is_own: whose != PLATFORM,
+        ..Values::of(&account)
+    };
+    let fields = fields(&visit.flash, &start);
     let health = health(&visit.clock, &account);
     let tested = visit.flash.test.clone().map(test);
-    let (id, id_of_test) = (account.id.clone(), account.id.clone());
+    let tested_account = of_account(whose, &account.id);
+    let mut edited = of_account(whose, &account.id);
+    edited.push(("provider", account.provider.clone()));
     let key = key_line(&account);
     let history = history(&visit.clock, account.history);
     view! {
         <PageHead title=account.label.clone() lead=format!("{}, {} dialect", account.provider, account.dialect)>
-            <form method="post" action="/fn/test_account">
-                <Hidden fields=vec![("id", id_of_test)] />
+            <PostForm action="/fn/test_account">
+                <Hidden fields=tested_account />
                 <Button text="Test account" icon=Glyph::Pulse />
-            </form>
+            </PostForm>
         </PageHead>
         <div class="narrow stack stack--6">
             {tested}
             <div class="row t13">{health} <span class="muted">{account.reason.clone()}</span></div>
             <p class="t13 muted">{key}</p>
-            <form class="stack stack--6" method="post" action="/fn/update_account">
-                <Hidden fields=vec![("id", id), ("provider", account.provider)] />
+            <PostForm class="stack stack--6" action="/fn/update_account">
+                <Hidden fields=edited />
                 {fields}
                 <div class="row">
                     <Button text="Save account" kind=Kind::Primary />
-                    <LinkButton href="/admin/accounts" text="Cancel" kind=Kind::Ghost />
+                    <LinkButton href=whose.root() text="Cancel" kind=Kind::Ghost />
                 </div>
-            </form>
+            </PostForm>
             {history}
         </div>
     }
@@ -208,6 +229,8 @@ fn test(test: TestView) -> AnyView {
 /// The values the form starts with.
 #[derive(Default)]
 struct Values {
+    /// Whether it is a team's own.
+    is_own: bool,
     label: String,
     base_url: String,
     last_four: String,
@@ -244,6 +267,7 @@ impl Values {
             })
             .collect();
         Self {
+            is_own: false,
             label: account.label.clone(),
             base_url: account.base_url.clone(),
             last_four: account.last_four.clone(),
@@ -316,6 +340,11 @@ fn credential(flash: &Flash, start: &Values) -> AnyView {
     let label = flash.value("label", &start.label);
     let (secret_error, label_error) = (flash.error_of("secret"), flash.error_of("label"));
     let auth_scheme = start.auth_scheme.as_ref().map(|scheme| auth_scheme(flash, scheme));
+    let whom = if start.is_own {
+        "For people. Receipts of the team name the account by it."
+    } else {
+        "For admins only. Customers read the provider and a number."
+    };
     view! {
         <Fieldset legend="Credential">
             <Hidden fields=vec![("kept", kept)] />
@@ -336,7 +365,7 @@ fn credential(flash: &Flash, start: &Values) -> AnyView {
                 label="Label"
                 value=label
                 required=true
-                hint="For admins only. Customers read the provider and a number."
+                hint=whom
                 nostrip:error=label_error
             />
         </Fieldset>

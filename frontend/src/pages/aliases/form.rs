@@ -78,10 +78,10 @@ fn delete_page(whose: Whose) -> AnyView {
             view! {
                 <Dialog title=format!("Delete {}?", alias.name) text=text>
                     <LinkButton href=whose.page() text="Keep alias" />
-                    <form method="post" action="/fn/delete_alias">
+                    <PostForm action="/fn/delete_alias">
                         <Hidden fields=fields />
                         <Button text="Delete alias" kind=Kind::Danger />
-                    </form>
+                    </PostForm>
                 </Dialog>
             }
             .into_any(),
@@ -135,7 +135,7 @@ fn form(visit: &Visit, whose: Whose, alias: Option<AliasView>) -> AnyView {
     let falls = falls(flash, alias.as_ref());
     view! {
         <PageHead title=title lead=lead />
-        <form class="narrow stack stack--6" method="post" action=action>
+        <PostForm class="narrow stack stack--6" action=action>
             <Hidden fields=vec![("whose", whose.word().to_owned())] />
             {name}
             {name_error.map(|text| view! { <ErrorText id="name-error" text=text /> })}
@@ -170,7 +170,7 @@ fn form(visit: &Visit, whose: Whose, alias: Option<AliasView>) -> AnyView {
                 <Button text=act kind=Kind::Primary />
                 <LinkButton href=whose.page() text="Cancel" kind=Kind::Ghost />
             </div>
-        </form>
+        </PostForm>
     }
     .into_any()
 }

@@ -37,7 +37,7 @@ fn form(flash: &Flash, url: String) -> AnyView {
     };
     let (value, error) = (flash.value("url", &url), flash.error_of("url"));
     view! {
-        <form class="stack" method="post" action="/fn/set_webhook">
+        <PostForm class="stack" action="/fn/set_webhook">
             <TextField
                 name="url"
                 label="URL"
@@ -50,7 +50,7 @@ fn form(flash: &Flash, url: String) -> AnyView {
             <div class="row">
                 <Button text=text />
             </div>
-        </form>
+        </PostForm>
     }
     .into_any()
 }
@@ -77,12 +77,12 @@ fn secret(flash: &Flash) -> Option<AnyView> {
 fn acts() -> AnyView {
     view! {
         <div class="row">
-            <form method="post" action="/fn/test_webhook">
+            <PostForm action="/fn/test_webhook">
                 <Button text="Send test" size=Size::Small />
-            </form>
-            <form method="post" action="/fn/remove_webhook">
+            </PostForm>
+            <PostForm action="/fn/remove_webhook">
                 <Button text="Remove webhook" size=Size::Small kind=Kind::Ghost />
-            </form>
+            </PostForm>
         </div>
     }
     .into_any()

@@ -137,7 +137,7 @@ fn drawer(visit: &Visit, members: Vec<MemberView>, key: Option<KeyView>) -> AnyV
     let models = models(flash, &values);
     let more = more(flash, &values);
     view! {
-        <form method="post" action=action>
+        <PostForm action=action>
             {key.map(|key| view! { <Hidden fields=vec![("id", key.id)] /> })}
             <Drawer title=title close="/keys" foot=foot.into_any() nostrip:news=news>
                 {first}
@@ -145,7 +145,7 @@ fn drawer(visit: &Visit, members: Vec<MemberView>, key: Option<KeyView>) -> AnyV
                 {models}
                 {more}
             </Drawer>
-        </form>
+        </PostForm>
     }
     .into_any()
 }

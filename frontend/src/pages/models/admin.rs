@@ -199,7 +199,7 @@ fn new_page(visit: &Visit) -> AnyView {
     let prices = prices(flash, &Prices::default());
     view! {
         <PageHead title="Add a model" lead="A name that customers ask for, and what they pay." />
-        <form class="narrow stack stack--6" method="post" action="/fn/create_model">
+        <PostForm class="narrow stack stack--6" action="/fn/create_model">
             <TextField
                 name="id"
                 label="Name"
@@ -217,7 +217,7 @@ fn new_page(visit: &Visit) -> AnyView {
                 <Button text="Add model" kind=Kind::Primary />
                 <LinkButton href="/admin/models" text="Cancel" kind=Kind::Ghost />
             </div>
-        </form>
+        </PostForm>
     }
     .into_any()
 }
@@ -316,7 +316,7 @@ fn price_form(visit: &Visit, model: ModelView) -> AnyView {
     );
     view! {
         <PageHead title=format!("Price of {}", model.id) lead=lead />
-        <form class="narrow stack stack--6" method="post" action="/fn/add_price">
+        <PostForm class="narrow stack stack--6" action="/fn/add_price">
             <Hidden fields=vec![("id", model.id)] />
             {prices}
             <TextField
@@ -332,7 +332,7 @@ fn price_form(visit: &Visit, model: ModelView) -> AnyView {
                 <Button text="Set price" kind=Kind::Primary />
                 <LinkButton href="/admin/models" text="Cancel" kind=Kind::Ghost />
             </div>
-        </form>
+        </PostForm>
     }
     .into_any()
 }

@@ -47,7 +47,7 @@ fn set_up(visit: &Visit, with: EnrolmentView) -> AnyView {
                 <Secret value=with.secret>{copy}</Secret>
             </Card>
             <Card title="2. Type its code">
-                <form class="stack" method="post" action="/fn/confirm_factor">
+                <PostForm class="stack" action="/fn/confirm_factor">
                     <TextField
                         name="code"
                         label="Code"
@@ -60,7 +60,7 @@ fn set_up(visit: &Visit, with: EnrolmentView) -> AnyView {
                         <Button text="Turn on" kind=Kind::Primary />
                         <LinkButton href="/settings/security" text="Cancel" kind=Kind::Ghost />
                     </div>
-                </form>
+                </PostForm>
             </Card>
         </div>
     }
@@ -110,21 +110,21 @@ pub(super) fn card(visit: &Visit, factor: FactorView) -> AnyView {
                     {format!("{left} left.")}
                 </p>
                 <div class="row">
-                    <form method="post" action="/fn/renew_codes">
+                    <PostForm action="/fn/renew_codes">
                         <Button text="New recovery codes" />
-                    </form>
-                    <form method="post" action="/fn/disable_factor">
+                    </PostForm>
+                    <PostForm action="/fn/disable_factor">
                         <Button text="Turn off" kind=Kind::Danger />
-                    </form>
+                    </PostForm>
                 </div>
             }
             .into_any()
         }
         None => view! {
             <p class="muted t13">"With an app such as Aegis or Google Authenticator, a password alone lets nobody in."</p>
-            <form method="post" action="/fn/begin_factor">
+            <PostForm action="/fn/begin_factor">
                 <Button text="Set up an app" />
-            </form>
+            </PostForm>
         }
         .into_any(),
     };

@@ -34,7 +34,7 @@ fn address(flash: &Flash, current: &str) -> AnyView {
     view! {
         <Card title="E-mail address">
             <Facts of=facts />
-            <form class="stack" method="post" action="/fn/ask_email">
+            <PostForm class="stack" action="/fn/ask_email">
                 <TextField
                     name="email"
                     label="New address"
@@ -48,7 +48,7 @@ fn address(flash: &Flash, current: &str) -> AnyView {
                 <div class="row">
                     <Button text="Change address" />
                 </div>
-            </form>
+            </PostForm>
         </Card>
     }
     .into_any()
@@ -79,7 +79,7 @@ fn delete(visit: &Visit) -> AnyView {
     let email = visit.session.email.clone();
     view! {
         <div class="dialogpage">
-            <form class="dialog stack" method="post" action="/fn/delete_self">
+            <PostForm class="dialog stack" action="/fn/delete_self">
                 <div>
                     <h1>"Delete your account?"</h1>
                     <p class="t13 muted u-mt1">
@@ -98,7 +98,7 @@ fn delete(visit: &Visit) -> AnyView {
                     <LinkButton href="/settings/profile" text="Keep it" />
                     <Button text="Delete account" kind=Kind::Danger />
                 </div>
-            </form>
+            </PostForm>
         </div>
     }
     .into_any()

@@ -45,7 +45,7 @@ fn password(flash: &Flash, email: &str) -> AnyView {
     let weak = flash.error_of("new").or_else(|| flash.error_of("password"));
     view! {
         <Card title="Password" hint="other browsers are signed out">
-            <form class="stack" method="post" action="/fn/change_password">
+            <PostForm class="stack" action="/fn/change_password">
                 // For password managers: it has no name and is not sent.
                 <input class="vh" type="email" autocomplete="username" value=email readonly tabindex="-1" aria-label="Email" />
                 <div class="cols">
@@ -70,7 +70,7 @@ fn password(flash: &Flash, email: &str) -> AnyView {
                 <div class="row">
                     <Button text="Change password" />
                 </div>
-            </form>
+            </PostForm>
         </Card>
     }
     .into_any()
@@ -102,9 +102,9 @@ fn tokens(visit: &Visit, listed: Vec<TokenView>) -> AnyView {
             <p class="muted t13">"A token may do all that you may. It is not a key: models cannot be called with it."</p>
             {made}
             {list}
-            <form method="post" action="/fn/create_token">
+            <PostForm action="/fn/create_token">
                 <Button text="Create token" />
-            </form>
+            </PostForm>
         </Card>
     }
     .into_any()
@@ -118,10 +118,10 @@ fn row(clock: &Clock, token: TokenView) -> AnyView {
                 <When at=token.created_at clock=clock.clone() />
             </td>
             <td class="r">
-                <form method="post" action="/fn/revoke_token">
+                <PostForm action="/fn/revoke_token">
                     <Hidden fields=vec![("id", token.id)] />
                     <Button text="Revoke" size=Size::Small />
-                </form>
+                </PostForm>
             </td>
         </tr>
     }

@@ -25,9 +25,9 @@ pub fn SessionsPage() -> impl IntoView {
 fn page(visit: &Visit, sessions: Vec<SignedIn>) -> AnyView {
     let others = (sessions.len() > 1).then(|| {
         view! {
-            <form method="post" action="/fn/end_other_sessions">
+            <PostForm action="/fn/end_other_sessions">
                 <Button text="Sign out all others" />
-            </form>
+            </PostForm>
         }
     });
     let browsers = browsers(visit, sessions);
@@ -65,10 +65,10 @@ fn browser(clock: &Clock, session: SignedIn) -> AnyView {
         view! { <Badge tone=Tone::Accent text="this one" /> }.into_any()
     } else {
         view! {
-            <form method="post" action="/fn/end_session">
+            <PostForm action="/fn/end_session">
                 <Hidden fields=vec![("id", session.id)] />
                 <Button text="Sign out" size=Size::Small />
-            </form>
+            </PostForm>
         }
         .into_any()
     };

@@ -25,10 +25,10 @@ pub fn TeamLeave() -> impl IntoView {
                     text="Your keys in this team are refused within a second. To come back you need an invitation."
                 >
                     <LinkButton href="/team" text="Stay in team" />
-                    <form method="post" action="/fn/leave_team">
+                    <PostForm action="/fn/leave_team">
                         <Hidden fields=vec![("team", team)] />
                         <Button text="Leave team" kind=Kind::Danger />
-                    </form>
+                    </PostForm>
                 </Dialog>
             }
             .into_any(),
@@ -96,10 +96,10 @@ fn dialog(visit: &Visit, question: Question, user: String) -> AnyView {
     view! {
         <Dialog title=title text=text>
             <LinkButton href="/team" text=keep />
-            <form method="post" action=action>
+            <PostForm action=action>
                 <Hidden fields=fields />
                 {act}
-            </form>
+            </PostForm>
         </Dialog>
     }
     .into_any()
@@ -123,7 +123,7 @@ fn new_team(visit: &Visit) -> AnyView {
         <PageHead title="New team" lead="A team has its own members, keys, caps and bill. You own it." />
         <div class="narrow">
             <Card title="Team">
-                <form class="stack" method="post" action="/fn/create_team">
+                <PostForm class="stack" action="/fn/create_team">
                     <div class="cols">
                         <TextField
                             name="name"
@@ -144,7 +144,7 @@ fn new_team(visit: &Visit) -> AnyView {
                     <div class="row">
                         <Button text="Make team" kind=Kind::Primary />
                     </div>
-                </form>
+                </PostForm>
             </Card>
         </div>
     }

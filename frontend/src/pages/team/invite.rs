@@ -53,7 +53,7 @@ fn form(visit: &Visit) -> AnyView {
         <LinkButton href="/team" text="Cancel" kind=Kind::Ghost />
     };
     view! {
-        <form method="post" action="/fn/invite">
+        <PostForm action="/fn/invite">
             <Drawer title="Invite somebody" close="/team" foot=foot.into_any() nostrip:news=news>
                 <TextField
                     name="email"
@@ -76,7 +76,7 @@ fn form(visit: &Visit) -> AnyView {
                     <div class="cols cols--keep">{day} {month}</div>
                 </Fieldset>
             </Drawer>
-        </form>
+        </PostForm>
     }
     .into_any()
 }
@@ -152,12 +152,13 @@ fn row(clock: &Clock, invitation: InvitationView) -> AnyView {
         _ => (Tone::Warn, "Expired"),
     };
     let is_open = invitation.state == "open";
+    let fields = vec![("id", invitation.id.clone())];
     let act = is_open.then(|| {
         view! {
-            <form method="post" action="/fn/revoke_invitation">
-                <Hidden fields=vec![("id", invitation.id.clone())] />
+            <PostForm action="/fn/revoke_invitation">
+                <Hidden fields=fields />
                 <Button text="Take back" size=Size::Small />
-            </form>
+            </PostForm>
         }
     });
     let when = is_open.then(|| {

@@ -143,14 +143,18 @@ fn stats(row: &RequestRow, holds: &[HoldLine]) -> AnyView {
     let speed = speed.map_or_else(|| "not known".to_owned(), |speed| speed.to_string());
     let note = if charged != row.charged {
         format!("corrected, {} before", usd(row.charged))
+    } else if holds.iter().any(|hold| hold.is_own && hold.posted > Nano::ZERO) {
+        "by an own account, not off the balance".to_owned()
     } else if row.is_estimate {
         "an estimate".to_owned()
     } else {
         format!("to key {}", row.key.name)
     };
+    let is_all_own = holds.iter().all(|hold| hold.is_own || hold.posted == Nano::ZERO) && charged > Nano::ZERO;
+    let label = if is_all_own { "Counted" } else { "Charged" };
     view! {
         <Stats>
-            <Stat label="Charged" value=view! { <Amount of=charged decimals=9 /> }.into_any() note=note />
+            <Stat label=label value=view! { <Amount of=charged decimals=9 /> }.into_any() note=note />
             <Stat label="Took" value=took.into_any() nostrip:note=first />
             <Stat label="Tokens" value=tokens.into_any() nostrip:note=cached />
             <Stat label="Tokens per second" value=speed.into_any() note="after the first token" />
@@ -339,6 +343,7 @@ fn hold(clock: &Clock, desk: &Desk, line: HoldLine) -> AnyView {
     let form = correction::form(desk, &line);
     let HoldLine {
         charged,
+        is_own,
         estimate,
         at,
         ended_at,
@@ -349,9 +354,17 @@ fn hold(clock: &Clock, desk: &Desk, line: HoldLine) -> AnyView {
         against,
         ..
     } = line;
+    let (title, after) = match is_own {
+        true => ("Hold and count", "Counted in caps"),
+        false => ("Hold and charge", "Charged after it"),
+    };
+    let own = is_own.then(|| {
+        let text = "The team pays its provider itself. This figure, at our price, counts in caps and is not taken off the balance.";
+        view! { <p class="t12 faint">{text}</p> }
+    });
     let mut sums = vec![
         Fact::new("Held before the call", view! { <Amount of=held decimals=6 /> }),
-        Fact::new("Charged after it", view! { <Amount of=posted decimals=6 /> }),
+        Fact::new(after, view! { <Amount of=posted decimals=6 /> }),
     ];
     if overrun.0 > 0 {
         sums.push(Fact::new("Above the hold", view! { <Amount of=overrun decimals=6 /> }));
@@ -369,10 +382,11 @@ fn hold(clock: &Clock, desk: &Desk, line: HoldLine) -> AnyView {
     let time = format!("From {} to {ended}. ", clock.time_of_day(at));
     let against = (!against.is_empty()).then(|| format!("Held against {}.", against.join(", ")));
     view! {
-        <Card title="Hold and charge" hint=state>
+        <Card title=title hint=state>
             <Facts of=sums wide=true />
             <CapBar label="Share of the hold that was charged" spent=posted cap=held plain=true />
             <p class="t12 faint">{time} {against}</p>
+            {own}
             {estimate}
             {form}
         </Card>

@@ -20,6 +20,29 @@ pub struct Caps {
     pub total: Option<Nano>,
 }
 
+/// Where the money of a call comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Funding {
+    /// The wallet, which must hold it.
+    Prepaid,
+    /// The wallet, which may go below zero.
+    Credit,
+    /// The team pays its provider itself: caps count it, the wallet does not.
+    Own,
+}
+
+impl Funding {
+    /// Of a call to an account of the team's own, or one that the wallet pays, before or after.
+    #[must_use]
+    pub const fn of(is_own: bool, is_prepaid: bool) -> Self {
+        match (is_own, is_prepaid) {
+            (true, _) => Self::Own,
+            (false, true) => Self::Prepaid,
+            (false, false) => Self::Credit,
+        }
+    }
+}
+
 /// The member whose caps also count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
@@ -47,12 +70,16 @@ pub struct Payer {
 }
 
 impl Payer {
-    /// The path in its fixed order, with what each bucket lets through. The wallet gates only if `is_prepaid`.
-    pub fn path(&self, is_prepaid: bool) -> impl Iterator<Item = (Series, Gate)> + use<> {
+    /// The path in its fixed order, with what each bucket lets through; the wallet is in it only where it pays.
+    pub fn path(&self, funding: Funding) -> impl Iterator<Item = (Series, Gate)> + use<> {
         let (team_id, key_id) = (self.team_id, self.key_id);
-        let wallet = if is_prepaid { Gate::Credit } else { Gate::Open };
+        let gate = match funding {
+            Funding::Prepaid => Some(Gate::Credit),
+            Funding::Credit => Some(Gate::Open),
+            Funding::Own => None,
+        };
+        let wallet = gate.map(|gate| (Series::team(team_id, Kind::Wallet), gate));
         let team = [
-            (Series::team(team_id, Kind::Wallet), wallet),
             (Series::team(team_id, Kind::Day), self.team.day.into()),
             (Series::team(team_id, Kind::Month), self.team.month.into()),
         ];
@@ -67,6 +94,7 @@ impl Payer {
             (Series::key(team_id, key_id, Kind::Month), self.key.month.into()),
             (Series::key(team_id, key_id, Kind::Total), self.key.total.into()),
         ];
-        team.into_iter().chain(member.into_iter().flatten()).chain(key)
+        let members = member.into_iter().flatten();
+        wallet.into_iter().chain(team).chain(members).chain(key)
     }
 }

@@ -6,7 +6,7 @@ use crate::database::{Database, NodeRow, Op};
 use gateway_core::{
     id,
     ledger::{
-        Caps, Engine, Gate, HoldError, Kind, Payer, Posted, Row, Series, lease, node,
+        Caps, Engine, Funding, Gate, HoldError, Kind, Payer, Posted, Row, Series, lease, node,
         node::{Contact, Watch},
     },
     money::Nano,
@@ -360,7 +360,7 @@ impl World {
         let process = self.processes[nth].as_mut()?;
         let now_ms = self.time_ms + process.ahead_ms;
         let mut path = Vec::new();
-        for (series, gate) in payer.path(self.is_prepaid) {
+        for (series, gate) in payer.path(Funding::of(key == 1, self.is_prepaid)) {
             if process.engine.place(series, now_ms).is_none() {
                 if process.is_cut {
                     return None;

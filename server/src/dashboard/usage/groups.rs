@@ -90,6 +90,6 @@ fn view(group: String, label: String, sums: &Sums) -> UsageGroup {
         failed: count(sums.failed),
         failovers: count(sums.failovers),
         usage: sums.usage(),
-        charged: sums.charged(),
+        charged: sums.counted(),
     }
 }

@@ -1,6 +1,6 @@
 //! The receipt of one request: attempts, charge line by line, holds with what they were held against, corrections.
 //!
-//! Invariant: a team sees "OpenAI, account 2", never an account's label. Reads what `metering` and `accounts` do.
+//! Invariant: a team sees "OpenAI, account 2", never the label of an account that is not its own. Reads what `metering` and `accounts` do.
 
 use super::{Principal, Refusal, request_id, rows};
 use crate::{
@@ -40,7 +40,11 @@ impl Principal {
     async fn receipt_of(&self, request: &Request, row: RequestRow, labels: Labels) -> Result<Receipt, Refusal> {
         let papers = metering::papers(&self.app.db, request).await?;
         let corrections = billing::corrections(&self.app.db, request).await?;
-        let accounts = self.app.fleet.list().await?;
+        let team_id = request.first().team_id;
+        let accounts = Known {
+            platform: self.app.fleet.list().await?,
+            own: self.app.fleet.of(Some(team_id)).list().await?,
+        };
         let trail = request.attempts().into_iter().map(|mut attempt| {
             attempt.model = attempt.model.take().filter(|model| model != request.asked_for());
             attempt_view(attempt, &accounts, labels)
@@ -86,7 +90,14 @@ enum Labels {
     Numbers,
 }
 
-fn attempt_view(attempt: Attempt, accounts: &[Account], labels: Labels) -> AttemptView {
+/// The accounts that a receipt may name.
+struct Known {
+    platform: Vec<Account>,
+    /// The team's own.
+    own: Vec<Account>,
+}
+
+fn attempt_view(attempt: Attempt, accounts: &Known, labels: Labels) -> AttemptView {
     AttemptView {
         account: account_name(&attempt, accounts, labels),
         provider: attempt.provider,
@@ -100,9 +111,20 @@ fn attempt_view(attempt: Attempt, accounts: &[Account], labels: Labels) -> Attem
     }
 }
 
-fn account_name(attempt: &Attempt, accounts: &[Account], labels: Labels) -> String {
+fn account_name(
+    attempt: &Attempt,
+    Known {
+        platform: accounts,
+        own,
+    }: &Known,
+    labels: Labels,
+) -> String {
     let provider = catalog::preset(&attempt.provider).map_or(attempt.provider.as_str(), |preset| preset.name);
-    let account = accounts.iter().find(|account| Some(account.id) == attempt.account_id());
+    let is_it = |account: &&Account| Some(account.id) == attempt.account_id();
+    if let Some(account) = own.iter().find(is_it) {
+        return format!("{}, the team’s own", account.label);
+    }
+    let account = accounts.iter().find(is_it);
     match (account, labels) {
         (Some(account), Labels::Own) => account.label.clone(),
         (Some(account), Labels::Numbers) => {
@@ -130,6 +152,7 @@ fn hold_lines(request: &Request, papers: &Papers, corrections: &[(i64, Line)]) -
     let lines = request.holds().zip(&papers.against).map(|(hold, against)| HoldLine {
         id: id::render(Kind::Request, hold.id),
         charged: Nano(hold.posted.saturating_sub(given(hold.id))),
+        is_own: hold.is_own,
         estimate: metering::estimate_of(hold),
         at: Time(hold.started_at),
         ended_at: hold.finished_at.map(Time),

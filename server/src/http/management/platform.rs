@@ -7,7 +7,7 @@ use super::query::{Audit, List, Month, Requests, Search};
 use actix_web::web::Path;
 use frontend::api::{
     ApiError,
-    accounts::{AccountPatch, Accounts, NewAccount},
+    accounts::{AccountPatch, Accounts, NewAccount, Whose},
     alerts::Alerts,
     audit::AuditReads,
     codes::{Codes, NewCodes},
@@ -35,28 +35,28 @@ const PRICE_FIELDS: [&str; 8] = [
 ];
 
 pub async fn list_accounts(caller: Caller, query: Find<List>) -> Answer {
-    json(caller.list_accounts(query.0.into()).await?)
+    json(caller.list_accounts(Whose::Platform, query.0.into()).await?)
 }
 
 pub async fn create_account(caller: Caller, body: Body<NewAccount>) -> Answer {
-    created(caller.create_account(body.0).await?)
+    created(caller.create_account(Whose::Platform, body.0).await?)
 }
 
 pub async fn account(caller: Caller, id: Path<String>) -> Answer {
-    json(caller.account(&id).await?)
+    json(caller.account(Whose::Platform, &id).await?)
 }
 
 pub async fn update_account(caller: Caller, id: Path<String>, body: Body<AccountPatch>) -> Answer {
-    json(caller.update_account(&id, body.0).await?)
+    json(caller.update_account(Whose::Platform, &id, body.0).await?)
 }
 
 pub async fn delete_account(caller: Caller, id: Path<String>) -> Answer {
-    caller.delete_account(&id).await?;
+    caller.delete_account(Whose::Platform, &id).await?;
     gone()
 }
 
 pub async fn test_account(caller: Caller, id: Path<String>) -> Answer {
-    json(caller.test_account(&id).await?)
+    json(caller.test_account(Whose::Platform, &id).await?)
 }
 
 pub async fn list_alerts(caller: Caller, query: Find<List>) -> Answer {

@@ -1,4 +1,4 @@
-//! What a team manages: itself, its members, invitations and keys, its usage and its wallet.
+//! What a team manages: itself, its members, invitations, keys and own upstream accounts, its usage and its wallet.
 //!
 //! Invariant: permissions are the backend's; a handler only passes on. Reads and writes what the backend does.
 
@@ -6,6 +6,7 @@ use super::answer::{Answer, Body, Caller, Find, created, gone, json};
 use super::query::{Audit, Ledger, List, Month, Requests, Search, Usage};
 use actix_web::web::Path;
 use frontend::api::{
+    accounts::{AccountPatch, Accounts, NewAccount, Whose},
     audit::AuditReads,
     billing::{Billing, NewAdjustment, NewGrant},
     cap_alerts::{AlertAddresses, CapAlerts},
@@ -103,6 +104,31 @@ pub async fn revoke_key(caller: Caller, path: Path<(String, String)>) -> Answer 
 
 pub async fn rotate_key(caller: Caller, path: Path<(String, String)>, body: Body<Rotation>) -> Answer {
     json(caller.rotate_key(&path.0, &path.1, body.0.overlap_s).await?)
+}
+
+pub async fn list_accounts(caller: Caller, team: Path<String>, query: Find<List>) -> Answer {
+    json(caller.list_accounts(Whose::Team(&team), query.0.into()).await?)
+}
+
+pub async fn create_account(caller: Caller, team: Path<String>, body: Body<NewAccount>) -> Answer {
+    created(caller.create_account(Whose::Team(&team), body.0).await?)
+}
+
+pub async fn account(caller: Caller, path: Path<(String, String)>) -> Answer {
+    json(caller.account(Whose::Team(&path.0), &path.1).await?)
+}
+
+pub async fn update_account(caller: Caller, path: Path<(String, String)>, body: Body<AccountPatch>) -> Answer {
+    json(caller.update_account(Whose::Team(&path.0), &path.1, body.0).await?)
+}
+
+pub async fn delete_account(caller: Caller, path: Path<(String, String)>) -> Answer {
+    caller.delete_account(Whose::Team(&path.0), &path.1).await?;
+    gone()
+}
+
+pub async fn test_account(caller: Caller, path: Path<(String, String)>) -> Answer {
+    json(caller.test_account(Whose::Team(&path.0), &path.1).await?)
 }
 
 pub async fn overview(caller: Caller, team: Path<String>) -> Answer {

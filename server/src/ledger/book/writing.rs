@@ -143,7 +143,7 @@ fn ends_after(queue: &Queue, after: u64) -> (Vec<HoldRow>, u64) {
 mod tests {
     use crate::ledger::{Ask, Closing, Opening, book::Book, node::Identity};
     use gateway_core::{
-        ledger::{Bucket, Caps, Payer, Period, Stored},
+        ledger::{Bucket, Caps, Funding, Payer, Period, Stored},
         money::Nano,
     };
 
@@ -166,6 +166,7 @@ mod tests {
                 asked: None,
                 operation: "chat",
                 is_stream: false,
+                is_own: false,
                 price_id: 1,
                 markup: gateway_core::pricing::Markup::NONE,
             },
@@ -174,7 +175,7 @@ mod tests {
 
     fn book() -> Book {
         let book = Book::new(&Identity::only(), false);
-        for (id, (series, _)) in (1..).zip(ask().payer.path(false)) {
+        for (id, (series, _)) in (1..).zip(ask().payer.path(Funding::Credit)) {
             let bucket = Bucket {
                 id,
                 series,

@@ -6,7 +6,7 @@
 use super::GATHER;
 use crate::ledger::{Ask, Closing, Opening, batch::Batch, book::Book, chain, node::Identity};
 use gateway_core::{
-    ledger::{Bucket, Caps, Payer, Period, Stored},
+    ledger::{Bucket, Caps, Funding, Payer, Period, Stored},
     money::Nano,
 };
 use std::{
@@ -38,6 +38,7 @@ fn ask() -> Ask {
             asked: None,
             operation: "chat",
             is_stream: false,
+            is_own: false,
             price_id: 1,
             markup: gateway_core::pricing::Markup::NONE,
         },
@@ -104,7 +105,7 @@ fn run(book: Option<&Arc<Book>>) -> Duration {
 fn the_journal_with_a_store_that_writes_nothing() {
     let book = Arc::new(Book::new(&Identity::only(), false));
     book.with_engine(|engine| {
-        for (id, (series, _)) in (1..).zip(ask().payer.path(false)) {
+        for (id, (series, _)) in (1..).zip(ask().payer.path(Funding::Credit)) {
             let period = Period::at(series.kind, "UTC", NOW_MS);
             let zone = "UTC".to_owned();
             engine.open(Stored {

@@ -25,6 +25,7 @@ fn caller() -> Limited {
         team_id: 2,
         key: PerMinute::default(),
         max_in_flight: None,
+        member: None,
         team: PerMinute::default(),
     }
 }

@@ -255,6 +255,7 @@ fn ask(payer: &Payer, price_id: i64) -> Ask {
             asked: None,
             operation: "chat",
             is_stream: true,
+            is_own: false,
             price_id,
         },
     }
@@ -349,6 +350,7 @@ fn record(id: i64, bucket_id: i64, price_id: i64) -> entity::hold::ActiveModel {
         asked: Set(None),
         operation: Set("chat".to_owned()),
         is_stream: Set(true),
+        is_own: Set(false),
         price_id: Set(price_id),
         buckets: Set(bucket_id.to_string()),
         state: Set(1),

@@ -55,7 +55,7 @@ pub fn made(clock: &Clock, lines: Vec<LedgerLine>) -> Option<AnyView> {
 
 /// The way to correct `hold`, where there is one.
 pub fn form(desk: &Desk, hold: &HoldLine) -> Option<AnyView> {
-    if hold.state != "posted" && hold.state != "estimated" {
+    if hold.is_own || (hold.state != "posted" && hold.state != "estimated") {
         return None;
     }
     let (team, request, flash) = match desk {
@@ -90,7 +90,7 @@ pub fn form(desk: &Desk, hold: &HoldLine) -> Option<AnyView> {
     let reason_error = flash.error_of("reason");
     let form = view! {
         <More title="Correct this charge" hint="" open=is_open>
-            <form method="post" action="/fn/adjust" class="stack">
+            <PostForm action="/fn/adjust" class="stack">
                 <Hidden fields=fields />
                 <TextField
                     name="charge"
@@ -114,7 +114,7 @@ pub fn form(desk: &Desk, hold: &HoldLine) -> Option<AnyView> {
                 <div>
                     <Button text="Correct charge" kind=Kind::Primary />
                 </div>
-            </form>
+            </PostForm>
         </More>
     };
     Some(form.into_any())

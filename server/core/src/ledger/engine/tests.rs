@@ -1,7 +1,7 @@
 //! What the engine admits, and how holds end.
 
 use super::*;
-use crate::ledger::{Caps, Kind, Member, Payer};
+use crate::ledger::{Caps, Funding, Kind, Member, Payer};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -144,7 +144,7 @@ impl Pair {
         } = self;
         let payer = reference.payer(key);
         let mut path = Vec::new();
-        for (series, gate) in payer.path(*is_prepaid) {
+        for (series, gate) in payer.path(Funding::of(key == 2, *is_prepaid)) {
             if engine.place(series, reference.now_ms).is_none() {
                 reference.next_id += 1;
                 let last_end = reference.periods.get(&series).and_then(|periods| periods.last());
