@@ -137,7 +137,7 @@ const QUERIES: [&str; 3] = [
 /// The wallets of teams that used something lately, whose balance is less than some days of that.
 const WALLETS: &str = "SELECT b.scope, b.scope_id, b.team_id, b.kind, b.period_start, b.posted, b.credit AS cap, t.name AS name, \
      t.name AS team_name \
-     FROM (SELECT team_id, SUM(posted) AS used FROM usage_hour WHERE hour >= {since} GROUP BY team_id) u \
+     FROM (SELECT team_id, SUM(posted - own_posted) AS used FROM usage_hour WHERE hour >= {since} GROUP BY team_id) u \
      JOIN team t ON t.id = u.team_id JOIN bucket b ON b.team_id = u.team_id AND b.kind = 'wallet' \
      WHERE u.used > 0 AND b.credit - b.posted <= u.used * {low} / {days}";
 
