@@ -131,9 +131,9 @@ pub fn portal(flash: &Flash, board: &PaymentsBoard) -> Option<AnyView> {
         }
         .into_any(),
         None => view! {
-            <form method="post" action="/fn/open_portal">
+            <PostForm action="/fn/open_portal">
                 <Button text="Open your pages at Stripe" />
-            </form>
+            </PostForm>
         }
         .into_any(),
     };

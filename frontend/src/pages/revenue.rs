@@ -234,7 +234,7 @@ fn form(visit: &Visit, (team, model): (&str, &str)) -> AnyView {
     let ([team, model, percent], [team_error, model_error, percent_error]) = (values, errors);
     view! {
         <Card title="Set a markup">
-            <form class="stack" method="post" action="/fn/set_markup">
+            <PostForm class="stack" action="/fn/set_markup">
                 <TextField
                     name="team"
                     label="Team"
@@ -267,7 +267,7 @@ fn form(visit: &Visit, (team, model): (&str, &str)) -> AnyView {
                 <div class="row">
                     <Button text="Set markup" kind=Kind::Primary />
                 </div>
-            </form>
+            </PostForm>
         </Card>
     }
     .into_any()
