@@ -2,7 +2,7 @@
 
 import { call } from "./browser.mjs";
 
-export const PUBLIC = { landing: "/", models: "/models", docs: "/docs", gallery: "/gallery", signup: "/signup", login: "/login", setup: "/setup?token=x", forgot: "/forgot", reset: "/reset?token=x", verify: "/verify?token=x", missing: "/no-such-page" };
+export const PUBLIC = { landing: "/", models: "/models", docs: "/docs", gallery: "/gallery", signup: "/signup", login: "/login", "login-code": "/login/code", setup: "/setup?token=x", forgot: "/forgot", reset: "/reset?token=x", verify: "/verify?token=x", missing: "/no-such-page" };
 
 /** Two accounts, one of them cooling down, two keys, six requests and an alert; returns the signed-in pages by name. */
 export async function furnish(hub) {

@@ -24,6 +24,7 @@ pub mod page;
 pub mod payments;
 pub mod profile;
 pub mod session;
+pub mod sign_in;
 pub mod sign_up;
 pub mod statement;
 pub mod team;
@@ -67,6 +68,7 @@ pub trait Backend:
     + mail::Mails
     + factor::Factors
     + profile::Profiles
+    + sign_in::SignIns
     + Send
     + Sync
 {
@@ -95,6 +97,7 @@ impl<T> Backend for T where
         + mail::Mails
         + factor::Factors
         + profile::Profiles
+        + sign_in::SignIns
         + Send
         + Sync
 {

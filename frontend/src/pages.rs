@@ -31,3 +31,4 @@ pub mod team;
 pub mod teams;
 pub mod usage;
 pub mod users;
+pub mod ways;

@@ -17,6 +17,7 @@ mod m0008_proof;
 mod m0008_second_factor;
 mod m0009_billing;
 mod m0010_kept;
+mod m0011_identity;
 
 /// Every schema change, oldest first.
 pub struct Migrator;
@@ -37,6 +38,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_kept::Migration),
             Box::new(m0008_proof::Migration),
             Box::new(m0008_second_factor::Migration),
+            Box::new(m0011_identity::Migration),
         ]
     }
 }

@@ -21,10 +21,12 @@ mod mail;
 mod membership;
 mod models;
 mod own_data;
+mod passkeys;
 mod payments;
 mod profile;
 mod refusal;
 mod sessions;
+mod sign_in;
 mod sign_up;
 mod statement;
 mod teams;
@@ -47,6 +49,7 @@ pub use membership::TEAM_COOKIE;
 use refusal::Refusal;
 use serde_json::Value;
 pub use sessions::{PLAIN_COOKIE, SECURE_COOKIE};
+pub use sign_in::{Led, Purpose};
 use std::sync::Arc;
 
 /// Who asks, as far as is known.
@@ -67,6 +70,8 @@ pub enum Who {
 pub struct Visit {
     /// From where, and when.
     pub visitor: Visitor,
+    /// What browsers call the server: the public URL or, without one, the name of this machine that was typed.
+    pub origin: String,
     /// Which team the browser shows, as its cookie says; see [`TEAM_COOKIE`].
     pub team: Option<String>,
     /// Whether it came from this machine to a listener of this machine, without a proxy: then the first user becomes admin.

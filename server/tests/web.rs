@@ -45,6 +45,8 @@ mod forgery;
 mod health;
 #[path = "web/invitations.rs"]
 mod invitations;
+#[path = "web/issuer.rs"]
+mod issuer;
 #[path = "web/links.rs"]
 mod links;
 #[path = "web/mail.rs"]
@@ -61,6 +63,8 @@ mod own_data;
 mod payments;
 #[path = "web/roles.rs"]
 mod roles;
+#[path = "web/sign_in.rs"]
+mod sign_in;
 #[path = "web/sign_up.rs"]
 mod sign_up;
 #[path = "people/smtp.rs"]

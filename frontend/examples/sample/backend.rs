@@ -33,6 +33,8 @@ mod models;
 mod payments;
 #[path = "backend/profile.rs"]
 mod profile;
+#[path = "backend/sign_in.rs"]
+mod sign_in;
 #[path = "backend/statement.rs"]
 mod statement;
 #[path = "backend/teams.rs"]
