@@ -17,13 +17,14 @@ const run = promisify(execFile);
 
 export const ADMIN = { email: "admin@example.com", password: "a long enough passphrase" };
 
-export async function startHub() {
+/** `settingsFor` returns further settings for the hub at this URL. */
+export async function startHub(settingsFor = async () => ({})) {
   const upstream = await startUpstream();
   const folder = await mkdtemp(join(tmpdir(), "ourhub-end2end-"));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const settings = Object.entries(process.env).filter(([name]) => !name.startsWith("OURHUB_"));
-  const env = { ...Object.fromEntries(settings), OURHUB_DATA_DIR: folder, OURHUB_LISTEN: `127.0.0.1:${port}` };
+  const env = { ...Object.fromEntries(settings), OURHUB_DATA_DIR: folder, OURHUB_LISTEN: `127.0.0.1:${port}`, ...(await settingsFor(url)) };
 
   const log = [];
   const server = spawn(BINARY, ["serve"], { env, cwd: folder, stdio: ["ignore", "pipe", "pipe"] });

@@ -2,7 +2,7 @@
 
 import { call } from "./browser.mjs";
 
-export const PUBLIC = { landing: "/", models: "/models", docs: "/docs", gallery: "/gallery", signup: "/signup", login: "/login", setup: "/setup?token=x", forgot: "/forgot", reset: "/reset?token=x", verify: "/verify?token=x", missing: "/no-such-page" };
+export const PUBLIC = { landing: "/", models: "/models", docs: "/docs", gallery: "/gallery", signup: "/signup", login: "/login", "login-code": "/login/code", setup: "/setup?token=x", forgot: "/forgot", reset: "/reset?token=x", verify: "/verify?token=x", missing: "/no-such-page" };
 
 /** Pages that need what this server has not: a Stripe, or a step just taken. */
 export const UNSEEN = ["/billing/payments/:id", "/admin/payments", "/settings/authenticator", "/settings/recovery"];

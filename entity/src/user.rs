@@ -14,7 +14,7 @@ pub struct Model {
     /// Lower-case e-mail address.
     #[sea_orm(unique)]
     pub email: String,
-    /// argon2id in PHC form.
+    /// argon2id in PHC form; empty: they have none, and sign in by an account elsewhere or a passkey.
     pub password_hash: String,
     /// Platform admin: manages accounts, models and teams.
     pub is_admin: bool,
@@ -22,6 +22,8 @@ pub struct Model {
     pub created_at: i64,
     /// Unix milliseconds; may not sign in since.
     pub disabled_at: Option<i64>,
+    /// Unix milliseconds at which they proved the address: by a link mailed to it, or by a provider that did.
+    pub email_verified_at: Option<i64>,
 }
 
 /// No relations: queries name what they join.

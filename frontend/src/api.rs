@@ -25,6 +25,7 @@ pub mod payments;
 pub mod profile;
 pub mod revenue;
 pub mod session;
+pub mod sign_in;
 pub mod sign_up;
 pub mod statement;
 pub mod team;
@@ -69,6 +70,7 @@ pub trait Backend:
     + mail::Mails
     + factor::Factors
     + profile::Profiles
+    + sign_in::SignIns
     + Send
     + Sync
 {
@@ -98,6 +100,7 @@ impl<T> Backend for T where
         + mail::Mails
         + factor::Factors
         + profile::Profiles
+        + sign_in::SignIns
         + Send
         + Sync
 {

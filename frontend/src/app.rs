@@ -44,6 +44,7 @@ use crate::pages::team::{InvitePage, MemberHandOver, MemberRemove, TeamLeave, Te
 use crate::pages::teams::TeamsPage;
 use crate::pages::usage::{AllRequestsPage, AnyReceiptPage, ReceiptPage, UsagePage};
 use crate::pages::users::{UserDelete, UsersPage};
+use crate::pages::ways::LogInCode;
 
 /// All pages.
 #[component]
@@ -58,6 +59,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/gallery") view=Gallery ssr=Async />
                 <Route path=path!("/signup") view=SignUp ssr=Async />
                 <Route path=path!("/login") view=LogIn ssr=Async />
+                <Route path=path!("/login/code") view=LogInCode ssr=Async />
                 <Route path=path!("/setup") view=Setup ssr=Async />
                 <Route path=path!("/invite/:token") view=Invite ssr=Async />
                 <Route path=path!("/forgot") view=Forgot ssr=Async />

@@ -32,3 +32,4 @@ pub mod team;
 pub mod teams;
 pub mod usage;
 pub mod users;
+pub mod ways;

@@ -39,7 +39,7 @@ pub const STYLESHEET_PATH: &str = match std::str::from_utf8(&PATH_BYTES) {
 const PATH_BYTES: [u8; 27] = path_of(fnv1a(STYLESHEET.as_bytes()));
 
 /// FNV-1a, 64 bits: enough to tell one release's stylesheet from the next.
-const fn fnv1a(bytes: &[u8]) -> u64 {
+pub(crate) const fn fnv1a(bytes: &[u8]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut at = 0;
     while at < bytes.len() {

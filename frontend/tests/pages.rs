@@ -23,13 +23,14 @@ use leptos_actix::{LeptosRoutes, generate_route_list};
 
 use backend::{Sample, Who};
 
-const PUBLIC: [&str; 11] = [
+const PUBLIC: [&str; 12] = [
     "/",
     "/models",
     "/docs",
     "/gallery",
     "/signup",
     "/login",
+    "/login/code",
     "/setup?token=t",
     "/invite/t",
     "/forgot",

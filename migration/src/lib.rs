@@ -17,6 +17,7 @@ mod m0008_proof;
 mod m0008_second_factor;
 mod m0009_billing;
 mod m0010_kept;
+mod m0011_identity;
 mod m0012_own_accounts;
 mod m0013_markup;
 mod m0014_policy;
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_kept::Migration),
             Box::new(m0008_proof::Migration),
             Box::new(m0008_second_factor::Migration),
+            Box::new(m0011_identity::Migration),
             Box::new(m0012_own_accounts::Migration),
             Box::new(m0013_markup::Migration),
             Box::new(m0014_policy::Migration),

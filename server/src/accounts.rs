@@ -9,7 +9,6 @@ mod cooldowns;
 mod endpoint;
 mod fleet;
 mod google;
-mod guard;
 mod history;
 mod rows;
 mod sign;
@@ -29,6 +28,7 @@ pub use upstream::Deployment;
 
 use crate::{
     fields::FieldErrors,
+    guard,
     secrets::{Secret, SecretsError},
 };
 use gateway_core::health;

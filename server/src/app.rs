@@ -14,6 +14,7 @@ use crate::{
     billing::{self, Billing, BillingError},
     catalog::{Catalog, CatalogError},
     config::{Config, Edge, Storage},
+    guard,
     kept::Kept,
     keys::Keys,
     ledger::{self, Guard, Ledger, LedgerError, LockError, Peers},
@@ -208,7 +209,15 @@ impl App {
             edge: config.edge.clone(),
             is_prepaid: config.prepaid,
             metrics_token: config.metrics_token.clone(),
-            auth: people(&db, &master),
+            auth: people(
+                &db,
+                &master,
+                auth::Config {
+                    providers: config.providers.clone(),
+                    guard: guard::Guard::new(config.upstream_allow.clone()),
+                    ..auth::Config::default()
+                },
+            ),
             mail: mail.clone(),
             // Teams' own addresses are public ones, whatever the operator's accounts may reach.
             webhooks: Webhooks::new(db.clone(), master.clone(), Vec::new()),
@@ -294,7 +303,7 @@ impl Office {
         let db = database::open(storage).await?;
         database::migrate(&db).await?;
         check_master(&db, &master).await?;
-        let auth = people(&db, &master);
+        let auth = people(&db, &master, auth::Config::default());
         Ok(Self { db, auth })
     }
 }
@@ -319,6 +328,6 @@ async fn check_master(db: &DatabaseConnection, master: &MasterKey) -> Result<(),
     }
 }
 
-fn people(db: &DatabaseConnection, master: &MasterKey) -> Auth {
-    Auth::new(db.clone(), &master.derive("people"), auth::Config::default())
+fn people(db: &DatabaseConnection, master: &MasterKey, config: auth::Config) -> Auth {
+    Auth::new(db.clone(), &master.derive("people"), config)
 }

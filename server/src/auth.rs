@@ -1,15 +1,16 @@
 //! Who somebody is: signing up and in, sessions, management tokens, links that prove an address,
-//! second factors, the first admin.
+//! second factors, passkeys, accounts elsewhere, the first admin.
 //!
 //! Invariant: an unknown user gets the same answer for the same work as a wrong password; a revoked session or token
 //! opens nothing after [`cache::FRESH_MS`], and hardly ever so long: see [`Changed`]. Reads and writes `user`, `session`, `management_token`, `proof`, `second_factor`,
-//! `recovery_code`, `setting`; writes mails and
-//! the first `team` and `member` of a new user.
+//! `recovery_code`, `identity`, `passkey`, `spent_challenge`, `setting`; writes mails and
+//! the first `team` and `member` of a new user; calls the services that vouch for users.
 
-use crate::{fields::FieldErrors, mail::MailError, secrets::MasterKey, signals::Listener};
+use crate::{fields::FieldErrors, guard::Guard, mail::MailError, secrets::MasterKey, signals::Listener};
 use cache::Cache;
 use credential::Pepper;
 use password::Pool;
+use provider::Providers;
 use sea_orm::{DatabaseConnection, DbErr};
 use session::CookieKeys;
 use std::net::IpAddr;
@@ -21,12 +22,15 @@ mod changed;
 pub mod credential;
 mod email;
 mod factor;
+mod identity;
 mod letters;
 mod log_in;
+mod passkey;
 pub mod password;
 mod pending;
 mod policy;
 mod proof;
+mod provider;
 mod reset;
 mod session;
 mod setup;
@@ -39,7 +43,10 @@ mod users;
 pub use changed::{Changed, TOPIC};
 pub use email::{normalize as normalize_email, parse as parse_email};
 pub use factor::{Enrolment, Factor};
+pub use identity::{Entered, Found, IdentityRow};
+pub use passkey::{Created, PasskeyRow, Rp, Shown};
 pub use policy::{SignUpMode, SignUpPolicy};
+pub use provider::{Provider, ProviderError, ProviderKind, Returned, SettingError, Ticket, Vouched};
 pub use session::{ABSOLUTE_MS, CONFIRMED_MS, IDLE_MS, Session, SessionRow, SignedIn};
 pub use sign_up::{NewUser, Ready, UserMade};
 pub use token::{TOKEN_PREFIX, TokenMade, TokenRow};
@@ -72,6 +79,10 @@ pub struct Visitor {
 pub struct Config {
     /// How often somebody may try.
     pub limits: throttle::Limits,
+    /// Services that may vouch for users.
+    pub providers: Vec<Provider>,
+    /// Which addresses may be reached to ask them.
+    pub guard: Guard,
 }
 
 /// Why somebody is not let in, or a change to a user is refused.
@@ -104,6 +115,24 @@ pub enum AuthError {
     /// There is a second factor already.
     #[error("a second factor is on")]
     FactorIsOn,
+    /// A service that vouches for users did not vouch.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    /// Somebody has an account with the address that the service vouches for, and has not proven it here.
+    #[error("the address belongs to a user who has not linked {0}")]
+    LinkFirst(String),
+    /// The account elsewhere opens a user already.
+    #[error("the account elsewhere belongs to a user already")]
+    IdentityTaken,
+    /// Nothing would be left that signs them in.
+    #[error("nothing else signs them in")]
+    LastWayIn,
+    /// The passkey is not known, or what it signed does not hold.
+    #[error("the passkey's answer does not hold")]
+    PasskeyRefused,
+    /// They proved who they are, and may not sign in.
+    #[error("the user is disabled")]
+    Suspended,
     /// No such user, session or token of this person.
     #[error("not found")]
     NotFound,
@@ -139,6 +168,7 @@ struct Inner {
     pepper: Pepper,
     /// What apps' secrets are sealed under.
     seals: MasterKey,
+    providers: Providers,
     sessions: Cache<i64, Option<Arc<session::Stored>>>,
     tokens: Cache<String, Option<Arc<token::Stored>>>,
 }
@@ -154,6 +184,7 @@ impl Auth {
             cookie_keys: CookieKeys::derive(master),
             pepper: Pepper::derive(master, "ourhub management token v1"),
             seals: MasterKey::of(*Pepper::derive(master, "ourhub second factor v1").bytes()),
+            providers: Providers::new(config.providers, config.guard),
             sessions: Cache::new(),
             tokens: Cache::new(),
         }))

@@ -6,12 +6,13 @@
 mod deadlines;
 mod flags;
 mod origin;
+mod sign_in;
 
 pub use deadlines::Deadlines;
 pub use flags::{Command, Flags, LedgerCommand, TokenCommand, UserCommand};
 pub use origin::{Origin, is_loopback_host};
 
-use crate::{billing::StripeSettings, mail, secrets::Secret, telemetry::LogFormat};
+use crate::{auth::Provider, billing::StripeSettings, mail, secrets::Secret, telemetry::LogFormat};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::{
     fmt,
@@ -52,6 +53,8 @@ pub struct Config {
     pub team_upstream_allow: Vec<IpNet>,
     /// The mail server; none: mails stay in the outbox.
     pub smtp: Option<mail::Server>,
+    /// Services elsewhere that sign people in.
+    pub providers: Vec<Provider>,
     /// How logs are written.
     pub log: Log,
 }
@@ -152,6 +155,7 @@ impl Config {
             upstream_allow,
             team_upstream_allow: Vec::new(),
             smtp: flags.smtp_url.as_deref().map(smtp).transpose()?,
+            providers: sign_in::providers(&flags.sign_in)?,
             log: Log {
                 format: flags.log_format,
                 filter: flags.log.clone(),
@@ -337,6 +341,27 @@ mod tests {
         ] {
             assert_eq!(config(&[flag, value]).unwrap_err().setting, setting, "{flag} {value}");
         }
+    }
+
+    #[test]
+    fn a_service_that_signs_people_in_needs_both_halves_and_a_safe_address() {
+        let id = ["--google-client-id", "hub"];
+        assert_eq!(config(&id).unwrap_err().setting, "OURHUB_GOOGLE_CLIENT_SECRET");
+        assert_eq!(
+            config(&["--github-client-secret", "s"]).unwrap_err().setting,
+            "OURHUB_GITHUB_CLIENT_ID"
+        );
+        let oidc = ["--oidc-client-id", "hub", "--oidc-client-secret", "canary"];
+        assert_eq!(config(&oidc).unwrap_err().setting, "OURHUB_OIDC_ISSUER");
+        let clear = [oidc.as_slice(), &["--oidc-issuer", "http://login.example.com"]].concat();
+        assert_eq!(config(&clear).unwrap_err().setting, "OURHUB_OIDC_ISSUER");
+        let whole = [oidc.as_slice(), &["--oidc-issuer", "https://login.example.com"]].concat();
+        let config = config(&whole).unwrap();
+        assert_eq!(
+            (config.providers.len(), config.providers[0].label.as_str()),
+            (1, "single sign-on")
+        );
+        assert!(!format!("{config:?}").contains("canary"));
     }
 
     #[test]

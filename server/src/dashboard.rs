@@ -21,11 +21,13 @@ mod mail;
 mod membership;
 mod models;
 mod own_data;
+mod passkeys;
 mod payments;
 mod profile;
 mod refusal;
 mod revenue;
 mod sessions;
+mod sign_in;
 mod sign_up;
 mod statement;
 mod teams;
@@ -48,6 +50,7 @@ pub use membership::TEAM_COOKIE;
 use refusal::Refusal;
 use serde_json::Value;
 pub use sessions::{PLAIN_COOKIE, SECURE_COOKIE};
+pub use sign_in::{Led, Purpose};
 use std::sync::Arc;
 
 /// Who asks, as far as is known.
@@ -68,6 +71,8 @@ pub enum Who {
 pub struct Visit {
     /// From where, and when.
     pub visitor: Visitor,
+    /// What browsers call the server: the public URL or, without one, the name of this machine that was typed.
+    pub origin: String,
     /// Which team the browser shows, as its cookie says; see [`TEAM_COOKIE`].
     pub team: Option<String>,
     /// Which team the page showed whose form this is, as the form says.

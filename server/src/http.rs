@@ -13,6 +13,7 @@ pub mod management;
 mod metrics;
 mod pages;
 pub mod relay;
+mod sign_in;
 mod visit;
 mod webhooks;
 

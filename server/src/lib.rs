@@ -17,6 +17,7 @@ pub mod csv;
 pub mod dashboard;
 pub mod error;
 pub mod fields;
+pub mod guard;
 pub mod http;
 pub mod kept;
 pub mod keys;

@@ -10,6 +10,8 @@ mod app;
 mod audit;
 #[path = "people/auth.rs"]
 mod auth;
+#[path = "people/authenticator.rs"]
+mod authenticator;
 #[path = "people/elsewhere.rs"]
 mod elsewhere;
 #[path = "people/erase.rs"]
@@ -24,6 +26,8 @@ mod keys;
 mod links;
 #[path = "people/mail.rs"]
 mod mail;
+#[path = "people/passkey.rs"]
+mod passkey;
 #[path = "people/smtp.rs"]
 mod smtp;
 #[path = "people/teams.rs"]

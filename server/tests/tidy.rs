@@ -33,7 +33,7 @@ const LAYERS: [&[&str]; 23] = [
     &["kept"],
     &["mail"],
     &["alerts", "stamp"],
-    &["secrets", "signals"],
+    &["secrets", "signals", "guard"],
     &["clock", "csv", "fields", "telemetry"],
 ];
 
@@ -55,7 +55,7 @@ const RESERVED: [(&str, &[&str], &str); 4] = [
     ),
     (
         "reqwest",
-        &["relay/call", "accounts", "billing", "auth", "mail", "webhooks"],
+        &["relay/call", "accounts", "billing", "auth", "guard", "mail", "webhooks"],
         "few places call out, so that time-outs, proxies and address checks can be read in one sitting",
     ),
     (

@@ -49,6 +49,8 @@ mod forgery;
 mod health;
 #[path = "web/invitations.rs"]
 mod invitations;
+#[path = "web/issuer.rs"]
+mod issuer;
 #[path = "web/links.rs"]
 mod links;
 #[path = "web/mail.rs"]
@@ -73,6 +75,8 @@ mod revenue;
 mod roles;
 #[path = "web/shapes.rs"]
 mod shapes;
+#[path = "web/sign_in.rs"]
+mod sign_in;
 #[path = "web/sign_up.rs"]
 mod sign_up;
 #[path = "people/smtp.rs"]

@@ -35,6 +35,8 @@ mod payments;
 mod profile;
 #[path = "backend/revenue.rs"]
 mod revenue;
+#[path = "backend/sign_in.rs"]
+mod sign_in;
 #[path = "backend/statement.rs"]
 mod statement;
 #[path = "backend/teams.rs"]

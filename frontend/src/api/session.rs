@@ -163,14 +163,21 @@ pub async fn confirm(
 ) -> Result<(), ApiError> {
     let typed: BTreeMap<String, String> = serde_json::from_str(&typed).unwrap_or_default();
     let result = super::backend()?.confirm(password, code).await;
-    let next = if typed.is_empty() {
+    let done = Done::to(flash::own_page(&to))
+        .keeping(typed.clone())
+        .saying(confirmed(&typed));
+    let page = flash::confirm_page(flash::own_page(&to));
+    flash::finish(&page, typed, result.map(|cookie| done.with_cookie(cookie)))
+}
+
+/// What is said once it is them.
+#[cfg(feature = "ssr")]
+pub(super) fn confirmed(typed: &BTreeMap<String, String>) -> &'static str {
+    if typed.is_empty() {
         "It is you. Now do it again."
     } else {
         "It is you. What you typed is still here: send it again."
-    };
-    let done = Done::to(flash::own_page(&to)).keeping(typed.clone()).saying(next);
-    let page = flash::confirm_page(flash::own_page(&to));
-    flash::finish(&page, typed, result.map(|cookie| done.with_cookie(cookie)))
+    }
 }
 
 /// The log-out button.

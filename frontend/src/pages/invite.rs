@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
 use super::frame::{capitalised, problem, public};
+use super::ways::provider_buttons;
 use crate::api::invitations::{OfferView, keep_link, offer, page_of};
 use crate::api::session::SessionView;
 use crate::api::{Flash, flash};
@@ -25,7 +26,7 @@ pub fn Invite() -> impl IntoView {
         let step = match session {
             Some(session) => accept(&offer, &session, token),
             None if offer.may_sign_up => sign_up(&offer, &left, token),
-            None => log_in(&offer),
+            None => log_in(&offer, &token),
         };
         let problem = left.error.as_ref().filter(|error| error.fields.is_empty()).map(problem);
         let role = capitalised(&offer.role);
@@ -82,7 +83,7 @@ fn accept(offer: &OfferView, session: &SessionView, token: String) -> AnyView {
 }
 
 /// For who has a link that makes no account.
-fn log_in(offer: &OfferView) -> AnyView {
+fn log_in(offer: &OfferView, token: &str) -> AnyView {
     let text = match &offer.email {
         Some(email) => format!(
             "If you have an account with {email}, log in, and this invitation waits for you there. If you have none, open the \
@@ -99,6 +100,7 @@ fn log_in(offer: &OfferView) -> AnyView {
         <div class="row">
             <LinkButton href="/login" text="Log in" kind=Kind::Primary />
         </div>
+        {provider_buttons(Some(token))}
     }
     .into_any()
 }
@@ -106,6 +108,7 @@ fn log_in(offer: &OfferView) -> AnyView {
 fn sign_up(offer: &OfferView, left: &Flash, token: String) -> AnyView {
     let email = left.value("email", offer.email.as_deref().unwrap_or_default());
     let (email_error, password_error) = (left.error_of("email"), left.error_of("password"));
+    let others = provider_buttons(Some(&token));
     view! {
         <Card title="Create your account" hint="you are in the team at once">
             <PostForm class="stack" action="/fn/sign_up_invited">
@@ -134,6 +137,7 @@ fn sign_up(offer: &OfferView, left: &Flash, token: String) -> AnyView {
                 </div>
             </PostForm>
         </Card>
+        {others}
         <p class="t13 muted">
             "Already have an account? " <a class="link" href="/login">
                 "Log in"

@@ -7,9 +7,11 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use super::frame::{Spot, Visit, news, problem, public, signed_in};
+use super::ways::{PasskeyForm, passkey_log_in, provider_buttons};
 use crate::api::factor::factor;
+use crate::api::sign_in::WaysInView;
 use crate::api::sign_up::sign_up_policy;
-use crate::api::{ApiError, Flash, flash};
+use crate::api::{ApiError, Flash, backend, flash};
 use crate::ui::{
     AuthFrame, Button, Hidden, Kind, LinkButton, More, PostForm, Section, Size, Step, TextField, Tone, Trail,
 };
@@ -62,6 +64,7 @@ fn sign_up_page(left: &Flash, closed: Option<&'static str>) -> AnyView {
                 />
                 <Button text="Create account" kind=Kind::Primary size=Size::Block />
             </PostForm>
+            {provider_buttons(None)}
             <p class="t13 muted">
                 "Already have an account? " <a class="link" href="/login">
                     "Log in"
@@ -76,13 +79,22 @@ fn sign_up_page(left: &Flash, closed: Option<&'static str>) -> AnyView {
 #[component]
 pub fn LogIn() -> impl IntoView {
     let left = flash::take("/login");
+    Suspend::new(async move { log_in_page(&left, passkey_log_in().await) }).into_any()
+}
+
+fn log_in_page(left: &Flash, passkey: Option<AnyView>) -> AnyView {
     let is_refused = left.error.is_some();
+    let (said, email, password_error) = (
+        said(left, &["email", "password"]),
+        email(left),
+        left.error_of("password"),
+    );
     view! {
         <Title text="Log in · OurHub" />
         <AuthFrame title="Log in" lead="Keys, usage and balance of your team." side=what_follows()>
-            {said(&left, &["email", "password"])}
+            {said}
             <PostForm class="stack" action="/fn/log_in">
-                {email(&left)}
+                {email}
                 <TextField
                     name="password"
                     label="Password"
@@ -90,7 +102,7 @@ pub fn LogIn() -> impl IntoView {
                     autocomplete="current-password"
                     required=true
                     large=true
-                    nostrip:error=left.error_of("password")
+                    nostrip:error=password_error
                 />
                 <More title="Code of my authenticator app" hint="where you set one up" open=is_refused>
                     <TextField
@@ -102,6 +114,8 @@ pub fn LogIn() -> impl IntoView {
                 </More>
                 <Button text="Log in" kind=Kind::Primary size=Size::Block />
             </PostForm>
+            {passkey}
+            {provider_buttons(None)}
             <p class="t13 muted">
                 <a class="link" href="/forgot">
                     "Forgot your password?"
@@ -177,12 +191,48 @@ pub fn Confirm() -> impl IntoView {
             .personal(),
         |visit| async move {
             let has_factor = factor().await?.is_on;
-            Ok::<_, ApiError>(confirm_page(&visit, flash::own_page(&to).to_owned(), has_factor))
+            let backend = backend()?;
+            let ways = backend.ways_in().await?;
+            let options = match (&visit.session.acting_for, ways.passkeys.is_empty()) {
+                (None, false) => backend.passkey_options("confirm").await?,
+                _ => None,
+            };
+            let to = flash::own_page(&to).to_owned();
+            let others = other_proofs(&visit, &to, &ways, options);
+            Ok::<_, ApiError>(confirm_page(&visit, to, (has_factor, ways.has_password), others))
         },
     )
 }
 
-fn confirm_page(visit: &Visit, to: String, has_factor: bool) -> AnyView {
+/// What proves that it is them besides a password: their passkeys, and the accounts elsewhere that are linked.
+fn other_proofs(visit: &Visit, to: &str, ways: &WaysInView, options: Option<String>) -> AnyView {
+    let typed = serde_json::to_string(&visit.flash.typed).unwrap_or_default();
+    let passkey = options.map(|options| {
+        let form = PasskeyForm {
+            ask: "get",
+            action: "/fn/confirm_by_passkey",
+            options,
+            fields: vec![("to", to.to_owned()), ("typed", typed)],
+            button: "Confirm with a passkey",
+            size: Size::Normal,
+        };
+        form.draw(None)
+    });
+    let is_asked = |id: &str| ways.providers.iter().any(|provider| provider.id == id);
+    let linked = ways.identities.iter().filter(|linked| is_asked(&linked.provider));
+    let links = linked.map(|linked| {
+        let to = leptos_router::location::Url::escape(to);
+        let href = format!("/confirm/with/{}?to={to}", linked.provider);
+        view! { <a class="btn" href=href rel="external">{format!("Confirm with {}", linked.label)}</a> }
+    });
+    view! {
+        {passkey}
+        <div class="row">{links.collect_view()}</div>
+    }
+    .into_any()
+}
+
+fn confirm_page(visit: &Visit, to: String, (has_factor, has_password): (bool, bool), others: AnyView) -> AnyView {
     let left = &visit.flash;
     let problem = left.error.as_ref().filter(|error| error.fields.is_empty()).map(problem);
     let wrong = left.error_of("password");
@@ -200,19 +250,10 @@ fn confirm_page(visit: &Visit, to: String, has_factor: bool) -> AnyView {
             />
         }
     });
-    view! {
-        <div class="dialogpage">
-            <PostForm class="dialog stack" action="/fn/confirm">
-                <Hidden fields=vec![("to", to.clone()), ("typed", typed)] />
-                <div>
-                    <h1>"Confirm it is you"</h1>
-                    <p class="t13 muted u-mt1">
-                        "This changes a secret, money or a role, and you last proved more than 10 minutes ago that it is you. Nothing was changed yet."
-                    </p>
-                </div>
-                {problem}
-                // For password managers: it has no name and is not sent.
-                <input class="vh" type="email" autocomplete="username" value=email readonly tabindex="-1" aria-label="Email" />
+    let then_to = to.clone();
+    let form = (has_factor || has_password).then(|| {
+        let password = has_password.then(|| {
+            view! {
                 <TextField
                     name="password"
                     label="Password"
@@ -221,12 +262,37 @@ fn confirm_page(visit: &Visit, to: String, has_factor: bool) -> AnyView {
                     required=!has_factor
                     nostrip:error=wrong
                 />
+            }
+        });
+        view! {
+            <PostForm class="stack" action="/fn/confirm">
+                <Hidden fields=vec![("to", then_to), ("typed", typed)] />
+                // For password managers: it has no name and is not sent.
+                <input class="vh" type="email" autocomplete="username" value=email readonly tabindex="-1" aria-label="Email" />
+                {password}
                 {code}
-                <div class="dialog__foot">
-                    <LinkButton href=to text="Cancel" />
+                <div class="row">
                     <Button text="Confirm" kind=Kind::Primary />
                 </div>
             </PostForm>
+        }
+    });
+    view! {
+        <div class="dialogpage">
+            <div class="dialog stack">
+                <div>
+                    <h1>"Confirm it is you"</h1>
+                    <p class="t13 muted u-mt1">
+                        "This changes a secret, money or a role, and you last proved more than 10 minutes ago that it is you. Nothing was changed yet."
+                    </p>
+                </div>
+                {problem}
+                {form}
+                {others}
+                <div class="dialog__foot">
+                    <LinkButton href=to text="Cancel" />
+                </div>
+            </div>
         </div>
     }
     .into_any()

@@ -6,6 +6,7 @@ mod factor;
 mod profile;
 mod security;
 mod sessions;
+mod ways;
 
 pub use factor::{AuthenticatorPage, RecoveryPage};
 pub use profile::{DeletePage, ProfilePage};

@@ -26,6 +26,8 @@ pub enum Kind {
     Delivery,
     /// A wallet entry.
     Entry,
+    /// An account elsewhere that signs a user in.
+    Identity,
     /// An invitation into a team.
     Invitation,
     /// A customer's API key.
@@ -36,6 +38,8 @@ pub enum Kind {
     Markup,
     /// A process that serves.
     Node,
+    /// A passkey.
+    Passkey,
     /// A payment into a wallet.
     Payment,
     /// A price row.
@@ -63,11 +67,13 @@ impl Kind {
             Self::Code => "code",
             Self::Delivery => "dlv",
             Self::Entry => "ent",
+            Self::Identity => "idn",
             Self::Invitation => "inv",
             Self::Key => "key",
             Self::Mail => "mail",
             Self::Markup => "mku",
             Self::Node => "node",
+            Self::Passkey => "psk",
             Self::Payment => "pay",
             Self::Price => "prc",
             Self::Request => "req",

@@ -47,6 +47,9 @@ async fn minutely(app: std::sync::Weak<App>) {
         if let Err(error) = app.auth.prune_links(clock::now_ms()).await {
             tracing::warn!(%error, "links past their time could not be deleted");
         }
+        if let Err(error) = app.auth.prune_challenges(clock::now_ms()).await {
+            tracing::warn!(%error, "challenges past their time could not be deleted");
+        }
         if let Err(error) = app.mail.tidy(clock::now_ms()).await {
             tracing::warn!(%error, "old mails could not be deleted");
         }

@@ -205,6 +205,12 @@ impl Auth {
         }
     }
 
+    /// Whether the user `user_id` has a second factor.
+    pub(super) async fn has_factor(&self, user_id: i64) -> Result<bool, AuthError> {
+        let row = self.find_factor(user_id).await?;
+        Ok(row.is_some_and(|row| row.confirmed_at.is_some()))
+    }
+
     /// Whether `typed` is a code of a second factor of the user `user_id`, which it uses up.
     pub(super) async fn has_code(&self, user_id: i64, typed: &str, now_ms: i64) -> Result<bool, AuthError> {
         let row = self

@@ -4,6 +4,7 @@
 //! `session`, `proof` and mails.
 
 use super::proof::void_links;
+use super::provider::Vouched;
 use super::session::end_others;
 use super::throttle::Attempt;
 use super::{Auth, AuthError, Person, Session, SignedIn, Visitor, email, letters, password};
@@ -65,7 +66,33 @@ impl Auth {
             attempt
         };
         self.0.throttle.give_back(attempt);
-        let signed_in = self.open_session(&self.0.db, person.clone(), visitor).await?;
+        self.renew(session, person.clone(), visitor).await
+    }
+
+    /// Replaces `session` by a new one when `vouched` opens the account of its user; see [`Auth::step_up`].
+    ///
+    /// # Errors
+    /// [`AuthError::WrongCredentials`], [`AuthError::Hashing`], [`AuthError::Database`].
+    pub async fn step_up_vouched(
+        &self,
+        session: &Session,
+        vouched: &Vouched,
+        visitor: &Visitor,
+    ) -> Result<SignedIn, AuthError> {
+        if !self.is_theirs(&session.person, vouched).await? {
+            return Err(AuthError::WrongCredentials);
+        }
+        self.renew(session, session.person.clone(), visitor).await
+    }
+
+    /// Opens a new session for `person` in place of `session`.
+    pub(super) async fn renew(
+        &self,
+        session: &Session,
+        person: Person,
+        visitor: &Visitor,
+    ) -> Result<SignedIn, AuthError> {
+        let signed_in = self.open_session(&self.0.db, person, visitor).await?;
         self.log_out(session, visitor.now_ms).await?;
         Ok(signed_in)
     }
@@ -117,7 +144,11 @@ impl Auth {
         Ok(person)
     }
 
-    fn count_attempt(&self, email: &str, visitor: &Visitor) -> Result<Attempt, AuthError> {
+    pub(super) fn give_back(&self, attempt: Attempt) {
+        self.0.throttle.give_back(attempt);
+    }
+
+    pub(super) fn count_attempt(&self, email: &str, visitor: &Visitor) -> Result<Attempt, AuthError> {
         let counted = self.0.throttle.log_in(visitor.address, email, visitor.now_ms);
         counted.map_err(|retry_after_s| AuthError::Throttled { retry_after_s })
     }
@@ -136,7 +167,9 @@ impl Auth {
         }
         let attempt = self.count_attempt(&email, visitor)?;
         let user = self.find_user(&email).await?;
+        // Who has none is as unknown.
         let stored = user.as_ref().map(|user| user.password_hash.clone());
+        let stored = stored.filter(|hash| !hash.is_empty());
         let is_right = self.0.passwords.verify(password.to_owned(), stored).await?;
         match user {
             Some(user) if is_right && user.disabled_at.is_none() => Ok((user, attempt)),

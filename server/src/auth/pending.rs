@@ -103,6 +103,8 @@ impl Auth {
         let ready = Ready {
             email: proof.email,
             password_hash: proof.password_hash.unwrap_or_default(),
+            is_proven: true,
+            identity: None,
         };
         let made = insert(&transaction, ready, Admin::No, visitor.now_ms).await?;
         let signed_in = self.open_session(&transaction, made.person.clone(), visitor).await?;

@@ -1,11 +1,13 @@
 //! A new password for who forgot theirs, and a new e-mail address.
 //!
 //! Invariant: whether an address is known is told by no answer, neither by its words nor by its time; a new password ends every
-//! session, every management token and every other link; a new address is proven before it counts, and the old one is told.
+//! session, every management token and every other link, and, where the address was not proven before, every passkey and linked account; a new address is proven before it counts, and the old one is told.
 //! Reads and writes `user`, `proof`, `session` and `management_token`; writes mails.
 
 use super::{
-    Auth, AuthError, Changed, Person, Session, Visitor, email, letters,
+    Auth, AuthError, Changed, Person, Session, Visitor, email,
+    identity::{drop_ways_in, prove},
+    letters,
     log_in::{check_new, store_hash},
     proof::{Purpose, Subject, spend, void_links},
     session::end_others,
@@ -77,6 +79,11 @@ impl Auth {
         spend(&transaction, &proof).await?;
         let user = find_enabled(&transaction, proof.user_id).await?;
         store_hash(&transaction, user.id, hash).await?;
+        if user.email_verified_at.is_none() {
+            // Whoever signed up with this address may have been somebody else, and must not keep a way in.
+            drop_ways_in(&transaction, user.id).await?;
+        }
+        prove(&transaction, user.id, now_ms).await?;
         void_links(&transaction, user.id).await?;
         end_others(&transaction, user.id, None, now_ms).await?;
         revoke_tokens(&transaction, user.id, now_ms).await?;
@@ -153,6 +160,7 @@ impl Auth {
         let user = find_enabled(&transaction, proof.user_id).await?;
         let changed = user::Entity::update_many()
             .col_expr(user::Column::Email, Expr::value(proof.email.clone()))
+            .col_expr(user::Column::EmailVerifiedAt, Expr::value(now_ms))
             .filter(user::Column::Id.eq(user.id))
             .exec(&transaction)
             .await;

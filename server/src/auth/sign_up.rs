@@ -1,9 +1,11 @@
 //! Signing up: a user, their team, and a session at once.
 //!
 //! Invariant: user, team, ownership and session appear together or not at all; at most one user becomes admin by being
-//! the first. Writes `user`, `team`, `member`, `session`, `setting`.
+//! the first. Writes `user`, `identity`, `team`, `member`, `session`, `setting`.
 
-use super::{Auth, AuthError, Person, SignedIn, Visitor, email, password};
+use super::{
+    Auth, AuthError, Person, SignedIn, Visitor, email, identity::insert_identity, password, provider::Vouched,
+};
 use crate::clock;
 use crate::fields::{FieldErrors, NAME_MAX};
 use entity::{member, setting, team, user};
@@ -42,10 +44,23 @@ pub(super) enum Admin {
     IfFirst,
 }
 
-/// A checked address and a hashed password.
+/// A checked address and a hashed password, or a service that vouches.
 pub struct Ready {
     pub(super) email: String,
     pub(super) password_hash: String,
+    /// Whether the address is theirs for sure.
+    pub(super) is_proven: bool,
+    /// Who vouches.
+    pub(super) identity: Option<Vouched>,
+}
+
+impl Ready {
+    /// The same, whose address is theirs for sure where `is_so`: they have a link that was mailed to it.
+    #[must_use]
+    pub fn proven(mut self, is_so: bool) -> Self {
+        self.is_proven |= is_so;
+        self
+    }
 }
 
 impl Auth {
@@ -136,7 +151,12 @@ impl Auth {
         errors.note("password", password::check(new.password, &email));
         errors.finish()?;
         let password_hash = self.0.passwords.hash(new.password.to_owned()).await?;
-        Ok(Ready { email, password_hash })
+        Ok(Ready {
+            email,
+            password_hash,
+            is_proven: false,
+            identity: None,
+        })
     }
 }
 
@@ -149,11 +169,15 @@ async fn insert_user(db: &impl ConnectionTrait, ready: Ready, admin: Admin, now_
         is_admin: Set(admin == Admin::Yes),
         created_at: Set(now_ms),
         disabled_at: Set(None),
+        email_verified_at: Set(ready.is_proven.then_some(now_ms)),
     };
     row.insert(db).await.map_err(|error| match error.sql_err() {
         Some(SqlErr::UniqueConstraintViolation(_)) => AuthError::EmailTaken,
         _ => AuthError::Database(error),
     })?;
+    if let Some(vouched) = &ready.identity {
+        insert_identity(db, user_id, vouched, now_ms).await?;
+    }
     let is_admin = match admin {
         Admin::Yes => true,
         Admin::No => false,

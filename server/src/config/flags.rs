@@ -111,6 +111,10 @@ pub struct Flags {
     #[arg(long, env = "OURHUB_SMTP_URL", hide_env_values = true, global = true)]
     pub smtp_url: Option<String>,
 
+    /// Services elsewhere that sign people in.
+    #[command(flatten)]
+    pub sign_in: SignInFlags,
+
     /// Logs for people (pretty) or machines (json).
     #[arg(long, env = "OURHUB_LOG_FORMAT", value_enum, default_value = "pretty", global = true)]
     pub log_format: LogFormat,
@@ -151,6 +155,55 @@ pub struct DeadlineFlags {
     /// How long a request may take in all, waiting and every account that is asked included.
     #[arg(long, env = "OURHUB_TOTAL_TIMEOUT", default_value = "60m", global = true)]
     pub total_timeout: String,
+}
+
+/// Services elsewhere that sign people in; each needs its client id and secret. They lead people back to …/login/with/google/back,
+/// …/login/with/github/back or …/login/with/oidc/back.
+#[derive(Args)]
+pub struct SignInFlags {
+    /// What Google calls this server.
+    #[arg(long, env = "OURHUB_GOOGLE_CLIENT_ID", global = true)]
+    pub google_client_id: Option<String>,
+
+    /// The secret that goes with it.
+    #[arg(long, env = "OURHUB_GOOGLE_CLIENT_SECRET", hide_env_values = true, global = true)]
+    pub google_client_secret: Option<String>,
+
+    /// Another issuer than Google's own, for a stand-in.
+    #[arg(long, env = "OURHUB_GOOGLE_ISSUER", global = true)]
+    pub google_issuer: Option<String>,
+
+    /// What GitHub calls this server.
+    #[arg(long, env = "OURHUB_GITHUB_CLIENT_ID", global = true)]
+    pub github_client_id: Option<String>,
+
+    /// The secret that goes with it.
+    #[arg(long, env = "OURHUB_GITHUB_CLIENT_SECRET", hide_env_values = true, global = true)]
+    pub github_client_secret: Option<String>,
+
+    /// Where GitHub Enterprise is, such as https://git.example.com.
+    #[arg(long, env = "OURHUB_GITHUB_URL", global = true)]
+    pub github_url: Option<String>,
+
+    /// Where its API is, unless it is below /api/v3.
+    #[arg(long, env = "OURHUB_GITHUB_API_URL", global = true)]
+    pub github_api_url: Option<String>,
+
+    /// Any issuer that speaks OpenID Connect, letter for letter as it names itself.
+    #[arg(long, env = "OURHUB_OIDC_ISSUER", global = true)]
+    pub oidc_issuer: Option<String>,
+
+    /// What that issuer calls this server.
+    #[arg(long, env = "OURHUB_OIDC_CLIENT_ID", global = true)]
+    pub oidc_client_id: Option<String>,
+
+    /// The secret that goes with it.
+    #[arg(long, env = "OURHUB_OIDC_CLIENT_SECRET", hide_env_values = true, global = true)]
+    pub oidc_client_secret: Option<String>,
+
+    /// What people call it: “Continue with …”.
+    #[arg(long, env = "OURHUB_OIDC_NAME", default_value = "single sign-on", global = true)]
+    pub oidc_name: String,
 }
 
 /// What to do.

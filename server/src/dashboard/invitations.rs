@@ -5,7 +5,7 @@
 
 use super::{Change, Principal, Refusal, view};
 use crate::{
-    auth::{NewUser, parse_email},
+    auth::{NewUser, Person, parse_email},
     teams::{
         Role,
         invitations::{self, GuestError, InvitationRow, Offer, Welcomed},
@@ -141,7 +141,12 @@ impl Principal {
             GuestError::Auth(error) => Refusal::from(error),
             GuestError::Team(error) => error.into(),
         })?;
-        let person = &opened.session.person;
+        self.record_guest(&opened.session.person, &welcomed).await?;
+        Ok(self.cookie(&opened.cookie))
+    }
+
+    /// Notes that somebody signed up to join.
+    pub(super) async fn record_guest(&self, person: &Person, welcomed: &Welcomed) -> Result<(), Refusal> {
         self.record(Change {
             team_id: Some(welcomed.team_id),
             action: "user.sign_up",
@@ -150,8 +155,7 @@ impl Principal {
             ..Change::default()
         })
         .await?;
-        self.record_joined(&welcomed).await?;
-        Ok(self.cookie(&opened.cookie))
+        self.record_joined(welcomed).await
     }
 
     /// Whether `token` makes an account: where addresses are proven, only one from the mail to that address does.

@@ -48,6 +48,23 @@ impl Principal {
             let id = id::render(Kind::Token, row.token_id);
             json!({"id": id, "last_four": row.last_four, "created_at": Time(row.created_at_ms)})
         });
+        let identities = auth.list_identities(person).await?;
+        let identities = identities.into_iter().map(|row| {
+            json!({
+                "id": id::render(Kind::Identity, row.identity_id),
+                "provider": row.provider.name(),
+                "email": row.email,
+                "created_at": Time(row.created_at_ms),
+            })
+        });
+        let passkeys = auth.list_passkeys(person).await?;
+        let passkeys = passkeys.into_iter().map(|row| {
+            json!({
+                "id": id::render(Kind::Passkey, row.passkey_id),
+                "name": row.name,
+                "created_at": Time(row.created_at_ms),
+            })
+        });
         let filter = audit::Filter {
             actor_id: Some(person.user_id),
             ..audit::Filter::default()
@@ -64,6 +81,8 @@ impl Principal {
             "teams": of_teams,
             "sessions": sessions.collect::<Vec<_>>(),
             "management_tokens": tokens.collect::<Vec<_>>(),
+            "identities": identities.collect::<Vec<_>>(),
+            "passkeys": passkeys.collect::<Vec<_>>(),
             "done": log.into_iter().map(done).collect::<Vec<_>>(),
         });
         Ok(format!("{file:#}\n"))

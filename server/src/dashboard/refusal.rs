@@ -4,7 +4,7 @@
 
 use crate::{
     accounts::AccountsError,
-    auth::{AuthError, SignUpMode},
+    auth::{AuthError, ProviderError, SignUpMode},
     billing::{BillingError, CodeState, StripeError},
     cap_alerts::CapAlertError,
     catalog::CatalogError,
@@ -143,11 +143,76 @@ impl From<AuthError> for Refusal {
                 "An app is set up already. Turn it off before you set up another.",
             )
             .into(),
+            AuthError::Provider(error) => error.into(),
+            AuthError::LinkFirst(label) => {
+                let refused = format!(
+                    "Somebody has an account with this address here. Log in as before, then link {label} under Settings, Security."
+                );
+                ApiError::because(Code::Conflict, refused).into()
+            }
+            AuthError::IdentityTaken => {
+                let refused = "This account signs in a user here already. Unlink it there first.";
+                ApiError::because(Code::Conflict, refused).into()
+            }
+            AuthError::LastWayIn => {
+                let refused =
+                    "Nothing else signs you in. Choose a password, add a passkey or link another account first.";
+                ApiError::because(Code::Conflict, refused).into()
+            }
+            AuthError::PasskeyRefused => {
+                let refused = "This passkey is not known here, or its answer came too late. Load the page anew and try once more.";
+                ApiError::because(Code::Forbidden, refused).into()
+            }
+            AuthError::Suspended => {
+                let refused = "Your account is suspended. Ask whoever runs this server.";
+                ApiError::because(Code::Forbidden, refused).into()
+            }
             AuthError::Mail(error) => error.into(),
             AuthError::NotFound => Code::NotFound.into(),
             AuthError::Forbidden => Code::Forbidden.into(),
             AuthError::Hashing => Self::ours(Code::Internal, error),
             AuthError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<ProviderError> for Refusal {
+    fn from(error: ProviderError) -> Self {
+        let cause = Some(error.to_string());
+        let (code, words) = match error {
+            ProviderError::Unknown => return Code::NotFound.into(),
+            ProviderError::Stray => {
+                let words = "This answer fits no log-in that began in this browser, or it took too long. Begin anew.";
+                return ApiError::because(Code::Forbidden, words).into();
+            }
+            ProviderError::Denied(label) => {
+                let words = format!("{label} was told not to sign you in. Nothing was changed.");
+                return ApiError::because(Code::Forbidden, words).into();
+            }
+            ProviderError::Unverified(label) => {
+                let words = format!("{label} has not proven your e-mail address. Prove it there, then try again.");
+                return ApiError::because(Code::Forbidden, words).into();
+            }
+            ProviderError::Refused { label, .. } => (
+                Code::Conflict,
+                format!("{label} did not take the log-in: it was used, or took too long. Begin anew."),
+            ),
+            ProviderError::Down { label, .. } => (
+                Code::Unavailable,
+                format!(
+                    "{label} does not answer at this moment. Nothing was changed. Try again in a minute, or log in another way."
+                ),
+            ),
+            ProviderError::Invalid { label, reason } => (
+                Code::Forbidden,
+                format!(
+                    "The answer of {label} does not hold: {reason}. Nothing was changed. Tell whoever runs this server."
+                ),
+            ),
+        };
+        Self {
+            error: ApiError::because(code, words),
+            cause,
         }
     }
 }

@@ -1,9 +1,10 @@
-//! What pages load: the stylesheet, the icon, the islands' bundle.
+//! What pages load: the stylesheet, the icon, the script of passkeys, the islands' bundle.
 //!
 //! Invariant: an address names its content, so it may be kept for good; nothing comes from another host. Embedded in the binary.
 
 use actix_web::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, VARY};
 use actix_web::{HttpRequest, HttpResponse, web};
+use frontend::script::{PASSKEY_SCRIPT, passkey_script_path};
 use frontend::style::{STYLESHEET, STYLESHEET_PATH};
 
 include!(concat!(env!("OUT_DIR"), "/web.rs"));
@@ -22,6 +23,7 @@ pub fn bundle_folder() -> Option<String> {
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .route(STYLESHEET_PATH, web::get().to(stylesheet))
+        .route(&passkey_script_path(), web::get().to(passkey))
         .route("/favicon.ico", web::get().to(icon));
     if let Some(bundle) = &BUNDLE {
         let at = |file: &str| format!("/pkg/{}/{file}", bundle.hash);
@@ -36,6 +38,13 @@ async fn stylesheet() -> HttpResponse {
         .content_type("text/css; charset=utf-8")
         .insert_header(FOR_GOOD)
         .body(STYLESHEET)
+}
+
+async fn passkey() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/javascript; charset=utf-8")
+        .insert_header(FOR_GOOD)
+        .body(PASSKEY_SCRIPT)
 }
 
 async fn icon() -> HttpResponse {

@@ -107,6 +107,21 @@ fn is_harmless(request: &ServiceRequest) -> bool {
             .any(|prefix| request.path().starts_with(prefix))
 }
 
+/// Whether a page of ours led to this request: what a link elsewhere must not begin is asked so.
+pub fn is_from_us(edge: &Edge, headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(site) = text("sec-fetch-site") {
+        return site == "same-origin";
+    }
+    let from = text("referer").map(str::to_ascii_lowercase).unwrap_or_default();
+    let origin = match &edge.public {
+        Some(public) => public.to_string(),
+        None => text("host").map(|host| format!("http://{host}")).unwrap_or_default(),
+    };
+    from.strip_prefix(&origin.to_ascii_lowercase())
+        .is_some_and(|rest| rest.starts_with('/'))
+}
+
 fn is_same_origin(edge: &Edge, headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     // Without a public URL only this machine is served: a name that was made to point here is not ours.

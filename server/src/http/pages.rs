@@ -3,7 +3,7 @@
 //! Invariant: a page for people who are signed in is shown to nobody else; answers are kept by no cache.
 //! Reads sessions; renders on the server.
 
-use super::{Site, assets, export, guard, visit};
+use super::{Site, assets, export, guard, sign_in, visit};
 use crate::dashboard::Principal;
 use actix_web::{
     Error, HttpMessage, HttpResponse,
@@ -29,7 +29,7 @@ use std::{sync::Arc, time::Duration};
 /// How long a page, or a form on its way here, may take.
 const REQUEST_TIME: Duration = Duration::from_secs(60);
 /// Pages that anybody may see.
-const PUBLIC: [&str; 11] = [
+const PUBLIC: [&str; 14] = [
     "/",
     "/models",
     "/docs",
@@ -41,9 +41,12 @@ const PUBLIC: [&str; 11] = [
     "/forgot",
     "/reset",
     "/verify",
+    "/login/code",
+    sign_in::ASK,
+    sign_in::BACK,
 ];
 /// Pages for those who are not signed in.
-const ENTRIES: [&str; 2] = ["/signup", "/login"];
+const ENTRIES: [&str; 4] = ["/signup", "/login", "/login/code", sign_in::ASK];
 
 /// Every page's path. Call it once: it runs the whole router.
 #[must_use]
@@ -61,11 +64,12 @@ pub fn routes(config: &mut web::ServiceConfig, listed: &[ActixRouteListing], sit
     let nowhere = render_app_async_with_context(context.clone(), shell, leptos_router::Method::Get);
     config.service(
         web::scope("")
-            .wrap(from_fn(sign_in))
+            .wrap(from_fn(know))
             .route("/usage.csv", web::get().to(export::requests))
             .route("/billing/statement.csv", web::get().to(export::statement))
             .route("/admin/revenue.csv", web::get().to(export::revenue))
             .route("/profile.json", web::get().to(export::profile))
+            .configure(sign_in::routes)
             .configure(|pages| {
                 pages.leptos_routes_with_context(listed.to_vec(), context, shell);
             })
@@ -90,7 +94,7 @@ fn enter(assets: &Assets) {
 }
 
 /// Finds out who asks, and leads those who are on the wrong side of the log-in to the other.
-async fn sign_in<B: MessageBody>(
+async fn know<B: MessageBody>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {

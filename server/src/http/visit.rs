@@ -6,13 +6,14 @@ use super::{Site, client, guard::RequestId};
 use crate::{
     auth::{AuthError, Visitor},
     clock,
+    config::is_loopback_host,
     dashboard::{ACTING_COOKIE, PLAIN_COOKIE, Principal, SECURE_COOKIE, TEAM_COOKIE, Visit, Who},
 };
 use actix_web::{
     HttpMessage, HttpRequest,
     http::{
         Method,
-        header::{AUTHORIZATION, COOKIE, USER_AGENT},
+        header::{AUTHORIZATION, COOKIE, HOST, USER_AGENT},
     },
 };
 use std::net::{IpAddr, Ipv4Addr};
@@ -69,10 +70,22 @@ fn visit(site: &Site, request: &HttpRequest) -> Visit {
             user_agent: user_agent.unwrap_or_default().chars().take(USER_AGENT_MAX).collect(),
             now_ms: clock::now_ms(),
         },
+        origin: origin(site, request),
         team: None,
         team_of_page: None,
         is_local: client::may_be_first_admin(&site.app.edge, request),
         request_id: request_id(request),
+    }
+}
+
+/// What browsers call the server. Without a public URL only this machine is served, by whichever of its names was typed.
+fn origin(site: &Site, request: &HttpRequest) -> String {
+    let host = request.headers().get(HOST).and_then(|value| value.to_str().ok());
+    match host {
+        Some(host) if site.app.edge.public.is_none() && is_loopback_host(host) => {
+            format!("http://{}", host.to_ascii_lowercase())
+        }
+        _ => site.url.to_string(),
     }
 }
 
@@ -93,7 +106,8 @@ fn session(site: &Site, request: &HttpRequest) -> Option<String> {
     cookie(request, name)
 }
 
-fn cookie(request: &HttpRequest, name: &str) -> Option<String> {
+/// The value of the cookie `name`.
+pub fn cookie(request: &HttpRequest, name: &str) -> Option<String> {
     let lines = request.headers().get_all(COOKIE).filter_map(|line| line.to_str().ok());
     let mut pairs = lines
         .flat_map(|line| line.split(';'))

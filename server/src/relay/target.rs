@@ -92,7 +92,12 @@ impl Target {
     }
 
     /// As [`Target::new`], for a team that may be served by accounts of its own: those are asked at the price without markup.
-    pub fn with_own(model: &ModelInfo, asked: (Operation, &Envelope, &Betas), markup: Markup, now_ms: i64) -> Option<Self> {
+    pub fn with_own(
+        model: &ModelInfo,
+        asked: (Operation, &Envelope, &Betas),
+        markup: Markup,
+        now_ms: i64,
+    ) -> Option<Self> {
         let mut target = Self::new(model, asked, markup, now_ms)?;
         if markup != Markup::NONE {
             target.unmarked = Self::new(model, asked, Markup::NONE, now_ms).map(Arc::new);

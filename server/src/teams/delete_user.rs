@@ -2,11 +2,14 @@
 //!
 //! Invariant: no team with members is left without an owner: then nothing is deleted. A team that had nobody else is closed.
 //! All of it, or none. Charges, requests and the audit log keep the user's number. Writes `user`, `session`,
-//! `management_token`, `proof`, `second_factor`, `recovery_code`, `member`, `api_key`, `invitation` and `team`.
+//! `management_token`, `proof`, `second_factor`, `recovery_code`, `identity`, `passkey`, `member`, `api_key`, `invitation` and `team`.
 
 use super::{Role, TeamError};
 use crate::auth::{Changed, Person, lock_admins};
-use entity::{api_key, invitation, management_token, member, proof, recovery_code, second_factor, session, team, user};
+use entity::{
+    api_key, identity, invitation, management_token, member, passkey, proof, recovery_code, second_factor, session,
+    team, user,
+};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, PaginatorTrait,
@@ -96,6 +99,14 @@ async fn end_ways_in(db: &impl ConnectionTrait, user_id: i64) -> Result<(), DbEr
         .exec(db)
         .await?;
     second_factor::Entity::delete_by_id(user_id).exec(db).await?;
+    identity::Entity::delete_many()
+        .filter(identity::Column::UserId.eq(user_id))
+        .exec(db)
+        .await?;
+    passkey::Entity::delete_many()
+        .filter(passkey::Column::UserId.eq(user_id))
+        .exec(db)
+        .await?;
     recovery_code::Entity::delete_many()
         .filter(recovery_code::Column::UserId.eq(user_id))
         .exec(db)

@@ -1,4 +1,4 @@
-//! Settings → Security: the password, the second factor and management tokens.
+//! Settings → Security: the password, passkeys, linked accounts, the second factor and management tokens.
 //!
 //! Invariant: a token's text comes from the flash and is in no address; reloading the page does not show it again.
 //! Reads [`crate::api::factor::factor`] and [`crate::api::profile::list_tokens`]; the forms are sent to `/fn/change_password`, `/fn/create_token` and
@@ -9,9 +9,11 @@ use leptos::prelude::*;
 use super::super::frame::{Spot, Visit, copy, signed_in};
 use super::factor::card;
 use super::tabs;
+use super::ways::{identities, no_password, passkeys};
 use crate::api::factor::{FactorView, factor};
 use crate::api::profile::{TokenView, list_tokens};
-use crate::api::{ApiError, Flash};
+use crate::api::sign_in::WaysInView;
+use crate::api::{ApiError, Flash, backend};
 use crate::ui::*;
 
 /// `/settings/security`
@@ -23,18 +25,34 @@ pub fn SecurityPage() -> impl IntoView {
     signed_in(spot, |visit| async move {
         let factor = factor().await?;
         let tokens = list_tokens().await?;
-        Ok::<_, ApiError>(page(&visit, factor, tokens))
+        let backend = backend()?;
+        let ways = backend.ways_in().await?;
+        // Who acts as somebody makes no passkey of theirs.
+        let options = match visit.session.acting_for {
+            None => backend.passkey_options("create").await?,
+            Some(_) => None,
+        };
+        Ok::<_, ApiError>(page(&visit, (factor, ways, options), tokens))
     })
 }
 
-fn page(visit: &Visit, factor: FactorView, listed: Vec<TokenView>) -> AnyView {
-    let password = password(&visit.flash, &visit.session.email);
+fn page(
+    visit: &Visit,
+    (factor, ways, options): (FactorView, WaysInView, Option<String>),
+    listed: Vec<TokenView>,
+) -> AnyView {
+    let password = match ways.has_password {
+        true => password(&visit.flash, &visit.session.email),
+        false => no_password(visit.session.email.clone()),
+    };
+    let passkeys = passkeys(visit, ways.passkeys.clone(), options);
+    let linked = identities(visit, ways);
     let factor = card(visit, factor);
     let tokens = tokens(visit, listed);
     view! {
         <PageHead title="Security" lead="What proves that it is you." />
         {tabs("/settings/security")}
-        <div class="narrow stack stack--6">{password} {factor} {tokens}</div>
+        <div class="narrow stack stack--6">{password} {passkeys} {linked} {factor} {tokens}</div>
     }
     .into_any()
 }

@@ -5,7 +5,7 @@
 
 use super::super::create::Joining;
 use super::{Invitations, State};
-use crate::auth::{Auth, AuthError, Changed, NewUser, Person, SignedIn, Visitor, normalize_email};
+use crate::auth::{Auth, AuthError, Changed, NewUser, Person, Ready, SignedIn, Visitor, Vouched, normalize_email};
 use crate::teams::{Right, Role, TeamError};
 use entity::{invitation, member, team, user};
 use sea_orm::sea_query::Expr;
@@ -143,6 +143,37 @@ impl Invitations {
             return Err(TeamError::from(Refused::OtherAddress).into());
         }
         let ready = auth.prepare_guest(new, visitor).await?;
+        self.welcome(auth, ready, token, visitor).await
+    }
+
+    /// Makes a user without a team of their own of somebody for whom a service vouches, who joins by the invitation with `token`
+    /// and is signed in.
+    ///
+    /// # Errors
+    /// As [`Invitations::sign_up`].
+    pub async fn sign_up_vouched(
+        &self,
+        auth: &Auth,
+        vouched: Vouched,
+        token: &str,
+        visitor: &Visitor,
+    ) -> Result<(SignedIn, Welcomed), GuestError> {
+        let offer = self.offer(token, visitor.now_ms).await?;
+        if offer.email.is_some_and(|email| email != vouched.email) {
+            return Err(TeamError::from(Refused::OtherAddress).into());
+        }
+        let ready = auth.prepare_vouched(vouched, visitor, true).await?;
+        self.welcome(auth, ready, token, visitor).await
+    }
+
+    async fn welcome(
+        &self,
+        auth: &Auth,
+        ready: Ready,
+        token: &str,
+        visitor: &Visitor,
+    ) -> Result<(SignedIn, Welcomed), GuestError> {
+        let ready = ready.proven(self.is_mailed(token));
         let transaction = self.db.begin().await?;
         let signed_in = auth.sign_up_guest(&transaction, ready, visitor).await?;
         let person = &signed_in.session.person;

@@ -16,7 +16,11 @@ use std::{
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use gateway_core::{money::Nano, pricing::charge, usage::Usage};
+use gateway_core::{
+    money::Nano,
+    pricing::{Markup, charge},
+    usage::Usage,
+};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectOptions, Database, DatabaseConnection, EntityTrait, QueryFilter, Set,
     TransactionTrait,
@@ -257,6 +261,7 @@ fn ask(payer: &Payer, price_id: i64) -> Ask {
             is_stream: true,
             is_own: false,
             price_id,
+            markup: Markup::NONE,
         },
     }
 }
@@ -352,6 +357,7 @@ fn record(id: i64, bucket_id: i64, price_id: i64) -> entity::hold::ActiveModel {
         is_stream: Set(true),
         is_own: Set(false),
         price_id: Set(price_id),
+        markup: Set(0),
         buckets: Set(bucket_id.to_string()),
         state: Set(1),
         held: Set(100_000),

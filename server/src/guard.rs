@@ -1,4 +1,4 @@
-//! The guard: which network addresses an account may reach.
+//! The guard: which network addresses may be reached from here.
 //!
 //! Invariant: nothing but public addresses and the operator's networks is ever connected to, whether the host is written as a
 //! name (checked when it resolves) or as an address in any notation (checked when the URL is parsed, because reqwest never
@@ -91,6 +91,22 @@ impl Guard {
         if self.needs_tls && url.scheme() == "http" && !self.is_allowed_host(&url) {
             return Err(UrlRefusal::Plain);
         }
+        Ok(url)
+    }
+
+    /// The URL in `text`, which a service told us: https, or http where `may_be_plain`.
+    ///
+    /// # Errors
+    /// [`UrlRefusal`].
+    pub fn told_url(&self, text: &str, may_be_plain: bool) -> Result<Url, UrlRefusal> {
+        let url = Url::parse(text.trim()).map_err(|_| UrlRefusal::NotAUrl)?;
+        if url.scheme() != "https" && !(may_be_plain && url.scheme() == "http") {
+            return Err(UrlRefusal::Scheme(url.scheme().to_owned()));
+        }
+        if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+            return Err(UrlRefusal::Extra);
+        }
+        self.check_host(&url)?;
         Ok(url)
     }
 
