@@ -13,6 +13,7 @@ use crate::{
     auth::{self, Auth, AuthError},
     billing::{self, Billing, BillingError},
     catalog::{Catalog, CatalogError},
+    clock,
     config::{Config, Edge, Storage},
     guard,
     kept::Kept,
@@ -204,7 +205,7 @@ impl App {
                 ..billing::Config::default()
             },
         )?;
-        billing.follow_prepaid(config.prepaid, crate::clock::now_ms()).await?;
+        billing.follow_prepaid(config.prepaid, clock::now_ms()).await?;
         let app = Arc::new(Self {
             edge: config.edge.clone(),
             is_prepaid: config.prepaid,

@@ -209,7 +209,7 @@ async fn a_correction_that_is_changed_or_removed_shows() {
                 "{tamper}: {:?}",
                 report.differences
             );
-            for table in ["entry", "hold", "bucket", "usage_hour", "journal"] {
+            for table in ["entry", "hold", "bucket", "usage_hour", "revenue_day", "journal"] {
                 db.execute_unprepared(&format!("DELETE FROM {table}")).await.unwrap();
             }
         }

@@ -10,10 +10,11 @@ use server::ledger::{Closing, Config, Grant, Home, Ledger, verify, verify_beside
 use std::{fs, path::PathBuf};
 
 /// What a ledger writes.
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 9] = [
     "hold",
     "bucket",
     "usage_hour",
+    "revenue_day",
     "node",
     "lease",
     "entry",
@@ -97,6 +98,7 @@ async fn a_posting_that_is_changed_removed_or_added_is_named() {
             "UPDATE hold SET posted = 19 WHERE posted = 20",
             "UPDATE bucket SET posted = posted - 1",
             "UPDATE usage_hour SET posted = posted - 1",
+            "UPDATE revenue_day SET charged = charged - 1",
         ] {
             db.execute_unprepared(fit).await.unwrap();
         }
