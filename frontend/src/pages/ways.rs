@@ -64,7 +64,7 @@ impl PasskeyForm {
                             <Button text=self.button size=self.size />
                         </div>
                     </div>
-                    <p class="t13 bad" role="alert" hidden></p>
+                    <p class="error" role="alert" hidden></p>
                     <noscript>
                         <p class="t13 muted">"Passkeys need JavaScript, which is off in this browser."</p>
                     </noscript>
