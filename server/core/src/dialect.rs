@@ -42,7 +42,7 @@ pub use error::{ErrorBody, UpstreamError, read_error, render_error, render_strea
 pub use operation::{Asked, Operation};
 pub use peek::peek;
 pub use rewrite::{Body, MaxOutputField, Rewrite};
-pub use scrub::scrub;
+pub use scrub::{scrub, scrub_word};
 pub use session::{SESSION_HEADERS, session};
 pub use sse::{EVENT_BYTES_MAX, LINE_BYTES_MAX, LineTooLong};
 pub use tally::{Observed, Step, Tally};

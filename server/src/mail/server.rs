@@ -3,12 +3,14 @@
 //! Invariant: user name and password never reach `Debug` or a log. Connects to the mail server.
 
 use super::message::Written;
+use crate::secrets::Secret;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use lettre::{
     AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor,
     message::{Mailbox, MultiPart},
     transport::smtp,
 };
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// How long the mail server may take for one answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -21,6 +23,8 @@ const FINAL: [u16; 5] = [501, 550, 551, 552, 553];
 #[derive(Clone)]
 pub struct Server {
     host: String,
+    /// What no reason may say: the password, in every way in which it is sent or set.
+    secrets: Arc<[Secret]>,
     transport: AsyncSmtpTransport<Tokio1Executor>,
 }
 
@@ -68,6 +72,7 @@ impl Server {
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         Ok(Self {
             host: host.to_owned(),
+            secrets: secrets(authority).into(),
             transport: builder.timeout(Some(ANSWER_WITHIN)).build(),
         })
     }
@@ -83,11 +88,32 @@ impl Server {
         let mail = compose(id, envelope, written)?;
         match tokio::time::timeout(MAIL_WITHIN, self.transport.send(mail)).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(refused(&error)),
+            Ok(Err(error)) => Err(self.refused(&error)),
             Err(_) => Err(Refused {
                 reason: "the mail server took too long".to_owned(),
                 is_final: false,
             }),
+        }
+    }
+
+    /// Why a mail was not taken, without the password, which some servers repeat.
+    fn refused(&self, error: &smtp::Error) -> Refused {
+        let code = error.status().map(u16::from);
+        let mut reason = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(deeper) = cause {
+            let words = deeper.to_string();
+            if !reason.contains(&words) {
+                reason = format!("{reason}: {words}");
+            }
+            cause = deeper.source();
+        }
+        for secret in self.secrets.iter() {
+            reason = reason.replace(secret.expose(), "[removed]");
+        }
+        Refused {
+            reason,
+            is_final: code.is_some_and(|code| FINAL.contains(&code)),
         }
     }
 }
@@ -113,21 +139,31 @@ fn compose(id: &str, envelope: Envelope<'_>, written: Written) -> Result<Message
         .map_err(Refused::for_good)
 }
 
-fn refused(error: &smtp::Error) -> Refused {
-    let code = error.status().map(u16::from);
-    let mut reason = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(deeper) = cause {
-        let words = deeper.to_string();
-        if !reason.contains(&words) {
-            reason = format!("{reason}: {words}");
-        }
-        cause = deeper.source();
+/// The password in `authority`, as it is set, as it is, and as the ways to log in send it.
+fn secrets(authority: &str) -> Vec<Secret> {
+    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+    let Some((name, typed)) = user.split_once(':').filter(|(_, typed)| !typed.is_empty()) else {
+        return Vec::new();
+    };
+    let (name, password) = (decoded(name), decoded(typed));
+    let plain = STANDARD.encode(format!("\0{name}\0{password}"));
+    let ways = [plain, STANDARD.encode(&password), typed.to_owned(), password];
+    ways.map(Secret::new).into()
+}
+
+/// `text` of a URL without its percent signs.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let hex = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        let byte = hex
+            .filter(|_| *first == b'%')
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &after[2..] } else { after };
     }
-    Refused {
-        reason,
-        is_final: code.is_some_and(|code| FINAL.contains(&code)),
-    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
@@ -153,6 +189,15 @@ mod tests {
         for wrong in ["mail.example.com", "http://mail.example.com", "smtp://", ""] {
             assert!(Server::parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_password_is_known_in_every_way_it_is_sent() {
+        let ways = secrets("me%40x:can%20ary@mail.example.com:587");
+        let ways: Vec<&str> = ways.iter().map(Secret::expose).collect();
+        assert_eq!(ways, ["AG1lQHgAY2FuIGFyeQ==", "Y2FuIGFyeQ==", "can%20ary", "can ary"]);
+        assert!(secrets("mail.example.com").is_empty() && secrets("me:@mail.example.com").is_empty());
+        assert_eq!(decoded("100%"), "100%");
     }
 
     #[test]

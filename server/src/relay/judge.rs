@@ -9,7 +9,7 @@ use super::trail::{Came, passed};
 use super::{Journey, RelayError, count_tokens};
 use crate::accounts::{Deployment, Unsendable};
 use crate::clock::now_ms;
-use gateway_core::dialect::{UpstreamError, is_of_foreign_thoughts, scrub};
+use gateway_core::dialect::{UpstreamError, is_of_foreign_thoughts, scrub, scrub_word};
 use gateway_core::retry::{Action, Billed, ErrorText, Failure, Fault, Mark, Phase, RetryHints, Verdict, classify};
 
 /// Why an attempt brought no answer.
@@ -102,17 +102,23 @@ fn text(error: &UpstreamError) -> ErrorText<'_> {
 }
 
 /// What an upstream says of the client's own input, with its words, scrubbed, as `message`; `None` where the fault is another.
-fn refusal(fault: Fault, status: Option<u16>, error: UpstreamError, message: String) -> Option<RelayError> {
+fn refusal(
+    account: &Deployment,
+    fault: Fault,
+    status: Option<u16>,
+    (error, message): (UpstreamError, String),
+) -> Option<RelayError> {
+    let secrets = account.secrets();
     matches!(
         fault,
         Fault::BadRequest | Fault::ContentPolicy | Fault::TooLong | Fault::TooLarge
     )
     .then(|| RelayError::Refused {
         status: status.filter(|status| (400..500).contains(status)).unwrap_or(400),
-        kind: error.kind.unwrap_or_else(|| "invalid_request_error".to_owned()),
-        code: error.code,
+        kind: scrub_word(error.kind, &secrets).unwrap_or_else(|| "invalid_request_error".to_owned()),
+        code: scrub_word(error.code, &secrets),
         message,
-        param: error.param,
+        param: scrub_word(error.param, &secrets),
     })
 }
 
@@ -137,7 +143,7 @@ pub(super) fn break_off(account: &Deployment, error: Option<UpstreamError>, fail
         _ => "a stream broke off".to_owned(),
     });
     account.judge(&verdict, &message);
-    let told = error.and_then(|error| refusal(verdict.fault, None, error, message));
+    let told = error.and_then(|error| refusal(account, verdict.fault, None, (error, message)));
     BrokenOff {
         verdict,
         error: told.unwrap_or(RelayError::Cut),
@@ -202,7 +208,9 @@ impl Journey {
                 .post_input_share(admission, &attempt.permit, &self.trail, FAILED);
             self.trail.recorded();
         }
-        if let Some(refusal) = error.and_then(|error| refusal(verdict.fault, came.status, error, message)) {
+        if let Some(refusal) =
+            error.and_then(|error| refusal(&attempt.account, verdict.fault, came.status, (error, message)))
+        {
             self.refusal = Some(refusal);
         }
         if is_left {

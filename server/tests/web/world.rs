@@ -13,7 +13,7 @@ use gateway_core::{id as ids, ledger::Outcome};
 use reqwest::Method;
 use rusqlite::{Connection, types::Value as Cell};
 use serde_json::{Value, json};
-use server::clock;
+use server::{alerts, clock};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Stands in whatever the tenant named.
@@ -57,6 +57,7 @@ impl World {
         let owner = hub.user("quokka-owner@example.com", false).await;
         let member = hub.join("quokka-member@example.com", &owner.team).await;
         let viewer = hub.join("quokka-viewer@example.com", &owner.team).await;
+        let spare = hub.join("quokka-spare@example.com", &owner.team).await;
         let mut world = Self {
             hub,
             stripe,
@@ -70,7 +71,7 @@ impl World {
         world.spend().await;
         world.pay().await;
         world.ids = world.look().await;
-        world.ids.extend(world.complete());
+        world.ids.extend(world.complete(&spare));
         world
     }
 
@@ -130,6 +131,13 @@ impl World {
             let alias = json!({"name": name, "targets": ["quokka-model"]});
             self.done(who, (Method::POST, path), alias).await;
         }
+        let told = alerts::raise(
+            &self.hub.app.db,
+            alerts::Kind::Overrun,
+            "quokka-model",
+            "quokka-model cost too much.",
+        );
+        told.await.unwrap();
         self.log_in("quokka-owner@example.com").await;
     }
 
@@ -224,11 +232,12 @@ impl World {
         connection
     }
 
-    /// Gives the tenant a row in each table of teams or users in which it has none; what their ids would be called.
-    fn complete(&self) -> Vec<String> {
+    /// Gives the tenant, or `spare` of it, who never logs in, a row in each table of teams or users in which it has none; what their
+    /// ids would be called.
+    fn complete(&self, spare: &User) -> Vec<String> {
         let connection = self.connection();
         let team = ids::parse(ids::Kind::Team, &self.owner.team).unwrap();
-        let user = ids::parse(ids::Kind::User, &self.owner.id).unwrap();
+        let user = ids::parse(ids::Kind::User, &spare.id).unwrap();
         let mut called = Vec::new();
         for (table, columns) in tables(&connection) {
             let has = |name: &str| columns.iter().any(|(column, _)| column == name);

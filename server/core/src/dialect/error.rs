@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 /// How much of an upstream's message is kept, in bytes.
 const MESSAGE_BYTES_MAX: usize = 2048;
 /// How much of any other part of it.
-const WORD_BYTES_MAX: usize = 128;
+pub(super) const WORD_BYTES_MAX: usize = 128;
 
 /// An error of ours, to be written in a dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,8 @@ pub struct ErrorBody<'a> {
 pub struct UpstreamError {
     /// The HTTP status, or what the body says it would be.
     pub status: Option<u16>,
-    /// The code, such as `insufficient_quota`.
+    /// The code, such as `insufficient_quota`; it, the type and the field are not yet fit for a client: see
+    /// [`scrub_word`](super::scrub_word).
     pub code: Option<String>,
     /// The type, such as `invalid_request_error`.
     pub kind: Option<String>,

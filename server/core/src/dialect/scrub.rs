@@ -2,6 +2,8 @@
 //!
 //! Invariant: no key, organisation, address or host of ours is left; words about the client's own input stay. Pure.
 
+use super::error::WORD_BYTES_MAX;
+
 /// What stands for a word that was removed.
 const REMOVED: &str = "[removed]";
 /// How keys, organisations and projects begin at the providers.
@@ -62,6 +64,17 @@ pub fn scrub(message: &str, secrets: &[&str]) -> String {
         scrubbed.push_str(&piece[word.len()..]);
     }
     scrubbed
+}
+
+/// `word`, a code, a type or a field of an upstream's error, where it is one and says nothing that [`scrub`] takes away. What was
+/// cut is none: the rest of a secret might stand at its end.
+#[must_use]
+pub fn scrub_word(word: Option<String>, secrets: &[&str]) -> Option<String> {
+    let is_plain = |word: &String| {
+        let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.[]$:/".contains(&byte);
+        word.len() < WORD_BYTES_MAX && word.bytes().all(is_known)
+    };
+    word.filter(is_plain).filter(|word| scrub(word, secrets) == **word)
 }
 
 /// What separates words.
@@ -161,6 +174,34 @@ mod tests {
         ] {
             assert_eq!(scrub(message, &["Canary-7", ""]), expected, "{message}");
         }
+    }
+
+    #[test]
+    fn a_code_or_a_field_stays_and_whatever_else_was_put_there_goes() {
+        let of = |word: &str| scrub_word(Some(word.to_owned()), &["Canary-7", ""]);
+        for word in [
+            "context_length_exceeded",
+            "INVALID_ARGUMENT",
+            "400",
+            "messages[0].content",
+            "$.messages.0.role",
+            "image.source.base64.data",
+        ] {
+            assert_eq!(of(word).as_deref(), Some(word));
+        }
+        for word in [
+            "Canary-7",
+            "the_Canary-7_is_wrong",
+            "sk-live",
+            "Bearer sk-live",
+            "api.example.com",
+            "key\r\nhost",
+            "ключ",
+            &"a".repeat(WORD_BYTES_MAX),
+        ] {
+            assert_eq!(of(word), None, "{word}");
+        }
+        assert_eq!(scrub_word(None, &[]), None);
     }
 
     #[test]

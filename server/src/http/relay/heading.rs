@@ -82,7 +82,11 @@ pub(super) fn refuse(dialect: Dialect, refused: &Refused) -> HttpResponse {
     }
     if matches!(
         refused.error,
-        RelayError::TooLarge { .. } | RelayError::BodyCut | RelayError::ContentEncoding | RelayError::NoRoom
+        RelayError::TooLarge { .. }
+            | RelayError::BodyCut
+            | RelayError::BodyBroken
+            | RelayError::ContentEncoding
+            | RelayError::NoRoom
     ) {
         response.force_close();
     }
