@@ -17,7 +17,7 @@ mod state;
 mod trial;
 mod upstream;
 
-pub use client::Client;
+pub use client::{Answer, Client, Lost, Pieces, Unanswered};
 pub use endpoint::{Content, Framing};
 pub use fleet::{Config, Fleet, Gauges, Routes};
 pub use google::Unsendable;
