@@ -16,7 +16,7 @@ mod state;
 mod trial;
 mod upstream;
 
-pub use client::Client;
+pub use client::{Answer, Client, Lost, Pieces, Unanswered};
 pub use endpoint::{Content, Framing};
 pub use fleet::{Config, Fleet, Gauges, Owner, Routes};
 pub use google::Unsendable;

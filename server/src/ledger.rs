@@ -5,6 +5,7 @@
 
 mod adjust;
 mod batch;
+mod bell;
 mod book;
 mod buckets;
 mod chain;

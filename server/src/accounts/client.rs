@@ -1,22 +1,35 @@
-//! The HTTP clients upstream calls are made with: one per distinct proxy and thread, so that no pooled connection is shared
+//! The HTTP clients upstream calls are made with: one per distinct proxy and thread, so that no kept connection is shared
 //! across proxies, and a connection is driven by the thread that made the call, as long as that thread waits for the answer.
 //!
-//! Invariant: no redirects, no proxy from the environment, no repeats of its own, no Referer; every resolved address passes the
-//! guard. Opens connections.
+//! Two ways lead out. The one of nearly every request is our own (`direct`): HTTP/1.1 without a proxy, of a body in memory, on
+//! connections that the reader of the answer drives. Whatever is rarer goes through reqwest.
+//!
+//! Invariant: no redirects, no proxy from the environment, no repeats of its own (but on a new connection, where on a kept one not a
+//! byte could be written), no Referer; every resolved address passes the guard. Opens connections.
+
+mod connect;
+mod connection;
+mod direct;
+mod line;
+mod wire;
 
 use super::guard::Guard;
 use crate::secrets::Secret;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
 use gateway_core::{
     health::{Availability, Event, Health, Snapshot},
     retry::Fault,
 };
+use line::Line;
 use parking_lot::Mutex;
-use reqwest::{Proxy, StatusCode, redirect};
+use reqwest::{Proxy, Request, StatusCode, header::HeaderMap, redirect};
 use std::{
     cell::RefCell,
     collections::HashMap,
     error::Error,
     io,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -41,8 +54,47 @@ const CLIENTS_MAX: usize = 64;
 static LAST_ID: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    /// The clients of this thread, by the id of their recipe.
-    static HERE: RefCell<HashMap<u64, reqwest::Client>> = RefCell::default();
+    /// What this thread has of each client, by the id of its recipe.
+    static HERE: RefCell<HashMap<u64, Here>> = RefCell::default();
+}
+
+/// A client as one thread has it.
+#[derive(Default)]
+struct Here {
+    rare: Option<reqwest::Client>,
+    lines: HashMap<String, Arc<Line>>,
+}
+
+/// Pieces of an answer's body.
+pub type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, Lost>> + Send>>;
+
+/// The connection broke, or what came cannot be told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost;
+
+/// An answer whose head has arrived.
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// All of them, of the answer itself.
+    pub headers: HeaderMap,
+    /// The body, as it comes.
+    pub pieces: Pieces,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unanswered {
+    /// The proxy is not there, refuses us, or keeps us waiting.
+    NoProxy,
+    /// There is no connection to the upstream.
+    NoConnection,
+    /// There was none in time.
+    NoConnectionInTime,
+    /// The system gave the connection up.
+    TimedOut,
+    /// The connection broke, or what came is no HTTP.
+    Broken,
 }
 
 /// How upstreams are reached: directly or through one proxy. Clones share each thread's pool of connections.
@@ -66,10 +118,40 @@ impl Client {
         self.0.proxy.is_some() && error.is_connect() && !is_beyond_proxy(error)
     }
 
-    /// Whether `response` is the proxy's, which wants another user name or password.
-    #[must_use]
-    pub fn is_refused_by_proxy(&self, response: &reqwest::Response) -> bool {
-        self.0.proxy.is_some() && response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+    /// Sends `request` and waits for the head of the answer; dropped, it closes the connection.
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    pub async fn send(&self, request: Request) -> Result<Answer, Unanswered> {
+        let is_in_memory = request.body().is_none_or(|body| body.as_bytes().is_some());
+        if self.0.proxy.is_none() && is_in_memory {
+            direct::send(&self.0, request).await
+        } else {
+            Box::pin(self.send_rare(request)).await
+        }
+    }
+
+    async fn send_rare(&self, request: Request) -> Result<Answer, Unanswered> {
+        let client = self.here().map_err(|_| Unanswered::NoConnection)?;
+        let response = client.execute(request).await.map_err(|error| self.why(&error))?;
+        if self.0.proxy.is_some() && response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            return Err(Unanswered::NoProxy);
+        }
+        Ok(Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            pieces: Box::pin(response.bytes_stream().map(|piece| piece.map_err(|_| Lost))),
+        })
+    }
+
+    fn why(&self, error: &reqwest::Error) -> Unanswered {
+        match (error.is_connect(), error.is_timeout()) {
+            _ if self.blames_proxy(error) => Unanswered::NoProxy,
+            (true, true) => Unanswered::NoConnectionInTime,
+            (true, false) => Unanswered::NoConnection,
+            (false, true) => Unanswered::TimedOut,
+            (false, false) => Unanswered::Broken,
+        }
     }
 
     /// Whether the proxy, if there is one, may be asked to connect.
@@ -114,22 +196,15 @@ impl Client {
         self.0.health.lock().step(Event::ProbeDropped, now_ms);
     }
 
-    /// The client of the calling thread, made when the thread first asks. Connections it opens belong to the runtime that
-    /// polls the call.
+    /// The client of the calling thread for what is rare, made when the thread first asks. Connections it opens belong to the
+    /// runtime that polls the call.
     ///
     /// # Errors
     /// The proxy's address does not make a client.
     pub fn here(&self) -> Result<reqwest::Client, reqwest::Error> {
-        HERE.with_borrow_mut(|here| {
-            if let Some(client) = here.get(&self.0.id) {
-                return Ok(client.clone());
-            }
-            let client = self.0.build()?;
-            if here.len() >= CLIENTS_MAX {
-                here.clear();
-            }
-            here.insert(self.0.id, client.clone());
-            Ok(client)
+        self.0.here(|here| match &here.rare {
+            Some(client) => Ok(client.clone()),
+            None => Ok(here.rare.insert(self.0.build()?).clone()),
         })
     }
 }
@@ -181,6 +256,24 @@ impl Clients {
 }
 
 impl Recipe {
+    /// Does `what` with what the calling thread has of this client.
+    fn here<T>(&self, what: impl FnOnce(&mut Here) -> T) -> T {
+        HERE.with_borrow_mut(|here| {
+            if here.len() >= CLIENTS_MAX && !here.contains_key(&self.id) {
+                here.clear();
+            }
+            what(here.entry(self.id).or_default())
+        })
+    }
+
+    /// The calling thread's line to `origin`.
+    fn line(&self, origin: &str) -> Arc<Line> {
+        self.here(|here| match here.lines.get(origin) {
+            Some(line) => Arc::clone(line),
+            None => Arc::clone(here.lines.entry(origin.to_owned()).or_insert_with(Line::new)),
+        })
+    }
+
     fn build(&self) -> Result<reqwest::Client, reqwest::Error> {
         // Fails where a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -215,3 +308,6 @@ fn is_beyond_proxy(error: &reqwest::Error) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ mod writing;
 use super::{
     Ask, Closing, Opening,
     batch::{Closed, Op, Opened, State as HoldState},
+    bell::Bell,
     node::Identity,
     progress::Progress,
     queue::Queue,
@@ -68,7 +69,7 @@ pub(super) enum Missed {
 pub(super) struct Book {
     state: Mutex<State>,
     progress: Progress,
-    work: Notify,
+    bell: Bell,
     settled: Notify,
     waiting: AtomicUsize,
 }
@@ -162,7 +163,7 @@ impl Book {
                 has_ended: false,
             }),
             progress: Progress::default(),
-            work: Notify::new(),
+            bell: Bell::default(),
             settled: Notify::new(),
             waiting: AtomicUsize::new(0),
         }
@@ -211,7 +212,7 @@ impl Book {
         };
         drop(guard);
         if wakes {
-            self.work.notify_one();
+            self.bell.ring_soon();
         }
         result
     }
@@ -229,7 +230,7 @@ impl Book {
         let last = state.queue.last();
         drop(state);
         if wakes {
-            self.work.notify_one();
+            self.bell.ring();
         }
         Some((ids, last))
     }
@@ -282,7 +283,7 @@ impl Book {
         }
         drop(state);
         if wakes {
-            self.work.notify_one();
+            self.bell.ring_soon();
         }
         if is_above {
             tracing::warn!(
@@ -313,7 +314,7 @@ impl Book {
             let wakes = state.queue.push(Op::Back(Arc::clone(bucket), amount));
             drop(state);
             if wakes {
-                self.work.notify_one();
+                self.bell.ring();
             }
         }
     }
@@ -341,7 +342,7 @@ impl Book {
         if state.node == node {
             state.is_fenced = true;
             drop(state);
-            self.work.notify_one();
+            self.bell.ring();
         }
     }
 
@@ -376,7 +377,7 @@ impl Book {
         let given_back = state.engine.sweep(i64::MIN, false, true);
         state.queue_back(given_back);
         drop(state);
-        self.work.notify_one();
+        self.bell.ring();
     }
 
     /// Waits for the journal to end; whether everything was written.

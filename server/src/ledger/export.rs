@@ -104,7 +104,7 @@ struct Line {
 
 impl Line {
     /// Every column's name and value.
-    fn cells(&self) -> [(&'static str, Cell); 30] {
+    fn cells(&self) -> [(&'static str, Cell); 31] {
         let of = |pick: fn(&hold::Model) -> Cell| self.charge.as_ref().map_or(Cell::None, pick);
         let usage = self.charge.as_ref().and_then(usage_of);
         let rare = |kind: usage::Kind| {
@@ -148,6 +148,8 @@ impl Line {
                 "own_counted",
                 of(|hold| if hold.is_own { money(hold.posted) } else { Cell::None }),
             ),
+            // Hundredths of a per cent.
+            ("markup", of(|hold| Cell::Count(hold.markup))),
         ]
     }
 

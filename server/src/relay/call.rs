@@ -2,21 +2,21 @@
 //!
 //! Invariant: the only place of the pipeline that knows the HTTP client; only headers we name are sent, and of the client's those of
 //! Anthropic's API that change what it does;
-//! a connection is driven by the thread that made the call, which is why the web server's workers live until every hold has ended.
+//! a connection is watched by the thread that made the call, which is why the web server's workers live until every hold has ended.
 
 use super::Betas;
-use crate::accounts::{Deployment, Framing};
+pub(super) use crate::accounts::Pieces;
+use crate::accounts::{Answer, Deployment, Framing, Lost, Unanswered};
 use bytes::Bytes;
+use futures_util::StreamExt;
 use futures_util::future::ready;
 use futures_util::stream::once;
-use futures_util::{Stream, StreamExt};
 use gateway_core::dialect::frames::Frames;
 use gateway_core::retry::{Phase, RetryHints};
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::pin::Pin;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -44,13 +44,6 @@ const BEDROCK_BETAS: [&str; 4] = [
     "context-management-2025-06-27",
     "token-efficient-tools-2025-02-19",
 ];
-
-/// Pieces of an answer's body.
-pub(super) type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, Lost>> + Send>>;
-
-/// The connection broke, or what came cannot be told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Lost;
 
 /// An answer whose head has arrived.
 pub(super) struct Inbound {
@@ -88,51 +81,45 @@ pub(super) async fn send(
     if let Some(betas) = sending.betas {
         add(&mut request, betas, account);
     }
-    let Ok(client) = account.client.here() else {
-        return Err(Broken::NoConnection);
-    };
     let late = Broken::TimedOut(if sending.is_stream {
         Phase::Headers
     } else {
         Phase::Whole
     });
-    let sent = timeout_at(until, client.execute(request)).await;
-    let response = match sent {
-        Err(_) => return Err(late),
-        Ok(Err(error)) if account.client.blames_proxy(&error) => return Err(Broken::NoProxy),
-        Ok(Ok(response)) if account.client.is_refused_by_proxy(&response) => return Err(Broken::NoProxy),
-        Ok(Err(error)) if error.is_connect() && error.is_timeout() => return Err(Broken::TimedOut(Phase::Connect)),
-        Ok(Err(error)) if error.is_connect() => return Err(Broken::NoConnection),
-        Ok(Err(error)) if error.is_timeout() => return Err(late),
-        Ok(Err(_)) => return Err(Broken::Reset),
-        Ok(Ok(response)) => response,
+    let Answer {
+        status,
+        headers,
+        pieces,
+    } = match timeout_at(until, account.client.send(request)).await {
+        Err(_) | Ok(Err(Unanswered::TimedOut)) => return Err(late),
+        Ok(Err(Unanswered::NoProxy)) => return Err(Broken::NoProxy),
+        Ok(Err(Unanswered::NoConnection)) => return Err(Broken::NoConnection),
+        Ok(Err(Unanswered::NoConnectionInTime)) => return Err(Broken::TimedOut(Phase::Connect)),
+        Ok(Err(Unanswered::Broken)) => return Err(Broken::Reset),
+        Ok(Ok(answer)) => answer,
     };
-    let is_framed = response.status().is_success() && sending.is_stream && account.framing() == Framing::EventStream;
-    let headers = response.headers();
+    let is_good = (200..300).contains(&status);
+    let is_framed = is_good && sending.is_stream && account.framing() == Framing::EventStream;
     let texts = headers
         .iter()
         .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     Ok(Inbound {
-        status: response.status().as_u16(),
+        status,
         hints: RetryHints::read(texts, crate::clock::now_ms()),
         content_type: content_type.unwrap_or("application/json").to_owned(),
-        pieces: if is_framed {
-            unframed(response)
-        } else {
-            Box::pin(response.bytes_stream().map(|piece| piece.map_err(|_| Lost)))
-        },
+        pieces: if is_framed { unframed(pieces) } else { pieces },
     })
 }
 
 /// A stream in frames of Amazon's making, as events.
-fn unframed(response: reqwest::Response) -> Pieces {
+fn unframed(pieces: Pieces) -> Pieces {
     let mut frames = Frames::default();
-    let pieces = response.bytes_stream().map(Some).chain(once(ready(None)));
+    let pieces = pieces.map(Some).chain(once(ready(None)));
     Box::pin(pieces.map(move |piece| match piece {
         Some(piece) => {
             let mut events = Vec::new();
-            frames.push(&piece.map_err(|_| Lost)?, &mut events).map_err(|_| Lost)?;
+            frames.push(&piece?, &mut events).map_err(|_| Lost)?;
             Ok(Bytes::from(events))
         }
         None if frames.is_whole() => Ok(Bytes::new()),

@@ -177,7 +177,7 @@ async fn csv_has_one_header_and_quotes_what_people_typed() {
         );
         assert_eq!(text.matches("at,id,kind").count(), 1);
         assert!(text.contains(",5.000000001,"), "the grant");
-        assert!(text.contains(",\"'=first, \"\"paid\"\"\"\n"), "no formula");
-        assert!(text.contains(",-0.000000007,") && text.contains(",\"taken\nback\"\n"));
+        assert!(text.contains(",\"'=first, \"\"paid\"\"\",,\n"), "no formula");
+        assert!(text.contains(",-0.000000007,") && text.contains(",\"taken\nback\",,\n"));
     }
 }
