@@ -32,8 +32,6 @@ const RESTLESS: [&str; 8] = [
     "reconciliation",
     "outbox",
 ];
-/// What stands before ids of things that no page and no call names.
-const UNNAMED: [&str; 2] = ["node", "dlv"];
 
 pub struct World {
     pub hub: Hub,
@@ -70,8 +68,9 @@ impl World {
         world.settle().await;
         world.spend().await;
         world.pay().await;
-        world.ids = world.look().await;
-        world.ids.extend(world.complete(&spare));
+        let shown = world.look().await;
+        world.ids = world.complete(&spare);
+        world.ids.extend(world.some_of_each(shown));
         world
     }
 
@@ -183,7 +182,7 @@ impl World {
     }
 
     /// Whatever is called something in what the tenant and the platform's admin see.
-    async fn look(&self) -> Vec<String> {
+    async fn look(&self) -> BTreeMap<String, BTreeSet<String>> {
         let mut kinds: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let prefixes = prefixes();
         for who in [&self.root, &self.owner] {
@@ -211,18 +210,24 @@ impl World {
                 &self.hub.page("/profile.json", &cookie).await.text,
             );
         }
-        for prefix in prefixes.iter().filter(|prefix| !UNNAMED.contains(&prefix.as_str())) {
-            let is_there = kinds.contains_key(prefix);
-            assert!(
-                is_there,
-                "nothing of the kind {prefix}_… is shown: let the tenant have one"
-            );
+        kinds
+    }
+
+    /// The first and the last id of each kind; of one that nobody is shown, those in its table.
+    fn some_of_each(&self, mut shown: BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+        let connection = self.connection();
+        for (table, prefix) in prefixes() {
+            if shown.contains_key(&prefix) {
+                continue;
+            }
+            let ends = format!("SELECT MIN(id), MAX(id) FROM \"{table}\"");
+            let ends: Result<(i64, i64), _> = connection.query_row(&ends, [], |row| Ok((row.get(0)?, row.get(1)?)));
+            let (first, last) = ends.unwrap_or_else(|error| panic!("{table}: {error}: let the tenant have one"));
+            shown.insert(prefix.clone(), [first, last].map(|id| called(&prefix, id)).into());
         }
-        let some = |ids: &BTreeSet<String>| {
-            let ends = [ids.first(), ids.last()].into_iter().flatten().cloned();
-            ends.collect::<BTreeSet<_>>()
-        };
-        kinds.values().flat_map(some).collect()
+        let ends =
+            |ids: &BTreeSet<String>| BTreeSet::from_iter([ids.first(), ids.last()].into_iter().flatten().cloned());
+        shown.values().flat_map(ends).collect()
     }
 
     fn connection(&self) -> Connection {
@@ -238,7 +243,7 @@ impl World {
         let connection = self.connection();
         let team = ids::parse(ids::Kind::Team, &self.owner.team).unwrap();
         let user = ids::parse(ids::Kind::User, &spare.id).unwrap();
-        let mut called = Vec::new();
+        let mut named = Vec::new();
         for (table, columns) in tables(&connection) {
             let has = |name: &str| columns.iter().any(|(column, _)| column == name);
             let (column, owner) = match (has("team_id"), has("user_id")) {
@@ -268,12 +273,10 @@ impl World {
             );
             inserted.unwrap_or_else(|error| panic!("{table}: {error}: let the tenant have a row of it"));
             if has("id") {
-                let text = ids::render(ids::Kind::Team, id);
-                let (_, letters) = text.split_once('_').unwrap();
-                called.extend(prefixes().iter().map(|prefix| format!("{prefix}_{letters}")));
+                named.extend(prefixes().iter().map(|(_, prefix)| called(prefix, id)));
             }
         }
-        called
+        named
     }
 
     /// Every row there is, of each table that does not change by itself.
@@ -302,22 +305,30 @@ impl World {
     }
 }
 
-/// What stands before the underscore of ids, as the core says.
-fn prefixes() -> Vec<String> {
+/// What each id names, as a table would be called, and what stands before its underscore, as the core says.
+fn prefixes() -> Vec<(String, String)> {
     let source = include_str!("../../core/src/id.rs");
     let arms = source
         .lines()
         .filter_map(|line| line.trim().strip_prefix("Self::")?.split_once(" => \""));
-    let prefixes: Vec<String> = arms.map(|(_, rest)| rest.trim_end_matches("\",").to_owned()).collect();
+    let prefixes: Vec<_> = arms
+        .map(|(kind, prefix)| (kind.to_lowercase(), prefix.trim_end_matches("\",").to_owned()))
+        .collect();
     assert!(prefixes.len() >= 17, "{prefixes:?}");
     prefixes
 }
 
-fn note(kinds: &mut BTreeMap<String, BTreeSet<String>>, prefixes: &[String], text: &str) {
+/// The id `id` of a thing of the kind with this prefix.
+fn called(prefix: &str, id: i64) -> String {
+    let text = ids::render(ids::Kind::Team, id);
+    format!("{prefix}_{}", text.split_once('_').unwrap().1)
+}
+
+fn note(kinds: &mut BTreeMap<String, BTreeSet<String>>, prefixes: &[(String, String)], text: &str) {
     for word in text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_') {
         if let Some((prefix, letters)) = word.split_once('_')
             && letters.len() == 13
-            && prefixes.iter().any(|known| known == prefix)
+            && prefixes.iter().any(|(_, known)| known == prefix)
         {
             kinds.entry(prefix.to_owned()).or_default().insert(word.to_owned());
         }
