@@ -128,7 +128,7 @@ impl Issuers {
     ) -> Result<Tokens, ProviderError> {
         let methods = about.token_endpoint_auth_methods_supported.as_deref();
         // What is not said means basic.
-        let is_basic = methods.is_none_or(|methods| methods.iter().any(|method| method == "client_secret_basic"));
+        let is_basic = methods.is_none_or(|methods| methods.iter().all(|method| method != "client_secret_post"));
         let mut form = vec![
             ("grant_type", "authorization_code"),
             ("code", code),
