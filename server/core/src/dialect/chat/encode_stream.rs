@@ -10,6 +10,7 @@ use super::super::error::{ErrorBody, UpstreamError, render_stream_error};
 use super::super::exchange::{Ask, CallKind, Delta, Event, Finish, Kind, full_name};
 use super::spoken;
 use crate::usage::Usage;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// The writer of a stream.
@@ -46,6 +47,64 @@ struct Block {
     call: u32,
     /// What is written at the end of it: a sealed thought, a picture.
     held: String,
+}
+
+/// A chunk on the wire. Most of a stream are these, so they borrow what they say.
+#[derive(Serialize)]
+struct Chunk<'a> {
+    id: &'a str,
+    object: &'static str,
+    created: i64,
+    model: &'a str,
+    choices: &'a [Choice<'a>],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_tier: Option<&'static str>,
+    /// `null` in all chunks but the last, where usage was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Value>,
+}
+
+#[derive(Serialize)]
+struct Choice<'a> {
+    index: u32,
+    delta: Said<'a>,
+    logprobs: Option<Value>,
+    finish_reason: Option<&'a str>,
+}
+
+/// What is new.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Said<'a> {
+    Nothing {},
+    Content { content: &'a str },
+    Refusal { refusal: &'a str },
+    Thought { reasoning_content: &'a str },
+    Function { tool_calls: [Arguments<'a>; 1] },
+    Custom { tool_calls: [Input<'a>; 1] },
+    Rare(Value),
+}
+
+#[derive(Serialize)]
+struct Arguments<'a> {
+    index: u32,
+    function: Function<'a>,
+}
+
+#[derive(Serialize)]
+struct Function<'a> {
+    arguments: &'a str,
+}
+
+#[derive(Serialize)]
+struct Input<'a> {
+    index: u32,
+    custom: Custom<'a>,
+}
+
+#[derive(Serialize)]
+struct Custom<'a> {
+    input: &'a str,
 }
 
 impl Encoder {
@@ -88,11 +147,8 @@ impl Encoder {
             index: choice,
             ..Answer::default()
         });
-        self.write(
-            choice,
-            json!({"role": "assistant", "content": "", "refusal": null}),
-            out,
-        );
+        let begun = json!({"role": "assistant", "content": "", "refusal": null});
+        self.write(choice, Said::Rare(begun), out);
         self.answers.len() - 1
     }
 
@@ -124,7 +180,7 @@ impl Encoder {
                     json!({"index": call, "id": id, "type": "custom", "custom": {"name": name, "input": ""}})
                 }
             };
-            self.write(choice, json!({"tool_calls": [begun]}), out);
+            self.write(choice, Said::Rare(json!({"tool_calls": [begun]})), out);
         }
     }
 
@@ -144,15 +200,25 @@ impl Encoder {
                 block.held.push_str(text);
                 return;
             }
-            (Kind::Text, Delta::Text(text)) => json!({"content": text}),
-            (Kind::Refusal, Delta::Text(text)) => json!({"refusal": text}),
-            (Kind::Thought { .. }, Delta::Text(text)) => json!({"reasoning_content": text}),
+            (Kind::Text, Delta::Text(content)) => Said::Content { content },
+            (Kind::Refusal, Delta::Text(refusal)) => Said::Refusal { refusal },
+            (Kind::Thought { .. }, Delta::Text(reasoning_content)) => Said::Thought { reasoning_content },
             (Kind::Call { kind, .. }, Delta::Arguments(more)) => {
-                let piece = match kind {
-                    CallKind::Function => json!({"index": block.call, "function": {"arguments": more}}),
-                    CallKind::Custom => json!({"index": block.call, "custom": {"input": more}}),
-                };
-                json!({"tool_calls": [piece]})
+                let index = block.call;
+                match kind {
+                    CallKind::Function => Said::Function {
+                        tool_calls: [Arguments {
+                            index,
+                            function: Function { arguments: more },
+                        }],
+                    },
+                    CallKind::Custom => Said::Custom {
+                        tool_calls: [Input {
+                            index,
+                            custom: Custom { input: more },
+                        }],
+                    },
+                }
             }
             (Kind::Text, Delta::Citation(citation)) => {
                 let mut annotation = spoken::annotation(citation);
@@ -160,14 +226,17 @@ impl Encoder {
                     members.insert("index".to_owned(), answer.annotations.into());
                 }
                 answer.annotations += 1;
-                json!({"annotations": [annotation]})
+                Said::Rare(json!({"annotations": [annotation]}))
             }
             (Kind::Text, Delta::Logprob(logprob)) => {
                 let logprobs = json!({"content": [spoken::logprob(logprob)], "refusal": null});
-                self.write_choice(
-                    json!({"index": choice, "delta": {}, "logprobs": logprobs, "finish_reason": null}),
-                    out,
-                );
+                let likely = Choice {
+                    index: choice,
+                    delta: Said::Nothing {},
+                    logprobs: Some(logprobs),
+                    finish_reason: None,
+                };
+                self.write_chunk(&[likely], None, out);
                 return;
             }
             _ => return,
@@ -204,7 +273,7 @@ impl Encoder {
             }
             _ => return,
         };
-        self.write(choice, said, out);
+        self.write(choice, Said::Rare(said), out);
     }
 
     fn finish(&mut self, choice: u32, reason: &Finish, out: &mut Vec<u8>) {
@@ -215,13 +284,15 @@ impl Encoder {
         answer.is_finished = true;
         let has_refusal = answer.has_refusal;
         if let (Finish::ContentFilter(Some(why)), false) = (reason, has_refusal) {
-            self.write(choice, json!({"refusal": why}), out);
+            self.write(choice, Said::Refusal { refusal: why }, out);
         }
-        let word = spoken::finish_word(reason);
-        self.write_choice(
-            json!({"index": choice, "delta": {}, "logprobs": null, "finish_reason": word}),
-            out,
-        );
+        let end = Choice {
+            index: choice,
+            delta: Said::Nothing {},
+            logprobs: None,
+            finish_reason: Some(spoken::finish_word(reason)),
+        };
+        self.write_chunk(&[end], None, out);
     }
 
     fn done(&mut self, out: &mut Vec<u8>) {
@@ -237,39 +308,42 @@ impl Encoder {
             self.finish(choice, &reason, out);
         }
         if let (true, Some(usage)) = (self.ask.request.include_usage, self.usage) {
-            self.write_chunk(&[], spoken::usage(&usage), out);
+            self.write_chunk(&[], Some(spoken::usage(&usage)), out);
         }
         out.extend_from_slice(b"data: [DONE]\n\n");
     }
 
-    fn write(&self, choice: u32, delta: Value, out: &mut Vec<u8>) {
-        self.write_choice(
-            json!({"index": choice, "delta": delta, "logprobs": null, "finish_reason": null}),
-            out,
-        );
+    fn write(&self, choice: u32, delta: Said<'_>, out: &mut Vec<u8>) {
+        let choice = Choice {
+            index: choice,
+            delta,
+            logprobs: None,
+            finish_reason: None,
+        };
+        self.write_chunk(&[choice], None, out);
     }
 
-    fn write_choice(&self, choice: Value, out: &mut Vec<u8>) {
-        self.write_chunk(&[choice], Value::Null, out);
-    }
-
-    fn write_chunk(&self, choices: &[Value], usage: Value, out: &mut Vec<u8>) {
-        let mut chunk = json!({
-            "id": self.id,
-            "object": "chat.completion.chunk",
-            "created": self.ask.created_s,
-            "model": self.model,
-            "choices": choices,
-        });
-        if let Some(members) = chunk.as_object_mut() {
-            if let Some(tier) = self.service_tier {
-                members.insert("service_tier".to_owned(), tier.into());
-            }
-            if self.ask.request.include_usage {
-                members.insert("usage".to_owned(), usage);
-            }
+    fn write_chunk(&self, choices: &[Choice<'_>], usage: Option<Value>, out: &mut Vec<u8>) {
+        let chunk = Chunk {
+            id: &self.id,
+            object: "chat.completion.chunk",
+            created: self.ask.created_s,
+            model: &self.model,
+            choices,
+            service_tier: self.service_tier,
+            usage: self.ask.request.include_usage.then(|| usage.unwrap_or_default()),
+        };
+        let begin = out.len();
+        out.extend_from_slice(b"data: ");
+        if serde_json::to_writer(&mut *out, &chunk).is_err() {
+            out.truncate(begin);
+            return;
         }
-        out.extend_from_slice(format!("data: {chunk}\n\n").as_bytes());
+        out.extend_from_slice(
+            b"
+
+",
+        );
     }
 }
 
