@@ -142,6 +142,10 @@ enum Counter {
 pub struct RatePermit(Place);
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a process has places of one kind, and a box would cost each request an allocation"
+)]
 enum Place {
     Alone(alone::Place),
     Together(together::Place),

@@ -268,40 +268,57 @@ pub async fn set_team_suspended(team: String, suspended: bool) -> Result<(), Api
     flash::finish("/admin/teams", flash::typed([]), done)
 }
 
+/// What is typed into the member form.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MemberForm {
+    /// Whose place it is.
+    pub user: String,
+    /// A role; as it was where empty.
+    pub role: String,
+    /// USD a day.
+    pub cap_day: String,
+    /// USD a month.
+    pub cap_month: String,
+    /// Requests a minute.
+    pub rpm: String,
+    /// Tokens a minute.
+    pub tpm: String,
+    /// Requests at once.
+    pub max_in_flight: String,
+}
+
+impl MemberForm {
+    /// What is to change.
+    ///
+    /// # Errors
+    /// What is wrong, field by field.
+    pub fn parse(&self) -> Result<MemberPatch, ApiError> {
+        let mut form = Form::new();
+        let change = MemberPatch {
+            role: Some(self.role.clone()).filter(|role| !role.is_empty()),
+            cap_day: Some(form.money("cap_day", &self.cap_day)),
+            cap_month: Some(form.money("cap_month", &self.cap_month)),
+            rpm: Some(form.count("rpm", &self.rpm)),
+            tpm: Some(form.count("tpm", &self.tpm)),
+            max_in_flight: Some(form.count("max_in_flight", &self.max_in_flight)),
+        };
+        form.finish(change)
+    }
+}
+
 /// The member form.
 #[server(prefix = "/fn", endpoint = "update_member")]
 pub async fn update_member(
-    user: String,
-    #[server(default)] role: String,
-    #[server(default)] cap_day: String,
-    #[server(default)] cap_month: String,
-    #[server(default)] rpm: String,
-    #[server(default)] tpm: String,
-    #[server(default)] max_in_flight: String,
+    #[server(flatten)]
+    #[server(default)]
+    form: MemberForm,
 ) -> Result<(), ApiError> {
-    let typed = flash::typed([
-        ("user", &user),
-        ("role", &role),
-        ("cap_day", &cap_day),
-        ("cap_month", &cap_month),
-        ("rpm", &rpm),
-        ("tpm", &tpm),
-        ("max_in_flight", &max_in_flight),
-    ]);
     let backend = super::backend()?;
-    let mut form = Form::new();
-    let change = MemberPatch {
-        role: Some(role).filter(|role| !role.is_empty()),
-        cap_day: Some(form.money("cap_day", &cap_day)),
-        cap_month: Some(form.money("cap_month", &cap_month)),
-        rpm: Some(form.count("rpm", &rpm)),
-        tpm: Some(form.count("tpm", &tpm)),
-        max_in_flight: Some(form.count("max_in_flight", &max_in_flight)),
-    };
-    let result = match form.finish(change) {
-        Ok(change) => backend.update_member(super::CURRENT_TEAM, &user, change).await,
+    let result = match form.parse() {
+        Ok(change) => backend.update_member(super::CURRENT_TEAM, &form.user, change).await,
         Err(error) => Err(error),
     };
     let done = result.map(|view| Done::to("/team").saying(format!("{} saved.", view.email)));
-    flash::finish("/team", typed, done)
+    flash::finish("/team", flash::typed_form(&form), done)
 }

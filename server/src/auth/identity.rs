@@ -305,7 +305,7 @@ pub(super) async fn drop_ways_in(db: &impl ConnectionTrait, user_id: i64) -> Res
 pub(super) async fn lock(db: &impl ConnectionTrait, user_id: i64) -> Result<(), DbErr> {
     // A write that changes nothing takes the lock.
     user::Entity::update_many()
-        .col_expr(user::Column::IsAdmin, Expr::col(user::Column::IsAdmin).into())
+        .col_expr(user::Column::IsAdmin, Expr::col(user::Column::IsAdmin))
         .filter(user::Column::Id.eq(user_id))
         .exec(db)
         .await?;

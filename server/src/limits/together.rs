@@ -28,6 +28,10 @@ const MAX_WINDOWS: usize = 6;
 
 /// What the clerk is told.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the small one is sent once, and a box would cost each request an allocation"
+)]
 pub(super) enum Message {
     /// Requests lack rights.
     Ask(Asked),
