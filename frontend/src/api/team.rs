@@ -288,6 +288,7 @@ pub struct MemberForm {
     pub max_in_flight: String,
 }
 
+#[cfg(feature = "ssr")]
 impl MemberForm {
     /// What is to change.
     ///
