@@ -1,7 +1,8 @@
 //! What is added to prices, what was charged and what it cost by day, and the invoices of payments.
 //!
 //! Invariant: works alike on SQLite and Postgres; columns are those of `entity::hold`, `entity::markup`, `entity::revenue_day`
-//! and `entity::payment`. What was charged before had no markup, and cost what was charged.
+//! and `entity::payment`. What was charged before had no markup, and cost what was charged. Where there are payments, teams seem to pay
+//! in advance already: that is told by `0` in the setting `prepaid_since`.
 
 use sea_orm_migration::prelude::*;
 
@@ -17,6 +18,9 @@ impl MigrationName for Migration {
 const BEFORE: &str = "INSERT INTO revenue_day (day, node_id, team_id, account_id, model, requests, charged, cost)
 SELECT hour - hour % 86400000, 0, team_id, 0, model, SUM(requests), SUM(posted), SUM(posted) FROM usage_hour
 GROUP BY hour - hour % 86400000, team_id, model HAVING SUM(posted) <> 0";
+
+const PREPAID: &str = "INSERT INTO setting (name, value) SELECT 'prepaid_since', '0'
+WHERE EXISTS (SELECT 1 FROM payment) AND NOT EXISTS (SELECT 1 FROM setting WHERE name = 'prepaid_since')";
 
 fn number(name: &'static str) -> ColumnDef {
     let mut column = ColumnDef::new(Alias::new(name));
@@ -87,6 +91,7 @@ impl MigrationTrait for Migration {
         manager.create_index(once).await?;
         manager.create_table(revenue()).await?;
         manager.get_connection().execute_unprepared(BEFORE).await?;
+        manager.get_connection().execute_unprepared(PREPAID).await?;
         Ok(())
     }
 

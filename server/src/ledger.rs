@@ -139,6 +139,8 @@ pub struct Closing {
     pub charge: Nano,
     /// What the provider takes for it; where nobody knows, the charge without its markup.
     pub cost: Option<Nano>,
+    /// Whether an earlier hold of the request was charged, so that it is counted among the requests charged already.
+    pub is_further: bool,
     /// The upstream account that was asked; 0 where nobody knows.
     pub account_id: i64,
     /// Whether the charge is an estimate, not what the upstream reported.

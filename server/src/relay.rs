@@ -389,6 +389,10 @@ struct Journey {
     at: usize,
     /// Whether an account of the team's own is being asked, which is not paid from the wallet.
     is_own: bool,
+    /// Why the platform's accounts are not asked, though the team wants them: its wallet cannot pay for them.
+    unpaid: Option<RelayError>,
+    /// Whether an attempt was charged to the wallet.
+    is_charged: Arc<AtomicBool>,
     trail: Trail,
     summary: Summary,
     /// The last refusal of an upstream that is for the client.
@@ -425,6 +429,8 @@ impl Journey {
             legs,
             at: 0,
             is_own: false,
+            unpaid: None,
+            is_charged: Arc::default(),
             trail: Trail::new(counts),
             summary: Summary::default(),
             refusal: None,
@@ -444,10 +450,10 @@ impl Journey {
                     self.turn_to(chosen.place, chosen.account.is_own);
                     match self.admit().await {
                         Ok(()) => self.attempt(chosen).await,
-                        Err(error) => Err(error),
+                        Err(error) => self.go_on_unpaid(error),
                     }
                 }
-                Err(error) => Err(error),
+                Err(error) => Err(self.or_unpaid(error)),
             };
             match step {
                 Ok(Next::Answered(reply)) => return Ok(*reply),

@@ -43,12 +43,22 @@ pub struct RequestRow {
     pub held: Nano,
     /// Charged when it ended; corrections are on the receipt.
     pub charged: Nano,
+    /// What the team's own accounts came to, which caps count and the balance does not pay.
+    pub own_counted: Nano,
     /// Whether the charge is an estimate.
     pub is_estimate: bool,
     /// Milliseconds to the first content.
     pub ttft_ms: Option<i64>,
     /// Milliseconds to the end.
     pub total_ms: Option<i64>,
+}
+
+impl RequestRow {
+    /// What caps have counted: what was charged, and what the team's own accounts came to.
+    #[must_use]
+    pub const fn counted(&self) -> Nano {
+        Nano(self.charged.0.saturating_add(self.own_counted.0))
+    }
 }
 
 /// One try at one account.
@@ -198,6 +208,8 @@ pub struct UsageGroup {
     pub usage: Usage,
     /// Charged.
     pub charged: Nano,
+    /// What the team's own accounts came to, which caps count and the balance does not pay.
+    pub own_counted: Nano,
 }
 
 /// One bar of the chart.

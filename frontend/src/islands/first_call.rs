@@ -7,6 +7,7 @@ use std::time::Duration;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+use crate::api::Nano;
 use crate::api::usage::{RequestRow, latest_of_key};
 use crate::ui::{Amount, Glyph, Icon, LinkButton, Size, counted, duration};
 
@@ -63,7 +64,9 @@ pub fn first_call(row: &RequestRow) -> AnyView {
         .total_ms
         .map(|ms| format!("answered in {}", duration(ms)))
         .unwrap_or_default();
-    let tokens = format!("{}, charged ", counted(row.usage.total(), "token", "tokens"));
+    let is_own = row.charged == Nano::ZERO && row.own_counted > Nano::ZERO;
+    let what = if is_own { "counted" } else { "charged" };
+    let tokens = format!("{}, {what} ", counted(row.usage.total(), "token", "tokens"));
     view! {
         <section class="card" aria-live="polite">
             <div class="liverow">
@@ -74,7 +77,7 @@ pub fn first_call(row: &RequestRow) -> AnyView {
                     <span class="strong t13">{row.model.clone()}</span>
                     " "
                     <span class="t12 faint">{took}</span>
-                    <p class="t12 faint num">{tokens} <Amount of=row.charged decimals=6 /></p>
+                    <p class="t12 faint num">{tokens} <Amount of=row.counted() decimals=6 /></p>
                 </div>
                 <LinkButton href=format!("/usage/{}", row.id) text="Open receipt" size=Size::Small />
             </div>

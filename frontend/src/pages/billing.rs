@@ -144,7 +144,7 @@ fn redeem(flash: &Flash) -> AnyView {
                     value=code
                     mono=true
                     required=true
-                    placeholder="OH-XXXXX-XXXXX-XXXXX-XXXXX"
+                    placeholder="OH-…"
                     autocomplete="off"
                     hint="Its worth is added to the balance."
                     nostrip:error=error

@@ -211,6 +211,8 @@ fn short_day(day: &str) -> String {
 }
 
 fn shares(groups: &[UsageGroup]) -> AnyView {
+    let mut groups: Vec<_> = groups.iter().filter(|group| group.charged > Nano::ZERO).collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.charged));
     if groups.is_empty() {
         return view! { <p class="t13 faint">"Nothing was spent yet."</p> }.into_any();
     }

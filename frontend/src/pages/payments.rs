@@ -186,7 +186,7 @@ fn row(clock: &Clock, payment: &PaymentView) -> AnyView {
     let paper = |url: &Option<String>, word: String| {
         url.clone().map(|url| {
             view! {
-                " "
+                " · "
                 <a class="link nowrap" href=url rel="noreferrer">
                     {word}
                 </a>

@@ -69,7 +69,6 @@ fn stats(shown: &RevenueMonth) -> AnyView {
     } else {
         format!("{} of it given back", usd(shown.corrected))
     };
-    let requests = counted(shown.requests.unsigned_abs(), "request", "requests");
     let RevenueMonth {
         charged,
         cost,
@@ -82,7 +81,7 @@ fn stats(shown: &RevenueMonth) -> AnyView {
             <Stat label="Charged" value=amount(charged) note=corrected />
             <Stat label="Cost" value=amount(cost) note="what the providers take" />
             <Stat label="Margin" value=amount(margin) note=share(margin, charged) />
-            <Stat label="Requests" value=count(number.unsigned_abs()).into_any() note=requests />
+            <Stat label="Requests" value=count(number.unsigned_abs()).into_any() note="that were charged" />
         </Stats>
     }
     .into_any()

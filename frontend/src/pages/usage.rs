@@ -308,6 +308,13 @@ fn request(clock: &Clock, row: RequestRow, path: &'static str) -> AnyView {
         |team| format!("{}, {}", team.name, row.key.name),
     );
     let estimate = row.is_estimate.then_some("≈ ");
+    let own = (row.own_counted > crate::api::Nano::ZERO).then(|| {
+        view! {
+            <span class="sub">
+                "own account " <Amount of=row.own_counted decimals=6 />
+            </span>
+        }
+    });
     view! {
         <tr>
             <td class="num">
@@ -333,7 +340,7 @@ fn request(clock: &Clock, row: RequestRow, path: &'static str) -> AnyView {
             <td class="r p2">{count(row.usage.prompt())}</td>
             <td class="r p2">{count(row.usage.answer())}</td>
             <td class="r p3">{row.total_ms.map_or_else(|| "running".to_owned(), duration)}</td>
-            <td class="r">{estimate} <Amount of=row.charged decimals=6 /></td>
+            <td class="r">{estimate} <Amount of=row.charged decimals=6 /> {own}</td>
         </tr>
     }
     .into_any()

@@ -10,7 +10,7 @@ use crate::{
     teams,
     webhooks::Webhooks,
 };
-use entity::cap_alert;
+use entity::{account, cap_alert};
 use gateway_core::{
     id::{self, Kind},
     money::Nano,
@@ -134,12 +134,14 @@ const QUERIES: [&str; 3] = [
      WHERE (b.period_end > {now} OR b.period_end IS NULL) AND b.posted >= c.cap / 2",
 ];
 
-/// The wallets of teams that used something lately, whose balance is less than some days of that.
+/// The wallets of teams that used something lately, whose balance is less than some days of that: with nothing left where it is topped
+/// up by itself.
 const WALLETS: &str = "SELECT b.scope, b.scope_id, b.team_id, b.kind, b.period_start, b.posted, b.credit AS cap, t.name AS name, \
      t.name AS team_name \
      FROM (SELECT team_id, SUM(posted - own_posted) AS used FROM usage_hour WHERE hour >= {since} GROUP BY team_id) u \
      JOIN team t ON t.id = u.team_id JOIN bucket b ON b.team_id = u.team_id AND b.kind = 'wallet' \
-     WHERE u.used > 0 AND b.credit - b.posted <= u.used * {low} / {days}";
+     WHERE u.used > 0 AND b.credit - b.posted <= u.used * {low} / {days} AND (b.credit <= b.posted \
+     OR NOT EXISTS (SELECT 1 FROM auto_top_up a WHERE a.team_id = u.team_id AND a.is_on = 1))";
 
 impl Spent {
     fn is_wallet(&self) -> bool {
@@ -272,9 +274,14 @@ async fn tell(
     let mut mails = 0;
     // Another process may have noticed it at the same time.
     if let Some(percent) = told.filter(|_| !is_enough) {
+        let has_own = spent.is_wallet() && has_own_accounts(&transaction, spent.team_id).await?;
         for to in readers(&transaction, spent.team_id).await? {
-            mail.enqueue(&transaction, &letter(spent, percent, to, now_ms), now_ms)
-                .await?;
+            let letter = if spent.is_wallet() {
+                wallet_letter(spent, has_own, to, now_ms)
+            } else {
+                letter(spent, percent, to, now_ms)
+            };
+            mail.enqueue(&transaction, &letter, now_ms).await?;
             mails += 1;
         }
         let event = if spent.is_wallet() { "balance.low" } else { "cap.alert" };
@@ -298,10 +305,15 @@ async fn readers(db: &impl ConnectionTrait, team_id: i64) -> Result<Vec<String>,
     teams::owners(db, team_id).await
 }
 
+/// Whether upstream accounts of the team's own may serve it, which no balance pays.
+async fn has_own_accounts(db: &impl ConnectionTrait, team_id: i64) -> Result<bool, DbErr> {
+    let own = account::Entity::find()
+        .filter(account::Column::TeamId.eq(team_id))
+        .filter(account::Column::DisabledAt.is_null());
+    Ok(own.count(db).await? > 0)
+}
+
 fn letter(spent: &Spent, percent: i32, to: String, now_ms: i64) -> Message {
-    if spent.is_wallet() {
-        return wallet_letter(spent, to, now_ms);
-    }
     let words = spent.words();
     let share = if percent == 100 {
         "All".to_owned()
@@ -329,19 +341,24 @@ fn letter(spent: &Spent, percent: i32, to: String, now_ms: i64) -> Message {
     }
 }
 
-fn wallet_letter(spent: &Spent, to: String, now_ms: i64) -> Message {
+fn wallet_letter(spent: &Spent, has_own: bool, to: String, now_ms: i64) -> Message {
+    let calls = if has_own {
+        "calls that the platform’s accounts serve"
+    } else {
+        "calls"
+    };
     let (team, left) = (&spent.team_name, spent.left().render());
     let (subject, text) = if spent.left() > Nano::ZERO {
         (
             format!("The balance of {team} will not last {LOW_DAYS} days"),
             format!(
-                "{left} USD are left in the team {team}. At the pace of the last days that is less than {LOW_DAYS} days. Calls are refused once it is used up."
+                "{left} USD are left in the team {team}. At the pace of the last days that is less than {LOW_DAYS} days. Once it is used up, {calls} are refused."
             ),
         )
     } else {
         (
             format!("The balance of {team} is used up"),
-            format!("{left} USD are left in the team {team}, so calls are refused until something is added."),
+            format!("{left} USD are left in the team {team}, so {calls} are refused until something is added."),
         )
     };
     Message {

@@ -19,8 +19,7 @@ use serde_json::json;
 #[async_trait]
 impl Models for Principal {
     async fn list_models(&self, page: PageQuery) -> Result<Page<ModelView>, ApiError> {
-        let team_id = self.priced_for().await;
-        Ok(self.read_models(&page, team_id).await)
+        Ok(self.read_models(&page).await)
     }
 
     async fn create_model(&self, new: NewModel) -> Result<ModelView, ApiError> {
@@ -43,8 +42,10 @@ impl Principal {
         Some(scope.map_or(0, |scope| scope.team_id()))
     }
 
-    async fn read_models(&self, query: &PageQuery, team_id: Option<i64>) -> Page<ModelView> {
+    async fn read_models(&self, query: &PageQuery) -> Page<ModelView> {
         let owners = self.owners_shown().await;
+        // Who pays providers alone pays no markup.
+        let team_id = self.priced_for().await.filter(|_| owners.contains(&None));
         let models = self.app.catalog.list();
         let is_after = |model: &&std::sync::Arc<ModelInfo>| query.after.as_ref().is_none_or(|after| model.id > *after);
         let wanted = query.rows() as usize + 1;

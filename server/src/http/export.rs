@@ -24,7 +24,7 @@ const ROWS_MAX: usize = 50_000;
 const PAGE: u32 = 200;
 /// The first columns; the kinds of tokens that few requests have follow.
 const HEADER: &str = "time,request,key,member,model,operation,outcome,status,attempts,input,cache_read,cache_write,output,\
-                      held_usd,charged_usd,is_estimate,ttft_ms,total_ms";
+                      held_usd,charged_usd,own_counted_usd,is_estimate,ttft_ms,total_ms";
 
 /// `GET /usage.csv`
 pub async fn requests(
@@ -181,6 +181,7 @@ fn push(file: &mut String, row: &RequestRow) {
         row.usage.output.to_string(),
         row.held.render(),
         row.charged.render(),
+        row.own_counted.render(),
         row.is_estimate.to_string(),
         number(row.ttft_ms),
         number(row.total_ms),

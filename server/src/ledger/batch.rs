@@ -27,6 +27,8 @@ pub(super) const HOUR_MS: i64 = 3_600_000;
 pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
 /// Stands behind a bucket in which a hold is under a lease.
 pub(super) const LEASED: char = '*';
+/// The most a call is said to cost, nano-USD, so that no sum over rows overflows.
+const MAX_COST: i64 = 1 << 50;
 /// The longest name of a model, bytes: it is part of a key.
 const MAX_MODEL: usize = 256;
 
@@ -130,6 +132,8 @@ pub(super) struct HoldRow {
     pub overrun: i64,
     /// What the provider takes.
     pub cost: i64,
+    /// Whether the request was charged by an earlier hold.
+    pub is_further: bool,
     /// The account that was asked; 0 where nobody knows.
     pub account_id: i64,
     pub tokens: Tokens,
@@ -247,9 +251,9 @@ impl Batch {
                     batch.hours.entry(row.hour_key()).or_default().add(row);
                     if !row.opened.is_own && (row.posted != 0 || row.cost != 0) {
                         let sums = batch.revenue.entry(row.revenue_key()).or_default();
-                        sums.requests += i64::from(row.opened.request_id == row.opened.id);
-                        sums.charged += row.posted;
-                        sums.cost += row.cost;
+                        sums.requests = sums.requests.saturating_add(i64::from(!row.is_further));
+                        sums.charged = sums.charged.saturating_add(row.posted);
+                        sums.cost = sums.cost.saturating_add(row.cost);
                     }
                 }
             }
@@ -284,6 +288,7 @@ impl HoldRow {
             posted: 0,
             overrun: 0,
             cost: 0,
+            is_further: false,
             account_id: 0,
             tokens: Tokens::default(),
             outcome: 0,
@@ -312,12 +317,13 @@ impl HoldRow {
         self.cost = match state {
             State::Held | State::Voided => 0,
             State::Posted | State::Estimated => {
-                closing
-                    .cost
-                    .unwrap_or_else(|| self.opened.markup.taken_off(posted.actual))
-                    .0
+                // Where not all of the charge was posted, its cost is not that of what was.
+                let cost = closing.cost.filter(|_| posted.actual == closing.charge);
+                let cost = cost.unwrap_or_else(|| self.opened.markup.taken_off(posted.actual));
+                cost.0.clamp(0, MAX_COST)
             }
         };
+        self.is_further = closing.is_further;
         self.account_id = closing.account_id;
         self.tokens = closing.usage.into();
         self.outcome = closing.outcome.code();

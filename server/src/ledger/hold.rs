@@ -135,6 +135,7 @@ impl Drop for Hold {
         let total_ms = i64::try_from(self.opened.started.elapsed().as_millis()).unwrap_or(i64::MAX);
         let closing = Closing {
             charge: self.opened.amount,
+            is_further: self.opened.request_id != self.opened.id,
             estimated: true,
             outcome: Outcome::HungUp,
             notes: if is_sent {

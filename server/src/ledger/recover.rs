@@ -238,6 +238,7 @@ fn recovered(row: hold::Model, buckets: &HashMap<i64, Arc<Bucket>>, end: Option<
     }
     let closing = Closing {
         charge: opened.amount,
+        is_further: opened.request_id != opened.id,
         estimated: true,
         outcome: Outcome::Recovered,
         notes: "estimate: recovered".to_owned(),

@@ -30,6 +30,11 @@ struct Line {
     state: i16,
     posted: i64,
     overrun: i64,
+    /// What the provider takes, where the line tells it.
+    #[serde(default)]
+    cost: Option<i64>,
+    #[serde(default)]
+    is_further: bool,
     #[serde(flatten)]
     usage: Usage,
     outcome: i16,
@@ -49,6 +54,8 @@ impl Line {
             state: row.state.code(),
             posted: row.posted,
             overrun: row.overrun,
+            cost: Some(row.cost),
+            is_further: row.is_further,
             usage: row.tokens.usage,
             outcome: row.outcome,
             status: u16::try_from(row.status).unwrap_or_default(),
@@ -78,7 +85,8 @@ impl Line {
             closing: Closing {
                 usage: self.usage,
                 charge: Nano(self.posted),
-                cost: None,
+                cost: self.cost.map(Nano),
+                is_further: self.is_further,
                 account_id: asked_last(&self.attempts),
                 estimated: state == State::Estimated,
                 outcome: Outcome::from_code(self.outcome),
@@ -308,7 +316,7 @@ pub(super) async fn gone(db: &DatabaseConnection, data_dir: &Path) -> Result<Vec
 /// What the database knows of the holds in the file of one node.
 #[derive(Debug, Default)]
 pub(super) struct Search {
-    /// Those that were posted as recovered estimates of another amount than they came to.
+    /// Those that were posted as recovered estimates of another amount than they came to, and paid by a wallet.
     pub late: Vec<Late>,
     /// Whether it knows none of them: then it is another database, or a copy from before.
     pub is_foreign: bool,
@@ -328,7 +336,18 @@ pub(super) async fn search(db: &DatabaseConnection, data_dir: &Path, node: i64) 
         search.is_foreign = false;
         let is_recovered =
             hold.node_id == node && hold.state == State::Estimated.code() && hold.outcome == Outcome::Recovered.code();
-        if is_recovered && hold.posted != closed.posted.actual.0 {
+        if !is_recovered || hold.posted == closed.posted.actual.0 {
+            continue;
+        }
+        if hold.is_own {
+            // No wallet paid it, and there is no correction of what caps alone have counted.
+            let actual = closed.posted.actual.render();
+            tracing::warn!(
+                hold_id,
+                actual,
+                "a call to an own account was counted whole, and caps go on counting that"
+            );
+        } else {
             search.late.push(Late {
                 team_id: hold.team_id,
                 hold_id,

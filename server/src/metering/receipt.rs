@@ -49,7 +49,7 @@ pub struct Papers {
     pub lines: Vec<ChargeLine>,
     /// What was added to the price of the last hold.
     pub markup: Markup,
-    /// What the provider takes for all of it; what is estimated is estimated here, too.
+    /// What providers take of the platform for all of it; what is estimated is estimated here, too.
     pub cost: Nano,
     /// Since when the price of the last hold holds, in Unix milliseconds.
     pub price_since_ms: Option<i64>,
@@ -93,6 +93,7 @@ pub async fn papers(db: &impl ConnectionTrait, request: &Request) -> Result<Pape
         markup: markup_of(request.last()),
         cost: request
             .holds()
+            .filter(|hold| !hold.is_own)
             .map(cost)
             .fold(Nano::ZERO, |sum, cost| Nano(sum.0.saturating_add(cost.0))),
         price_since_ms: prices.get(&request.last().price_id).map(|row| row.effective_at),

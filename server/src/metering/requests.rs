@@ -113,10 +113,21 @@ impl Request {
         Nano(self.holds().fold(0, |sum, hold| sum.saturating_add(hold.held)))
     }
 
-    /// Charged, of all holds.
+    /// Charged to the wallet, of all holds.
     #[must_use]
     pub fn charged(&self) -> Nano {
-        Nano(self.holds().fold(0, |sum, hold| sum.saturating_add(hold.posted)))
+        self.posted(false)
+    }
+
+    /// What accounts of the team's own came to, which caps have counted and no wallet paid.
+    #[must_use]
+    pub fn own_counted(&self) -> Nano {
+        self.posted(true)
+    }
+
+    fn posted(&self, is_own: bool) -> Nano {
+        let holds = self.holds().filter(|hold| hold.is_own == is_own);
+        Nano(holds.fold(0, |sum, hold| sum.saturating_add(hold.posted)))
     }
 
     /// Whether a part of the charge is an estimate.

@@ -74,10 +74,10 @@ impl Sums {
         }
     }
 
-    /// What caps have counted: charges, and what own accounts came to.
+    /// What accounts of the team's own came to, which caps have counted and no wallet paid.
     #[must_use]
-    pub const fn counted(&self) -> Nano {
-        Nano(self.posted)
+    pub const fn own_counted(&self) -> Nano {
+        Nano(self.own_posted)
     }
 
     /// What the wallet paid of that.

@@ -161,6 +161,7 @@ impl Journey {
         }
         let asking = Asking {
             job: &self.job,
+            owners: self.owners(),
             is_patient: true,
         };
         let routes = asking.routes(&self.relay.0.app.fleet, self.target(), &self.legs[self.at]);

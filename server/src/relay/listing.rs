@@ -16,6 +16,7 @@ use crate::limits::Left;
 use gateway_core::dialect::Dialect;
 use gateway_core::id::{Kind as IdKind, render};
 use gateway_core::money::Nano;
+use gateway_core::pricing::Markup;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -63,7 +64,11 @@ impl Relay {
         };
         let usable: Vec<_> = resolved.models.iter().filter(is_usable).collect();
         let first = usable.first()?;
-        let markup = self.0.app.catalog.markup(caller.team_id(), &first.id);
+        // Who pays providers alone pays no markup.
+        let markup = match caller.uses_platform {
+            true => self.0.app.catalog.markup(caller.team_id(), &first.id),
+            false => Markup::NONE,
+        };
         let own = Listed::model(first, markup, now);
         match resolved.alias {
             Some(alias) if first.id != name => Some(Listed::alias(&alias, &resolved.models)),

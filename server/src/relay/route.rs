@@ -3,11 +3,13 @@
 //! Invariant: waiting holds neither money nor permit; a target is asked only where no account of those before it can serve; each untried
 //! account is asked once, and an account is asked again only after its pause, within the deadline.
 
-use super::target::{Asking, Survey};
+use super::attempt::Next;
+use super::target::{Asking, Owners, Survey};
 use super::waiting_room::{Chosen, Place, Wanted};
 use super::{Journey, RelayError};
 use crate::accounts::Deployment;
 use crate::clock::now_ms;
+use crate::ledger::Kind;
 use gateway_core::retry::Answer;
 use gateway_core::routing::WhyEmpty;
 use std::sync::Arc;
@@ -33,6 +35,7 @@ impl Journey {
             }
             let asking = Asking {
                 job: &self.job,
+                owners: self.owners(),
                 is_patient: self.is_patient(),
             };
             let Survey {
@@ -93,6 +96,41 @@ impl Journey {
         }
     }
 
+    /// Whose accounts may be asked still.
+    pub(super) fn owners(&self) -> Owners {
+        let owners = self.job.owners;
+        Owners {
+            has_platform: owners.has_platform && self.unpaid.is_none(),
+            ..owners
+        }
+    }
+
+    /// After an account was not admitted: where the wallet cannot pay the platform, the team's own accounts are left.
+    pub(super) fn go_on_unpaid(&mut self, error: RelayError) -> Result<Next, RelayError> {
+        let is_wallet = matches!(&error, RelayError::OutOfMoney { short, .. } if short.series.kind == Kind::Wallet);
+        if !is_wallet || self.is_own || self.job.owners.own.is_none() || self.unpaid.is_some() {
+            return Err(error);
+        }
+        self.unpaid = Some(error);
+        Ok(Next::Again)
+    }
+
+    /// Why nobody answers: `error`, unless that is for want of an account, and the platform's could not be paid.
+    pub(super) fn or_unpaid(&mut self, error: RelayError) -> RelayError {
+        let is_nobody = matches!(
+            error,
+            RelayError::NoAccount { .. }
+                | RelayError::NotInRegion { .. }
+                | RelayError::ModelNotFound { .. }
+                | RelayError::NotSpoken { .. }
+                | RelayError::NothingKept
+                | RelayError::Untranslatable(_)
+                | RelayError::UpstreamFailed
+        );
+        let is_unasked = is_nobody && self.summary.attempts() == 0;
+        self.unpaid.take().filter(|_| is_unasked).unwrap_or(error)
+    }
+
     /// Before anybody is chosen: whether an account of the team's own can serve, so that its wallet need hold nothing yet.
     fn expect_own(&mut self) {
         let fleet = self.relay.0.app.fleet.of(self.job.owners.own);
@@ -139,6 +177,7 @@ impl Journey {
             team: self.caller.team_id(),
             since_ms: now_ms() - self.elapsed_ms(),
             job: Arc::clone(&self.job),
+            owners: self.owners(),
             legs: self.legs.clone(),
             is_patient: self.is_patient(),
             hung_up: Arc::clone(&self.hung_up),

@@ -1,6 +1,7 @@
 //! Settle: what an attempt is charged, and its record.
 //!
-//! Invariant: usage that was reported is charged as reported; what is missing is estimated, at most the hold, and flagged.
+//! Invariant: usage that was reported is charged as reported; what is missing is estimated, at most the hold, and flagged. What an
+//! account of the team's own reports beyond the hold counts as missing: its server is not ours to trust.
 
 use super::admit::Admission;
 use super::peek::Job;
@@ -17,6 +18,7 @@ use gateway_core::money::Nano;
 use gateway_core::pricing::{CeilingInput, ceiling, ceiling_of_units, charge, cost};
 use gateway_core::usage::Usage;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Bytes that make a token in an estimate. Ordinary text has more; money errs on the side of what was consumed.
@@ -26,6 +28,10 @@ const BYTES_PER_TOKEN: u64 = 2;
 pub(super) const FAILED: &str = "estimate: an attempt failed after it was sent, its input is charged";
 /// The same of one that was given up.
 pub(super) const OUTRUN: &str = "estimate: one of two accounts asked at once was given up, its input is charged";
+/// Why an answer is estimated whose usage was not told.
+const UNREPORTED: &str = "estimate: the upstream reported no usage";
+/// The same where more was told than can be.
+const BEYOND: &str = "estimate: the account reported more usage than the call can have";
 
 /// How an attempt ended.
 #[derive(Clone, Copy)]
@@ -44,6 +50,10 @@ pub(super) struct Settlement {
     app: Arc<App>,
     pub job: Arc<Job>,
     target: Arc<Target>,
+    /// Whether an account of the team's own was asked.
+    is_own: bool,
+    /// Whether an attempt of the request was charged to the wallet.
+    is_charged: Arc<AtomicBool>,
     pub started: Instant,
 }
 
@@ -53,6 +63,8 @@ impl Journey {
             app: Arc::clone(&self.relay.0.app),
             job: Arc::clone(&self.job),
             target: Arc::clone(self.target()),
+            is_own: self.is_own,
+            is_charged: Arc::clone(&self.is_charged),
             started: self.started,
         }
     }
@@ -134,10 +146,13 @@ impl Settlement {
             Some(sheet) => observed.usage.and_then(|usage| Some((usage, charge(sheet, &usage)?))),
             None => Some((Usage::default(), Nano::ZERO)),
         };
-        let is_estimate = reported.is_none();
         let hold = admission.hold.amount();
+        let is_beyond = self.is_own && reported.is_some_and(|(_, charge)| charge > hold);
+        let reported = reported.filter(|_| !is_beyond);
+        let is_estimate = reported.is_none();
         let (usage, charge) = reported.unwrap_or_else(|| {
-            notes.push("estimate: the upstream reported no usage".to_owned());
+            let why = if is_beyond { BEYOND } else { UNREPORTED };
+            notes.push(why.to_owned());
             let (usage, charge) = self.estimate(observed, hold);
             let operation = self.job.operation;
             if operation.is_media() && operation != Operation::Rerank {
@@ -155,8 +170,8 @@ impl Settlement {
         ending.trail.charged(closing.ttft_ms, closing.total_ms);
         closing.usage = usage;
         closing.charge = charge;
-        closing.cost = self.cost_of(&usage, is_estimate);
         closing.estimated = is_estimate;
+        self.note_cost(&mut closing);
         admission.rates.settle(usage.total(), now_ms());
         permit.settle(usage.total());
         admission.hold.post(closing);
@@ -192,6 +207,7 @@ impl Settlement {
         closing.usage = usage;
         closing.charge = self.priced(&usage).unwrap_or(most).min(most);
         closing.estimated = true;
+        self.note_cost(&mut closing);
         admission.rates.settle(usage.total(), now_ms());
         permit.settle(usage.total());
         admission.hold.post(closing);
@@ -221,11 +237,17 @@ impl Settlement {
         charge(self.target.sheet.as_ref()?, usage)
     }
 
-    /// What the provider takes for usage that it reported.
-    fn cost_of(&self, usage: &Usage, is_estimate: bool) -> Option<Nano> {
-        match &self.target.sheet {
+    /// Notes what the provider takes: by the usage that it reported; of an estimate, by the charge, or by its usage where nothing is
+    /// charged. Notes as well whether the request was charged before.
+    fn note_cost(&self, closing: &mut Closing) {
+        closing.cost = match &self.target.sheet {
             None => Some(Nano::ZERO),
-            Some(sheet) => cost(sheet, usage).filter(|_| !is_estimate),
+            Some(_) if closing.estimated && closing.charge > Nano::ZERO => None,
+            Some(sheet) => cost(sheet, &closing.usage),
+        };
+        let is_paid = closing.charge > Nano::ZERO || closing.cost != Some(Nano::ZERO);
+        if is_paid && !self.is_own {
+            closing.is_further = self.is_charged.swap(true, Ordering::Relaxed);
         }
     }
 

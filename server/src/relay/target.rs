@@ -74,13 +74,14 @@ impl Target {
             output_bound: output,
             choices: bound.choices,
         };
+        let sheet = with_markup(&price.sheet, markup);
         Some(Self {
-            expected_cost: pricing::ceiling(&price.sheet, &expected),
+            expected_cost: pricing::ceiling(&sheet, &expected),
             model: Arc::from(model.id.as_str()),
             maker: Arc::from(model.provider.as_str()),
             price_id: price.id,
             markup,
-            sheet: (!operation.is_free()).then(|| with_markup(&price.sheet, markup)),
+            sheet: (!operation.is_free()).then_some(sheet),
             unmarked: None,
             expected_tokens: (bound.input_bound / BYTES_PER_TOKEN).saturating_add(output),
             bound,
@@ -203,6 +204,8 @@ pub(super) struct Survey {
 #[derive(Clone, Copy)]
 pub(super) struct Asking<'a> {
     pub job: &'a Job,
+    /// Whose.
+    pub owners: Owners,
     /// Whether accounts that failed are left alone until the pause is over that we guess.
     pub is_patient: bool,
 }
@@ -253,7 +256,11 @@ impl Asking<'_> {
 
     /// The accounts of one target: the team's own, and the platform's where none of those can serve now, or only against our guess.
     pub fn routes(self, fleet: &Fleet, target: &Target, leg: &Leg) -> Routes {
-        let Self { job, is_patient } = self;
+        let Self {
+            job,
+            owners,
+            is_patient,
+        } = self;
         let request = RouteRequest {
             tried: &leg.tried,
             conversation: job.envelope.conversation,
@@ -267,8 +274,7 @@ impl Asking<'_> {
         };
         let wish = job.wish();
         let fits = |account: &Deployment| wish.fits(account);
-        let mut plans = job
-            .owners
+        let mut plans = owners
             .each()
             .map(|owner| fleet.of(owner).plan_among(&target.model, &request, &fits));
         let nobody = || Routes {

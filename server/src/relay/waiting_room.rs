@@ -31,6 +31,8 @@ pub(super) struct Wanted {
     pub team: i64,
     pub since_ms: i64,
     pub job: Arc<Job>,
+    /// Of whose accounts.
+    pub owners: Owners,
     pub legs: Vec<Leg>,
     /// Whether accounts that failed are left alone until the pause is over that we guess.
     pub is_patient: bool,
@@ -147,6 +149,7 @@ impl WaitingRoom {
     fn choose(&self, wanted: &Wanted, hopeless: &mut Vec<Hopeless>) -> Option<Chosen> {
         let Wanted {
             job,
+            owners: whose,
             legs,
             is_patient,
             hung_up,
@@ -159,13 +162,14 @@ impl WaitingRoom {
             hopeless.iter().any(|(model, region, owners, wish, tokens)| {
                 *model == target.model
                     && *region == job.region
-                    && *owners == job.owners
+                    && owners == whose
                     && *wish == job.wish()
                     && *tokens <= target.expected_tokens
             })
         };
         let asking = Asking {
             job,
+            owners: *whose,
             is_patient: *is_patient,
         };
         let found = asking.survey(&self.0.fleet, legs, &is_hopeless);
@@ -185,13 +189,7 @@ impl WaitingRoom {
                 .filter(|(_, leg)| leg.tried.is_empty() && !leg.is_out);
             let without = untried.map(|(target, _)| {
                 let model = Arc::clone(&target.model);
-                (
-                    model,
-                    job.region.clone(),
-                    job.owners,
-                    job.wish(),
-                    target.expected_tokens,
-                )
+                (model, job.region.clone(), *whose, job.wish(), target.expected_tokens)
             });
             hopeless.extend(without);
         }

@@ -636,10 +636,22 @@ async fn an_alias_may_ask_the_cheapest_or_the_quickest_model_first() {
         assert_eq!(key.chat(&ask("quick")).await.status, 200);
     }
     assert_eq!(hub.upstream.arrived("big").len(), 4, "it answers sooner");
+    let mark_up = async |percent: &str| {
+        let markup = gateway_core::pricing::Markup::parse(percent).unwrap();
+        hub.app.catalog.set_markup((None, Some("small")), markup).await.unwrap();
+    };
+    mark_up("950").await;
+    assert_eq!(key.chat(&ask("cheap")).await.status, 200);
+    assert_eq!(
+        hub.upstream.arrived("big").len(),
+        5,
+        "with its markup, the other is dearer"
+    );
+    mark_up("0").await;
     hub.upstream.answer("small", Reply::error(500, "internal_error"));
     let answer = key.chat(&ask("cheap")).await;
     assert_eq!((answer.status, answer.header("x-ourhub-attempts")), (200, Some("2")));
-    assert_eq!(hub.upstream.arrived("big").len(), 5, "the other one takes over");
+    assert_eq!(hub.upstream.arrived("big").len(), 6, "the other one takes over");
     drop(key);
     hub.close().await;
 }

@@ -204,8 +204,15 @@ impl Hub {
 
     /// An account of the team's own at the upstream that serves every model.
     pub async fn own_account(&self, team: &TeamScope, name: &str) -> i64 {
+        self.own_account_with(team, name, |_| {}).await
+    }
+
+    /// The same, as `change` makes it.
+    pub async fn own_account_with(&self, team: &TeamScope, name: &str, change: impl FnOnce(&mut NewAccount)) -> i64 {
+        let mut new = self.new_account(name);
+        change(&mut new);
         let fleet = self.app.fleet.of(Some(team.team_id()));
-        fleet.create(&self.new_account(name)).await.unwrap().id
+        fleet.create(&new).await.unwrap().id
     }
 
     /// An account at the upstream, as `change` makes it.

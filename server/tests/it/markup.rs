@@ -1,6 +1,7 @@
 //! What is charged is the price with its markup: held, counted against caps, shown to the team, and apart from what it cost.
 
 use crate::harness::{HELLO, Setup, everywhere, hello};
+use crate::upstream::{Reply, completion_of};
 use gateway_core::money::Nano;
 use gateway_core::pricing::Markup;
 use sea_orm::{ActiveModelTrait as _, EntityTrait as _, IntoActiveModel as _, Set};
@@ -67,6 +68,41 @@ async fn the_most_particular_markup_is_charged_and_counts_in_caps_and_what_it_co
         let mut back = hold.clone().into_active_model();
         back.markup = Set(hold.markup);
         entity::hold::Entity::update(back).exec(&hub.app.db).await.unwrap();
+        drop(key);
+        hub.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_given_away_costs_as_well_where_nothing_is_reported_and_a_request_is_counted_once() {
+    for hub in everywhere(Setup::default()).await {
+        hub.account_with("first", |new| new.standing.priority = 1).await;
+        hub.account_with("second", |new| new.standing.priority = 2).await;
+        let key = hub.key().await;
+        let markup = Markup::parse("-100").unwrap();
+        hub.app.catalog.set_markup((None, None), markup).await.unwrap();
+        // The first may have billed it, and nobody knows what for; neither does the second say.
+        hub.upstream.answer("first", Reply::hang_up());
+        let silent = Reply::json(200, &completion_of("some words", None));
+        hub.upstream.answer("second", silent);
+        assert_eq!(key.chat(&hello()).await.status, 200);
+        assert_eq!(hub.holds().await.len(), 2);
+        let parts = metering::margins(&hub.app.db, (0, i64::MAX)).await.unwrap();
+        assert_eq!(parts.len(), 2, "{parts:?}");
+        assert!(
+            parts
+                .iter()
+                .all(|part| part.margin.charged == Nano::ZERO && part.margin.cost > Nano::ZERO),
+            "{parts:?}"
+        );
+        assert_eq!(parts.iter().map(|part| part.margin.requests).sum::<i64>(), 1);
+
+        // A hold that cost nothing goes before the one that does.
+        hub.upstream.answer("first", Reply::error(429, "rate_limit_exceeded"));
+        hub.upstream.answer("second", Reply::chat("hello", 10, 5));
+        assert_eq!(key.chat(&hello()).await.status, 200);
+        let parts = metering::margins(&hub.app.db, (0, i64::MAX)).await.unwrap();
+        assert_eq!(parts.iter().map(|part| part.margin.requests).sum::<i64>(), 2);
         drop(key);
         hub.close().await;
     }

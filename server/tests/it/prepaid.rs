@@ -5,7 +5,7 @@ use entity::{entry, setting};
 use gateway_core::ledger::{Caps, Outcome, Payer};
 use gateway_core::money::Nano;
 use gateway_core::pricing::Markup;
-use sea_orm::{EntityTrait as _, QueryOrder as _};
+use sea_orm::{EntityTrait as _, QueryOrder as _, Set};
 use server::app::App;
 use server::auth::NewUser;
 use server::clock;
@@ -163,6 +163,81 @@ async fn what_was_spent_before_prepaid_was_switched_on_is_evened_out_once() {
         let app = start(&place, &["--prepaid"]).await;
         assert_eq!((left(&app, debtor).await, left(&app, refunded).await), (0, -100));
         assert_eq!(evened(&app).await.len(), before.len() + 1);
+        end(app).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_that_was_paid_back_is_no_debt_and_one_that_was_not_stays_so_however_often_prepaid_is_switched() {
+    for place in places().await {
+        let app = start(&place, &["--prepaid"]).await;
+        let (repaid, late, owing) = (
+            team(&app, "a@example.com").await,
+            team(&app, "b@example.com").await,
+            team(&app, "c@example.com").await,
+        );
+        for team_id in [repaid, late, owing] {
+            enter(&app, team_id, "top_up", 100).await;
+            assert!(spend(&app, team_id, 100).await);
+            enter(&app, team_id, "refund", -100).await;
+        }
+        enter(&app, repaid, "top_up", 100).await;
+        end(app).await;
+        for _ in 0..2 {
+            let app = start(&place, &[]).await;
+            assert!(spend(&app, repaid, 55).await && spend(&app, owing, 30).await);
+            if left(&app, late).await < 0 {
+                enter(&app, late, "top_up", 100).await;
+            }
+            assert!(spend(&app, late, 20).await);
+            end(app).await;
+            let app = start(&place, &["--prepaid"]).await;
+            assert_eq!((left(&app, repaid).await, left(&app, late).await), (0, 0));
+            assert_eq!(left(&app, owing).await, -100);
+            // A process that died before it wrote down that it was done begins anew.
+            setting::Entity::delete_by_id("prepaid_since")
+                .exec(&app.db)
+                .await
+                .unwrap();
+            end(app).await;
+            let app = start(&place, &["--prepaid"]).await;
+            assert_eq!(left(&app, owing).await, -100);
+            end(app).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_an_upgrade_of_prepaid_nothing_is_evened_out() {
+    for place in places().await {
+        let app = start(&place, &[]).await;
+        let debtor = team(&app, "a@example.com").await;
+        assert!(spend(&app, debtor, 10).await);
+        let before = |text: &str| setting::ActiveModel {
+            name: Set("prepaid_since".to_owned()),
+            value: Set(text.to_owned()),
+        };
+        setting::Entity::insert(before("0")).exec(&app.db).await.unwrap();
+        end(app).await;
+        let app = start(&place, &["--prepaid"]).await;
+        assert_eq!(left(&app, debtor).await, -10);
+        let since = setting::Entity::find_by_id("prepaid_since").one(&app.db).await.unwrap();
+        assert_ne!(since.unwrap().value, "0");
+        setting::Entity::update(before("0")).exec(&app.db).await.unwrap();
+        end(app).await;
+        // Where it was off all the time, what was spent is no debt.
+        let app = start(&place, &[]).await;
+        assert!(
+            setting::Entity::find()
+                .all(&app.db)
+                .await
+                .unwrap()
+                .iter()
+                .all(|row| !row.name.starts_with("prepaid"))
+        );
+        end(app).await;
+        let app = start(&place, &["--prepaid"]).await;
+        assert_eq!(left(&app, debtor).await, 0);
         end(app).await;
     }
 }

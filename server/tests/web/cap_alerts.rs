@@ -266,6 +266,19 @@ async fn a_prepaid_balance_is_told_once_when_it_will_not_last_once_when_it_is_us
         pay(10).await;
         assert_eq!(look().await, 0, "a dollar a day, and ten are left");
         charge(&hub, "team", 7 * DOLLAR).await;
+        let auto = entity::auto_top_up::Model {
+            team_id,
+            is_on: 1,
+            below: 500,
+            cents: 1_000,
+            max_day: 5_000,
+            note: String::new(),
+            changed_at: 0,
+        };
+        let auto = sea_orm::IntoActiveModel::into_active_model(auto);
+        let auto = auto.insert(&hub.app.db).await.unwrap();
+        assert_eq!(look().await, 0, "it is topped up by itself");
+        sea_orm::ModelTrait::delete(auto, &hub.app.db).await.unwrap();
         assert_eq!((look().await, look().await), (1, 0), "three are left");
         charge(&hub, "team", 10 * DOLLAR).await;
         assert_eq!((look().await, look().await), (1, 0), "nothing is left");

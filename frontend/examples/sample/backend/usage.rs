@@ -47,6 +47,7 @@ fn request(at: usize, team: bool) -> RequestRow {
         } else {
             Nano(70_871_750)
         },
+        own_counted: Nano::ZERO,
         is_estimate: outcome == "hung_up",
         ttft_ms: Some(970),
         total_ms: Some(9_594),
@@ -135,6 +136,7 @@ fn group(label: &str, dollars: i64) -> UsageGroup {
         failovers: 412,
         usage: Usage::default(),
         charged: cents(dollars * 100),
+        own_counted: Nano::ZERO,
     }
 }
 

@@ -141,8 +141,8 @@ fn stats(row: &RequestRow, holds: &[HoldLine]) -> AnyView {
         .and_then(|ms| u128::try_from(ms).ok())
         .map(|ms| u128::from(row.usage.answer()) * 1000 / ms);
     let speed = speed.map_or_else(|| "not known".to_owned(), |speed| speed.to_string());
-    let note = if charged != row.charged {
-        format!("corrected, {} before", usd(row.charged))
+    let note = if charged != row.counted() {
+        format!("corrected, {} before", usd(row.counted()))
     } else if holds.iter().any(|hold| hold.is_own && hold.posted > Nano::ZERO) {
         "by an own account, not off the balance".to_owned()
     } else if row.is_estimate {
@@ -290,7 +290,7 @@ fn charge(row: &RequestRow, lines: Vec<ChargeLine>, since: Option<String>) -> An
             <td class="r">{count(row.usage.total())}</td>
             <td></td>
             <td class="r">
-                <Amount of=row.charged decimals=9 />
+                <Amount of=row.counted() decimals=9 />
             </td>
         </tr>
     };
@@ -469,6 +469,7 @@ mod tests {
             usage: Usage::default(),
             held: Nano::ZERO,
             charged: Nano::ZERO,
+            own_counted: Nano::ZERO,
             is_estimate: false,
             ttft_ms,
             total_ms: Some(1_000),

@@ -90,6 +90,7 @@ fn view(group: String, label: String, sums: &Sums) -> UsageGroup {
         failed: count(sums.failed),
         failovers: count(sums.failovers),
         usage: sums.usage(),
-        charged: sums.counted(),
+        charged: sums.charged(),
+        own_counted: sums.own_counted(),
     }
 }

@@ -99,6 +99,7 @@ pub(super) fn row(request: &Request, names: &Names) -> RequestRow {
         usage: request.usage(),
         held: request.held(),
         charged: request.charged(),
+        own_counted: request.own_counted(),
         is_estimate: request.is_estimate(),
         ttft_ms: request.last().ttft_ms,
         total_ms: request.last().total_ms,
