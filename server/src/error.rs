@@ -40,9 +40,9 @@ pub enum RelayError {
         /// The most we take.
         limit: usize,
     },
-    /// The body did not arrive in time, or its connection broke.
+    /// The body did not arrive in time.
     BodyCut,
-    /// The chunks of the body are none.
+    /// The body ended too early, or is in no chunks.
     BodyBroken,
     /// The body cannot be kept on the disk.
     NoRoom,
@@ -226,7 +226,7 @@ impl RelayError {
             Self::ContentEncoding => Told::new(400, INVALID, "unsupported_content_encoding", "The body is compressed. Send it without Content-Encoding."),
             Self::TooLarge { limit } => Told::new(413, INVALID, "request_too_large", format!("The body is larger than {} MiB. Send a smaller one.", limit >> 20)),
             Self::NoRoom => Told::new(503, "api_error", "unavailable", "The form cannot be kept at this moment. Nothing was charged.").after(2),
-            Self::BodyBroken => Told::new(400, INVALID, "invalid_body", "The body is not in chunks as HTTP/1.1 wants them. Look at what stands between the client and this server."),
+            Self::BodyBroken => Told::new(400, INVALID, "invalid_body", "The body ended too early, or is not in the chunks that its head announced. Look at what stands between the client and this server."),
             Self::BodyCut => Told::new(408, INVALID, "body_timeout", "The body did not arrive in time. Send the request again."),
             Self::ModelNotAllowed { model } => Told::new(403, "permission_error", "model_not_allowed", format!("This key may not use the model “{model}”. Its allowed models can be changed under Keys.")).about("model"),
             Self::ModelNotFound { model } => Told::new(404, INVALID, "model_not_found", format!("The model “{model}” does not exist here. GET /v1/models lists what this key may use.")).about("model"),

@@ -2,9 +2,9 @@
 
 use crate::harness::{Answer, Key, hello, spawn};
 use crate::upstream::Reply;
-use gateway_core::money::Nano;
+use gateway_core::{dialect::Dialect, money::Nano};
 use serde_json::{Value, json};
-use server::http::relay::ROUTES;
+use server::{accounts::NewAccount, http::relay::ROUTES};
 
 /// Routes of what no provider charges for.
 const FREE: [&str; 2] = ["/v1/messages/count_tokens", "/v1/moderations"];
@@ -29,6 +29,9 @@ fn image() -> Reply {
     )
 }
 
+/// Served by accounts that speak Responses alone.
+const COMPACT: &str = "/v1/responses/compact";
+
 /// A good call of the route `path`, what an upstream answers to it, and the operation it is booked as.
 fn call(path: &str) -> (Value, Reply, &str) {
     match path {
@@ -49,6 +52,17 @@ fn call(path: &str) -> (Value, Reply, &str) {
             json!({"model": "small", "input": "hi"}),
             Reply::chat("hello", 10, 5),
             "responses",
+        ),
+        COMPACT => (
+            json!({"model": "small", "input": "hi"}),
+            Reply::json(
+                200,
+                &json!({
+                    "id": "resp_1", "object": "response.compaction", "created_at": 1_790_000_000, "output": [],
+                    "usage": {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15},
+                }),
+            ),
+            "compact",
         ),
         "/v1/messages" => (
             json!({"model": "small", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}),
@@ -117,6 +131,11 @@ async fn send(key: &Key<'_>, path: &str, body: &Value) -> Answer {
 async fn every_route_that_calls_an_upstream_is_charged_and_none_answers_without_a_key_or_money() {
     let hub = spawn().await;
     hub.account("one").await;
+    let of_responses = |new: &mut NewAccount| {
+        new.dialect = Some(Dialect::Responses.as_str().to_owned());
+        new.standing.priority = 1;
+    };
+    hub.account_with("responses", of_responses).await;
     let mut charged = hub.charged().await;
     let mut holds = 0;
     for (method, path) in ROUTES {
@@ -139,7 +158,8 @@ async fn every_route_that_calls_an_upstream_is_charged_and_none_answers_without_
             continue;
         }
         let (body, reply, operation) = call(path);
-        hub.upstream.answer("one", reply);
+        let serves = if *path == COMPACT { "responses" } else { "one" };
+        hub.upstream.answer(serves, reply);
         let answer = send(&hub.key().await, &target, &body).await;
         assert_eq!(answer.status, 200, "{target} {}", answer.text());
         hub.quiet().await;

@@ -69,7 +69,7 @@ async fn hear(stream: &mut TcpStream) -> bool {
         let text = String::from_utf8_lossy(&bytes);
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let length = head.rsplit_once("content-length: ").unwrap().1;
-            if body.len() >= length.lines().next().unwrap().parse().unwrap() {
+            if body.len() >= length.lines().next().unwrap().parse::<usize>().unwrap() {
                 return true;
             }
         }

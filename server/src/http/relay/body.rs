@@ -3,7 +3,6 @@
 //! Invariant: a body is read whole or refused; one that is compressed is refused. Reads the client's connection.
 
 use crate::relay::{Relay, RelayError, Sent, Spooling, Upload};
-use actix_web::error::PayloadError;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::web;
 use bytes::{Bytes, BytesMut};
@@ -62,21 +61,13 @@ fn boundary(operation: Operation, headers: &HeaderMap) -> Result<Option<String>,
 async fn collect(mut payload: web::Payload, announced: usize) -> Result<Bytes, RelayError> {
     let mut body = BytesMut::with_capacity(announced.min(1 << 20));
     while let Some(piece) = payload.next().await {
-        let piece = piece.map_err(|error| broken(&error))?;
+        let piece = piece.map_err(|_| RelayError::BodyBroken)?;
         if body.len() + piece.len() > BODY_MAX {
             return Err(RelayError::TooLarge { limit: BODY_MAX });
         }
         body.extend_from_slice(&piece);
     }
     Ok(body.freeze())
-}
-
-/// Why the rest of a body did not come.
-const fn broken(error: &PayloadError) -> RelayError {
-    match error {
-        PayloadError::EncodingCorrupted => RelayError::BodyBroken,
-        _ => RelayError::BodyCut,
-    }
 }
 
 async fn spool(mut payload: web::Payload, boundary: String, relay: &Relay) -> Result<Upload, RelayError> {
@@ -88,7 +79,7 @@ async fn spool(mut payload: web::Payload, boundary: String, relay: &Relay) -> Re
     let mut spooling = Spooling::new(relay.uploads());
     let mut length = 0;
     while let Some(piece) = payload.next().await {
-        let piece = piece.map_err(|error| broken(&error))?;
+        let piece = piece.map_err(|_| RelayError::BodyBroken)?;
         length += piece.len();
         if length > BODY_MAX {
             return Err(RelayError::TooLarge { limit: BODY_MAX });
