@@ -27,6 +27,7 @@ export async function furnish(hub) {
   const invitation = await hub.api("POST", "/teams/current/invitations", { role: "member", email: "lena@example.com" });
   const mails = await hub.api("GET", "/mail/outbox");
   const user = await joined(hub);
+  const own = await hub.api("POST", "/teams/current/accounts", { label: "ours", provider: "openai", secret: "sk-ours" });
   return {
     overview: "/overview",
     confirm: "/confirm?to=/team",
@@ -46,6 +47,11 @@ export async function furnish(hub) {
     "team-alias-edit": "/team/models/edit?name=fast",
     "team-alias-delete": "/team/models/delete?name=fast",
     "team-invite": "/team/invite",
+    "team-accounts": "/team/accounts",
+    "team-account-choice": "/team/accounts/new",
+    "team-account-new": "/team/accounts/new/openai",
+    "team-account-edit": `/team/accounts/${own.id}`,
+    "team-account-delete": `/team/accounts/${own.id}/delete`,
     "team-leave": "/team/leave",
     "team-remove": `/team/${user}/remove`,
     "team-hand-over": `/team/${user}/hand-over`,

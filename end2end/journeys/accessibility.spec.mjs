@@ -48,8 +48,8 @@ async function inject() {
   put("div", { innerHTML: `<img src="data:," onerror='${by("a handler")}'><style>body { --injected: 1 }</style>` });
   put("iframe", { srcdoc: `<script>parent.${by("a frame").slice("globalThis.".length)}</script>` });
   put("base", { href: "https://evil.example/" }, document.head);
-  put("a", { href: `javascript:${by("a link")}`, id: "injected" });
-  document.getElementById("injected").click();
+  put("a", { href: `javascript:${by("a link")}`, id: "put-link" });
+  document.getElementById("put-link").click();
   await new Promise((resolve) => setTimeout(resolve, 50));
   const ran = globalThis.injected ?? [];
   if (getComputedStyle(document.body).getPropertyValue("--injected")) ran.push("a style");

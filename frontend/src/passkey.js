@@ -1,7 +1,7 @@
 // Passkeys: asks the browser's authenticator for what a form needs, then sends the form.
 //
 // A part of a form says in `data-passkey` whether to create one or to get one, and with what in `data-options`; the answer goes
-// into the form's field `answer`. What must not be sent without a script stands in `[data-ready]`, what went wrong in `[role=alert]`.
+// into the form's field `answer`. `[data-scriptless]` is for who has no script. What must not be sent without a script stands in `[data-ready]`, what went wrong in `[role=alert]`.
 
 const SAID = {
   AbortError: "No passkey was used: another request was under way.",
@@ -47,6 +47,7 @@ async function get(options) {
 
 for (const part of document.querySelectorAll("[data-passkey]")) {
   const form = part.closest("form");
+  part.querySelector("[data-scriptless]").hidden = true;
   const alert = form.querySelector("[role=alert]");
   const say = (words) => {
     alert.textContent = words;

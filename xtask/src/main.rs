@@ -30,7 +30,7 @@ cargo xtask deny                                  dependencies: licences, source
 cargo xtask fuzz TARGET [option]...               one target of server/core/fuzz under libFuzzer
 cargo xtask torture [--minutes N] failover        upstream accounts that fail in every way, and clients that must not see it
 cargo xtask bench ledger [--requests N]           what the ledger takes a second, beside a transaction for each request
-cargo xtask simulate [--requests N] [--seed N]    what clients see of the router beside other policies, in a simulated world
+cargo xtask simulate [--requests N] [--seed N] [--plain]    what clients see of the router beside other policies, in a simulated world
 ";
 
 /// The parts of the tests, in the order in which they run.

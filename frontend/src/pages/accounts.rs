@@ -23,7 +23,7 @@ const PLATFORM: Whose<'static> = Whose::Platform;
 #[component]
 pub fn AccountList() -> impl IntoView {
     signed_in(
-        Spot::new(Section::Accounts, "Upstream accounts", "/admin/accounts"),
+        Spot::new(Section::Accounts, title(PLATFORM), "/admin/accounts"),
         |visit| async move {
             let accounts = list_accounts(PLATFORM.word().to_owned()).await?;
             let empty = "OurHub needs at least one account at a provider to answer calls. It takes a minute.";
@@ -38,7 +38,7 @@ pub fn AccountList() -> impl IntoView {
 fn framed(whose: Whose<'static>, lead: &'static str, body: AnyView) -> AnyView {
     let new = format!("{}/new", whose.root());
     view! {
-        <PageHead title="Upstream accounts" lead=lead>
+        <PageHead title=title(whose) lead=lead>
             <LinkButton href=new text="Add account" kind=Kind::Primary icon=Glyph::Plus />
         </PageHead>
         {body}
@@ -228,7 +228,7 @@ pub fn AccountDelete() -> impl IntoView {
 fn delete_page(whose: Whose<'static>) -> AnyView {
     let id = use_params_map().read_untracked().get("id").unwrap_or_default();
     let root = whose.root();
-    let spot = Spot::new(section(whose), "Delete", format!("{root}/{id}/delete")).via(root, "Upstream accounts");
+    let spot = Spot::new(section(whose), "Delete", format!("{root}/{id}/delete")).via(root, title(whose));
     signed_in(spot, move |_| async move {
         let account = account(whose.word().to_owned(), id).await?;
         let title = format!("Delete {}?", account.label);
@@ -247,6 +247,14 @@ fn delete_page(whose: Whose<'static>) -> AnyView {
             .into_any(),
         )
     })
+}
+
+/// What the accounts are called in the menu and above their pages.
+pub(super) const fn title(whose: Whose<'static>) -> &'static str {
+    match whose {
+        Whose::Platform => "Upstream accounts",
+        _ => "Own accounts",
+    }
 }
 
 /// Where its pages stand in the nav.

@@ -65,9 +65,9 @@ impl PasskeyForm {
                         </div>
                     </div>
                     <p class="error" role="alert" hidden></p>
-                    <noscript>
-                        <p class="t13 muted">"Passkeys need JavaScript, which is off in this browser."</p>
-                    </noscript>
+                    <p class="t13 muted" data-scriptless="">
+                        "Passkeys need JavaScript, which is off in this browser."
+                    </p>
                 </div>
             </PostForm>
             <script type="module" src=passkey_script_path()></script>

@@ -80,7 +80,7 @@ impl Section {
             Self::Usage => ("/usage", "Usage", Glyph::Receipt),
             Self::TeamModels => ("/team/models", "Models", Glyph::Models),
             Self::Team => ("/team", "Team", Glyph::Team),
-            Self::TeamAccounts => ("/team/accounts", "Upstream accounts", Glyph::Server),
+            Self::TeamAccounts => ("/team/accounts", "Own accounts", Glyph::Server),
             Self::Billing => ("/billing", "Billing", Glyph::Card),
             Self::CapAlerts => ("/alerts", "Cap alerts", Glyph::Alert),
             Self::Audit => ("/audit", "Audit", Glyph::Audit),

@@ -69,6 +69,13 @@ pub enum Event {
     },
     /// The probe was not sent after all.
     ProbeDropped,
+    /// An attempt that had begun was not sent after all.
+    Unsent {
+        /// The tokens it had taken.
+        tokens: u64,
+        /// When it had begun: Unix milliseconds.
+        begun_ms: i64,
+    },
     /// The headers of an answer said what is left.
     HeadersSeen {
         /// Of the account's request limit.
@@ -156,6 +163,11 @@ impl Health {
                 self.guess(fault, now_ms);
             }
             Event::ProbeDropped => self.probe_since_ms = None,
+            Event::Unsent { tokens, begun_ms } => {
+                self.pace.forget(begun_ms, now_ms);
+                self.requests.give_back(1, begun_ms);
+                self.tokens.give_back(tokens, begun_ms);
+            }
             Event::Parked { reason } => self.park(reason, now_ms),
         }
     }

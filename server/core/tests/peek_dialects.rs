@@ -848,4 +848,10 @@ fn what_is_to_be_made_shorter_may_stand_in_an_earlier_answer_alone() {
             .field(),
         Some("prompt")
     );
+    let streamed = |stream: &str| format!(r#"{{"model":"m","input":"hi","stream":{stream}}}"#);
+    assert_eq!(
+        read(Operation::Compact, &streamed("true")).unwrap_err().field(),
+        Some("stream")
+    );
+    assert!(read(Operation::Compact, &streamed("false")).is_ok());
 }

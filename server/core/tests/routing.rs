@@ -11,6 +11,7 @@ const SCALE: Scale = Scale {
     requests: 2_000,
     cycle_ms: 60_000,
     divided: 6,
+    is_plain: false,
 };
 
 #[test]

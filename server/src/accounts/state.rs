@@ -157,20 +157,22 @@ impl State {
         let windows = [(&inner.requests, most.rpm), (&inner.tokens, most.tpm)];
         let free_ms = windows
             .into_iter()
-            .filter_map(|(window, limit)| more_at_ms(window, limit?, now_ms));
+            .filter_map(|(window, limit)| window.more_at_ms(limit?, now_ms));
         let by_model = inner.by_model.get(model);
         let requests_left = most.rpm.map(|limit| inner.requests.remaining(limit, now_ms));
         let tokens_left = inner
             .tokens_limit(most, now_ms)
             .map(|limit| inner.tokens.remaining(limit, now_ms));
         let headroom = by_model.map_or(FULL_HEADROOM, |health| health.headroom(now_ms));
-        let limits = [share(requests_left, most.rpm), share(tokens_left, most.tpm)];
+        let limits = windows
+            .into_iter()
+            .filter_map(|(window, limit)| Some(window.share(limit?, now_ms)));
         Now {
             in_flight: inner.in_flight,
             latency_ms: by_model
                 .and_then(Health::latency_ms)
                 .or_else(|| inner.health.latency_ms()),
-            headroom: limits.into_iter().fold(headroom, u16::min),
+            headroom: limits.fold(headroom, u16::min),
             availability: inner.availability(model, now_ms),
             requests_left,
             tokens_left,
@@ -451,12 +453,16 @@ impl Inner {
         let tokens = permit.tokens.load(Ordering::Relaxed);
         self.requests.adjust(permit.admitted_ms, 1, 0, now_ms);
         self.tokens.adjust(permit.admitted_ms, tokens, 0, now_ms);
-        if !permit.is_probe {
-            return;
-        }
+        let unsent = Event::Unsent {
+            tokens,
+            begun_ms: permit.admitted_ms,
+        };
         let by_model = self.by_model.get_mut(&permit.upstream_model);
         for health in by_model.into_iter().chain([&mut self.health]) {
-            health.step(Event::ProbeDropped, now_ms);
+            health.step(unsent, now_ms);
+            if permit.is_probe {
+                health.step(Event::ProbeDropped, now_ms);
+            }
         }
     }
 
@@ -467,25 +473,6 @@ impl Inner {
             None => account,
         }
     }
-}
-
-/// What `left` of `limit` is, in thousandths; full where there is no limit.
-fn share(left: Option<u64>, limit: Option<u64>) -> u16 {
-    let (Some(left), Some(limit)) = (left, limit) else {
-        return FULL_HEADROOM;
-    };
-    let share = u128::from(left) * u128::from(FULL_HEADROOM) / u128::from(limit.max(1));
-    u16::try_from(share).unwrap_or(FULL_HEADROOM).min(FULL_HEADROOM)
-}
-
-/// When `window` has more room than now: Unix milliseconds. `None` where it is empty.
-fn more_at_ms(window: &SlidingWindow, limit: u64, now_ms: i64) -> Option<i64> {
-    let more = window
-        .remaining(limit, now_ms)
-        .checked_add(1)
-        .filter(|more| *more <= limit)?;
-    let wait = window.clone().try_take(more, limit, now_ms).err()?;
-    Some(now_ms.saturating_add(wait.0))
 }
 
 /// The slot of a request under way on an account; dropping it gives the slot back.

@@ -87,7 +87,7 @@ impl Journey {
                 Ok(_) => first.finish().await,
             });
         }
-        self.count_attempt();
+        self.count_repeat();
         self.legs[self.at].tried.push(attempt.account.account_id);
         let second = self.runner(attempt, worded);
         self.race([first, second], earlier).await

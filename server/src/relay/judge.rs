@@ -6,10 +6,10 @@ use super::attempt::{Next, Try};
 use super::call::Broken;
 use super::settle::FAILED;
 use super::trail::{Came, passed};
-use super::{Journey, RelayError, count_tokens};
+use super::{Journey, RelayError};
 use crate::accounts::{Deployment, Unsendable};
 use crate::clock::now_ms;
-use gateway_core::dialect::{UpstreamError, is_of_foreign_thoughts, scrub, scrub_word};
+use gateway_core::dialect::{Operation, UpstreamError, is_of_foreign_thoughts, scrub, scrub_word};
 use gateway_core::retry::{Action, Billed, ErrorText, Failure, Fault, Mark, Phase, RetryHints, Verdict, classify};
 
 /// Why an attempt brought no answer.
@@ -101,6 +101,14 @@ fn text(error: &UpstreamError) -> ErrorText<'_> {
     }
 }
 
+/// Whether many an upstream that serves a model does not do `operation` with it, and says so as if it lacked the model.
+const fn is_aside(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::CountTokens | Operation::CountGenerate | Operation::Compact | Operation::Completions
+    )
+}
+
 /// What an upstream says of the client's own input, with its words, scrubbed, as `message`; `None` where the fault is another.
 fn refusal(
     account: &Deployment,
@@ -157,14 +165,15 @@ impl Journey {
         self.job.falls.covers(fault) && others.any(|(place, leg)| place != self.at && !leg.is_out)
     }
 
-    /// Whether the account refuses thoughts that it did not think, for the first time: then it is asked again without them.
-    fn finds_foreign_thoughts(&mut self, attempt: &Try, error: &UpstreamError) -> bool {
-        if self.has_foreign_thoughts || !is_of_foreign_thoughts(error) {
+    /// Whether the account, which refuses thoughts that it did not think, is asked again without them: for the first time, and only
+    /// where it is then told anything else.
+    fn goes_on_without_thoughts(&mut self, account: &Deployment) -> bool {
+        if self.has_foreign_thoughts || !self.has_thoughts_to_cut(account) {
             return false;
         }
         self.has_foreign_thoughts = true;
         let tried = &mut self.legs[self.at].tried;
-        tried.retain(|account_id| *account_id != attempt.account.account_id);
+        tried.retain(|account_id| *account_id != account.account_id);
         true
     }
 
@@ -175,8 +184,8 @@ impl Journey {
             came,
             error,
         } = failed;
-        if count_tokens::is_asked(&self.job) && matches!(verdict.mark, Mark::ModelMissing { .. }) {
-            // It may well have the model, and only not count.
+        if is_aside(self.job.operation) && matches!(verdict.mark, Mark::ModelMissing { .. }) {
+            // It may well have the model, and only not do this with it.
             verdict.mark = Mark::None;
         }
         let message = error
@@ -186,15 +195,16 @@ impl Journey {
             .unwrap_or_default();
         attempt.account.judge(&verdict, &message);
         self.trail.failed(&attempt.account, &verdict, came, attempt.times());
-        let is_final = verdict.action == Action::ReturnToClient;
-        if is_final
-            && error
-                .as_ref()
-                .is_some_and(|error| self.finds_foreign_thoughts(attempt, error))
-        {
-            return Ok(Next::Again);
+        if verdict.action == Action::ReturnToClient && error.as_ref().is_some_and(is_of_foreign_thoughts) {
+            if self.goes_on_without_thoughts(&attempt.account) {
+                return Ok(Next::Again);
+            }
+            if self.may_ask_again() {
+                // Another account may have thought them.
+                verdict.action = Action::NextAccount;
+            }
         }
-        let is_left = is_final && self.is_left_to_another(verdict.fault);
+        let is_left = verdict.action == Action::ReturnToClient && self.is_left_to_another(verdict.fault);
         if !is_left {
             self.summary.add(&verdict);
         }

@@ -45,8 +45,13 @@ impl Journey {
     /// An attempt begins; the first of a request costs nothing.
     pub(super) fn count_attempt(&self) {
         if self.trail.count() > 0 {
-            self.relay.0.repeats.change(Budget::spent);
+            self.count_repeat();
         }
+    }
+
+    /// An attempt begins beside or after another one.
+    pub(super) fn count_repeat(&self) {
+        self.relay.0.repeats.change(Budget::spent);
     }
 
     /// Whether it leaves accounts alone that failed, until the pause is over that we guess.

@@ -8,7 +8,7 @@ use super::target::{Asking, Owners, Survey};
 use super::waiting_room::{Chosen, Place, Wanted};
 use super::{Journey, RelayError};
 use crate::accounts::Deployment;
-use crate::clock::now_ms;
+use crate::clock::{new_id, now_ms};
 use crate::ledger::Kind;
 use gateway_core::retry::Answer;
 use gateway_core::routing::WhyEmpty;
@@ -71,7 +71,7 @@ impl Journey {
                 self.admit().await?;
             }
             self.let_go();
-            if let Some(chosen) = place.wait(pause).await {
+            if let Some(chosen) = place.wait(self.spread(pause)).await {
                 return Ok(chosen);
             }
         }
@@ -264,6 +264,19 @@ impl Journey {
         }
         let pause_ms = until_free_ms.min(left_ms).min(LOOK_MS);
         Ok(Duration::from_millis(pause_ms.unsigned_abs()))
+    }
+
+    /// `pause`, and then a moment that differs among those who wait: whoever looks serves all, so that one a millisecond is enough.
+    fn spread(&self, pause: Duration) -> Duration {
+        let moments = (2 * self.relay.0.room.len() as u64).saturating_sub(1).max(1);
+        let moment = Duration::from_millis(new_id().cast_unsigned() % moments);
+        let longest = Duration::from_millis(LOOK_MS.unsigned_abs());
+        (pause + moment).min(longest).min(self.left().max(pause))
+    }
+
+    /// What is left of the time that it may wait.
+    fn left(&self) -> Duration {
+        self.relay.0.config.wait.saturating_sub(self.started.elapsed())
     }
 }
 

@@ -39,8 +39,42 @@ pub(super) struct Wanted {
     pub hung_up: Arc<AtomicBool>,
 }
 
-/// What nobody can get at this moment: a model, in a region, of whose accounts, what an account must do, and how many tokens.
-type Hopeless = (Arc<str>, Option<Arc<str>>, Owners, Wish, u64);
+/// What nobody can get at this moment.
+struct Hopeless {
+    model: Arc<str>,
+    region: Option<Arc<str>>,
+    /// Of whose accounts.
+    owners: Owners,
+    /// What an account must do.
+    wish: Wish,
+    tokens: u64,
+    /// Whether accounts that failed were left alone.
+    is_patient: bool,
+}
+
+impl Hopeless {
+    /// What `wanted` could not get of `target`.
+    fn of(wanted: &Wanted, target: &Target) -> Self {
+        Self {
+            model: Arc::clone(&target.model),
+            region: wanted.job.region.clone(),
+            owners: wanted.owners,
+            wish: wanted.job.wish(),
+            tokens: target.expected_tokens,
+            is_patient: wanted.is_patient,
+        }
+    }
+
+    /// Whether `wanted` cannot get `target` either.
+    fn covers(&self, wanted: &Wanted, target: &Target) -> bool {
+        self.model == target.model
+            && self.region == wanted.job.region
+            && self.owners == wanted.owners
+            && self.wish == wanted.job.wish()
+            && self.tokens <= target.expected_tokens
+            && (wanted.is_patient || !self.is_patient)
+    }
+}
 
 struct Waiting {
     wanted: Wanted,
@@ -158,15 +192,7 @@ impl WaitingRoom {
         if hung_up.load(Ordering::Relaxed) {
             return None;
         }
-        let is_hopeless = |target: &Target| {
-            hopeless.iter().any(|(model, region, owners, wish, tokens)| {
-                *model == target.model
-                    && *region == job.region
-                    && owners == whose
-                    && *wish == job.wish()
-                    && *tokens <= target.expected_tokens
-            })
-        };
+        let is_hopeless = |target: &Target| hopeless.iter().any(|known| known.covers(wanted, target));
         let asking = Asking {
             job,
             owners: *whose,
@@ -187,11 +213,9 @@ impl WaitingRoom {
                 .iter()
                 .zip(legs)
                 .filter(|(_, leg)| leg.tried.is_empty() && !leg.is_out);
-            let without = untried.map(|(target, _)| {
-                let model = Arc::clone(&target.model);
-                (model, job.region.clone(), *whose, job.wish(), target.expected_tokens)
-            });
-            hopeless.extend(without);
+            let news = untried.filter(|(target, _)| !is_hopeless(target));
+            let news: Vec<_> = news.map(|(target, _)| Hopeless::of(wanted, target)).collect();
+            hopeless.extend(news);
         }
         chosen
     }

@@ -50,10 +50,8 @@ impl Journey {
         let is_same = upstream == own.dialect();
         let operation = if is_same { own } else { answering(upstream) };
         let encoded = if is_same {
-            let body = self.rewritten(account);
             // What the client kept of thoughts may have gone through another dialect, or another account, before.
-            let opened = opened_in_place(&body, origin(account, upstream), self.natives(account));
-            let (body, notes) = opened.unwrap_or((body, Vec::new()));
+            let (body, notes) = self.in_own_words(account, self.natives(account));
             Encoded { body, notes }
         } else {
             self.encoded(account, upstream)?
@@ -74,10 +72,28 @@ impl Journey {
         })
     }
 
+    /// The request for `account` in the client's own dialect, with what there is to note.
+    fn in_own_words(&self, account: &Deployment, natives: Natives) -> (Vec<u8>, Vec<String>) {
+        let body = self.rewritten(account);
+        let opened = opened_in_place(&body, origin(account, self.job.operation.dialect()), natives);
+        opened.unwrap_or((body, Vec::new()))
+    }
+
+    /// Whether `account` was told thoughts that passed as they came and can be left out.
+    pub(super) fn has_thoughts_to_cut(&mut self, account: &Deployment) -> bool {
+        let own = self.job.operation;
+        if own.is_media() || !self.dialect_for(account).is_ok_and(|dialect| dialect == own.dialect()) {
+            return false;
+        }
+        let natives = self.natives(account);
+        natives == Natives::Kept && self.in_own_words(account, natives).0 != self.in_own_words(account, Natives::Cut).0
+    }
+
     /// What becomes of thoughts that passed as they came. They are another account's where one was asked before this one, or where this
-    /// one says so.
+    /// one says so. What Anthropic's models thought, every account can read that serves them.
     fn natives(&self, account: &Deployment) -> Natives {
-        let is_moved = self.thinker.is_some_and(|account_id| account_id != account.account_id);
+        let is_moved = self.job.operation.dialect() != Dialect::Messages
+            && self.thinker.is_some_and(|account_id| account_id != account.account_id);
         if is_moved || self.has_foreign_thoughts {
             Natives::Cut
         } else {

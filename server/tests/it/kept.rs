@@ -1,6 +1,7 @@
 //! What builds on an earlier answer goes to the account that keeps it, and to nobody for another team.
 
 use crate::harness::{Answer, HELLO, Hub, Key, spawn};
+use crate::spoken::reply;
 use crate::upstream::Reply;
 use gateway_core::dialect::Dialect;
 use serde_json::{Value, json};
@@ -201,6 +202,87 @@ async fn an_account_that_refuses_thoughts_as_foreign_is_asked_once_more_without_
     let arrived = hub.upstream.arrived("only");
     let told: Vec<bool> = arrived.iter().map(|call| call.text().contains("gAAA")).collect();
     assert_eq!(told, [true, false, true, false]);
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_cut_makes_readable_is_left_to_the_next_account_and_the_first_is_not_asked_the_same_again() {
+    let hub = spawn().await;
+    account(&hub, "first", 0).await;
+    account(&hub, "second", 1).await;
+    let key = hub.key().await;
+    hub.upstream
+        .answer("first", Reply::error(400, "invalid_encrypted_content"));
+    hub.upstream.answer("second", Reply::json(200, &response("resp_1")));
+    let shorter = json!({ "input": [
+        { "type": "compaction", "id": "cmp_1", "encrypted_content": "gAAA" },
+        { "role": "user", "content": "hi" },
+    ] });
+    let answer = ask(&key, shorter.clone()).await;
+    assert_eq!(
+        (answer.status, answer.header("x-ourhub-attempts")),
+        (200, Some("2")),
+        "{}",
+        answer.text()
+    );
+    assert!(hub.upstream.arrived("second")[0].text().contains("gAAA"));
+    hub.upstream
+        .answer("second", Reply::error(400, "invalid_encrypted_content"));
+    let refused = ask(&key, shorter).await;
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert_eq!(["first", "second"].map(|name| hub.upstream.arrived(name).len()), [2, 2]);
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_cannot_make_a_conversation_shorter_still_answers_with_the_same_model() {
+    let hub = spawn().await;
+    account(&hub, "only", 0).await;
+    hub.upstream
+        .behave("only", |call| match call.path.ends_with("/compact") {
+            true => Reply::error(404, "model_not_found"),
+            false => Reply::json(200, &response("resp_1")),
+        });
+    let key = hub.key().await;
+    let body = json!({ "model": "small", "input": [{ "role": "user", "content": "hi" }] });
+    let refused = key.send("/v1/responses/compact", body.to_string()).await;
+    assert_eq!(refused.status, 404, "{}", refused.text());
+    assert_eq!(ask(&key, json!({})).await.status, 200);
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_claude_thought_goes_along_to_the_account_that_takes_over() {
+    let hub = spawn().await;
+    for (priority, name) in (0..).zip(["first", "second"]) {
+        hub.account_with(name, |new| {
+            new.dialect = Some(Dialect::Messages.as_str().to_owned());
+            new.standing = Standing {
+                priority,
+                ..Standing::default()
+            };
+        })
+        .await;
+    }
+    hub.upstream.answer("first", Reply::error(500, "api_error"));
+    hub.upstream.behave("second", reply);
+    let key = hub.key().await;
+    let body = json!({ "model": "small", "max_tokens": 50, "messages": [
+        { "role": "user", "content": "hi" },
+        { "role": "assistant", "content": [
+            { "type": "thinking", "thinking": "hm", "signature": "EqRB" },
+            { "type": "text", "text": "hello" },
+        ] },
+        { "role": "user", "content": "go on" },
+    ] });
+    let answer = key.send("/v1/messages", body.to_string()).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    for name in ["first", "second"] {
+        assert!(hub.upstream.arrived(name)[0].text().contains("EqRB"), "{name}");
+    }
     drop(key);
     hub.close().await;
 }

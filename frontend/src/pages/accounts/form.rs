@@ -16,7 +16,7 @@ use crate::ui::*;
 const BEARER: &str = "bearer";
 
 fn spot(whose: Whose<'static>, title: &str, path: String) -> Spot {
-    Spot::new(section(whose), title, path).via(whose.root(), "Upstream accounts")
+    Spot::new(section(whose), title, path).via(whose.root(), super::title(whose))
 }
 
 /// `/admin/accounts/new`: which provider.

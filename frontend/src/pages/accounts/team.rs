@@ -17,7 +17,7 @@ const OWN: Whose<'static> = Whose::SHOWN;
 #[component]
 pub fn TeamAccountList() -> impl IntoView {
     signed_in(
-        Spot::new(Section::TeamAccounts, "Upstream accounts", OWN.root()),
+        Spot::new(Section::TeamAccounts, super::title(OWN), OWN.root()),
         |visit| async move {
             let accounts = list_accounts(OWN.word().to_owned()).await?;
             let uses_platform = team().await?.uses_platform;

@@ -1,4 +1,4 @@
-//! `routing [--requests N] [--seed N] [--cycle-seconds N]`: what clients see of this router beside the policies one usually meets. Called
+//! `routing [--requests N] [--seed N] [--cycle-seconds N] [--plain]`: what clients see of this router beside the policies one usually meets. Called
 //! by `cargo xtask simulate`.
 //!
 //! Invariant: the same seed and number give the same table on every machine. Prints a table.
@@ -23,6 +23,7 @@ fn main() {
         requests,
         cycle_ms: given("--cycle-seconds").unwrap_or(600).cast_signed() * 1_000,
         divided: 1,
+        is_plain: words.iter().any(|word| word == "--plain"),
     };
     println!(
         "| {requests} requests | errors clients saw | never answered | attempts wasted per 100 answers | capacity used | fairness | wait p50 | p99 |"

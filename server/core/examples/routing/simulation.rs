@@ -107,6 +107,7 @@ pub fn burst(count: u64, a_second: u64) -> (u64, Vec<(usize, u64)>) {
         requests: count,
         cycle_ms: 60_000,
         divided: 1,
+        is_plain: false,
     };
     let accounts: Vec<_> = (1..=4).map(|id| Account::at_its_limit(id, a_second * 60 / 4)).collect();
     let teams = world::TEAMS as u64;

@@ -128,6 +128,8 @@ pub struct Scale {
     pub cycle_ms: i64,
     /// By what the limits of the accounts are divided, and with them the number of requests a minute.
     pub divided: u64,
+    /// Whether limits are kinder: none counts what it refuses, and every bucket holds a minute's worth at least.
+    pub is_plain: bool,
 }
 
 impl Level {
@@ -338,10 +340,10 @@ impl Scale {
                 is_known: at % 3 == 0,
                 // What an operator has entered is what the account takes for long, without large bursts.
                 counted: match at % 4 {
-                    0 | 1 if at % 3 == 0 => Counted::Bucket(self.cycle_ms / 60),
-                    0 | 1 => Counted::Bucket(self.cycle_ms / 10),
-                    2 => Counted::Bucket(self.cycle_ms / 60),
-                    _ => Counted::Window(self.cycle_ms / 10),
+                    3 => Counted::Window(self.cycle_ms / 10),
+                    2 if !self.is_plain => Counted::Bucket(self.cycle_ms / 60),
+                    0 | 1 if at % 3 == 0 && !self.is_plain => Counted::Bucket(self.cycle_ms / 60),
+                    _ => Counted::Bucket(self.cycle_ms / 10),
                 },
                 // Half of the accounts are honest.
                 says: if at % 2 == 0 {
@@ -350,7 +352,7 @@ impl Scale {
                     SAYS[at / 2 % SAYS.len()]
                 },
                 has_headers: at % 5 < 3,
-                counts_refused: at % 4 != 3,
+                counts_refused: at % 4 != 3 && !self.is_plain,
                 latency_ms: 250 + below(chance(2), 900),
                 troubles: self.troubles(at as u64),
                 requests: Level::default(),

@@ -61,6 +61,17 @@ impl Gauge {
         self.sent[1] = self.sent[1].saturating_add(amount);
     }
 
+    /// `amount`, which counts as sent at `begun_ms`, was not.
+    pub(super) const fn give_back(&mut self, amount: u64, begun_ms: i64) {
+        let slots_ago = self.slot.saturating_sub(begun_ms.div_euclid(SLOT_MS));
+        let sent = match slots_ago {
+            ..=0 => &mut self.sent[1],
+            1 => &mut self.sent[0],
+            _ => return,
+        };
+        *sent = sent.saturating_sub(amount);
+    }
+
     /// What is left of it, from 0 to [`FULL_HEADROOM`]; full where nothing is known.
     pub(super) fn share(&self, now_ms: i64) -> u16 {
         let Some(seen) = self.seen else {

@@ -51,6 +51,16 @@ impl Lately {
         self.counts[1] = self.counts[1].saturating_add(1);
     }
 
+    /// Takes back what was added at `added_ms`.
+    const fn take_back(&mut self, added_ms: i64) {
+        let count = match self.slot.saturating_sub(added_ms.div_euclid(SLOT_MS)) {
+            ..=0 => &mut self.counts[1],
+            1 => &mut self.counts[0],
+            _ => return,
+        };
+        *count = count.saturating_sub(1);
+    }
+
     /// In thousandths a second.
     fn a_second(self, now_ms: i64) -> u64 {
         let counts = self.at(now_ms).counts;
@@ -65,6 +75,16 @@ impl Pace {
         self.begun.add(now_ms);
         if self.base > 0 {
             self.saved = self.saved_at(now_ms).saturating_sub(ONE);
+            self.at_ms = now_ms.max(self.at_ms);
+        }
+    }
+
+    /// The request that began at `begun_ms` was not sent after all.
+    pub(super) fn forget(&mut self, begun_ms: i64, now_ms: i64) {
+        self.begun.take_back(begun_ms);
+        // A refusal since then has begun a new account of what may be sent.
+        if self.base > 0 && begun_ms >= self.since_ms {
+            self.saved = self.saved_at(now_ms).saturating_add(ONE);
             self.at_ms = now_ms.max(self.at_ms);
         }
     }
@@ -143,6 +163,16 @@ mod tests {
         let counts = [5_000, 15_000, 25_000, 45_000].map(|now_ms| sent(&mut pace, now_ms));
         assert!((15..=21).contains(&counts[0]), "{counts:?}");
         assert!(counts.is_sorted() && counts[2] >= 30 && counts[3] >= 45, "{counts:?}");
+    }
+
+    #[test]
+    fn what_was_not_sent_after_all_may_be_sent_at_once() {
+        let mut pace = Pace::default();
+        pace.refuse(0, 0);
+        pace.begin(10);
+        assert!(pace.wait_ms(20).is_some());
+        pace.forget(10, 20);
+        assert_eq!(pace.wait_ms(20), None);
     }
 
     #[test]

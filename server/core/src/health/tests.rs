@@ -368,3 +368,19 @@ fn what_is_known_need_not_be_told_again() {
         assert!(!news.is_within(&known, 250), "{news:?}");
     }
 }
+
+#[test]
+fn what_was_not_sent_after_all_takes_nothing_of_what_the_account_said_is_left() {
+    let requests = Window {
+        limit: Some(10),
+        remaining: Some(1),
+        reset_at_ms: Some(60_000),
+    };
+    let tokens = Window::default();
+    let seen = Event::HeadersSeen { requests, tokens };
+    let mut health = after(&[(0, seen), (0, Event::Begun { tokens: 5 })]);
+    assert!(matches!(health.availability(10), Availability::Cooling { .. }));
+    let (tokens, begun_ms) = (5, 0);
+    health.step(Event::Unsent { tokens, begun_ms }, 10);
+    assert_eq!(health.availability(10), Availability::Ready);
+}

@@ -51,6 +51,7 @@ const TOO_LONG: Meaning = Meaning::Client(Fault::TooLong);
 const TOO_LARGE: Meaning = Meaning::Client(Fault::TooLarge);
 const BAD_REQUEST: Meaning = Meaning::Client(Fault::BadRequest);
 const MISSING: Meaning = Meaning::ModelMissing;
+const OTHER_USE: Meaning = Meaning::TooMuchForThisAccount(Fault::BadRequest);
 const RATE: Meaning = Meaning::RateLimited;
 const OVERLOADED: Meaning = Meaning::Overloaded;
 
@@ -131,6 +132,9 @@ pub(super) const TABLE: &[Row] = &[
     // What the client refers to is not kept, or is no longer: an answer, a conversation, or a part of one.
     row(OPENAI, ANY, Coded(&["previous_response_not_found", "conversation_not_found"]), BAD_REQUEST),
     row(OPENAI, &[400, 404], Begins(&["previous response with id", "conversation with id", "item with id"]), BAD_REQUEST),
+    // A model that the account has, and that does something else.
+    row(OPENAI, &[400, 403, 404], Says(&["not a chat model", "this is a chat model", "not supported in the v1/"]), OTHER_USE),
+    row(OPENAI, &[400, 403, 404], Says(&["only supported in v1/", "not allowed to generate embeddings from"]), OTHER_USE),
     // A model that the account lacks.
     row(OPENAI, ANY, Coded(&["model_not_found", "not_found"]), MISSING),
     row(ANTHROPIC, ANY, Coded(&["not_found_error", "region_unavailable"]), MISSING),

@@ -38,13 +38,14 @@ pub(super) async fn connect(url: &Url, guard: &Guard) -> io::Result<Connection> 
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let port = url.port_or_known_default().unwrap_or_default();
     let tcp = reach(addresses(host, port, guard).await?).await?;
-    let io: Box<dyn Io> = if url.scheme() == "https" {
+    let is_tls = url.scheme() == "https";
+    let io: Box<dyn Io> = if is_tls {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         Box::new(TlsConnector::from(tls()?).connect(name, tcp).await?)
     } else {
         Box::new(tcp)
     };
-    Ok(Connection::new(io))
+    Ok(Connection::new(io, is_tls))
 }
 
 /// The addresses of `host` that the guard permits, those of both families in turns.

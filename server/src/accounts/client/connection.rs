@@ -12,7 +12,10 @@ use std::{
     pin::{Pin, pin},
     task::{Context, Poll, Waker, ready},
 };
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
+    task::unconstrained,
+};
 
 /// How much is read at once, in bytes.
 const READ: usize = 8 << 10;
@@ -59,22 +62,25 @@ pub(super) struct Connection {
     unread: BytesMut,
     /// What has not been written whole.
     outgoing: Option<Outgoing>,
+    /// Whether a write that breaks may have sent something.
+    is_tls: bool,
 }
 
 /// Why there is no answer.
 pub(super) struct Failed {
     pub(super) error: io::Error,
-    /// The request, if not a byte of it was written.
+    /// The request, if not a byte of it was written for certain: what TLS has sent before it breaks, it does not say.
     pub(super) untouched: Option<Outgoing>,
 }
 
 impl Connection {
-    /// A new connection through `io`.
-    pub(super) fn new(io: Box<dyn Io>) -> Self {
+    /// A new connection through `io`, which is TCP or, where it `is_tls`, TLS on it.
+    pub(super) fn new(io: Box<dyn Io>, is_tls: bool) -> Self {
         Self {
             io,
             unread: BytesMut::new(),
             outgoing: None,
+            is_tls,
         }
     }
 
@@ -90,7 +96,7 @@ impl Connection {
                 error,
                 untouched: self
                     .outgoing
-                    .filter(|outgoing| outgoing.sent == 0)
+                    .filter(|outgoing| outgoing.sent == 0 && !self.is_tls)
                     .map(|outgoing| Outgoing {
                         is_broken: false,
                         ..outgoing
@@ -133,9 +139,12 @@ impl Connection {
     /// Whether another request may follow: all of the last one was written, nothing is left of its answer, and the other side has
     /// neither closed nor said anything since.
     pub(super) fn is_usable(&mut self) -> bool {
-        self.outgoing.is_none()
-            && self.unread.is_empty()
-            && self.poll_read(&mut Context::from_waker(Waker::noop())).is_pending()
+        if self.outgoing.is_some() || !self.unread.is_empty() {
+            return false;
+        }
+        // Of a task that has read much for now tokio says that nothing is there, whatever there is.
+        let read = pin!(unconstrained(poll_fn(|context| self.poll_read(context))));
+        read.poll(&mut Context::from_waker(Waker::noop())).is_pending()
     }
 
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {

@@ -32,8 +32,8 @@ impl Line {
     /// The connection that was used last, if one can be used.
     pub(super) fn take(&self) -> Option<Connection> {
         loop {
-            let (mut connection, _) = self.kept.lock().pop()?;
-            if connection.is_usable() {
+            let (mut connection, since) = self.kept.lock().pop()?;
+            if !is_old(since) && connection.is_usable() {
                 return Some(connection);
             }
         }
@@ -51,9 +51,13 @@ async fn sweep(line: Weak<Line>) {
     loop {
         tokio::time::sleep(SWEEP).await;
         let Some(line) = line.upgrade() else { return };
-        let old = |since: &Instant| since.elapsed() >= IDLE;
         line.kept
             .lock()
-            .retain_mut(|(connection, since)| !old(since) && connection.is_usable());
+            .retain_mut(|(connection, since)| !is_old(*since) && connection.is_usable());
     }
+}
+
+/// Whether what was used last at `since` is kept no longer.
+fn is_old(since: Instant) -> bool {
+    since.elapsed() >= IDLE
 }

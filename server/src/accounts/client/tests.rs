@@ -3,7 +3,12 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use reqwest::{Method, Url};
-use std::{net::SocketAddr, sync::atomic::AtomicUsize};
+use std::{
+    net::SocketAddr,
+    pin::pin,
+    sync::atomic::AtomicUsize,
+    task::{Context, Waker},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -319,4 +324,15 @@ async fn who_cannot_be_reached_is_told_from_who_breaks() {
     request.url_mut().set_scheme("https").unwrap();
     let answer = client.send(request).await;
     assert_eq!(answer.map(|_| ()), Err(Unanswered::NoConnection));
+}
+
+#[tokio::test]
+async fn a_closed_connection_is_left_also_by_a_task_that_has_read_as_much_as_it_may() {
+    let (near, far) = tokio::io::duplex(64);
+    let mut connection = connection::Connection::new(Box::new(near), false);
+    assert!(connection.is_usable());
+    drop(far);
+    let mut context = Context::from_waker(Waker::noop());
+    while pin!(tokio::task::consume_budget()).poll(&mut context).is_ready() {}
+    assert!(!connection.is_usable());
 }

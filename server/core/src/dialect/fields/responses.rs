@@ -6,7 +6,9 @@
 use super::super::place::Place;
 use super::{Field, Priced, Table, priced};
 
-const PRICED: &[Priced] = &[
+/// What is priced of a conversation made shorter: a stream of it is read by nobody.
+const PRICED_COMPACT: &[Priced] = &[
+    priced("stream", &["false"]),
     // Answers later, at another price, and is fetched by its id.
     priced("background", &["false"]),
     priced("background_options", &[]),
@@ -18,6 +20,8 @@ const PRICED: &[Priced] = &[
     priced("modalities", &[r#"["text"]"#]),
     priced("audio", &[]),
 ];
+/// What is priced of an answer, which may be streamed.
+const PRICED: &[Priced] = PRICED_COMPACT.split_at(1).1;
 
 const ASIDE: &[&str] = &[
     "client_metadata",
@@ -73,6 +77,6 @@ pub(super) const COMPACT: Table = Table {
         ("previous_response_id", Field::State),
         ("reasoning", Field::Reasoning),
     ],
-    priced: PRICED,
+    priced: PRICED_COMPACT,
     aside: ASIDE,
 };

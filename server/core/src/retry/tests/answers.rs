@@ -137,6 +137,11 @@ pub(super) const ANSWERS: &[Row<'static>] = &[
     (400, "400", "FAILED_PRECONDITION", "Free tier is not available", FORBIDDEN, Fault::Forbidden),
     (400, "organization_on_hold", "invalid_request_error", "On hold", FORBIDDEN, Fault::Forbidden),
     (403, "", "", "Access temporarily blocked", FORBIDDEN, Fault::Forbidden),
+    // The model does something else
+    (404, "", "invalid_request_error", "This is a chat model and not supported in the v1/completions endpoint.", NEXT, Fault::BadRequest),
+    (404, "", "invalid_request_error", "This is not a chat model and thus not supported in the v1/chat/completions endpoint.", NEXT, Fault::BadRequest),
+    (404, "", "invalid_request_error", "This model is only supported in v1/responses and not in v1/chat/completions.", NEXT, Fault::BadRequest),
+    (403, "", "invalid_request_error", "You are not allowed to generate embeddings from this model", NEXT, Fault::BadRequest),
     // The model is not there
     (404, "model_not_found", "invalid_request_error", "No such model or no access", MISSING, Fault::ModelMissing),
     (403, "model_not_found", "invalid_request_error", "Project lacks the model", MISSING, Fault::ModelMissing),
