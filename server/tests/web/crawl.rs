@@ -38,8 +38,8 @@ const OWN: [&str; 22] = [
     "revoke_token",
     "switch_team",
 ];
-/// What the platform offers everybody: a model and an alias.
-const PUBLIC: [&str; 2] = ["quokka-model", "quokka-house"];
+/// What the platform offers everybody: a model and an alias, also as they stand in links.
+const PUBLIC: [&str; 4] = ["quokka-model", "quokka-house", "quokka%2Dmodel", "quokka%2Dhouse"];
 /// What members do in their team besides.
 const OF_MEMBERS: [&str; 1] = ["create_key"];
 
