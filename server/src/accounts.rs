@@ -22,6 +22,7 @@ pub use fleet::{Config, Fleet, Gauges, Owner, Routes};
 pub use google::Unsendable;
 pub use guard::{Guard, UrlRefusal};
 pub use history::{Past, Turn};
+pub use rows::forget_team;
 pub use state::Permit;
 pub use trial::TestOutcome;
 pub use upstream::Deployment;

@@ -43,7 +43,7 @@ mod users;
 pub use changed::{Changed, TOPIC};
 pub use email::{normalize as normalize_email, parse as parse_email};
 pub use factor::{Enrolment, Factor};
-pub use identity::{Entered, Found, IdentityRow};
+pub use identity::{Entered, Found, IdentityRow, Linked};
 pub use passkey::{Created, PasskeyRow, Rp, Shown};
 pub use policy::{SignUpMode, SignUpPolicy};
 pub use provider::{Provider, ProviderError, ProviderKind, Returned, SettingError, Ticket, Vouched};
@@ -121,6 +121,9 @@ pub enum AuthError {
     /// Somebody has an account with the address that the service vouches for, and has not proven it here.
     #[error("the address belongs to a user who has not linked {0}")]
     LinkFirst(String),
+    /// The service does not say that they logged in there just now, and they have another way to say that it is them.
+    #[error("{0} does not say when they logged in")]
+    NotAnew(String),
     /// The account elsewhere opens a user already.
     #[error("the account elsewhere belongs to a user already")]
     IdentityTaken,

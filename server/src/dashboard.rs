@@ -221,9 +221,15 @@ impl Principal {
 
     /// Puts a change into the audit log.
     async fn record(&self, change: Change<'_>) -> Result<(), Refusal> {
+        let actor = self.real_person().ok().map(|person| person.user_id);
+        self.record_as(actor, change).await
+    }
+
+    /// The same, done by the user `actor`, who may be signed in by it.
+    async fn record_as(&self, actor: Option<i64>, change: Change<'_>) -> Result<(), Refusal> {
         let event = Event {
             actor: Actor {
-                user_id: self.real_person().ok().map(|person| person.user_id),
+                user_id: actor,
                 acting_as: self.acting.as_ref().map(|person| person.user_id),
                 address: self.visit.visitor.address.to_string(),
             },

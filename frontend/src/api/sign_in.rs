@@ -32,6 +32,8 @@ pub struct IdentityView {
     pub label: String,
     /// The address there; may be empty.
     pub email: String,
+    /// Whether it may say that it is them before something grave.
+    pub confirms: bool,
     /// When it was linked.
     pub created_at: Time,
     /// When it last signed in.

@@ -97,6 +97,8 @@ where
                 };
                 let page = match is_lost(&spot, &session) {
                     true => Ok(super::errors::astray(&session)),
+                    // Also where nothing is read that would be refused: the forms are nothing for others.
+                    false if spot.section.is_platform() && !session.is_admin => Err(ApiError::new(Code::Forbidden)),
                     false => body(visit).await,
                 };
                 framed(spot, session, flash, page)

@@ -219,7 +219,8 @@ fn other_proofs(visit: &Visit, to: &str, ways: &WaysInView, options: Option<Stri
         form.draw(None)
     });
     let is_asked = |id: &str| ways.providers.iter().any(|provider| provider.id == id);
-    let linked = ways.identities.iter().filter(|linked| is_asked(&linked.provider));
+    let linked = ways.identities.iter();
+    let linked = linked.filter(|linked| linked.confirms && is_asked(&linked.provider));
     let links = linked.map(|linked| {
         let to = leptos_router::location::Url::escape(to);
         let href = format!("/confirm/with/{}?to={to}", linked.provider);

@@ -48,8 +48,11 @@ const BEYOND: [&str; 6] = [
 ];
 const POOL_IDLE: Duration = Duration::from_secs(90);
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
-/// More distinct proxies than this, and the clients no account uses any more are dropped.
+/// More distinct proxies than this, and the clients that go through one are dropped, to be made anew: what is kept without a proxy
+/// stays, whatever proxies somebody names.
 const CLIENTS_MAX: usize = 64;
+/// More distinct origins than this, and the lines that nobody uses are dropped.
+const LINES_MAX: usize = 256;
 
 static LAST_ID: AtomicU64 = AtomicU64::new(0);
 
@@ -248,7 +251,7 @@ impl Clients {
         }));
         client.here()?;
         if by_proxy.len() >= CLIENTS_MAX {
-            by_proxy.clear();
+            by_proxy.retain(|name, _| name.is_none());
         }
         by_proxy.insert(name, client.clone());
         Ok(client)
@@ -260,7 +263,7 @@ impl Recipe {
     fn here<T>(&self, what: impl FnOnce(&mut Here) -> T) -> T {
         HERE.with_borrow_mut(|here| {
             if here.len() >= CLIENTS_MAX && !here.contains_key(&self.id) {
-                here.clear();
+                here.retain(|_, had| !had.lines.is_empty());
             }
             what(here.entry(self.id).or_default())
         })
@@ -270,7 +273,12 @@ impl Recipe {
     fn line(&self, origin: &str) -> Arc<Line> {
         self.here(|here| match here.lines.get(origin) {
             Some(line) => Arc::clone(line),
-            None => Arc::clone(here.lines.entry(origin.to_owned()).or_insert_with(Line::new)),
+            None => {
+                if here.lines.len() >= LINES_MAX {
+                    here.lines.retain(|_, line| !Line::is_idle(line));
+                }
+                Arc::clone(here.lines.entry(origin.to_owned()).or_insert_with(Line::new))
+            }
         })
     }
 

@@ -16,12 +16,12 @@ use crate::{
     secrets::{Secret, SecretsError},
     stamp,
 };
-use entity::{account, cooldown, deployment};
+use entity::{account, cooldown, deployment, team};
 use gateway_core::{catalog::preset, id};
 use reqwest::Url;
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _,
-    IntoActiveModel as _, PaginatorTrait as _, QueryFilter, QueryOrder as _, TransactionTrait as _,
+    IntoActiveModel as _, PaginatorTrait as _, QueryFilter, QueryOrder as _, TransactionTrait as _, sea_query::Expr,
 };
 
 const PRIORITY: i32 = 0;
@@ -73,7 +73,8 @@ impl Fleet {
     /// Adds an account.
     ///
     /// # Errors
-    /// [`AccountsError::Crowded`] where a team has as many as it may,     /// [`AccountsError::Invalid`] naming every wrong field, [`AccountsError::Secrets`], [`AccountsError::Database`].
+    /// [`AccountsError::Crowded`] where a team has as many as it may, [`AccountsError::Invalid`] naming every wrong field,
+    /// [`AccountsError::Secrets`], [`AccountsError::Database`].
     pub async fn create(&self, new: &NewAccount) -> Result<Account, AccountsError> {
         let mut errors = FieldErrors::default();
         check::check_label(&new.label, &mut errors);
@@ -89,8 +90,11 @@ impl Fleet {
             ..new_row(id, new, &reach, sealed)
         };
         let transaction = self.inner.db.begin().await?;
-        if self.owner.is_some() && count(&transaction, self.owner).await? >= OF_TEAM_MAX {
-            return Err(AccountsError::Crowded);
+        if let Some(team_id) = self.owner {
+            lock_team(&transaction, team_id).await?;
+            if count(&transaction, self.owner).await? >= OF_TEAM_MAX {
+                return Err(AccountsError::Crowded);
+            }
         }
         row.into_active_model().insert(&transaction).await?;
         write_models(&transaction, id, &new.models).await?;
@@ -157,16 +161,7 @@ impl Fleet {
         if gone.rows_affected == 0 {
             return Err(AccountsError::NotFound);
         }
-        deployment::Entity::delete_many()
-            .filter(deployment::Column::AccountId.eq(id))
-            .exec(&transaction)
-            .await?;
-        forget_pauses(&transaction, id).await?;
-        history::forget(&transaction, id).await?;
-        let subject = id::render(id::Kind::Account, id);
-        for kind in [alerts::Kind::AccountParked, alerts::Kind::AccountUnusable] {
-            alerts::resolve(&transaction, kind, &subject).await?;
-        }
+        forget_account(&transaction, id).await?;
         stamp::renew(&transaction, AREA).await?;
         transaction.commit().await?;
         self.load().await
@@ -366,6 +361,47 @@ fn of<Q: QueryFilter>(owner: Owner, query: Q) -> Q {
         Some(team_id) => account::Column::TeamId.eq(team_id),
         None => account::Column::TeamId.is_null(),
     })
+}
+
+/// Deletes the accounts of the team `team_id`, with their secrets, in the transaction `db`; processes that serve by them hear of it.
+///
+/// # Errors
+/// [`DbErr`].
+pub async fn forget_team<C: ConnectionTrait>(db: &C, team_id: i64) -> Result<(), DbErr> {
+    let theirs = || account::Column::TeamId.eq(team_id);
+    let rows = account::Entity::find().filter(theirs()).all(db).await?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    account::Entity::delete_many().filter(theirs()).exec(db).await?;
+    for row in rows {
+        forget_account(db, row.id).await?;
+    }
+    stamp::renew(db, AREA).await
+}
+
+/// Deletes what belongs to the account `id`, which is gone.
+async fn forget_account<C: ConnectionTrait>(db: &C, id: i64) -> Result<(), DbErr> {
+    let served = deployment::Entity::delete_many().filter(deployment::Column::AccountId.eq(id));
+    served.exec(db).await?;
+    forget_pauses(db, id).await?;
+    history::forget(db, id).await?;
+    let subject = id::render(id::Kind::Account, id);
+    for kind in [alerts::Kind::AccountParked, alerts::Kind::AccountUnusable] {
+        alerts::resolve(db, kind, &subject).await?;
+    }
+    Ok(())
+}
+
+/// Keeps the number of the team's accounts as it is until the transaction `db` ends.
+async fn lock_team<C: ConnectionTrait>(db: &C, team_id: i64) -> Result<(), DbErr> {
+    // A write that changes nothing takes the lock.
+    team::Entity::update_many()
+        .col_expr(team::Column::Id, Expr::value(team_id))
+        .filter(team::Column::Id.eq(team_id))
+        .exec(db)
+        .await?;
+    Ok(())
 }
 
 /// How many accounts `owner` has.

@@ -1,16 +1,16 @@
 //! Accounts elsewhere that sign a user in: linked by who is signed in, or with the account that they open.
 //!
 //! Invariant: an account elsewhere opens one user; an address alone links it only to a user who has proven that address here; no
-//! user is left without a way in. Reads and writes `identity`, `user` and what signing up writes; writes mails.
+//! user is left without a way in. Reads and writes `identity`, `user` and what signing up writes, reads `session`; writes mails.
 
 use super::{
-    Auth, AuthError, Person, SignedIn, UserMade, Visitor, email,
+    Auth, AuthError, Person, Session, SignedIn, UserMade, Visitor, email,
     letters::notice,
     provider::{ProviderError, ProviderKind, Vouched},
     sign_up::{Admin, Ready, insert},
 };
 use crate::{clock, mail::Mail};
-use entity::{identity, passkey, user};
+use entity::{identity, passkey, session, user};
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, QueryOrder as _,
     Set, SqlErr, TransactionTrait as _, sea_query::Expr,
@@ -39,16 +39,27 @@ pub enum Entered {
     Code(Person),
 }
 
-/// A user for whom a service vouches, and whether the account there was linked just now.
+/// A user for whom a service vouches, and how the account there is linked.
 pub struct Found {
     /// The user.
     pub person: Person,
-    /// The row, where it was linked by its proven address just now.
-    pub linked: Option<i64>,
+    /// How it is linked.
+    pub linked: Linked,
+}
+
+/// How an account elsewhere is linked to the user whom it opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Linked {
+    /// It was before.
+    Before,
+    /// By its proven address, just now: the row.
+    Now(i64),
+    /// By its proven address, once a code of the second factor is right: see [`Auth::enter_with`].
+    OnceIn,
 }
 
 impl Auth {
-    /// The user whom `vouched` opens; links it where they have proven its address here. None: nobody yet.
+    /// The user whom `vouched` opens; links it where they have proven its address here and have no second factor. None: nobody yet.
     ///
     /// # Errors
     /// [`AuthError::Suspended`], [`AuthError::LinkFirst`], [`AuthError::Provider`] where the address is not proven there,
@@ -63,7 +74,10 @@ impl Auth {
                 .filter(identity::Column::Id.eq(row.id))
                 .exec(&self.0.db)
                 .await?;
-            return Ok(Some(Found { person, linked: None }));
+            return Ok(Some(Found {
+                person,
+                linked: Linked::Before,
+            }));
         }
         let label = || self.provider_label(vouched.provider);
         if !vouched.is_verified || email::parse(&vouched.email).is_err() {
@@ -72,16 +86,18 @@ impl Auth {
         let Some(user) = self.find_user(&vouched.email).await? else {
             return Ok(None);
         };
-        // Somebody may have signed up with an address that is not theirs: they keep the password.
-        if user.email_verified_at.is_none() {
+        // Somebody may have signed up with an address that is not theirs: they keep the password. And an address may have gone to
+        // somebody else since the service was told of it.
+        if user.email_verified_at.is_none() || !vouched.is_authority {
             return Err(AuthError::LinkFirst(label()));
         }
         let person = enabled(user)?;
-        let linked = self.link(mail, &person, vouched, now_ms).await?;
-        Ok(Some(Found {
-            person,
-            linked: Some(linked),
-        }))
+        let linked = if self.has_factor(person.user_id).await? {
+            Linked::OnceIn
+        } else {
+            Linked::Now(self.link(mail, (&person, None), vouched, now_ms).await?)
+        };
+        Ok(Some(Found { person, linked }))
     }
 
     /// Signs in `person`, whom a service vouches for; where they have a second factor, nothing is opened yet.
@@ -150,12 +166,25 @@ impl Auth {
         Ok((signed_in, made))
     }
 
-    /// Has `vouched` open the account of `person` from now on, and tells them by mail; the row.
+    /// Has `vouched` open the account of `person` from now on, and tells them by mail; the row. They do it themselves in `session`;
+    /// without one, their address does.
     ///
     /// # Errors
-    /// [`AuthError::IdentityTaken`], [`AuthError::Mail`], [`AuthError::Database`].
-    pub async fn link(&self, mail: &Mail, person: &Person, vouched: &Vouched, now_ms: i64) -> Result<i64, AuthError> {
+    /// [`AuthError::IdentityTaken`], [`AuthError::LinkRefused`] where the session has ended meanwhile or the address is another's,
+    /// [`AuthError::Mail`], [`AuthError::Database`].
+    pub async fn link(
+        &self,
+        mail: &Mail,
+        (person, session): (&Person, Option<&Session>),
+        vouched: &Vouched,
+        now_ms: i64,
+    ) -> Result<i64, AuthError> {
         let transaction = self.0.db.begin().await?;
+        lock(&transaction, person.user_id).await?;
+        match session {
+            Some(session) => demand_session(&transaction, session).await?,
+            None => demand_address(&transaction, person, vouched).await?,
+        }
         let id = insert_identity(&transaction, person.user_id, vouched, now_ms).await?;
         if vouched.is_verified && vouched.email == person.email {
             prove(&transaction, person.user_id, now_ms).await?;
@@ -168,11 +197,17 @@ impl Auth {
         Ok(id)
     }
 
-    /// Has the account elsewhere `identity_id` open nothing any more.
+    /// Has the account elsewhere `identity_id` open nothing any more; what it was.
     ///
     /// # Errors
     /// [`AuthError::NotFound`], [`AuthError::LastWayIn`], [`AuthError::Mail`], [`AuthError::Database`].
-    pub async fn unlink(&self, mail: &Mail, person: &Person, identity_id: i64, now_ms: i64) -> Result<(), AuthError> {
+    pub async fn unlink(
+        &self,
+        mail: &Mail,
+        person: &Person,
+        identity_id: i64,
+        now_ms: i64,
+    ) -> Result<(String, String), AuthError> {
         let transaction = self.0.db.begin().await?;
         lock(&transaction, person.user_id).await?;
         let theirs = identity::Entity::find_by_id(identity_id)
@@ -182,12 +217,13 @@ impl Auth {
         let row = theirs.ok_or(AuthError::NotFound)?;
         identity::Entity::delete_by_id(row.id).exec(&transaction).await?;
         self.demand_way_in(&transaction, person.user_id).await?;
-        let label = ProviderKind::parse(&row.provider).map_or(row.provider, |kind| self.provider_label(kind));
+        let kind = ProviderKind::parse(&row.provider);
+        let label = kind.map_or_else(|| row.provider.clone(), |kind| self.provider_label(kind));
         let words = format!("An account at {label} ({}) does not sign you in any more.", row.email);
         mail.enqueue(&transaction, &notice(&person.email, &words, now_ms), now_ms)
             .await?;
         transaction.commit().await?;
-        Ok(())
+        Ok((row.provider, row.email))
     }
 
     /// The accounts elsewhere that open the account of `person`, oldest first.
@@ -310,6 +346,27 @@ pub(super) async fn lock(db: &impl ConnectionTrait, user_id: i64) -> Result<(), 
         .exec(db)
         .await?;
     Ok(())
+}
+
+/// Refuses unless `session` still holds, in the transaction `db` that has the [`lock`]: a new password ends it, and what it adds.
+pub(super) async fn demand_session(db: &impl ConnectionTrait, session: &Session) -> Result<(), AuthError> {
+    let row = session::Entity::find_by_id(session.session_id).one(db).await?;
+    match row {
+        Some(row) if row.revoked_at.is_none() => Ok(()),
+        _ => Err(AuthError::LinkRefused),
+    }
+}
+
+/// Refuses unless the address that `vouched` tells is the proven one of `person`, in the transaction `db`.
+async fn demand_address(db: &impl ConnectionTrait, person: &Person, vouched: &Vouched) -> Result<(), AuthError> {
+    let user = user::Entity::find_by_id(person.user_id).one(db).await?;
+    let is_theirs = |user: &user::Model| {
+        user.email == vouched.email && user.email_verified_at.is_some() && user.disabled_at.is_none()
+    };
+    match user.as_ref() {
+        Some(user) if is_theirs(user) => Ok(()),
+        _ => Err(AuthError::LinkRefused),
+    }
 }
 
 async fn find(db: &impl ConnectionTrait, vouched: &Vouched) -> Result<Option<identity::Model>, DbErr> {

@@ -69,10 +69,11 @@ impl Auth {
         self.renew(session, person.clone(), visitor).await
     }
 
-    /// Replaces `session` by a new one when `vouched` opens the account of its user; see [`Auth::step_up`].
+    /// Replaces `session` by a new one when `vouched` opens the account of its user; see [`Auth::step_up`]. Who is signed in there
+    /// anyway proves nothing: unless the service says that they logged in just now, it confirms only who has nothing else.
     ///
     /// # Errors
-    /// [`AuthError::WrongCredentials`], [`AuthError::Hashing`], [`AuthError::Database`].
+    /// [`AuthError::WrongCredentials`], [`AuthError::NotAnew`], [`AuthError::Hashing`], [`AuthError::Database`].
     pub async fn step_up_vouched(
         &self,
         session: &Session,
@@ -82,7 +83,20 @@ impl Auth {
         if !self.is_theirs(&session.person, vouched).await? {
             return Err(AuthError::WrongCredentials);
         }
+        if !vouched.is_anew && self.confirms_otherwise(&session.person).await? {
+            return Err(AuthError::NotAnew(self.provider_label(vouched.provider)));
+        }
         self.renew(session, session.person.clone(), visitor).await
+    }
+
+    /// Whether `person` has a password, a passkey or an app to say with that it is them.
+    ///
+    /// # Errors
+    /// [`AuthError::Database`].
+    pub async fn confirms_otherwise(&self, person: &Person) -> Result<bool, AuthError> {
+        Ok(self.has_password(person).await?
+            || self.has_factor(person.user_id).await?
+            || !self.list_passkeys(person).await?.is_empty())
     }
 
     /// Opens a new session for `person` in place of `session`.

@@ -1,7 +1,7 @@
 //! Passkeys: keys that an authenticator keeps and that sign who has it in.
 //!
 //! Invariant: an answer counts once, for the challenge, the site and the purpose that it was made for, and only from whom the
-//! authenticator has recognised; nothing that is kept opens anything. Reads and writes `passkey` and `spent_challenge`, reads `user`;
+//! authenticator has recognised; nothing that is kept opens anything. Reads and writes `passkey` and `spent_challenge`, reads `user` and `session`;
 //! writes mails. Rules: Web Authentication Level 3, 7.1 and 7.2, without attestation.
 
 mod cbor;
@@ -12,7 +12,7 @@ pub use verify::{Created, Rp, Shown};
 
 use super::{
     Auth, AuthError, Person, Session, SignedIn, Visitor,
-    identity::{enabled, lock},
+    identity::{demand_session, enabled, lock},
     letters::notice,
 };
 use crate::{
@@ -23,8 +23,8 @@ use crate::{
 use challenge::Purpose;
 use entity::{passkey, spent_challenge, user};
 use sea_orm::{
-    ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, QueryOrder as _, Set, SqlErr,
-    TransactionTrait as _, TryInsertResult, sea_query::Expr,
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, QueryOrder as _, Set,
+    SqlErr, TransactionTrait as _, TryInsertResult, sea_query::Expr,
 };
 use serde_json::{Value, json};
 
@@ -103,23 +103,25 @@ impl Auth {
         }))
     }
 
-    /// Keeps the passkey that a browser made for `person`; the row.
+    /// Keeps the passkey that a browser made for the user of `session`; the row.
     ///
     /// # Errors
-    /// [`AuthError::PasskeyRefused`], [`AuthError::Invalid`] for the field `name`, [`AuthError::Mail`],
+    /// [`AuthError::PasskeyRefused`], [`AuthError::LinkRefused`] where the session has ended meanwhile, [`AuthError::Invalid`] for the field `name`, [`AuthError::Mail`],
     /// [`AuthError::Database`].
     pub async fn add_passkey(
         &self,
         mail: &Mail,
-        (rp, person): (&Rp, &Person),
+        (rp, session): (&Rp, &Session),
         (name, created): (&str, &Created),
         now_ms: i64,
     ) -> Result<i64, AuthError> {
-        let name = named(name)?;
+        let (name, person) = (named(name)?, &session.person);
         let made = verify::creation(rp, created).ok_or(AuthError::PasskeyRefused)?;
-        self.demand_challenge(Purpose::Create, person.user_id, &made.challenge, now_ms)?;
+        let tag = self.demand_challenge(Purpose::Create, person.user_id, &made.challenge, now_ms)?;
         let transaction = self.0.db.begin().await?;
         lock(&transaction, person.user_id).await?;
+        demand_session(&transaction, session).await?;
+        spend(&transaction, tag, now_ms).await?;
         let known = passkey::Entity::find().filter(passkey::Column::UserId.eq(person.user_id));
         if known.count(&transaction).await? >= PASSKEYS_MAX {
             let words = format!("You have {PASSKEYS_MAX} passkeys. Remove one first.");
@@ -224,27 +226,11 @@ impl Auth {
         }
         let held = verify::assertion(rp, shown, &row.public_key).ok_or(AuthError::PasskeyRefused)?;
         let tag = self.demand_challenge(purpose, user_id, &held.challenge, visitor.now_ms)?;
-        self.spend(tag, visitor.now_ms).await?;
+        spend(&self.0.db, tag, visitor.now_ms).await?;
         self.count_use(&row, i64::from(held.sign_count), visitor.now_ms).await?;
         let user = user::Entity::find_by_id(row.user_id).one(&self.0.db).await?;
         self.give_back(attempt);
         enabled(user.ok_or(AuthError::PasskeyRefused)?)
-    }
-
-    /// Of many who show one answer at once, one is first.
-    async fn spend(&self, tag: Vec<u8>, now_ms: i64) -> Result<(), AuthError> {
-        let row = spent_challenge::ActiveModel {
-            tag: Set(tag),
-            expires_at: Set(now_ms + challenge::LIFE_MS),
-        };
-        let inserted = spent_challenge::Entity::insert(row)
-            .on_conflict_do_nothing()
-            .exec_without_returning(&self.0.db)
-            .await?;
-        match inserted {
-            TryInsertResult::Inserted(1) => Ok(()),
-            _ => Err(AuthError::PasskeyRefused),
-        }
     }
 
     /// Moves the counter on: one that does not grow is of a copy.
@@ -280,6 +266,22 @@ impl Auth {
             .exec(&self.0.db)
             .await?;
         Ok(())
+    }
+}
+
+/// Of many who show one answer at once, one is first.
+async fn spend(db: &impl ConnectionTrait, tag: Vec<u8>, now_ms: i64) -> Result<(), AuthError> {
+    let row = spent_challenge::ActiveModel {
+        tag: Set(tag),
+        expires_at: Set(now_ms + challenge::LIFE_MS),
+    };
+    let inserted = spent_challenge::Entity::insert(row)
+        .on_conflict_do_nothing()
+        .exec_without_returning(db)
+        .await?;
+    match inserted {
+        TryInsertResult::Inserted(1) => Ok(()),
+        _ => Err(AuthError::PasskeyRefused),
     }
 }
 

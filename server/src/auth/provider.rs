@@ -11,7 +11,7 @@ mod token;
 
 pub use settings::{Provider, ProviderKind, SettingError};
 
-use super::{Auth, AuthError, credential::random_base62};
+use super::{Auth, AuthError, Visitor, credential::random_base62};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use oidc::Issuers;
 use reqwest::Url;
@@ -34,6 +34,8 @@ pub struct Ticket {
     verifier: String,
     /// Where the service leads the browser back to.
     callback: String,
+    /// Whether somebody was to log in there anew.
+    is_anew: bool,
 }
 
 /// What a browser brings back.
@@ -51,7 +53,7 @@ pub struct Returned {
 }
 
 /// Whom a service vouches for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vouched {
     /// The service.
     pub provider: ProviderKind,
@@ -63,6 +65,10 @@ pub struct Vouched {
     pub email: String,
     /// Whether the issuer has proven that address.
     pub is_verified: bool,
+    /// Whether the address is still theirs, as far as the issuer can know: it runs the mailbox, or is trusted with any.
+    pub is_authority: bool,
+    /// Whether they logged in there just now, as they were asked to.
+    pub is_anew: bool,
 }
 
 /// Why a service signs nobody in.
@@ -140,11 +146,17 @@ impl Auth {
         found.map_or_else(|| kind.name().to_owned(), |provider| provider.label.clone())
     }
 
-    /// Where a browser is to go to be vouched for, and what it keeps meanwhile; it comes back to `callback`.
+    /// Where a browser is to go to be vouched for, and what it keeps meanwhile; it comes back to `callback`. With `is_anew`
+    /// somebody is to log in there once more, where the service can be asked to.
     ///
     /// # Errors
     /// [`AuthError::Provider`], [`AuthError::Hashing`].
-    pub async fn ask_provider(&self, kind: ProviderKind, callback: &str) -> Result<(String, Ticket), AuthError> {
+    pub async fn ask_provider(
+        &self,
+        kind: ProviderKind,
+        callback: &str,
+        is_anew: bool,
+    ) -> Result<(String, Ticket), AuthError> {
         let providers = &self.0.providers;
         let provider = providers.find(kind)?;
         let ticket = Ticket {
@@ -153,6 +165,7 @@ impl Auth {
             nonce: random_base62(RANDOM)?,
             verifier: random_base62(RANDOM)?,
             callback: callback.to_owned(),
+            is_anew,
         };
         let mut url = match kind {
             ProviderKind::Github => github::authorize_url(provider)?,
@@ -165,13 +178,19 @@ impl Auth {
     /// For whom the service vouches that `ticket` was kept for.
     ///
     /// # Errors
-    /// [`AuthError::Provider`].
-    pub async fn hear_provider(&self, ticket: &Ticket, returned: &Returned, now_ms: i64) -> Result<Vouched, AuthError> {
+    /// [`AuthError::Provider`], [`AuthError::Throttled`].
+    pub async fn hear_provider(
+        &self,
+        ticket: &Ticket,
+        returned: &Returned,
+        visitor: &Visitor,
+    ) -> Result<Vouched, AuthError> {
         let providers = &self.0.providers;
         let provider = providers.find(ticket.provider)?;
         if !bool::from(ticket.state.as_bytes().ct_eq(returned.state.as_bytes())) {
             return Err(ProviderError::Stray.into());
         }
+        let attempt = self.count_attempt(&format!("provider {}", ticket.state), visitor)?;
         if !returned.error.is_empty() {
             return Err(refused(provider, &returned.error).into());
         }
@@ -181,9 +200,13 @@ impl Auth {
         let vouched = match provider.kind {
             ProviderKind::Github => github::hear(&providers.issuers.caller, provider, ticket, &returned.code).await?,
             ProviderKind::Google | ProviderKind::Oidc => {
-                providers.issuers.hear(provider, ticket, returned, now_ms).await?
+                providers
+                    .issuers
+                    .hear(provider, ticket, returned, visitor.now_ms)
+                    .await?
             }
         };
+        self.give_back(attempt);
         Ok(vouched)
     }
 }
@@ -203,6 +226,15 @@ fn add_question(url: &mut Url, provider: &Provider, ticket: &Ticket) {
     if provider.kind != ProviderKind::Github {
         query.append_pair("nonce", &ticket.nonce);
     }
+    let prompt = match provider.kind {
+        ProviderKind::Github => None,
+        // It has no prompt that demands a password.
+        ProviderKind::Google => Some("select_account"),
+        ProviderKind::Oidc => Some("login"),
+    };
+    if let Some(prompt) = prompt.filter(|_| ticket.is_anew) {
+        query.append_pair("prompt", prompt).append_pair("max_age", "0");
+    }
 }
 
 fn refused(provider: &Provider, error: &str) -> ProviderError {
@@ -211,11 +243,18 @@ fn refused(provider: &Provider, error: &str) -> ProviderError {
     }
     ProviderError::Refused {
         label: provider.label.clone(),
-        reason: word(error),
+        reason: code_of(error),
     }
 }
 
-/// An error code of a service, short enough for a log.
+/// The error code `text` as RFC 6749 and its kin write them; of anything else nothing is kept, as it may repeat what was sent.
+fn code_of(text: &str) -> String {
+    let is_code = text.len() <= 40 && text.bytes().all(|letter| letter.is_ascii_lowercase() || letter == b'_');
+    let kept = if is_code { text } else { "a code that is not known" };
+    kept.to_owned()
+}
+
+/// What went wrong on the way, short enough for a log.
 fn word(text: &str) -> String {
     let kept = text
         .chars()

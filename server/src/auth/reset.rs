@@ -79,7 +79,8 @@ impl Auth {
         spend(&transaction, &proof).await?;
         let user = find_enabled(&transaction, proof.user_id).await?;
         store_hash(&transaction, user.id, hash).await?;
-        if user.email_verified_at.is_none() {
+        let is_proven = user.email_verified_at.is_some();
+        if !is_proven {
             // Whoever signed up with this address may have been somebody else, and must not keep a way in.
             drop_ways_in(&transaction, user.id).await?;
         }
@@ -87,12 +88,15 @@ impl Auth {
         void_links(&transaction, user.id).await?;
         end_others(&transaction, user.id, None, now_ms).await?;
         revoke_tokens(&transaction, user.id, now_ms).await?;
-        let letter = letters::notice(
-            &user.email,
+        let others = match is_proven {
+            true => "Passkeys and linked accounts still sign you in: look at Settings, Security.",
+            false => "Passkeys and linked accounts were removed, because this address had not been proven.",
+        };
+        let words = format!(
             "Your password was changed by a link from your mail. Every browser was signed out, and your management tokens were \
-             revoked.",
-            now_ms,
+             revoked. {others}"
         );
+        let letter = letters::notice(&user.email, &words, now_ms);
         mail.enqueue(&transaction, &letter, now_ms).await?;
         transaction.commit().await?;
         self.forget_user(user.id);

@@ -130,6 +130,19 @@ impl StripeError {
         }
     }
 
+    /// The same, where a word of Stripe's, or of whoever stands between, repeats the `key` it was asked with.
+    fn without(self, key: &Secret) -> Self {
+        let clean = |text: String| text.replace(key.expose(), "[key]");
+        match self {
+            Self::Unknown(cause) => Self::Unknown(clean(cause)),
+            Self::Refused { status, code, message } => Self::Refused {
+                status,
+                code: clean(code),
+                message: clean(message),
+            },
+        }
+    }
+
     /// Whether there is no such object.
     #[must_use]
     pub const fn is_not_found(&self) -> bool {
@@ -240,7 +253,8 @@ impl Stripe {
             }
             body.extend_from_slice(&chunk);
         }
-        read(status, &body)
+        let outcome = read(status, &body);
+        outcome.map_err(|error| error.without(&self.settings.secret_key))
     }
 
     /// The object at `path`, as it is now.
@@ -355,6 +369,18 @@ mod tests {
             read::<Session>(StatusCode::OK, b"{"),
             Err(StripeError::Unknown(_))
         ));
+    }
+
+    #[test]
+    fn words_that_repeat_the_key_are_told_without_it() {
+        let key = Secret::new("sk_test_4242424242".to_owned());
+        let told = br#"{"error": {"type": "no sk_test_4242424242", "message": "Bearer sk_test_4242424242 is wrong."}}"#;
+        let error = read::<Session>(StatusCode::BAD_REQUEST, told).err().unwrap();
+        let text = error.without(&key).to_string();
+        assert!(
+            text.contains("Bearer [key] is wrong.") && !text.contains("4242"),
+            "{text}"
+        );
     }
 
     #[test]

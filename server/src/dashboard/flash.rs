@@ -30,8 +30,13 @@ pub(super) const KEPT: Seal = Seal {
 
 impl Principal {
     pub(super) fn seal_text(&self, seal: &Seal, text: &str) -> Result<String, Refusal> {
+        self.seal_for(self.sealed_for(), seal, text)
+    }
+
+    /// The same, for the user `user_id`, who is signed in from now on.
+    pub(super) fn seal_for(&self, user_id: i64, seal: &Seal, text: &str) -> Result<String, Refusal> {
         let dated = Secret::new(format!("{} {text}", self.now_ms()));
-        let sealed = URL_SAFE_NO_PAD.encode(self.app.master.seal(&dated, &self.binding(seal))?);
+        let sealed = URL_SAFE_NO_PAD.encode(self.app.master.seal(&dated, &binding(user_id, seal))?);
         if sealed.len() > SEALED_MAX {
             return Err(ApiError::because(Code::Invalid, "That is too long. Shorten it, then try again.").into());
         }
@@ -43,23 +48,27 @@ impl Principal {
             return None;
         }
         let bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
-        let dated = self.app.master.open(&bytes, &self.binding(seal)).ok()?;
+        let dated = self.app.master.open(&bytes, &binding(self.sealed_for(), seal)).ok()?;
         let (sealed_at, text) = dated.expose().split_once(' ')?;
         let age_ms = self.now_ms().checked_sub(sealed_at.parse().ok()?)?;
         (0..seal.life_ms).contains(&age_ms).then(|| text.to_owned())
     }
 
-    fn binding(&self, seal: &Seal) -> Binding<'static> {
-        let user_id = match &self.who {
+    /// The user whom sealed texts are for; 0 where nobody is signed in.
+    pub(super) const fn sealed_for(&self) -> i64 {
+        match &self.who {
             Who::Browser(session) => session.person.user_id,
             Who::Token(person) => person.user_id,
             Who::Nobody | Who::Unknown => 0,
-        };
-        Binding {
-            table: "flash",
-            row: user_id,
-            column: seal.name,
-            origin: "",
         }
+    }
+}
+
+const fn binding(user_id: i64, seal: &Seal) -> Binding<'static> {
+    Binding {
+        table: "flash",
+        row: user_id,
+        column: seal.name,
+        origin: "",
     }
 }

@@ -96,11 +96,11 @@ impl Principal {
             return Err(ApiError::field("email", words).into());
         }
         let closed = teams::delete_oneself(&self.app.db, person, self.now_ms()).await?;
-        self.app.mail.forget(&self.app.db, &person.email).await?;
         self.app.auth.forget_user(person.user_id);
         self.app.keys.forget_user(person.user_id);
-        self.close_teams(&closed).await?;
         self.record_deleted(person, &closed).await?;
+        self.close_teams(&closed).await;
+        self.app.mail.forget(&self.app.db, &person.email).await?;
         Ok(self.no_cookie())
     }
 

@@ -29,12 +29,12 @@ impl Principal {
     }
 
     pub(super) async fn keep_passkey(&self, name: &str, answer: &str) -> Result<(), Refusal> {
-        let person = &self.browser()?.person;
+        let session = self.browser()?;
         self.demand_confirmed()?;
         let (rp, created) = (self.rp()?, read(answer)?);
         let (auth, mail) = (&self.app.auth, &self.app.mail);
         let id = auth
-            .add_passkey(mail, (&rp, person), (name, &created), self.now_ms())
+            .add_passkey(mail, (&rp, session), (name, &created), self.now_ms())
             .await?;
         self.record(Change {
             action: "passkey.add",

@@ -144,12 +144,8 @@ impl From<AuthError> for Refusal {
             )
             .into(),
             AuthError::Provider(error) => error.into(),
-            AuthError::LinkFirst(label) => {
-                let refused = format!(
-                    "Somebody has an account with this address here. Log in as before, then link {label} under Settings, Security."
-                );
-                ApiError::because(Code::Conflict, refused).into()
-            }
+            AuthError::LinkFirst(label) => link_first(&label),
+            AuthError::NotAnew(label) => not_anew(&label),
             AuthError::IdentityTaken => {
                 let refused = "This account signs in a user here already. Unlink it there first.";
                 ApiError::because(Code::Conflict, refused).into()
@@ -176,6 +172,21 @@ impl From<AuthError> for Refusal {
     }
 }
 
+fn link_first(label: &str) -> Refusal {
+    let refused = format!(
+        "Somebody has an account with this address here. Log in as before, or set a new password by mail, then link {label} under \
+         Settings, Security. If a code is asked for that you never set up, ask whoever runs this server."
+    );
+    ApiError::because(Code::Conflict, refused).into()
+}
+
+fn not_anew(label: &str) -> Refusal {
+    let refused = format!(
+        "{label} does not say that you logged in there just now. Confirm with your password, a passkey or a code."
+    );
+    ApiError::because(Code::Forbidden, refused).into()
+}
+
 impl From<ProviderError> for Refusal {
     fn from(error: ProviderError) -> Self {
         let cause = Some(error.to_string());
@@ -193,10 +204,12 @@ impl From<ProviderError> for Refusal {
                 let words = format!("{label} has not proven your e-mail address. Prove it there, then try again.");
                 return ApiError::because(Code::Forbidden, words).into();
             }
-            ProviderError::Refused { label, .. } => (
-                Code::Conflict,
-                format!("{label} did not take the log-in: it was used, or took too long. Begin anew."),
-            ),
+            ProviderError::Refused { label, reason } => {
+                // Anybody can bring it about, and again.
+                tracing::warn!(provider = label, reason, "a provider refused a log-in");
+                let words = format!("{label} did not take the log-in: it was used, or took too long. Begin anew.");
+                return ApiError::because(Code::Conflict, words).into();
+            }
             ProviderError::Down { label, .. } => (
                 Code::Unavailable,
                 format!(

@@ -4,7 +4,7 @@
 //! password alone, and only by who is signed in. Reads and writes what `auth` and `teams::invitations` do.
 
 use super::{Change, Principal, Refusal, flash::Seal, view};
-use crate::auth::{AuthError, Entered, Found, Person, ProviderError, ProviderKind, Returned, Ticket, Vouched};
+use crate::auth::{AuthError, Entered, Found, Linked, Person, ProviderError, ProviderKind, Returned, Ticket, Vouched};
 use crate::teams::invitations::GuestError;
 use async_trait::async_trait;
 use frontend::api::{
@@ -73,8 +73,8 @@ impl Led {
 enum Kept {
     /// A question is open at a service.
     Asked { ticket: Ticket, purpose: Purpose },
-    /// A service vouched for a user who has a second factor.
-    Vouched { user_id: i64 },
+    /// A service vouched for a user who has a second factor; by what it told, the account there is linked after it.
+    Vouched { user_id: i64, to_link: Option<Vouched> },
 }
 
 impl Principal {
@@ -122,22 +122,25 @@ impl Principal {
                 self.browser()?;
             }
         }
+        let is_anew = matches!(purpose, Purpose::Confirm { .. });
         let callback = format!("{}/login/with/{}/back", self.visit.origin, kind.name());
-        let (to, ticket) = self.app.auth.ask_provider(kind, &callback).await?;
+        let (to, ticket) = self.app.auth.ask_provider(kind, &callback, is_anew).await?;
         let kept = self.seal_kept(&Kept::Asked { ticket, purpose })?;
         Ok(Led::to(to).with(self.away(&kept, AWAY_S)))
     }
 
     async fn try_return(&self, ticket: &Ticket, purpose: Purpose, returned: &Returned) -> Result<Led, Refusal> {
         let auth = &self.app.auth;
-        let heard = || auth.hear_provider(ticket, returned, self.now_ms());
+        let heard = || auth.hear_provider(ticket, returned, &self.visit.visitor);
         match purpose {
             Purpose::Enter { invite } => self.enter(heard().await?, invite).await,
             Purpose::Link => {
-                let person = &self.browser()?.person;
+                let session = self.browser()?;
                 self.demand_confirmed()?;
                 let vouched = heard().await?;
-                let linked = auth.link(&self.app.mail, person, &vouched, self.now_ms()).await?;
+                let person = &session.person;
+                let theirs = (person, Some(session));
+                let linked = auth.link(&self.app.mail, theirs, &vouched, self.now_ms()).await?;
                 self.record_linked("identity.link", person, (linked, vouched.provider))
                     .await?;
                 let note = format!("{} signs you in from now on.", auth.provider_label(vouched.provider));
@@ -167,7 +170,7 @@ impl Principal {
         let Some(Found { person, linked }) = auth.find_vouched(&self.app.mail, &vouched, self.now_ms()).await? else {
             return self.sign_up_by(vouched, invite).await;
         };
-        if let Some(linked) = linked {
+        if let Linked::Now(linked) = linked {
             self.record_linked("identity.link", &person, (linked, vouched.provider))
                 .await?;
         }
@@ -179,6 +182,7 @@ impl Principal {
             Entered::Code(person) => {
                 let kept = self.seal_kept(&Kept::Vouched {
                     user_id: person.user_id,
+                    to_link: (linked == Linked::OnceIn).then_some(vouched),
                 })?;
                 Ok(Led::to("/login/code").with(self.away(&kept, AWAY_S)))
             }
@@ -205,7 +209,11 @@ impl Principal {
         })?;
         self.record_guest(&opened.session.person, &welcomed).await?;
         self.record_by(&opened.session.person, provider).await?;
-        let led = self.lead_saying("/overview", "You are in the team.".to_owned());
+        let note = Flash {
+            note: Some("You are in the team.".to_owned()),
+            ..Flash::default()
+        };
+        let led = self.lead_leaving(opened.session.person.user_id, "/overview", note);
         Ok(led.with(self.cookie(&opened.cookie).0))
     }
 
@@ -227,13 +235,13 @@ impl Principal {
         person: &Person,
         (id, provider): (i64, ProviderKind),
     ) -> Result<(), Refusal> {
-        self.record(Change {
+        let change = Change {
             action,
             target: &id::render(Kind::Identity, id),
             after: json!({"user": view::user_id(person.user_id), "provider": provider.name()}),
             ..Change::default()
-        })
-        .await
+        };
+        self.record_as(Some(person.user_id), change).await
     }
 
     /// The name of the cookie that is kept while away.
@@ -268,6 +276,7 @@ impl Principal {
     fn lead_with(&self, page: &str, refusal: Refusal) -> Led {
         let error = Some(refusal.told(&self.visit.request_id));
         self.lead_leaving(
+            self.sealed_for(),
             page,
             Flash {
                 error,
@@ -279,6 +288,7 @@ impl Principal {
     fn lead_saying(&self, page: &str, note: String) -> Led {
         let note = Some(note);
         self.lead_leaving(
+            self.sealed_for(),
             page,
             Flash {
                 note,
@@ -287,10 +297,11 @@ impl Principal {
         )
     }
 
-    fn lead_leaving(&self, to: &str, left: Flash) -> Led {
+    /// To `to`, with what is `left` for the user `user_id`.
+    fn lead_leaving(&self, user_id: i64, to: &str, left: Flash) -> Led {
         let page = to.split('?').next().unwrap_or_default().to_owned();
         let text = serde_json::to_string(&Flash { page, ..left }).unwrap_or_default();
-        let sealed = self.seal_text(&super::flash::FLASH, &text).ok();
+        let sealed = self.seal_for(user_id, &super::flash::FLASH, &text).ok();
         Led::to(to).with(sealed.map(|sealed| self.short_cookie(flash::COOKIE, &sealed, FLASH_S)))
     }
 
@@ -299,6 +310,7 @@ impl Principal {
         let auth = &self.app.auth;
         let identities = auth.list_identities(person).await?;
         let passkeys = auth.list_passkeys(person).await?;
+        let confirms_otherwise = auth.confirms_otherwise(person).await?;
         Ok(WaysInView {
             has_password: auth.has_password(person).await?,
             providers: self.providers(),
@@ -307,6 +319,7 @@ impl Principal {
                 .map(|row| IdentityView {
                     id: id::render(Kind::Identity, row.identity_id),
                     provider: row.provider.name().to_owned(),
+                    confirms: row.provider.confirms() || !confirms_otherwise,
                     label: auth.provider_label(row.provider),
                     email: row.email,
                     created_at: Time(row.created_at_ms),
@@ -330,17 +343,18 @@ impl Principal {
         self.demand_confirmed()?;
         let identity_id = super::parse(Kind::Identity, id)?;
         let (auth, mail) = (&self.app.auth, &self.app.mail);
-        auth.unlink(mail, person, identity_id, self.now_ms()).await?;
+        let (provider, email) = auth.unlink(mail, person, identity_id, self.now_ms()).await?;
         self.record(Change {
             action: "identity.unlink",
             target: id,
+            before: json!({"provider": provider, "email": email}),
             ..Change::default()
         })
         .await
     }
 
     async fn finish_with(&self, kept: Option<&str>, code: &str) -> Result<SetCookie, Refusal> {
-        let Some(Kept::Vouched { user_id }) = self.open_kept(kept) else {
+        let Some(Kept::Vouched { user_id, to_link }) = self.open_kept(kept) else {
             return Err(ProviderError::Stray.into());
         };
         let opened = self.app.auth.enter_with(user_id, code, &self.visit.visitor).await;
@@ -348,6 +362,22 @@ impl Principal {
             AuthError::WrongCredentials => Refusal::from(ApiError::field("code", "This code is wrong, or was used.")),
             other => other.into(),
         })?;
+        if let Some(vouched) = to_link {
+            let person = &opened.session.person;
+            let linked = self
+                .app
+                .auth
+                .link(&self.app.mail, (person, None), &vouched, self.now_ms());
+            match linked.await {
+                Ok(linked) => {
+                    self.record_linked("identity.link", person, (linked, vouched.provider))
+                        .await?;
+                }
+                // Meanwhile it was linked, or they changed their address: they are signed in all the same.
+                Err(AuthError::IdentityTaken | AuthError::LinkRefused) => {}
+                Err(other) => return Err(other.into()),
+            }
+        }
         Ok(self.cookie(&opened.cookie))
     }
 }

@@ -123,11 +123,9 @@ impl Principal {
         self.demand_confirmed()?;
         let before = self.app.auth.user(admin, user_id).await?;
         let closed = teams::delete_user(&self.app.db, admin, user_id, self.now_ms()).await?;
-        self.app.mail.forget(&self.app.db, &before.person.email).await?;
         self.app.auth.forget_user(user_id);
         self.app.keys.forget_user(user_id);
-        self.close_teams(&closed).await?;
-        let teams: Vec<String> = closed.into_iter().map(view::team_id).collect();
+        let teams: Vec<String> = closed.iter().copied().map(view::team_id).collect();
         self.record(Change {
             action: "user.delete",
             target: user,
@@ -135,7 +133,10 @@ impl Principal {
             after: json!({"closed_teams": teams}),
             ..Change::default()
         })
-        .await
+        .await?;
+        self.close_teams(&closed).await;
+        self.app.mail.forget(&self.app.db, &before.person.email).await?;
+        Ok(())
     }
 
     fn refuse_oneself(&self, user_id: i64) -> Result<(), Refusal> {

@@ -135,6 +135,8 @@ pub struct Streaming {
     request_id: i64,
     /// It broke off, and only the end of the connection can say so.
     is_cut: bool,
+    /// What was handed on before that has had its turn to be sent: with the connection, the server drops what it still has.
+    is_sent: bool,
 }
 
 impl Streaming {
@@ -168,6 +170,7 @@ impl Streaming {
             config,
             runtime: relay.0.app.runtime.clone(),
             is_cut: false,
+            is_sent: false,
         }
     }
 
@@ -240,6 +243,18 @@ impl Stream for Streaming {
     type Item = Result<Bytes, Cut>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let polled = self.poll_piece(context);
+        if matches!(polled, Poll::Ready(Some(Err(Cut)))) && !self.is_sent {
+            (self.is_sent, self.is_cut) = (true, true);
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        polled
+    }
+}
+
+impl Streaming {
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
         if let Some(prefix) = self.prefix.take() {
             return Poll::Ready(Some(Ok(prefix)));
         }

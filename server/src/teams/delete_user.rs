@@ -2,10 +2,14 @@
 //!
 //! Invariant: no team with members is left without an owner: then nothing is deleted. A team that had nobody else is closed.
 //! All of it, or none. Charges, requests and the audit log keep the user's number. Writes `user`, `session`,
-//! `management_token`, `proof`, `second_factor`, `recovery_code`, `identity`, `passkey`, `member`, `api_key`, `invitation` and `team`.
+//! `management_token`, `proof`, `second_factor`, `recovery_code`, `identity`, `passkey`, `member`, `api_key`, `invitation`, `team` and
+//! the accounts of teams that are closed.
 
 use super::{Role, TeamError};
-use crate::auth::{Changed, Person, lock_admins};
+use crate::{
+    accounts,
+    auth::{Changed, Person, lock_admins},
+};
 use entity::{
     api_key, identity, invitation, management_token, member, passkey, proof, recovery_code, second_factor, session,
     team, user,
@@ -72,6 +76,9 @@ async fn erase(transaction: &DatabaseTransaction, user_id: i64, now_ms: i64) -> 
         .filter(own.or(of_closed))
         .exec(transaction)
         .await?;
+    for team_id in &closed {
+        accounts::forget_team(transaction, *team_id).await?;
+    }
     end_ways_in(transaction, user_id).await?;
     invitation::Entity::update_many()
         .col_expr(invitation::Column::RevokedAt, Expr::value(now_ms))

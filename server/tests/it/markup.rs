@@ -101,6 +101,7 @@ async fn what_is_given_away_costs_as_well_where_nothing_is_reported_and_a_reques
         hub.upstream.answer("first", Reply::error(429, "rate_limit_exceeded"));
         hub.upstream.answer("second", Reply::chat("hello", 10, 5));
         assert_eq!(key.chat(&hello()).await.status, 200);
+        hub.quiet().await;
         let parts = metering::margins(&hub.app.db, (0, i64::MAX)).await.unwrap();
         assert_eq!(parts.iter().map(|part| part.margin.requests).sum::<i64>(), 2);
         drop(key);

@@ -2,7 +2,7 @@
 
 use crate::harness::{PASSWORD, Place, places, visitor};
 use futures_util::future::join_all;
-use sea_orm::{EntityTrait as _, PaginatorTrait as _};
+use sea_orm::{ActiveModelTrait as _, EntityTrait as _, IntoActiveModel as _, PaginatorTrait as _};
 use server::{
     auth::{AuthError, Person},
     clock,
@@ -16,6 +16,36 @@ async fn delete(place: &Place, person: &Person) -> Result<Vec<i64>, String> {
     closed.map_err(|error| error.to_string())
 }
 
+/// Gives the team an upstream account of its own.
+async fn own_account(place: &Place, team_id: i64) {
+    let row = entity::account::Model {
+        id: clock::new_id(),
+        team_id: Some(team_id),
+        label: "own".to_owned(),
+        provider: "custom".to_owned(),
+        dialect: "chat".to_owned(),
+        base_url: "https://api.example.com/v1".to_owned(),
+        auth_scheme: "bearer".to_owned(),
+        secret: vec![1],
+        last_four: "1234".to_owned(),
+        priority: 0,
+        weight: 100,
+        region: None,
+        proxy_url: None,
+        proxy_secret: None,
+        every_model: true,
+        rpm: None,
+        tpm: None,
+        max_in_flight: None,
+        created_at: 0,
+        disabled_at: None,
+        parked_reason: None,
+        last_error: None,
+        last_error_at: None,
+    };
+    row.into_active_model().insert(&place.db).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_user_opens_nothing_and_their_own_team_is_suspended() {
     for place in places().await {
@@ -25,7 +55,10 @@ async fn a_deleted_user_opens_nothing_and_their_own_team_is_suspended() {
         let from = visitor("203.0.113.7", clock::now_ms());
         let session = place.auth.log_in(&person.email, PASSWORD, &from).await.unwrap();
         let token = place.auth.create_token(&person, clock::now_ms()).await.unwrap();
+        own_account(&place, made.team_id).await;
         assert_eq!(delete(&place, &person).await, Ok(vec![made.team_id]));
+        let kept = entity::account::Entity::find().count(&place.db).await.unwrap();
+        assert_eq!(kept, 0, "the secret of its own account is gone with it");
         let now_ms = clock::now_ms();
         assert!(
             place

@@ -8,7 +8,7 @@ use crate::{
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use server::{
-    auth::{AuthError, Person, Rp, SignedIn},
+    auth::{AuthError, Person, Rp, Session, SignedIn},
     clock,
 };
 
@@ -27,8 +27,23 @@ async fn keep(place: &Place, person: &Person, made: &Value, now_ms: i64) -> Resu
     let made = serde_json::from_value(made.clone()).unwrap();
     place
         .auth
-        .add_passkey(&mail, (&site(), person), (" Laptop ", &made), now_ms)
+        .add_passkey(
+            &mail,
+            (&site(), &session(place, person).await),
+            (" Laptop ", &made),
+            now_ms,
+        )
         .await
+}
+
+/// A session of `person`, whichever of the passwords here they have.
+async fn session(place: &Place, person: &Person) -> Session {
+    let from = visitor("203.0.113.9", clock::now_ms());
+    let opened = match place.auth.log_in(&person.email, PASSWORD, &from).await {
+        Ok(opened) => opened,
+        Err(_) => place.auth.log_in(&person.email, "sunlit-heron", &from).await.unwrap(),
+    };
+    opened.session
 }
 
 async fn options(place: &Place, now_ms: i64) -> Value {
@@ -136,10 +151,12 @@ async fn an_answer_for_another_site_user_purpose_or_time_is_refused() {
             "for another purpose"
         );
         add(&place, &mara, &mut key, now_ms).await.unwrap();
+        let of_mara = key.user.clone();
         assert!(
             is_refused(add(&place, &eve, &mut key, now_ms).await),
             "a passkey is one user's"
         );
+        key.user = of_mara;
 
         let answer = key.get(&options(&place, now_ms).await);
         assert!(
@@ -213,6 +230,29 @@ async fn an_answer_counts_once_whichever_processes_it_is_shown_to_and_a_copy_is_
         key.count = 9;
         let kept_out = show(&place, &key.get(&options(&place, now_ms).await), now_ms).await;
         assert!(matches!(kept_out, Err(AuthError::Suspended)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passkey_is_made_once_by_an_answer_and_in_a_session_that_still_holds() {
+    for place in places().await {
+        let (mail, now_ms) = (process(&place, None), clock::now_ms());
+        let person = place.user("mara@example.com").await.person;
+        let mut key = Authenticator::new("first");
+        let options = place.auth.passkey_creation(&site(), &person, now_ms).await.unwrap();
+        let made = key.create(&options);
+        let id = keep(&place, &person, &made, now_ms).await.unwrap();
+        place.auth.remove_passkey(&mail, &person, id, now_ms).await.unwrap();
+        assert!(is_refused(keep(&place, &person, &made, now_ms).await), "spent");
+
+        let ended = session(&place, &person).await;
+        place.auth.log_out(&ended, now_ms).await.unwrap();
+        let options = place.auth.passkey_creation(&site(), &person, now_ms).await.unwrap();
+        let made = serde_json::from_value(key.create(&options)).unwrap();
+        let theirs = (&site(), &ended);
+        let late = place.auth.add_passkey(&mail, theirs, ("Late", &made), now_ms).await;
+        assert!(matches!(late, Err(AuthError::LinkRefused)));
+        assert!(place.auth.list_passkeys(&person).await.unwrap().is_empty());
     }
 }
 

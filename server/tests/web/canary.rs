@@ -29,6 +29,9 @@ const SMTP: &str = "canary-smtp-password-30fe";
 const METRICS: &str = "canary-metrics-token-8842";
 const STRIPE: &str = "sk_test_canarystripe4411";
 const STRIPE_WEBHOOK: &str = "whsec_canarystripewebhook7733";
+const GOOGLE: &str = "canary-google-secret-2f6b";
+const GITHUB: &str = "canary-github-secret-e410";
+const OIDC: &str = "canary-issuer-secret-77c3";
 /// In base64.
 const MASTER: &[u8; 32] = b"canary-master-key-of-32-bytes-ok";
 
@@ -41,6 +44,15 @@ fn settings(echo: &str, smtp: &str) -> Vec<(&'static str, String)> {
         ("OURHUB_METRICS_TOKEN", METRICS.to_owned()),
         ("OURHUB_SMTP_URL", format!("smtp://canary:{SMTP}@{smtp}")),
         ("OURHUB_STRIPE_API_BASE", echo.to_owned()),
+        ("OURHUB_GOOGLE_CLIENT_ID", "canary".to_owned()),
+        ("OURHUB_GOOGLE_CLIENT_SECRET", GOOGLE.to_owned()),
+        ("OURHUB_GOOGLE_ISSUER", echo.to_owned()),
+        ("OURHUB_GITHUB_CLIENT_ID", "canary".to_owned()),
+        ("OURHUB_GITHUB_CLIENT_SECRET", GITHUB.to_owned()),
+        ("OURHUB_GITHUB_URL", echo.to_owned()),
+        ("OURHUB_OIDC_CLIENT_ID", "canary".to_owned()),
+        ("OURHUB_OIDC_CLIENT_SECRET", OIDC.to_owned()),
+        ("OURHUB_OIDC_ISSUER", echo.to_owned()),
         ("OURHUB_PREPAID", "false".to_owned()),
     ]
 }
@@ -346,6 +358,7 @@ async fn listen(nest: &Nest, token: &str, (session, key): (&str, &str)) -> Vec<(
             said.push((format!("POST {path} {word}"), nest.say(request).await.1));
         }
     }
+    said.extend(come_back_from_providers(nest).await);
     let order = json!({"amount": "10"});
     said.push((
         "POST payments".to_owned(),
@@ -413,6 +426,27 @@ async fn listen(nest: &Nest, token: &str, (session, key): (&str, &str)) -> Vec<(
     ];
     for path in assets.chain(others.map(str::to_owned)) {
         said.push((format!("GET {path}"), nest.read(&path, session).await));
+    }
+    said
+}
+
+/// What is said to who leaves for each provider, and comes back from the one that asks nothing before.
+async fn come_back_from_providers(nest: &Nest) -> Vec<(String, String)> {
+    let mut said = Vec::new();
+    for provider in ["google", "oidc"] {
+        let target = format!("/login/with/{provider}");
+        said.push((format!("GET {target}"), nest.read(&target, "").await));
+    }
+    let leave = nest.client.get(format!("{}/login/with/github", nest.url));
+    let leave = leave.header("sec-fetch-site", "same-origin");
+    let left = leave.header("accept", "text/html").send().await.unwrap();
+    let kept = cookie(&left, "ourhub-away");
+    let there = reqwest::Url::parse(left.headers()["location"].to_str().unwrap()).unwrap();
+    said.push(("GET /login/with/github".to_owned(), format!("{:?}", left.headers())));
+    let state = there.query_pairs().find(|(name, _)| name == "state").unwrap().1;
+    for word in ["please-400", "please-500"] {
+        let target = format!("/login/with/github/back?code={word}&state={state}");
+        said.push((format!("GET {target}"), nest.read(&target, &kept).await));
     }
     said
 }
@@ -508,6 +542,9 @@ async fn no_secret_is_in_any_page_answer_log_metric_or_file() {
         ("Stripe's key", STRIPE),
         ("the secret of Stripe's webhook", STRIPE_WEBHOOK),
         ("the token of the metrics", METRICS),
+        ("Google's secret", GOOGLE),
+        ("GitHub's secret", GITHUB),
+        ("the issuer's secret", OIDC),
         ("the master key", std::str::from_utf8(MASTER).unwrap()),
         ("the master key", master.as_str()),
     ] {

@@ -41,6 +41,8 @@ pub enum Signed {
 pub struct State {
     pub claims: Value,
     pub discovery: Value,
+    /// What is told of whom the statement is about, for its token.
+    pub info: Value,
     pub signed: Signed,
     /// The status and body of the token endpoint, in place of a statement.
     pub instead: Option<(u16, String)>,
@@ -90,6 +92,7 @@ impl Issuer {
         let state = State {
             claims: json!({}),
             discovery: json!({}),
+            info: json!({}),
             signed: Signed::Well,
             instead: None,
             key: new_key(),
@@ -205,6 +208,13 @@ impl Issuer {
                 200,
                 json!({"keys": [{"kty": "of the future", "kid": "x"}, state.jwk()]}).to_string(),
             ),
+            "/info" => {
+                assert!(
+                    head.to_ascii_lowercase().contains("authorization: bearer for-info"),
+                    "{head}"
+                );
+                (200, state.info.to_string())
+            }
             "/token" => state.token(&self.url, head, body),
             _ => (404, "{}".to_owned()),
         }
@@ -262,7 +272,7 @@ impl State {
         merge(&mut claims, &self.claims);
         (
             200,
-            json!({"id_token": self.sign(&claims), "token_type": "Bearer"}).to_string(),
+            json!({"id_token": self.sign(&claims), "token_type": "Bearer", "access_token": "for-info"}).to_string(),
         )
     }
 

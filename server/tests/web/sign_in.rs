@@ -6,7 +6,7 @@ use crate::{
     issuer::{Issuer, Signed, State, hub_with_issuer},
 };
 use entity::{identity, user};
-use sea_orm::{EntityTrait as _, PaginatorTrait as _};
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, PaginatorTrait as _};
 use serde_json::{Value, json};
 use server::{auth::ProviderKind, clock};
 
@@ -389,6 +389,7 @@ async fn sign_up_modes_and_invitations_hold_for_whom_an_issuer_vouches_for() {
     issuer.vouch("s-1", "mara@example.com");
     let joined = issuer.go(&hub, &enter, "").await;
     let cookie = session(&joined);
+    assert!(follow(&hub, &joined, &cookie).await.contains("You are in the team."));
     assert!(hub.page("/team", &cookie).await.text.contains("root@example.com"));
     assert_eq!(users(&hub).await, before + 1);
 }
@@ -433,11 +434,79 @@ async fn a_code_is_asked_of_who_set_up_an_app_and_a_service_confirms_who_is_sign
     issuer.vouch("s-9", "mara@example.com");
     let other = issuer.go(&hub, "/confirm/with/oidc?to=/team", &mara).await;
     assert!(other.cookie("ourhub").is_none() && other.location().starts_with("/confirm?to="));
-    issuer.vouch("s-1", "mara@example.com");
+    let now_s = now_ms / 1_000;
+    for (time_s, said) in [
+        (Value::Null, "does not say that you logged in there just now"),
+        (json!(now_s - 3_600), "nobody logged in there anew"),
+    ] {
+        issuer.say(json!({"sub": "s-1", "email": "mara@example.com", "email_verified": true, "auth_time": time_s}));
+        let stale = issuer.go(&hub, "/confirm/with/oidc?to=/team", &mara).await;
+        assert!(follow(&hub, &stale, &mara).await.contains(said), "{said}");
+        assert!(stale.cookie("ourhub").is_none());
+    }
+    issuer.say(json!({"sub": "s-1", "email": "mara@example.com", "email_verified": true, "auth_time": now_s}));
+    let leave = hub.client.get(hub.url("/confirm/with/oidc?to=/team"));
+    let leave = leave.header("sec-fetch-site", "same-origin").header("cookie", &mara);
+    let asked = hub.send(leave).await;
+    assert!(asked.location().contains("prompt=login&max_age=0"), "{asked:?}");
     let renewed = issuer.go(&hub, "/confirm/with/oidc?to=/team", &mara).await;
     assert_eq!(renewed.location(), "/team");
     assert_ne!(session(&renewed), mara);
     assert_eq!(hub.app.auth.providers()[0].kind, ProviderKind::Oidc);
+}
+
+/// The authenticator app's secret of a new one that is on from now on.
+async fn set_up_app(hub: &Hub, cookie: &str, now_ms: i64) -> String {
+    hub.form("begin_factor", cookie, "").await;
+    let page = hub.page("/settings/authenticator", cookie).await.text;
+    let shown = page.split("<code class=\"secret__value\">").nth(1).unwrap();
+    let secret = shown.split('<').next().unwrap().to_owned();
+    let typed = format!("code={}", code(&secret, now_ms));
+    hub.form("confirm_factor", cookie, &typed).await;
+    secret
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_links_an_account_of_who_has_an_app_after_the_code_alone() {
+    let (hub, issuer) = hub_with_issuer(&[]).await;
+    let mara = hub.sign_up("mara@example.com").await;
+    let proven = "UPDATE \"user\" SET email_verified_at = 1";
+    hub.app.db.execute_unprepared(proven).await.unwrap();
+    let now_ms = clock::now_ms();
+    let secret = set_up_app(&hub, &mara, now_ms).await;
+    issuer.vouch("s-1", "mara@example.com");
+    let asked = issuer.go(&hub, ENTER, "").await;
+    assert_eq!(asked.location(), "/login/code");
+    assert_eq!(identities(&hub).await, 0, "nothing is linked before the code");
+    let (kept, _) = asked.cookie("ourhub-away").unwrap();
+    let next = code(&secret, now_ms + 30_000);
+    let opened = hub.form("finish_log_in", &kept, &format!("code={next}")).await;
+    assert_eq!(opened.location(), "/overview", "{opened:?}");
+    assert_eq!(identities(&hub).await, 1);
+    let log = server::audit::list(&hub.app.db, None, None, 1).await.unwrap();
+    let user = user::Entity::find().one(&hub.app.db).await.unwrap().unwrap();
+    assert_eq!(
+        (log[0].action.as_str(), log[0].actor.user_id),
+        ("identity.link", Some(user.id))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_that_tells_of_addresses_elsewhere_alone_is_asked_there_and_only_about_the_signed_one() {
+    let (hub, issuer) = hub_with_issuer(&[]).await;
+    {
+        let mut state = issuer.state.lock().unwrap();
+        state.discovery = json!({"userinfo_endpoint": format!("{}/info", issuer.url)});
+        state.info = json!({"sub": "s-1", "email": "eve@example.com", "email_verified": true});
+    }
+    issuer.say(json!({"sub": "s-1", "email": "mara@example.com"}));
+    let other = issuer.go(&hub, ENTER, "").await;
+    let page = follow(&hub, &other, "").await;
+    assert!(page.contains("has not proven your e-mail"), "{page}");
+    issuer.state.lock().unwrap().info["email"] = json!("mara@example.com");
+    session(&issuer.go(&hub, ENTER, "").await);
+    let user = user::Entity::find().one(&hub.app.db).await.unwrap().unwrap();
+    assert_eq!(user.email, "mara@example.com");
 }
 
 /// A stranger's browser cannot be made to show what this one kept.

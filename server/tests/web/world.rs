@@ -65,7 +65,7 @@ impl World {
             viewer,
             ids: Vec::new(),
         };
-        world.settle().await;
+        world.settle(&spare).await;
         world.spend().await;
         world.pay().await;
         let shown = world.look().await;
@@ -81,7 +81,7 @@ impl World {
     }
 
     /// The team's and the platform's settings, people and names.
-    async fn settle(&self) {
+    async fn settle(&self, spare: &User) {
         let owner = &self.owner;
         let viewer = format!("/teams/current/members/{}", self.viewer.id);
         for (method, path, body) in [
@@ -98,7 +98,7 @@ impl World {
             (
                 Method::POST,
                 "/teams/current/keys",
-                json!({"name": "quokka-key", "cap_day": "5", "member": self.member.id}),
+                json!({"name": "quokka-key", "cap_day": "5", "member": spare.id}),
             ),
             (
                 Method::POST,
@@ -243,7 +243,8 @@ impl World {
         let connection = self.connection();
         let team = ids::parse(ids::Kind::Team, &self.owner.team).unwrap();
         let user = ids::parse(ids::Kind::User, &spare.id).unwrap();
-        let mut named = Vec::new();
+        let id = clock::new_id();
+        let mut is_used = false;
         for (table, columns) in tables(&connection) {
             let has = |name: &str| columns.iter().any(|(column, _)| column == name);
             let (column, owner) = match (has("team_id"), has("user_id")) {
@@ -255,7 +256,6 @@ impl World {
             if connection.query_row(&count, [], |row| row.get::<_, i64>(0)).unwrap() > 0 {
                 continue;
             }
-            let id = clock::new_id();
             let cells = columns
                 .iter()
                 .map(|(name, kind)| match (name.as_str(), kind.to_uppercase()) {
@@ -272,11 +272,10 @@ impl World {
                 rusqlite::params_from_iter(cells.collect::<Vec<_>>()),
             );
             inserted.unwrap_or_else(|error| panic!("{table}: {error}: let the tenant have a row of it"));
-            if has("id") {
-                named.extend(prefixes().iter().map(|(_, prefix)| called(prefix, id)));
-            }
+            is_used |= has("id");
         }
-        named
+        let prefixes = prefixes().into_iter().filter(|_| is_used);
+        prefixes.map(|(_, prefix)| called(&prefix, id)).collect()
     }
 
     /// Every row there is, of each table that does not change by itself.

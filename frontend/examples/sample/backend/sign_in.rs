@@ -24,6 +24,7 @@ impl SignIns for Sample {
             provider: "google".to_owned(),
             label: "Google".to_owned(),
             email: "mira@harbor-robotics.io".to_owned(),
+            confirms: true,
             created_at: Time(NOW - 90 * DAY),
             last_used_at: Some(Time(NOW - DAY)),
         };

@@ -29,6 +29,11 @@ impl Line {
         line
     }
 
+    /// Whether nobody has it but the list of lines, and it keeps nothing.
+    pub(super) fn is_idle(line: &Arc<Self>) -> bool {
+        Arc::strong_count(line) == 1 && line.kept.lock().is_empty()
+    }
+
     /// The connection that was used last, if one can be used.
     pub(super) fn take(&self) -> Option<Connection> {
         loop {

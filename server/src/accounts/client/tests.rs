@@ -336,3 +336,25 @@ async fn a_closed_connection_is_left_also_by_a_task_that_has_read_as_much_as_it_
     while pin!(tokio::task::consume_budget()).poll(&mut context).is_ready() {}
     assert!(!connection.is_usable());
 }
+
+#[tokio::test]
+async fn whatever_proxies_and_origins_are_named_connections_that_are_kept_stay() {
+    let server = Server::saying(OK).await;
+    let guard = Guard::new(vec!["127.0.0.0/8".parse().unwrap()]);
+    let clients = Clients::new(guard, PATIENCE);
+    let direct = clients.get(None).unwrap();
+    assert_eq!(ask(&direct, &server).await, Ok("ok".to_owned()));
+    for number in 0..2 * CLIENTS_MAX {
+        let proxy = Secret::new(format!("http://127.0.0.1:{}", 1_024 + number));
+        clients.get(Some(&proxy)).unwrap();
+    }
+    assert!(clients.by_proxy.lock().len() <= CLIENTS_MAX + 1);
+    assert!(HERE.with_borrow(HashMap::len) <= CLIENTS_MAX + 1);
+    for number in 0..2 * LINES_MAX {
+        drop(direct.0.line(&format!("http://{number}.example")));
+    }
+    assert!(direct.0.here(|here| here.lines.len()) <= LINES_MAX);
+    let again = clients.get(None).unwrap();
+    assert_eq!(ask(&again, &server).await, Ok("ok".to_owned()));
+    assert_eq!(server.connections(), 1);
+}

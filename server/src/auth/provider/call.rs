@@ -11,7 +11,7 @@ use reqwest::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 /// How long a service may take to answer.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
@@ -23,11 +23,16 @@ const BODY_MAX: usize = 256 << 10;
 /// What calls services.
 pub(in crate::auth) struct Caller {
     guard: Guard,
+    /// Made when somebody first signs in so.
+    client: OnceLock<Client>,
 }
 
 impl Caller {
     pub(super) const fn new(guard: Guard) -> Self {
-        Self { guard }
+        Self {
+            guard,
+            client: OnceLock::new(),
+        }
     }
 
     /// The address `text` that `provider` told, where it may be called.
@@ -82,10 +87,13 @@ impl Caller {
         }
     }
 
-    fn client(&self, provider: &Provider) -> Result<Client, ProviderError> {
+    fn client(&self, provider: &Provider) -> Result<&Client, ProviderError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
         // Fails where a provider of cryptography is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Client::builder()
+        let made = Client::builder()
             .no_proxy()
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -94,7 +102,8 @@ impl Caller {
             .connect_timeout(CONNECT_TIME)
             .dns_resolver(self.guard.clone())
             .build()
-            .map_err(|error| provider.down(error.without_url().to_string()))
+            .map_err(|error| provider.down(error.without_url().to_string()))?;
+        Ok(self.client.get_or_init(|| made))
     }
 }
 

@@ -58,6 +58,8 @@ pub(super) async fn hear(
         issuer: provider.issuer.clone(),
         subject: account.id.to_string(),
         is_verified: first.as_ref().is_some_and(|address| address.verified),
+        is_authority: true,
+        is_anew: false,
         email: first
             .map(|address| email::normalize(&address.email))
             .unwrap_or_default(),

@@ -99,24 +99,42 @@ impl Issuers {
         }
         let tokens = self.exchange(provider, &about, ticket, &returned.code).await?;
         let claims = self.open(provider, &about, ticket, (&tokens.id_token, now_ms)).await?;
-        let (email, is_verified) = match (&claims.email, &about.userinfo_endpoint, &tokens.access_token) {
-            (None, Some(at), Some(bearer)) => {
-                let url = self.caller.url(provider, at)?;
-                let info: UserInfo = self.caller.get(provider, url, Some(bearer)).await?;
-                if info.sub != claims.sub {
-                    return Err(provider.invalid("it is about somebody else"));
-                }
-                (info.email, token::is_true(&info.email_verified))
-            }
-            _ => (claims.email, token::is_true(&claims.email_verified)),
+        let is_told = claims.email.is_some() && !claims.email_verified.is_null();
+        let (email, is_verified) = match (&about.userinfo_endpoint, &tokens.access_token) {
+            (Some(at), Some(bearer)) if !is_told => self.look_up(provider, (at, bearer), &claims).await?,
+            _ => (claims.email.clone(), token::is_true(&claims.email_verified)),
         };
+        let email = email.map(|email| email::normalize(&email));
         Ok(Vouched {
             provider: provider.kind,
             issuer: provider.issuer.clone(),
-            subject: claims.sub,
             is_verified: is_verified && email.is_some(),
-            email: email.map(|email| email::normalize(&email)).unwrap_or_default(),
+            is_authority: provider.kind != ProviderKind::Google
+                || email.as_deref().is_some_and(|email| runs(&claims, email)),
+            is_anew: ticket.is_anew && claims.auth_time.is_some(),
+            email: email.unwrap_or_default(),
+            subject: claims.sub,
         })
+    }
+
+    /// The address of whom `claims` are about, and whether it is proven, where they do not say both.
+    async fn look_up(
+        &self,
+        provider: &Provider,
+        (at, bearer): (&str, &str),
+        claims: &token::Claims,
+    ) -> Result<(Option<String>, bool), ProviderError> {
+        let url = self.caller.url(provider, at)?;
+        let info: UserInfo = self.caller.get(provider, url, Some(bearer)).await?;
+        if info.sub != claims.sub {
+            return Err(provider.invalid("it is about somebody else"));
+        }
+        let is_proven = token::is_true(&info.email_verified);
+        match &claims.email {
+            None => Ok((info.email, is_proven)),
+            // What is said of another address proves nothing of this one.
+            Some(signed) => Ok((Some(signed.clone()), is_proven && info.email.as_ref() == Some(signed))),
+        }
     }
 
     async fn exchange(
@@ -154,6 +172,7 @@ impl Issuers {
         let expected = token::Expected {
             provider,
             nonce: &ticket.nonce,
+            is_anew: ticket.is_anew,
             now_s: now_ms / 1_000,
         };
         let header = expected.header(text)?;
@@ -193,6 +212,12 @@ impl Issuers {
     }
 }
 
+/// Whether Google runs the mailbox `email` of whom `claims` are about; of any other it was told once that it is theirs.
+fn runs(claims: &token::Claims, email: &str) -> bool {
+    let domain = email.rsplit('@').next().unwrap_or_default();
+    domain == "gmail.com" || claims.hd.as_ref().is_some_and(|hosted| hosted.to_lowercase() == domain)
+}
+
 fn fresh<T>(kept: &Mutex<HashMap<ProviderKind, Dated<T>>>, kind: ProviderKind) -> Option<Arc<T>> {
     let now_ms = clock::now_ms();
     let kept = kept.lock();
@@ -208,4 +233,26 @@ fn keep<T>(kept: &Mutex<HashMap<ProviderKind, Dated<T>>>, kind: ProviderKind, to
     };
     kept.lock().insert(kind, dated);
     told
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn google_speaks_for_mailboxes_that_it_runs() {
+        for (hosted, email, is_run) in [
+            (None, "mara@gmail.com", true),
+            (None, "mara@outlook.com", false),
+            (Some("example.com"), "mara@example.com", true),
+            (Some("example.com"), "mara@other.example", false),
+            (None, "mara@gmail.com.example", false),
+        ] {
+            let claims = json!({"sub": "s", "aud": "a", "iat": 0, "hd": hosted});
+            let claims = serde_json::from_value(claims).unwrap();
+            assert_eq!(runs(&claims, email), is_run, "{hosted:?} {email}");
+        }
+    }
 }

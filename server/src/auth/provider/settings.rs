@@ -39,6 +39,12 @@ impl ProviderKind {
         }
     }
 
+    /// Whether it can be asked to have somebody log in anew, and say that they did.
+    #[must_use]
+    pub const fn confirms(self) -> bool {
+        matches!(self, Self::Oidc)
+    }
+
     /// The kind called `name`.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {

@@ -23,6 +23,8 @@ const ALGORITHMS: [Algorithm; 9] = [
 ];
 /// How far the issuer's clock may be off, in seconds.
 const LEEWAY_S: i64 = 60;
+/// How long somebody who is to log in anew may take, in seconds.
+const ANEW_S: i64 = 600;
 /// The longest statement, in bytes.
 const TEXT_MAX: usize = 16 << 10;
 /// The longest name of an account, in bytes.
@@ -42,12 +44,20 @@ pub(super) struct Claims {
     pub(super) email: Option<String>,
     #[serde(default)]
     pub(super) email_verified: Value,
+    /// When they logged in there, in Unix seconds.
+    #[serde(default)]
+    pub(super) auth_time: Option<i64>,
+    /// The domain that Google hosts for their organisation.
+    #[serde(default)]
+    pub(super) hd: Option<String>,
 }
 
 /// What must hold of a statement.
 pub(super) struct Expected<'a> {
     pub(super) provider: &'a Provider,
     pub(super) nonce: &'a str,
+    /// Whether they were to log in anew.
+    pub(super) is_anew: bool,
     pub(super) now_s: i64,
 }
 
@@ -92,6 +102,10 @@ impl Expected<'_> {
         let nonce = claims.nonce.as_deref().unwrap_or_default();
         if !bool::from(nonce.as_bytes().ct_eq(self.nonce.as_bytes())) {
             return Err(invalid("it answers another question"));
+        }
+        let since_s = self.now_s - ANEW_S - LEEWAY_S;
+        if self.is_anew && claims.auth_time.is_some_and(|time_s| time_s < since_s) {
+            return Err(invalid("nobody logged in there anew"));
         }
         if claims.sub.is_empty() || claims.sub.len() > SUBJECT_MAX {
             return Err(invalid("it names nobody"));
