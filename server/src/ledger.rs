@@ -5,7 +5,6 @@
 
 mod adjust;
 mod batch;
-mod bell;
 mod book;
 mod buckets;
 mod chain;

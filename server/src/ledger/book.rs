@@ -8,7 +8,6 @@ mod writing;
 use super::{
     Ask, Closing, Opening,
     batch::{Closed, Op, Opened, State as HoldState},
-    bell::Bell,
     node::Identity,
     progress::Progress,
     queue::Queue,
@@ -69,7 +68,7 @@ pub(super) enum Missed {
 pub(super) struct Book {
     state: Mutex<State>,
     progress: Progress,
-    bell: Bell,
+    work: Notify,
     settled: Notify,
     waiting: AtomicUsize,
 }
@@ -163,7 +162,7 @@ impl Book {
                 has_ended: false,
             }),
             progress: Progress::default(),
-            bell: Bell::default(),
+            work: Notify::new(),
             settled: Notify::new(),
             waiting: AtomicUsize::new(0),
         }
@@ -212,7 +211,7 @@ impl Book {
         };
         drop(guard);
         if wakes {
-            self.bell.ring_soon();
+            self.work.notify_one();
         }
         result
     }
@@ -230,7 +229,7 @@ impl Book {
         let last = state.queue.last();
         drop(state);
         if wakes {
-            self.bell.ring();
+            self.work.notify_one();
         }
         Some((ids, last))
     }
@@ -283,7 +282,7 @@ impl Book {
         }
         drop(state);
         if wakes {
-            self.bell.ring_soon();
+            self.work.notify_one();
         }
         if is_above {
             tracing::warn!(
@@ -314,7 +313,7 @@ impl Book {
             let wakes = state.queue.push(Op::Back(Arc::clone(bucket), amount));
             drop(state);
             if wakes {
-                self.bell.ring();
+                self.work.notify_one();
             }
         }
     }
@@ -342,7 +341,7 @@ impl Book {
         if state.node == node {
             state.is_fenced = true;
             drop(state);
-            self.bell.ring();
+            self.work.notify_one();
         }
     }
 
@@ -377,7 +376,7 @@ impl Book {
         let given_back = state.engine.sweep(i64::MIN, false, true);
         state.queue_back(given_back);
         drop(state);
-        self.bell.ring();
+        self.work.notify_one();
     }
 
     /// Waits for the journal to end; whether everything was written.

@@ -17,7 +17,7 @@ use tokio::sync::{Notify, futures::Notified};
 /// Bits of a number below those that count lives.
 const LIFE_BITS: u32 = 40;
 /// How many lanes there are; threads beyond share them.
-pub(super) const LANES: usize = 64;
+const LANES: usize = 64;
 
 thread_local! {
     /// The lane of this thread.
@@ -25,11 +25,6 @@ thread_local! {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         NEXT.fetch_add(1, Ordering::Relaxed) % LANES
     };
-}
-
-/// The lane of the calling thread.
-pub(super) fn lane() -> usize {
-    LANE.with(|lane| *lane)
 }
 
 /// Who waits: for which operation, and a number that tells waiters for the same one apart.
@@ -185,7 +180,7 @@ impl Future for Durable<'_> {
         let seq = self.seq;
         let (lane, place) = *self.place.get_or_insert_with(|| {
             let number = progress.waiters.fetch_add(1, Ordering::Relaxed);
-            (lane(), (seq, number))
+            (LANE.with(|lane| *lane), (seq, number))
         });
         progress.lanes[lane].lock().insert(place, context.waker().clone());
         // The journal may have come between the look and the lock; from here on it finds this waiter.

@@ -70,11 +70,15 @@ impl Queue {
             self.oldest = Some(Instant::now());
         }
         self.ops.push(op);
-        match self.rest {
+        let wakes = match self.rest {
             Rest::Working => false,
             Rest::UntilHold => is_hold,
             Rest::UntilAny => true,
+        };
+        if wakes {
+            self.rest = Rest::Working;
         }
+        wakes
     }
 
     /// What the journal is to wait for, or `None` if there is a hold to write.

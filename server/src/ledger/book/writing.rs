@@ -35,7 +35,7 @@ impl Book {
 
     /// Resolves when there is work that does not wait.
     pub fn work(&self) -> Notified<'_> {
-        self.bell.rung()
+        self.work.notified()
     }
 
     /// What is queued, as much of it as one group takes, or `None` if the ledger is closing and there is nothing: from then on nothing more is queued.
