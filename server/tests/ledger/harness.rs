@@ -4,7 +4,10 @@
 
 use gateway_core::{money::Nano, pricing::PriceSheet, usage::Usage};
 use migration::{Migrator, MigratorTrait};
-use sea_orm::{ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Set};
+use sea_orm::{
+    ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Set,
+    sqlx::sqlite::SqliteJournalMode,
+};
 use server::ledger::{Ask, Caps, Closing, Config, Hold, Ledger, LedgerError, Opening, Outcome, Payer, verify};
 use server::signals::Signals;
 use std::{
@@ -36,7 +39,9 @@ impl Place {
         options
             .max_connections(4)
             .sqlx_logging(false)
-            .acquire_timeout(Duration::from_secs(20));
+            .acquire_timeout(Duration::from_secs(20))
+            // As the server has it: a file that becomes one of this mode only later is locked while it does.
+            .map_sqlx_sqlite_opts(|sqlite| sqlite.journal_mode(SqliteJournalMode::Wal));
         Database::connect(options).await.unwrap()
     }
 }
