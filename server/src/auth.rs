@@ -43,7 +43,7 @@ mod users;
 pub use changed::{Changed, TOPIC};
 pub use email::{normalize as normalize_email, parse as parse_email};
 pub use factor::{Enrolment, Factor};
-pub use identity::{Entered, Found, IdentityRow, Linked};
+pub use identity::{Entered, Found, IdentityRow, Linked, drop_ways_in};
 pub use passkey::{Created, PasskeyRow, Rp, Shown};
 pub use policy::{SignUpMode, SignUpPolicy};
 pub use provider::{Provider, ProviderError, ProviderKind, Returned, SettingError, Ticket, Vouched};

@@ -7,7 +7,7 @@ use super::{
     Auth, AuthError, Person, Session, SignedIn, UserMade, Visitor, email,
     letters::notice,
     provider::{ProviderError, ProviderKind, Vouched},
-    sign_up::{Admin, Ready, insert},
+    sign_up::Ready,
 };
 use crate::{clock, mail::Mail};
 use entity::{identity, passkey, session, user};
@@ -158,12 +158,7 @@ impl Auth {
         may_be_first_admin: bool,
     ) -> Result<(SignedIn, UserMade), AuthError> {
         let ready = self.prepare_vouched(vouched, visitor, false).await?;
-        let admin = if may_be_first_admin { Admin::IfFirst } else { Admin::No };
-        let transaction = self.0.db.begin().await?;
-        let made = insert(&transaction, ready, admin, visitor.now_ms).await?;
-        let signed_in = self.open_session(&transaction, made.person.clone(), visitor).await?;
-        transaction.commit().await?;
-        Ok((signed_in, made))
+        self.make(ready, visitor, may_be_first_admin).await
     }
 
     /// Has `vouched` open the account of `person` from now on, and tells them by mail; the row. They do it themselves in `session`;
@@ -325,7 +320,10 @@ pub(super) async fn prove(db: &impl ConnectionTrait, user_id: i64, now_ms: i64) 
 }
 
 /// Deletes what signs the user in besides a password, in the transaction `db`.
-pub(super) async fn drop_ways_in(db: &impl ConnectionTrait, user_id: i64) -> Result<(), DbErr> {
+///
+/// # Errors
+/// The database failed.
+pub async fn drop_ways_in(db: &impl ConnectionTrait, user_id: i64) -> Result<(), DbErr> {
     identity::Entity::delete_many()
         .filter(identity::Column::UserId.eq(user_id))
         .exec(db)

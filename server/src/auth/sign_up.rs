@@ -77,6 +77,16 @@ impl Auth {
         may_be_first_admin: bool,
     ) -> Result<(SignedIn, UserMade), AuthError> {
         let ready = self.admit(new, visitor, false).await?;
+        self.make(ready, visitor, may_be_first_admin).await
+    }
+
+    /// Makes the user with a team of their own, and signs them in.
+    pub(super) async fn make(
+        &self,
+        ready: Ready,
+        visitor: &Visitor,
+        may_be_first_admin: bool,
+    ) -> Result<(SignedIn, UserMade), AuthError> {
         let admin = if may_be_first_admin { Admin::IfFirst } else { Admin::No };
         let transaction = self.0.db.begin().await?;
         let made = insert(&transaction, ready, admin, visitor.now_ms).await?;

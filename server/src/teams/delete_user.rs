@@ -8,12 +8,9 @@
 use super::{Role, TeamError};
 use crate::{
     accounts,
-    auth::{Changed, Person, lock_admins},
+    auth::{Changed, Person, drop_ways_in, lock_admins},
 };
-use entity::{
-    api_key, identity, invitation, management_token, member, passkey, proof, recovery_code, second_factor, session,
-    team, user,
-};
+use entity::{api_key, invitation, management_token, member, proof, recovery_code, second_factor, session, team, user};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, PaginatorTrait,
@@ -106,14 +103,7 @@ async fn end_ways_in(db: &impl ConnectionTrait, user_id: i64) -> Result<(), DbEr
         .exec(db)
         .await?;
     second_factor::Entity::delete_by_id(user_id).exec(db).await?;
-    identity::Entity::delete_many()
-        .filter(identity::Column::UserId.eq(user_id))
-        .exec(db)
-        .await?;
-    passkey::Entity::delete_many()
-        .filter(passkey::Column::UserId.eq(user_id))
-        .exec(db)
-        .await?;
+    drop_ways_in(db, user_id).await?;
     recovery_code::Entity::delete_many()
         .filter(recovery_code::Column::UserId.eq(user_id))
         .exec(db)
