@@ -23,6 +23,7 @@ pub mod credential;
 mod email;
 mod factor;
 mod identity;
+mod jws;
 mod letters;
 mod log_in;
 mod passkey;

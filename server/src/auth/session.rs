@@ -96,6 +96,7 @@ pub(super) struct CookieKeys {
 
 impl CookieKeys {
     pub(super) fn derive(master: &[u8; 32]) -> Self {
+        super::jws::install();
         let key = Pepper::derive(master, "ourhub session cookie v1");
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_audience(&[AUDIENCE]);

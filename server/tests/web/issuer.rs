@@ -4,9 +4,9 @@
 
 use crate::harness::{Answer, Hub, spawn_with};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Url;
 use ring::{
+    hmac,
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _},
 };
@@ -277,28 +277,31 @@ impl State {
     }
 
     fn sign(&self, claims: &Value) -> String {
-        let header = |algorithm| Header {
-            kid: Some(self.kid.to_string()),
-            ..Header::new(algorithm)
+        let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let message = |algorithm: &str| {
+            let header = json!({"alg": algorithm, "typ": "JWT", "kid": self.kid.to_string()});
+            format!(
+                "{}.{}",
+                part(header.to_string().as_bytes()),
+                part(claims.to_string().as_bytes())
+            )
         };
         let by = |key: &[u8]| {
-            jsonwebtoken::encode(&header(Algorithm::ES256), claims, &EncodingKey::from_ec_der(key)).unwrap()
+            let (random, message) = (SystemRandom::new(), message("ES256"));
+            let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, key, &random).unwrap();
+            format!(
+                "{message}.{}",
+                part(key.sign(&random, message.as_bytes()).unwrap().as_ref())
+            )
         };
         match self.signed {
             Signed::Well => by(&self.key),
             Signed::ByAnother => by(&new_key()),
             Signed::ByOurSecret => {
-                let key = EncodingKey::from_secret(SECRET.as_bytes());
-                jsonwebtoken::encode(&header(Algorithm::HS256), claims, &key).unwrap()
+                let (key, message) = (hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes()), message("HS256"));
+                format!("{message}.{}", part(hmac::sign(&key, message.as_bytes()).as_ref()))
             }
-            Signed::Not => {
-                let part = |text: String| URL_SAFE_NO_PAD.encode(text);
-                format!(
-                    "{}.{}.",
-                    part(json!({"alg": "none"}).to_string()),
-                    part(claims.to_string())
-                )
-            }
+            Signed::Not => format!("{}.", message("none")),
         }
     }
 }
