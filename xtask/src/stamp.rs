@@ -10,7 +10,13 @@ use std::{
 };
 
 /// Files and folders that go into the bundle, from the repository's root. Of the lock file, only what [`FRAMEWORK`] names.
-pub const INPUTS: [&str; 4] = ["frontend/Cargo.toml", "frontend/src", "server/core/src", LOCK];
+pub const INPUTS: [&str; 5] = [
+    ".cargo/config.toml",
+    "frontend/Cargo.toml",
+    "frontend/src",
+    "server/core/src",
+    LOCK,
+];
 
 const LOCK: &str = "Cargo.lock";
 

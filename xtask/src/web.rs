@@ -71,7 +71,8 @@ fn compile() -> anyhow::Result<()> {
         build.env("RUSTC", rustc);
         build.env(
             "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
-            format!("--sysroot={}", sysroot.display()),
+            // In the place of what `.cargo/config.toml` says.
+            format!("--cfg erase_components --sysroot={}", sysroot.display()),
         );
     }
     shell::run(&mut build)
