@@ -64,6 +64,7 @@ fn every_operation_has_an_envelope() {
         (Operation::Moderations, r#"{"model":"m","input":"hi"}"#.to_owned()),
         (Operation::Responses, responses("")),
         (Operation::Compact, responses("")),
+        (Operation::CountResponses, responses("")),
         (Operation::Messages, messages("")),
         (Operation::CountTokens, messages("")),
         (Operation::Generate, generate("")),
@@ -441,6 +442,11 @@ fn the_limit_goes_where_each_dialect_has_it() {
             Operation::Moderations,
             r#"{"input":"x"}"#.to_owned(),
             r#"{"input":"x","model":"up"}"#,
+        ),
+        (
+            Operation::CountResponses,
+            r#"{"model":"m","tools":[{"type":"web_search"}]}"#.to_owned(),
+            r#"{"model":"up","tools":[{"type":"web_search"}]}"#,
         ),
         (
             Operation::CountTokens,
