@@ -370,6 +370,7 @@ impl<'a, 'de> Reader<'a, 'de> {
     fn usage_option(&mut self) -> Result<(), PeekError> {
         let mut option = UsageOption::Absent;
         if let Some(raw) = self.kept.stream_options {
+            self.body.stream_options = Some(member_in(self.text, raw.get()));
             let place = place_in(self.text, raw.get());
             if is_null(raw) {
                 option = UsageOption::Null(place);
