@@ -120,6 +120,9 @@ class Responses:
         items += [asked, {"type": "function_call_output", "call_id": call.call_id, "output": "7 degrees"}]
         return self.client.responses.create(model=model, input=items, tools=tools).output_text
 
+    def count(self, model):
+        return self.client.responses.input_tokens.count(model=model, input="Say hello.").input_tokens
+
 
 CLIENTS = {"anthropic": Anthropic, "google": Google, "responses": Responses}
 ANSWERS = {"chat": HELLO, "stream": HELLO, "tools": TOOL_SAID}
@@ -158,7 +161,7 @@ def test_every_task_is_answered(stage, client, model, task):
     assert getattr(subject(stage, client, "good"), task)(model) == ANSWERS[task]
 
 
-@pytest.mark.parametrize("client", ["anthropic", "google"])
+@pytest.mark.parametrize("client", CLIENTS)
 def test_tokens_are_counted_without_a_charge(stage, client):
     assert subject(stage, client, "good").count("gpt-4o-mini") > 0
 

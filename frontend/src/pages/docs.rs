@@ -64,7 +64,7 @@ fn dialects() -> AnyView {
     let facts = vec![
         Fact::new(
             "OpenAI",
-            "/v1/chat/completions, /v1/responses, /v1/responses/compact, /v1/embeddings, /v1/completions, /v1/moderations, /v1/images/generations, /v1/images/edits, /v1/audio/speech, /v1/audio/transcriptions, /v1/audio/translations",
+            "/v1/chat/completions, /v1/responses, /v1/responses/compact, /v1/responses/input_tokens, /v1/embeddings, /v1/completions, /v1/moderations, /v1/images/generations, /v1/images/edits, /v1/audio/speech, /v1/audio/transcriptions, /v1/audio/translations",
         ),
         Fact::new("Cohere, Jina", "/v1/rerank"),
         Fact::new("Anthropic", "/v1/messages, /v1/messages/count_tokens"),

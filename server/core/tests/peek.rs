@@ -571,6 +571,27 @@ fn usage_is_asked_for_in_every_starting_position() {
 }
 
 #[test]
+fn an_upstream_without_stream_options_gets_none() {
+    let head = r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true"#;
+    for options in [
+        "",
+        r#","stream_options":null"#,
+        r#","stream_options":{"include_usage":true}"#,
+        r#", "stream_options" : {"include_usage":false,"a":1}"#,
+    ] {
+        let body = format!("{head}{options}}}");
+        let (_, mut fields) = peek_bytes(Operation::Chat, body.as_bytes()).unwrap();
+        fields.omit_stream_options();
+        let asked = Rewrite {
+            include_usage: true,
+            ..KEEP
+        };
+        let sent = String::from_utf8(fields.rewrite(body.as_bytes(), &asked)).unwrap();
+        assert_eq!(sent, format!("{head}}}"), "{options}");
+    }
+}
+
+#[test]
 fn a_clamp_takes_the_field_the_client_used() {
     let head = r#"{"model":"m","messages":[{"role":"user","content":"hi"}]"#;
     for (fields, field, expected) in [

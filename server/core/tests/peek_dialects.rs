@@ -64,6 +64,7 @@ fn every_operation_has_an_envelope() {
         (Operation::Moderations, r#"{"model":"m","input":"hi"}"#.to_owned()),
         (Operation::Responses, responses("")),
         (Operation::Compact, responses("")),
+        (Operation::CountResponses, responses("")),
         (Operation::Messages, messages("")),
         (Operation::CountTokens, messages("")),
         (Operation::Generate, generate("")),
@@ -380,6 +381,38 @@ fn tools_of_the_provider_are_left_out_whole() {
 }
 
 #[test]
+fn a_search_for_tools_passes_and_the_prompt_counts_for_each_reading() {
+    let function = r#"{"type":"function","name":"f","defer_loading":true,"parameters":{}}"#;
+    let tool = r#"{"name":"f","defer_loading":true,"input_schema":{}}"#;
+    let searches = [
+        (
+            Operation::Responses,
+            responses(&format!(r#""tools":[{{"type":"tool_search"}},{function}],"#)),
+            responses(&format!(r#""tools":[{function}],"#)),
+        ),
+        (
+            Operation::Messages,
+            messages(&format!(
+                r#""tools":[{{"type":"tool_search_tool_bm25_20251119","name":"s"}},{tool}],"#
+            )),
+            messages(&format!(r#""tools":[{tool}],"#)),
+        ),
+    ];
+    for (operation, body, without) in searches {
+        let expected = body.replace(r#""model":"m""#, r#""model":"up""#);
+        assert_eq!(sent(operation, &body, None), expected);
+        let (found, plain) = (envelope(operation, &body), envelope(operation, &without));
+        assert!(found.notes.is_empty(), "{:?}", found.notes);
+        assert!(found.is_unsized && !plain.is_unsized);
+        assert!(found.input_bound >= 10 * plain.input_bound, "{operation:?}");
+    }
+    let client = r#""tools":[{"type":"tool_search","execution":"client","parameters":{}}],"#;
+    assert!(!envelope(Operation::Responses, &responses(client)).is_unsized);
+    let unknown = r#""tools":[{"type":"tool_search_of_files"}],"#;
+    assert_eq!(envelope(Operation::Responses, &responses(unknown)).notes.len(), 1);
+}
+
+#[test]
 fn the_limit_goes_where_each_dialect_has_it() {
     for (operation, body, expected) in [
         (
@@ -441,6 +474,11 @@ fn the_limit_goes_where_each_dialect_has_it() {
             Operation::Moderations,
             r#"{"input":"x"}"#.to_owned(),
             r#"{"input":"x","model":"up"}"#,
+        ),
+        (
+            Operation::CountResponses,
+            r#"{"model":"m","tools":[{"type":"web_search"}]}"#.to_owned(),
+            r#"{"model":"up","tools":[{"type":"web_search"}]}"#,
         ),
         (
             Operation::CountTokens,

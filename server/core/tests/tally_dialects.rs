@@ -297,6 +297,10 @@ fn whole_replies_are_read_at_the_end() {
     }
     for (operation, reply) in [
         (Operation::CountTokens, r#"{"input_tokens":7}"#),
+        (
+            Operation::CountResponses,
+            r#"{"object":"response.input_tokens","input_tokens":7}"#,
+        ),
         (Operation::CountGenerate, r#"{"totalTokens":7}"#),
         (Operation::EmbedContent, r#"{"embedding":{"values":[0.5]}}"#),
         (Operation::Moderations, r#"{"id":"m","model":"x","results":[]}"#),

@@ -69,6 +69,8 @@ pub struct Deployment {
     pub reasoning_excluded: bool,
     /// Whether it knows `usage` in a request, which asks for a cost.
     pub takes_cost_option: bool,
+    /// Whether it knows `stream_options` in a request.
+    pub takes_stream_options: bool,
     /// The client to call it with.
     pub client: Client,
     dialects: &'static [Dialect],
@@ -184,6 +186,7 @@ impl Deployment {
             },
             reasoning_excluded: preset.is_some_and(|preset| preset.reasoning_excluded),
             takes_cost_option: preset.is_some_and(|preset| preset.takes_cost_option),
+            takes_stream_options: preset.is_none_or(|preset| preset.takes_stream_options),
             client: upstream.way.client.clone(),
             dialects: upstream.way.place().dialects(upstream_model, upstream.spoken),
             origin: upstream.origin(upstream_model),

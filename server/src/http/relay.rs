@@ -41,6 +41,7 @@ routes! {
     "/v1/chat/completions" POST asks(Operation::Chat);
     "/v1/responses" POST asks(Operation::Responses);
     "/v1/responses/compact" POST asks(Operation::Compact);
+    "/v1/responses/input_tokens" POST asks(Operation::CountResponses);
     "/v1/messages" POST asks(Operation::Messages);
     "/v1/messages/count_tokens" POST asks(Operation::CountTokens);
     "/v1/embeddings" POST asks(Operation::Embeddings);

@@ -10,7 +10,7 @@ use crate::clock::{new_id, now_ms};
 use crate::keys::Caller;
 use crate::limits::NotAdmitted;
 use bytes::Bytes;
-use gateway_core::dialect::{Dialect, Operation};
+use gateway_core::dialect::Dialect;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,7 +22,7 @@ const FAILED: &str = "estimate: no account for this model counted the tokens";
 
 /// Whether `job` asks for a count.
 pub(super) const fn is_asked(job: &Job) -> bool {
-    matches!(job.operation, Operation::CountTokens | Operation::CountGenerate)
+    job.operation.is_count()
 }
 
 impl Relay {
@@ -92,6 +92,7 @@ fn estimated(dialect: Dialect, bytes: usize, heading: Heading, note: &str) -> Re
     let tokens = (bytes as u64).div_ceil(BYTES_PER_TOKEN);
     let body = match dialect {
         Dialect::Generate => json!({ "totalTokens": tokens }),
+        Dialect::Responses => json!({ "object": "response.input_tokens", "input_tokens": tokens }),
         _ => json!({ "input_tokens": tokens }),
     };
     Reply::Whole {

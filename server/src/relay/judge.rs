@@ -103,10 +103,7 @@ fn text(error: &UpstreamError) -> ErrorText<'_> {
 
 /// Whether many an upstream that serves a model does not do `operation` with it, and says so as if it lacked the model.
 const fn is_aside(operation: Operation) -> bool {
-    matches!(
-        operation,
-        Operation::CountTokens | Operation::CountGenerate | Operation::Compact | Operation::Completions
-    )
+    operation.is_count() || matches!(operation, Operation::Compact | Operation::Completions)
 }
 
 /// What an upstream says of the client's own input, with its words, scrubbed, as `message`; `None` where the fault is another.

@@ -27,9 +27,7 @@ impl Wish {
             Operation::Chat | Operation::Responses | Operation::Messages | Operation::Generate if !self.needs_state => {
                 !account.dialects().is_empty()
             }
-            Operation::CountTokens | Operation::CountGenerate => {
-                account.counts_tokens() && account.dialects().contains(&own)
-            }
+            operation if operation.is_count() => account.counts_tokens() && account.dialects().contains(&own),
             operation if operation.is_media() => account.serves(operation),
             _ => account.dialects().contains(&own),
         }

@@ -12,6 +12,7 @@ use gateway_core::dialect::exchange::{Ask, Effort, Origin, Request, Rules, Targe
 use gateway_core::dialect::{Dialect, Natives, Operation, Rewrite, Tally, opened_in_place};
 use gateway_core::id::{Kind, render};
 use gateway_core::translate::{self, Encoded, Through, Translator};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
@@ -134,7 +135,11 @@ impl Journey {
 
     /// The client's bytes, with what is ours replaced.
     fn rewritten(&self, account: &Deployment) -> Vec<u8> {
-        self.job.body.rewrite(
+        let mut body = Cow::Borrowed(&self.job.body);
+        if !account.takes_stream_options {
+            body.to_mut().omit_stream_options();
+        }
+        body.rewrite(
             &self.job.original,
             &Rewrite {
                 model: &account.upstream_model,

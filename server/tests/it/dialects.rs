@@ -1,11 +1,11 @@
 //! A client of any dialect is answered by an upstream of any other, and told what goes wrong in its own.
 
 use crate::harness::{Answer, HELLO, Hub, Setup, hello, spawn, spawn_with};
-use crate::spoken::{ARGUMENTS, SPOKEN, heard, question, reply};
+use crate::spoken::{ARGUMENTS, SPOKEN, count_of_responses, heard, question, reply};
 use crate::upstream::Reply;
 use gateway_core::dialect::Dialect;
 use serde_json::{Value, json};
-use server::accounts::Standing;
+use server::accounts::{Models, Served, Standing};
 use server::catalog::{NewModel, Prices};
 use std::time::Duration;
 
@@ -336,17 +336,56 @@ async fn tokens_are_counted_by_who_can_or_estimated_and_cost_nothing() {
     assert_eq!(guess.status, 200, "{}", guess.text());
     assert!(guess.json()["input_tokens"].as_u64().unwrap() > 0);
     assert!(guess.header("x-ourhub-notes").unwrap().contains("estimate"));
+    let (_, responses) = question(Dialect::Responses, "small", false);
+    let guess = count("/v1/responses/input_tokens", &responses).await;
+    assert_eq!(guess.json()["object"], "response.input_tokens", "{}", guess.text());
+    assert!(guess.json()["input_tokens"].as_u64().unwrap() > 0);
     let guess = count("/v1beta/models/small:countTokens", &generate).await;
     assert!(guess.json()["totalTokens"].as_u64().unwrap() > 0, "{}", guess.text());
     assert_eq!(hub.upstream.arrived_anywhere().len(), 0);
     account(&hub, "claude", Dialect::Messages, 0).await;
     account(&hub, "gemini", Dialect::Generate, 0).await;
+    account(&hub, "gpt", Dialect::Responses, 0).await;
+    let counted = count("/v1/responses/input_tokens", &responses).await;
+    assert_eq!(counted.json(), count_of_responses(), "{}", counted.text());
+    assert_eq!(counted.header("x-ourhub-notes"), None);
     let counted = count("/v1/messages/count_tokens", &messages).await;
     assert_eq!(counted.json(), json!({ "input_tokens": 77 }), "{}", counted.text());
     let counted = count("/v1beta/models/small:countTokens", &generate).await;
     assert_eq!(counted.json(), json!({ "totalTokens": 78 }), "{}", counted.text());
     assert_eq!(hub.charged().await.0, 0);
     assert_ne!(first, 0);
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mistral_is_sent_no_options_of_streams_which_it_refuses() {
+    let hub = spawn().await;
+    hub.upstream.behave("mistral", reply);
+    hub.account_with("mistral", |new| {
+        new.provider = "mistral".to_owned();
+        new.models = Models::Named(vec![Served {
+            model: "small".to_owned(),
+            upstream_model: None,
+        }]);
+    })
+    .await;
+    let key = hub.key().await;
+    for dialect in [Dialect::Chat, Dialect::Messages] {
+        let (path, mut body) = question(dialect, "small", true);
+        if dialect == Dialect::Chat {
+            body["stream_options"] = json!({ "include_usage": true });
+        }
+        let answer = key.send(&path, body.to_string()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let arrived = hub.upstream.arrived("mistral").pop().unwrap().json();
+        assert_eq!(
+            (&arrived["stream"], arrived.get("stream_options")),
+            (&json!(true), None)
+        );
+    }
+    assert_ne!(hub.charged().await.0, 0);
     drop(key);
     hub.close().await;
 }

@@ -7,7 +7,11 @@ use serde_json::{Value, json};
 use server::{accounts::NewAccount, http::relay::ROUTES};
 
 /// Routes of what no provider charges for.
-const FREE: [&str; 2] = ["/v1/messages/count_tokens", "/v1/moderations"];
+const FREE: [&str; 3] = [
+    "/v1/messages/count_tokens",
+    "/v1/responses/input_tokens",
+    "/v1/moderations",
+];
 
 /// What keeps the parts of a form apart, and its content type.
 const FORM: &str = "multipart/form-data; boundary=b";

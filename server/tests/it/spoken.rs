@@ -65,6 +65,7 @@ pub fn reply(call: &Arrived) -> Reply {
     match (path, is_streamed) {
         (path, false) if path.ends_with("/responses") => Reply::json(200, &response("completed")),
         (path, true) if path.ends_with("/responses") => named(&responses_events()),
+        (path, _) if path.ends_with("/responses/input_tokens") => Reply::json(200, &count_of_responses()),
         (path, _) if path.ends_with("/count_tokens") => Reply::json(200, &json!({ "input_tokens": 77 })),
         (path, false) if path.ends_with("/messages") => Reply::json(200, &message()),
         (path, true) if path.ends_with("/messages") => named(&messages_events()),
@@ -77,6 +78,11 @@ pub fn reply(call: &Arrived) -> Reply {
         (_, false) => Reply::json(200, &completion()),
         (_, true) => Reply::events(&chunks()),
     }
+}
+
+/// A count as OpenAI tells it.
+pub fn count_of_responses() -> Value {
+    json!({ "object": "response.input_tokens", "input_tokens": 76 })
 }
 
 fn named(events: &[(&str, Value)]) -> Reply {

@@ -44,6 +44,8 @@ pub struct Preset {
     pub reasoning_excluded: bool,
     /// Whether it knows `usage` in a request, which asks for a cost.
     pub takes_cost_option: bool,
+    /// Whether it knows `stream_options`; where it does not, it refuses them, and tells the usage of every stream.
+    pub takes_stream_options: bool,
     /// What it serves, besides its dialects, of the operations that have a form of their own.
     pub media: &'static [Operation],
     /// Whether its plain JSON of what was heard says its length or its tokens.
@@ -70,6 +72,7 @@ const HOSTED: Preset = Preset {
     serves_own_only: false,
     reasoning_excluded: false,
     takes_cost_option: false,
+    takes_stream_options: true,
     media: &[],
     tells_what_was_heard: false,
     speaks_in_events: false,
@@ -172,6 +175,7 @@ static PRESETS: [Preset; 17] = [
         base_url: "https://api.mistral.ai/v1",
         docs: "https://console.mistral.ai/api-keys",
         serves_own_only: true,
+        takes_stream_options: false,
         media: &[Operation::Speech, Operation::Transcriptions],
         tells_what_was_heard: true,
         ..HOSTED

@@ -120,6 +120,7 @@ pub(super) const fn table(operation: Operation) -> &'static Table {
         Operation::Moderations | Operation::CountTokens => &chat::FREE,
         Operation::Responses => &responses::RESPONSES,
         Operation::Compact => &responses::COMPACT,
+        Operation::CountResponses => &responses::COUNT,
         Operation::Messages => &messages::MESSAGES,
         Operation::Generate => &generate::GENERATE,
         Operation::CountGenerate => &generate::COUNT,

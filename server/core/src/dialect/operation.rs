@@ -25,6 +25,8 @@ pub enum Operation {
     Responses,
     /// A conversation of OpenAI's Responses made shorter.
     Compact,
+    /// How many tokens OpenAI's Responses would read.
+    CountResponses,
     /// An answer from Anthropic's Messages.
     Messages,
     /// How many tokens Anthropic's Messages would read.
@@ -53,13 +55,14 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Chat,
         Self::Embeddings,
         Self::Completions,
         Self::Moderations,
         Self::Responses,
         Self::Compact,
+        Self::CountResponses,
         Self::Messages,
         Self::CountTokens,
         Self::Generate,
@@ -84,6 +87,7 @@ impl Operation {
             Self::Moderations => "moderations",
             Self::Responses => "responses",
             Self::Compact => "compact",
+            Self::CountResponses => "count_responses",
             Self::Messages => "messages",
             Self::CountTokens => "count_tokens",
             Self::Generate => "generate",
@@ -119,7 +123,7 @@ impl Operation {
             | Self::Speech
             | Self::Transcriptions
             | Self::Translations => Dialect::Chat,
-            Self::Responses | Self::Compact => Dialect::Responses,
+            Self::Responses | Self::Compact | Self::CountResponses => Dialect::Responses,
             Self::Messages | Self::CountTokens => Dialect::Messages,
             Self::Generate | Self::CountGenerate | Self::EmbedContent | Self::BatchEmbedContents => Dialect::Generate,
         }
@@ -128,7 +132,13 @@ impl Operation {
     /// Whether its provider charges nothing for it: it has no price and no output.
     #[must_use]
     pub const fn is_free(self) -> bool {
-        matches!(self, Self::Moderations | Self::CountTokens | Self::CountGenerate)
+        matches!(self, Self::Moderations) || self.is_count()
+    }
+
+    /// Whether it only counts the tokens of a prompt.
+    #[must_use]
+    pub const fn is_count(self) -> bool {
+        matches!(self, Self::CountResponses | Self::CountTokens | Self::CountGenerate)
     }
 
     /// Whether it gives vectors.
@@ -195,6 +205,7 @@ impl Operation {
             Self::Moderations => "/moderations",
             Self::Responses => "/responses",
             Self::Compact => "/responses/compact",
+            Self::CountResponses => "/responses/input_tokens",
             Self::Messages => "/messages",
             Self::CountTokens => "/messages/count_tokens",
             Self::Rerank => "/rerank",

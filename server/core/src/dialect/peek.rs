@@ -77,6 +77,8 @@ struct Reader<'a, 'de> {
     envelope: Envelope,
     body: Body,
     has_content: bool,
+    /// A tool that runs between two readings of the prompt.
+    is_read_again: bool,
     kept: Kept<'de>,
 }
 
@@ -108,6 +110,7 @@ impl<'a, 'de> Reader<'a, 'de> {
             },
             body: Body::default(),
             has_content: false,
+            is_read_again: false,
             kept: Kept::default(),
         }
     }
@@ -278,6 +281,10 @@ impl<'a, 'de> Reader<'a, 'de> {
             return Err(PeekError::Missing { field });
         }
         self.tools()?;
+        if self.is_read_again {
+            self.count.tokens = self.count.tokens.saturating_mul(tools::READINGS);
+            self.count.is_unsized = true;
+        }
         if self.asked.operation.is_media() {
             let tokens = judge(self.asked.operation, &self.kept.media, &mut self.envelope)?;
             self.count.tokens = self.count.tokens.saturating_add(tokens);
@@ -363,6 +370,7 @@ impl<'a, 'de> Reader<'a, 'de> {
     fn usage_option(&mut self) -> Result<(), PeekError> {
         let mut option = UsageOption::Absent;
         if let Some(raw) = self.kept.stream_options {
+            self.body.stream_options = Some(member_in(self.text, raw.get()));
             let place = place_in(self.text, raw.get());
             if is_null(raw) {
                 option = UsageOption::Null(place);

@@ -46,6 +46,8 @@ pub struct Body {
     pub(super) usage: Option<UsageOption>,
     /// The member that asks for a cost.
     pub(super) cost_option: Option<Range<usize>>,
+    /// Where `stream_options` stand as a member.
+    pub(super) stream_options: Option<Range<usize>>,
     /// Members and elements that never go upstream.
     pub(super) removed: Vec<Range<usize>>,
     /// The value that says how speech is streamed.
@@ -115,6 +117,12 @@ impl Body {
     #[must_use]
     pub fn max_output_field(&self) -> Option<MaxOutputField> {
         self.max_output.as_ref().map(|(field, _)| *field)
+    }
+
+    /// Takes the client's `stream_options` out and adds none, for an upstream that does not know them.
+    pub fn omit_stream_options(&mut self) {
+        self.usage = None;
+        self.removed.extend(self.stream_options.take());
     }
 
     /// The bytes for the upstream: `original`, of which this body was made, with what `rewrite` changes.

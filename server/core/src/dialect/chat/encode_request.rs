@@ -32,7 +32,9 @@ pub(crate) fn encode_request(
     put(&mut body, "messages", messages);
     if request.stream {
         put(&mut body, "stream", true);
-        put(&mut body, "stream_options", json!({"include_usage": true}));
+        if !manner.is_mistral {
+            put(&mut body, "stream_options", json!({"include_usage": true}));
+        }
     }
     if let Some(limit) = target.max_output.or(request.max_output) {
         let field = if manner.is_mistral {

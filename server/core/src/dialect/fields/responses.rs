@@ -80,3 +80,14 @@ pub(super) const COMPACT: Table = Table {
     priced: PRICED_COMPACT,
     aside: ASIDE,
 };
+/// A count of what an answer would read: nothing of it has a price, but an earlier answer is kept by one account alone.
+pub(super) const COUNT: Table = Table {
+    content: None,
+    owned: &[
+        ("model", Field::Model),
+        ("previous_response_id", Field::State),
+        ("conversation", Field::State),
+    ],
+    priced: &[],
+    aside: &[],
+};

@@ -1,7 +1,9 @@
-//! Tools: those that run at the client are counted, those that run at the provider are left out of the request.
+//! Tools: those that run at the client are counted, those that run at the provider are left out of the request, but for the search
+//! for other tools of the request.
 //!
 //! Invariant: nothing that searches, computes or calls others at the provider's place, for a fee and with results billed as input,
-//! goes upstream; a request that demands such a tool is refused. Pure.
+//! goes upstream; a request that demands such a tool is refused. A search for tools has no fee and finds what stands in the request
+//! alone; the prompt is counted for each time it may be read. Pure.
 //! Wire facts: the API references of OpenAI, Anthropic and Google; what Codex and Claude Code send.
 
 use super::super::bound::TOOL_TOKENS;
@@ -21,6 +23,11 @@ const TYPED_TOOL_TOKENS: u64 = 2_048;
 const RESPONSES_CLIENT: &[&str] = &["function", "custom", "local_shell", "apply_patch"];
 /// Kinds of Anthropic's that run at the client begin so.
 const MESSAGES_CLIENT: &[&str] = &["bash_", "text_editor_", "computer_", "memory_"];
+/// The search for tools among those of the request: of Responses, where it runs at the provider, and how Anthropic's begin.
+const RESPONSES_SEARCH: &str = "tool_search";
+const MESSAGES_SEARCH: &str = "tool_search_tool_";
+/// How often a prompt is read, at most, where a search comes between: Anthropic stops after ten rounds.
+pub(super) const READINGS: u64 = 10;
 /// The only members of Google's tools that run at the client.
 const GOOGLE_CLIENT: &[&str] = &["functionDeclarations"];
 /// Kinds that run at a provider, by how they begin, as a note calls them.
@@ -34,7 +41,6 @@ const HOSTED: &[&str] = &[
     "mcp",
     "computer",
     "shell",
-    "tool_search",
     "advisor",
     "googleSearch",
     "codeExecution",
@@ -125,13 +131,20 @@ impl<'de> Reader<'_, 'de> {
         let hosted = kinds.find_map(|(_, kind)| {
             let kind: String = serde_json::from_str(kind.get()).unwrap_or_default();
             let is_client = if is_messages {
-                let is_typed = MESSAGES_CLIENT.iter().any(|start| kind.starts_with(start));
-                tokens += if is_typed { TYPED_TOOL_TOKENS } else { 0 };
-                is_typed || kind == "custom"
+                MESSAGES_CLIENT.iter().any(|start| kind.starts_with(start))
             } else {
                 RESPONSES_CLIENT.contains(&kind.as_str()) || kind == "namespace" || is_clients_shell(&kind, members)
             };
-            (!is_client).then_some(kind)
+            let is_search = if is_messages {
+                kind.starts_with(MESSAGES_SEARCH)
+            } else {
+                !is_client && kind == RESPONSES_SEARCH
+            };
+            let is_typed = is_search || (is_messages && is_client);
+            tokens += if is_typed { TYPED_TOOL_TOKENS } else { 0 };
+            self.is_read_again |= is_search;
+            let stays = is_client || is_search || (is_messages && kind == "custom");
+            (!stays).then_some(kind)
         });
         is_hosted |= hosted.is_some();
         if is_hosted {

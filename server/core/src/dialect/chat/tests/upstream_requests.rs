@@ -137,6 +137,7 @@ fn mistral_has_ways_of_its_own() {
         "mistral",
         json!({
             "seed": 4, "max_completion_tokens": 9, "user": "u", "logit_bias": {"1": 2}, "reasoning_effort": "medium",
+            "stream": true, "stream_options": {"include_usage": true},
             "tools": [
                 {"type": "function", "function": {"name": "f", "strict": true, "parameters": {
                     "$schema": "s", "type": "object", "additionalProperties": false,
@@ -153,7 +154,7 @@ fn mistral_has_ways_of_its_own() {
                 {"role": "assistant", "content": "begun", "reasoning_content": "w"}],
         }),
     );
-    for absent in ["seed", "max_completion_tokens", "user", "logit_bias"] {
+    for absent in ["seed", "max_completion_tokens", "user", "logit_bias", "stream_options"] {
         assert_eq!(body.get(absent), None, "{absent}");
     }
     assert_eq!((&body["random_seed"], &body["max_tokens"]), (&json!(4), &json!(9)));
