@@ -32,7 +32,7 @@ use crate::pages::landing::Landing;
 use crate::pages::mail::{MailPage, MailReadPage};
 use crate::pages::models::{Catalogue, ModelNew, ModelsPage, PriceNew};
 use crate::pages::overview::OverviewPage;
-use crate::pages::payments::{PaymentPage, PaymentsPage};
+use crate::pages::payments::{PaymentList, PaymentPage, PaymentsPage};
 use crate::pages::revenue::{MarkupsPage, RevenuePage};
 use crate::pages::session::{Confirm, LogIn, Setup, SignUp};
 use crate::pages::settings::{
@@ -78,6 +78,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/usage/:id") view=ReceiptPage ssr=Async />
                 <Route path=path!("/billing") view=BillingPage ssr=Async />
                 <Route path=path!("/billing/statement") view=StatementPage ssr=Async />
+                <Route path=path!("/billing/payments") view=PaymentList ssr=Async />
                 <Route path=path!("/billing/payments/:id") view=PaymentPage ssr=Async />
                 <Route path=path!("/team") view=TeamPage ssr=Async />
                 <Route path=path!("/team/accounts") view=TeamAccountList ssr=Async />

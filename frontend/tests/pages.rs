@@ -51,6 +51,7 @@ const SIGNED_IN: [&str; 47] = [
     "/usage?request=gone&member=user_9",
     "/usage/req_1",
     "/billing",
+    "/billing/payments",
     "/billing/statement",
     "/billing/statement?month=2026-10",
     "/billing/payments/pay_open",

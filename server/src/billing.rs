@@ -5,6 +5,7 @@
 
 mod auto;
 mod codes;
+mod credit;
 mod events;
 mod opening;
 mod payments;

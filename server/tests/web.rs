@@ -61,10 +61,14 @@ mod management;
 mod master;
 #[path = "web/membership.rs"]
 mod membership;
+#[path = "web/odd_payments.rs"]
+mod odd_payments;
 #[path = "web/own_accounts.rs"]
 mod own_accounts;
 #[path = "web/own_data.rs"]
 mod own_data;
+#[path = "web/payment_races.rs"]
+mod payment_races;
 #[path = "web/payments.rs"]
 mod payments;
 #[path = "web/portal.rs"]
@@ -73,6 +77,8 @@ mod portal;
 mod revenue;
 #[path = "web/roles.rs"]
 mod roles;
+#[path = "web/schedules.rs"]
+mod schedules;
 #[path = "web/shapes.rs"]
 mod shapes;
 #[path = "web/sign_in.rs"]

@@ -30,6 +30,8 @@ pub struct PaymentView {
     pub invoice_url: Option<String>,
     /// What was given back.
     pub refunded: Nano,
+    /// What disputes have taken of it by now.
+    pub disputed: Nano,
     /// Why it failed.
     pub note: String,
     /// When it was begun.
@@ -115,7 +117,7 @@ pub struct PaymentsBoard {
 pub struct NewPayment {
     /// USD in whole cents.
     pub amount: Nano,
-    /// New for each payment: the same one sent again begins nothing new.
+    /// New for each payment: the same one with the same amount sent again begins nothing new.
     #[serde(default)]
     pub order: Option<String>,
     /// Whether the card is kept for automatic top-ups.
@@ -186,6 +188,12 @@ pub async fn read_payments_board() -> Result<Option<PaymentsBoard>, ApiError> {
 #[server(prefix = "/fn", endpoint = "payment", input = leptos::server_fn::codec::GetUrl)]
 pub async fn payment(id: String) -> Result<PaymentView, ApiError> {
     super::backend()?.payment(super::CURRENT_TEAM, &id).await
+}
+
+/// The list of all payments.
+#[server(prefix = "/fn", endpoint = "list_payments", input = leptos::server_fn::codec::GetUrl)]
+pub async fn list_payments(page: PageQuery) -> Result<Page<PaymentView>, ApiError> {
+    super::backend()?.list_payments(super::CURRENT_TEAM, page).await
 }
 
 /// The admin's list of disputes.

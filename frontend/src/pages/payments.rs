@@ -1,17 +1,18 @@
-//! Payments: the form on the billing page, the page of one payment, and what platform admins see of disputes and comparisons.
+//! Payments: the form on the billing page, the list of all, the page of one, and what platform admins see of disputes and comparisons.
 //!
 //! Invariant: a payment is shown as the server knows it after it asked Stripe; nobody is led to Stripe but by a link that says so.
 //! Reads [`crate::api::payments`]; the forms are sent to `/fn/top_up`, `/fn/set_auto_top_up`, `/fn/remove_card`,
 //! `/fn/open_portal` and `/fn/reconcile`.
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
+use leptos_router::hooks::{use_params_map, use_query_map};
 
 use super::frame::{Spot, Visit, signed_in};
 use crate::api::payments::{
-    DisputeView, PaymentView, PaymentsBoard, ReconciliationView, list_disputes, list_reconciliations, payment,
+    DisputeView, PaymentView, PaymentsBoard, ReconciliationView, list_disputes, list_payments, list_reconciliations,
+    payment,
 };
-use crate::api::{ApiError, Flash, Nano};
+use crate::api::{ApiError, Flash, Nano, Page, PageQuery};
 use crate::ui::*;
 
 /// What the form offers when nothing was typed.
@@ -166,19 +167,65 @@ pub fn payments(clock: &Clock, board: &PaymentsBoard) -> Option<AnyView> {
     if board.payments.is_empty() {
         return None;
     }
-    let head = vec![th("Date", ""), th("Payment", ""), th("Status", ""), th("Amount", "r")];
     let rows = board.payments.iter().map(|payment| row(clock, payment)).collect_view();
     Some(
         view! {
             <section class="stack stack--2">
                 <h2>"Payments and receipts"</h2>
-                <Table head=head tight=true>
+                <Table head=heads() tight=true>
                     {rows}
                 </Table>
+                <p>
+                    <a class="link" href="/billing/payments">
+                        "All payments"
+                    </a>
+                </p>
             </section>
         }
         .into_any(),
     )
+}
+
+fn heads() -> Vec<Th> {
+    vec![th("Date", ""), th("Payment", ""), th("Status", ""), th("Amount", "r")]
+}
+
+/// `/billing/payments`
+#[component]
+pub fn PaymentList() -> impl IntoView {
+    let after = use_query_map().read_untracked().get("after");
+    let spot = Spot::new(Section::Billing, "Payments", "/billing/payments").via("/billing", "Billing");
+    signed_in(spot, |visit| async move {
+        let payments = list_payments(PageQuery { limit: None, after }).await?;
+        Ok::<_, ApiError>(list(&visit.clock, payments))
+    })
+}
+
+fn list(clock: &Clock, payments: Page<PaymentView>) -> AnyView {
+    let list = if payments.data.is_empty() {
+        view! {
+            <Empty icon=Glyph::Card title="No payments yet" text="Each top-up is listed here, with its receipt.">
+                <LinkButton href="/billing" text="Back to billing" />
+            </Empty>
+        }
+        .into_any()
+    } else {
+        let older = payments.next.map(|after| format!("/billing/payments?after={after}"));
+        let note = counted_rows(&payments.data, "payment", "payments");
+        let pager = view! { <Pager note=note nostrip:older=older /> }.into_any();
+        let rows = payments.data.iter().map(|payment| row(clock, payment)).collect_view();
+        view! {
+            <Table head=heads() tight=true pager=pager>
+                {rows}
+            </Table>
+        }
+        .into_any()
+    };
+    view! {
+        <PageHead title="Payments" lead="Every top-up of this team, newest first, with receipts and invoices." />
+        {list}
+    }
+    .into_any()
 }
 
 fn row(clock: &Clock, payment: &PaymentView) -> AnyView {
@@ -195,8 +242,11 @@ fn row(clock: &Clock, payment: &PaymentView) -> AnyView {
     };
     let receipt = paper(&payment.receipt_url, "Receipt".to_owned());
     let invoice = paper(&payment.invoice_url, invoice_word(payment));
-    let refunded = (payment.refunded > Nano::ZERO)
-        .then(|| view! { <span class="sub">{format!("{} given back", usd(payment.refunded))}</span> });
+    let gone = [(payment.refunded, "given back"), (payment.disputed, "disputed")]
+        .into_iter()
+        .filter(|(amount, _)| *amount > Nano::ZERO)
+        .map(|(amount, how)| view! { <span class="sub">{format!("{} {how}", usd(amount))}</span> })
+        .collect_view();
     view! {
         <tr>
             <td class="nowrap">
@@ -210,7 +260,7 @@ fn row(clock: &Clock, payment: &PaymentView) -> AnyView {
             </td>
             <td>
                 <Status tone=tone text=word />
-                {refunded}
+                {gone}
             </td>
             <td class="r">
                 <Amount of=payment.amount />
@@ -284,16 +334,20 @@ fn page(payment: PaymentView) -> AnyView {
     let again = is_open.then(|| {
         view! { <LinkButton href=format!("/billing/payments/{}", payment.id) text="Look again" icon=Glyph::Refresh /> }
     });
-    let refunded = (payment.refunded > Nano::ZERO).then(|| {
-        let title = format!("{} of it was given back.", usd(payment.refunded));
-        view! { <Notice title=title text="It is gone from the balance." /> }
-    });
+    let gone = [(payment.refunded, "was given back"), (payment.disputed, "is disputed")]
+        .into_iter()
+        .filter(|(amount, _)| *amount > Nano::ZERO)
+        .map(|(amount, how)| {
+            let title = format!("{} of it {how}.", usd(amount));
+            view! { <Notice title=title text="It is gone from the balance." /> }
+        })
+        .collect_view();
     let note = (!payment.note.is_empty()).then(|| view! { <Notice tone=Tone::Bad title=payment.note.clone() /> });
     view! {
         <div class="narrow stack stack--4">
             <PageHead title=title lead=lead />
             {note}
-            {refunded}
+            {gone}
             <p>
                 <Status tone=tone text=word />
                 " "

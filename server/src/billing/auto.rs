@@ -8,8 +8,9 @@
 
 use super::{
     Billing, BillingError,
+    credit::Credit,
     events::{Note, Outcome},
-    payments::{CURRENCY, Credit, LEAST, MOST, NANO_PER_CENT, PaymentState, REPEAT_MS, nano, reference},
+    payments::{CURRENCY, LEAST, MOST, NANO_PER_CENT, PaymentState, REPEAT_MS, nano, reference},
     stripe::{self, Intent, List, PaymentMethod, Stripe, StripeError},
 };
 use crate::{

@@ -1,22 +1,15 @@
-//! Payments through Checkout: begun here, paid at Stripe, credited once.
+//! Payments through Checkout: begun here, paid at Stripe, looked up until it is known what became of them.
 //!
-//! Invariant: a payment is credited in the transaction that marks it, if Stripe says *now* that it is paid, with our amount,
-//! currency, customer and reference; whatever tells of it first, and however often. Reads and writes `payment` and `customer`;
-//! writes through the ledger.
+//! Invariant: the same order of the same amount begins one payment, also where no answer came; Stripe is asked for its session
+//! with the payment as the idempotency key. Reads and writes `payment` and `customer`.
 
 use super::{
     Billing, BillingError, auto,
-    events::{self, Note, Outcome},
+    events::Outcome,
     portal,
-    stripe::{self, Intent, List, Session, Stripe},
+    stripe::{List, Session, Stripe},
 };
-use crate::{
-    alerts, clock,
-    fields::FieldErrors,
-    ledger::{Beside, Grant, LedgerError},
-    teams::TeamScope,
-};
-use async_trait::async_trait;
+use crate::{clock, fields::FieldErrors, teams::TeamScope};
 use entity::{
     customer,
     payment::{ActiveModel, Column, Entity, Model},
@@ -27,7 +20,7 @@ use gateway_core::{
 };
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, OnConflict},
 };
 use serde::Deserialize;
@@ -110,6 +103,8 @@ pub struct PaymentRow {
     pub invoice_url: Option<String>,
     /// What was given back.
     pub refunded: Nano,
+    /// What disputes have taken of it.
+    pub disputed: Nano,
     /// Why it failed.
     pub note: String,
     /// Unix milliseconds.
@@ -128,6 +123,7 @@ impl From<Model> for PaymentRow {
             invoice: row.invoice,
             invoice_url: row.invoice_url,
             refunded: nano(row.refunded),
+            disputed: Nano::ZERO,
             note: row.note,
             created_at_ms: row.created_at,
         }
@@ -150,7 +146,8 @@ struct Made {
 }
 
 impl Billing {
-    /// Begins a payment of `amount` for the team of `scope`; the same `nonce` begins it once. Where to pay is in the row.
+    /// Begins a payment of `amount` for the team of `scope`; the same `nonce` begins it once, with another amount it is another
+    /// payment: a form that went wrong is corrected and sent again. Where to pay is in the row.
     ///
     /// # Errors
     /// [`BillingError::NotFound`] without Stripe; [`BillingError::Invalid`]; [`BillingError::Stripe`]: nothing is lost then,
@@ -164,7 +161,7 @@ impl Billing {
         let stripe = self.stripe()?;
         let cents = checked(amount, nonce)?;
         let customer = self.customer(stripe, scope.team_id(), now_ms).await?;
-        let nonce = format!("{}:{nonce}", scope.team_id());
+        let nonce = format!("{}:{nonce}:{cents}:{keeps_card}", scope.team_id());
         let new = ActiveModel {
             id: Set(clock::new_id()),
             team_id: Set(scope.team_id()),
@@ -301,7 +298,21 @@ impl Billing {
             .limit(limit)
             .all(&self.0.db)
             .await?;
-        Ok(rows.into_iter().map(PaymentRow::from).collect())
+        self.with_disputes(rows).await
+    }
+
+    /// `rows` as they are shown, with what disputes have taken of each.
+    async fn with_disputes(&self, rows: Vec<Model>) -> Result<Vec<PaymentRow>, BillingError> {
+        let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+        let taken = self.taken(&ids).await?;
+        let shown = |row: Model| {
+            let disputed = taken.get(&row.id).copied().unwrap_or_default();
+            PaymentRow {
+                disputed: nano(disputed),
+                ..PaymentRow::from(row)
+            }
+        };
+        Ok(rows.into_iter().map(shown).collect())
     }
 
     /// The payment `payment_id` of the team of `scope`, as Stripe says that it is now; as it was known, where Stripe does not
@@ -372,107 +383,6 @@ impl Billing {
         Entity::find_by_id(payment_id).one(&self.0.db).await
     }
 
-    /// Does what follows from `session`, as Stripe has it now, for the payment `row`; `event` told of it.
-    pub(super) async fn settle(
-        &self,
-        stripe: &Stripe,
-        row: &Model,
-        session: &Session,
-        (event, now_ms): (Option<&Note>, i64),
-    ) -> Result<Outcome, BillingError> {
-        if row.entry_id.is_some() {
-            return Ok(Outcome::Repeated);
-        }
-        if let Some(wrong) = mismatch(row, session) {
-            return self.distrust(row, wrong, event).await;
-        }
-        let is_over = session.status.as_deref() == Some("expired");
-        if session.payment_status != "paid" {
-            if is_over {
-                self.mark(row.id, PaymentState::Expired, "", now_ms).await?;
-            }
-            return Ok(if is_over { Outcome::Expired } else { Outcome::Pending });
-        }
-        let intent_id = session.payment_intent.as_ref().map(|id| id.0.clone());
-        let receipt_url = self.receipt_of(stripe, intent_id.as_deref()).await;
-        let credit = Credit {
-            payment_id: row.id,
-            session_id: Some(session.id.clone()),
-            intent_id: intent_id.clone(),
-            receipt_url,
-            event: event.cloned(),
-            now_ms,
-        };
-        let done = self.credit(row, credit).await?;
-        self.note_invoice(stripe, session.invoice.as_ref()).await;
-        if let Some(intent_id) = intent_id
-            .as_deref()
-            .and_then(stripe::id)
-            .filter(|_| row.keeps_card == 1)
-            && let Err(error) = self.keep_card(stripe, row, intent_id).await
-        {
-            tracing::warn!(%error, "a card could not be kept");
-        }
-        Ok(done)
-    }
-
-    /// Puts `row` into the wallet, unless it is there.
-    pub(super) async fn credit(&self, row: &Model, credit: Credit) -> Result<Outcome, BillingError> {
-        let grant = Grant {
-            team_id: row.team_id,
-            kind: KIND.to_owned(),
-            amount: nano(row.cents),
-            reason: format!("Payment {}", reference(row.id)),
-            actor_id: row.actor_id,
-        };
-        let written = self
-            .0
-            .ledger
-            .grant_with(grant, credit)
-            .await
-            .map_err(|error| match error {
-                LedgerError::TooLarge => BillingError::Amount,
-                other => BillingError::Ledger(other),
-            })?;
-        Ok(match written {
-            Some(_) => Outcome::Credited,
-            None => Outcome::Repeated,
-        })
-    }
-
-    /// Money came or went, but not as it was asked for: no wallet is changed, and the operator is told.
-    pub(super) async fn distrust(
-        &self,
-        row: &Model,
-        wrong: &str,
-        event: Option<&Note>,
-    ) -> Result<Outcome, BillingError> {
-        let payment = reference(row.id);
-        tracing::error!(
-            payment,
-            wrong,
-            ?event,
-            "a payment at Stripe is not the one that was begun"
-        );
-        let message = format!(
-            "Payment {payment}: at Stripe its {wrong} differs from ours, so no wallet was changed. Compare the two."
-        );
-        alerts::raise(&self.0.db, alerts::Kind::PaymentMismatch, &payment, &message).await?;
-        Ok(Outcome::Mismatch)
-    }
-
-    /// Where the receipt of the payment intent is; none where it cannot be found out: it is a help for people, no more.
-    pub(super) async fn receipt_of(&self, stripe: &Stripe, intent_id: Option<&str>) -> Option<String> {
-        let intent_id = stripe::id(intent_id?)?;
-        let intent: Intent = stripe.get(&format!("/payment_intents/{intent_id}")).await.ok()?;
-        let charge_id = intent.latest_charge?;
-        let charge: stripe::Charge = stripe
-            .get(&format!("/charges/{}", stripe::id(&charge_id.0)?))
-            .await
-            .ok()?;
-        charge.receipt_url.filter(|url| url.starts_with("https://"))
-    }
-
     /// Marks a payment that is not credited; whether it was open.
     pub(super) async fn mark(
         &self,
@@ -496,66 +406,8 @@ impl Billing {
 
     pub(super) async fn payment_row(&self, payment_id: i64) -> Result<PaymentRow, BillingError> {
         let row = Entity::find_by_id(payment_id).one(&self.0.db).await?;
-        row.map(PaymentRow::from).ok_or(BillingError::NotFound)
-    }
-}
-
-/// What of `session` is not as we asked for it.
-fn mismatch(row: &Model, session: &Session) -> Option<&'static str> {
-    if row.session_id.as_ref().is_some_and(|known| *known != session.id) {
-        Some("session")
-    } else if session.client_reference_id.as_deref() != Some(&reference(row.id)) {
-        Some("reference")
-    } else if session
-        .customer
-        .as_ref()
-        .is_none_or(|customer| customer.0 != row.customer)
-    {
-        Some("customer")
-    } else if session.currency.as_deref() != Some(CURRENCY) {
-        Some("currency")
-    } else if session.amount_total != Some(row.cents) {
-        Some("amount")
-    } else {
-        None
-    }
-}
-
-/// What credits a payment, beside the wallet's entry.
-pub(super) struct Credit {
-    pub payment_id: i64,
-    pub session_id: Option<String>,
-    pub intent_id: Option<String>,
-    pub receipt_url: Option<String>,
-    pub event: Option<Note>,
-    pub now_ms: i64,
-}
-
-#[async_trait]
-impl Beside for Credit {
-    async fn write(&self, transaction: &DatabaseTransaction, entry_id: i64) -> Result<bool, DbErr> {
-        let mut update = Entity::update_many()
-            .col_expr(Column::State, Expr::value(PaymentState::Paid.as_str()))
-            .col_expr(Column::EntryId, Expr::value(entry_id))
-            .col_expr(Column::IntentId, Expr::value(self.intent_id.clone()))
-            .col_expr(Column::ReceiptUrl, Expr::value(self.receipt_url.clone()))
-            .col_expr(Column::Note, Expr::value(""))
-            .col_expr(Column::ChangedAt, Expr::value(self.now_ms));
-        if let Some(session_id) = &self.session_id {
-            update = update.col_expr(Column::SessionId, Expr::value(session_id.clone()));
-        }
-        let credited = update
-            .filter(Column::Id.eq(self.payment_id))
-            .filter(Column::EntryId.is_null())
-            .exec(transaction)
-            .await?;
-        if credited.rows_affected != 1 {
-            return Ok(false);
-        }
-        if let Some(event) = &self.event {
-            events::write(transaction, event, Outcome::Credited, self.now_ms).await?;
-        }
-        Ok(true)
+        let shown = self.with_disputes(row.into_iter().collect()).await?;
+        shown.into_iter().next().ok_or(BillingError::NotFound)
     }
 }
 

@@ -16,7 +16,7 @@ use entity::{
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 use serde::Deserialize;
 use serde_json::json;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use stripe_client_core::{RequestBuilder, StripeMethod};
 
 /// How far back Stripe keeps events, in seconds.
@@ -166,7 +166,7 @@ impl Billing {
     async fn compare(&self, stripe: &Stripe, now_ms: i64, count: &mut Count) -> Result<(), BillingError> {
         self.catch_up(stripe, now_ms, count).await?;
         self.look_up_open(stripe, now_ms, count).await?;
-        self.compare_sums(stripe, count).await
+        self.compare_sums(stripe, now_ms, count).await
     }
 
     /// Takes the events that were not delivered, the oldest first.
@@ -229,19 +229,22 @@ impl Billing {
         Ok(())
     }
 
-    /// Compares what each payment is worth here and there.
-    async fn compare_sums(&self, stripe: &Stripe, count: &mut Count) -> Result<(), BillingError> {
+    /// Compares what each payment is worth here and there, but for those that changed here or there since `began_ms`: the two are
+    /// not read at once.
+    async fn compare_sums(&self, stripe: &Stripe, began_ms: i64, count: &mut Count) -> Result<(), BillingError> {
         let mut moved: Vec<Movement> = Vec::new();
         let query = json!({"limit": PAGE, "expand": ["data.source"]});
         let id = |movement: &Movement| movement.id.clone();
         let (oldest, is_whole) = all(stripe, ("/balance_transactions", query), &mut moved, id).await?;
-        // Read after Stripe's: what came meanwhile is told at the next comparison, by its own events.
-        let mut theirs: HashMap<String, i64> = HashMap::new();
+        let (mut theirs, mut moving): (HashMap<&str, i64>, HashSet<&str>) = Default::default();
         for movement in &moved {
             if let Some(intent) = movement.source["payment_intent"].as_str()
                 && let Some(cents) = movement.cents()
             {
-                *theirs.entry(intent.to_owned()).or_default() += cents;
+                *theirs.entry(intent).or_default() += cents;
+                if movement.created >= began_ms / 1_000 {
+                    moving.insert(intent);
+                }
             }
         }
         let since = if is_whole {
@@ -256,10 +259,14 @@ impl Billing {
             .filter(payment::Column::CreatedAt.gte(since))
             .all(&self.0.db)
             .await?;
-        let taken = self.taken().await?;
+        let (taken, turned) = self.disputed(began_ms).await?;
         for row in rows {
+            let is_moving = row.intent_id.as_deref().is_some_and(|intent| moving.contains(intent));
+            if is_moving || row.changed_at > began_ms || turned.contains(&row.id) {
+                continue;
+            }
             let ours = row.cents - row.refunded - taken.get(&row.id).copied().unwrap_or_default();
-            let found = row.intent_id.as_ref().and_then(|intent| theirs.get(intent)).copied();
+            let found = row.intent_id.as_deref().and_then(|intent| theirs.get(intent)).copied();
             count.payments += 1;
             count.ours += ours;
             count.theirs += found.unwrap_or_default();
@@ -274,17 +281,18 @@ impl Billing {
         Ok(())
     }
 
-    /// What disputes have taken of each payment, in cents.
-    async fn taken(&self) -> Result<BTreeMap<i64, i64>, BillingError> {
-        let mut taken = BTreeMap::new();
-        for row in dispute::Entity::find()
-            .filter(dispute::Column::Taken.gt(0))
-            .all(&self.0.db)
-            .await?
-        {
-            *taken.entry(row.payment_id).or_default() += row.taken;
+    /// What disputes have taken of each payment, in cents, and the payments of those that turned since `began_ms`.
+    async fn disputed(&self, began_ms: i64) -> Result<(BTreeMap<i64, i64>, BTreeSet<i64>), BillingError> {
+        let (mut taken, mut turned) = (BTreeMap::new(), BTreeSet::new());
+        for row in dispute::Entity::find().all(&self.0.db).await? {
+            if row.taken > 0 {
+                *taken.entry(row.payment_id).or_default() += row.taken;
+            }
+            if row.changed_at > began_ms {
+                turned.insert(row.payment_id);
+            }
         }
-        Ok(taken)
+        Ok((taken, turned))
     }
 
     /// Opens the alert where something differs, closes it where nothing does.

@@ -77,6 +77,20 @@ impl Billing {
         Ok(rows.into_iter().map(row).collect())
     }
 
+    /// What disputes have taken of each of these payments, in cents, where they have.
+    pub(super) async fn taken(&self, payment_ids: &[i64]) -> Result<BTreeMap<i64, i64>, DbErr> {
+        let mut taken = BTreeMap::new();
+        let rows = dispute::Entity::find()
+            .filter(dispute::Column::PaymentId.is_in(payment_ids.iter().copied()))
+            .filter(dispute::Column::Taken.gt(0))
+            .all(&self.0.db)
+            .await?;
+        for row in rows {
+            *taken.entry(row.payment_id).or_default() += row.taken;
+        }
+        Ok(taken)
+    }
+
     /// Takes from the wallet what of the charge was given back by now.
     pub(super) async fn follow_charge(
         &self,

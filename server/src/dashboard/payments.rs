@@ -256,6 +256,7 @@ fn payment_view(row: PaymentRow, manages: bool) -> PaymentView {
         invoice: row.invoice.filter(|_| manages),
         invoice_url: shown(row.invoice_url),
         refunded: row.refunded,
+        disputed: row.disputed,
         note: row.note,
         created_at: Time(row.created_at_ms),
     }

@@ -322,7 +322,7 @@ impl Hub {
 
 /// A further server.
 pub struct Other {
-    app: Arc<App>,
+    pub app: Arc<App>,
     pub address: SocketAddr,
     server: http::Ending,
 }

@@ -1,12 +1,15 @@
 //! The server as its clients see it: over HTTP, with a database of its own and an upstream that does as it is told.
 //!
 //! Invariant: nothing here needs the network or a provider's key. Each module proves one promise; `harness` starts the server,
-//! `upstream` is the provider, `spoken` what is said to both in each dialect.
+//! `upstream` is the provider, `spoken` what is said to both in each dialect, `stripe` who takes payments.
 
 #![allow(clippy::unwrap_used)]
 
 mod harness;
 mod spoken;
+#[path = "../web/stripe.rs"]
+#[allow(dead_code)]
+mod stripe;
 mod upstream;
 
 mod affinity;
@@ -35,6 +38,7 @@ mod metered;
 mod metrics;
 mod money;
 mod own;
+mod paid;
 mod pass_through;
 mod paths;
 mod prepaid;

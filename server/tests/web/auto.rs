@@ -217,7 +217,7 @@ async fn a_charge_that_is_not_wanted_any_more_once_it_can_be_made_is_not_made() 
             stripe.fail_next(Fault::Error);
             hub.app.billing.top_up_low_balances(start + at).await.unwrap();
             set(&hub, &user, &wanted).await;
-            hub.app.billing.top_up_low_balances(start + at + 40_000).await.unwrap();
+            hub.app.billing.top_up_low_balances(start + at + 90_000).await.unwrap();
             assert_eq!(
                 (intents(&stripe), balance(&hub, &user).await),
                 (0, json!("10.00")),

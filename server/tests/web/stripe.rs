@@ -27,6 +27,8 @@ pub enum Fault {
     BreakOff,
     /// Refused; status 402.
     Refuse,
+    /// Nothing: the next one is for the call after this one.
+    Pass,
 }
 
 #[derive(Default)]
@@ -156,16 +158,25 @@ impl Stripe {
         })
     }
 
-    /// The card's holder disputes a paid session.
+    /// The card's holder disputes a paid session, as far as it was not given back.
     pub fn dispute(&self, session_id: &str) -> (String, Value) {
+        let left = self.with(|state| {
+            let charge = &state.charges[&state.charge_of(session_id)];
+            charge["amount"].as_i64().unwrap() - charge["amount_refunded"].as_i64().unwrap()
+        });
+        self.dispute_of(session_id, left)
+    }
+
+    /// The card's holder disputes `cents` of a paid session.
+    pub fn dispute_of(&self, session_id: &str, cents: i64) -> (String, Value) {
         self.with(|state| {
             let charge_id = state.charge_of(session_id);
             let charge = state.charges[&charge_id].clone();
             let id = state.id("dp");
-            let dispute = json!({"id": id, "status": "needs_response", "amount": charge["amount"], "currency": "usd",
+            let dispute = json!({"id": id, "status": "needs_response", "amount": cents, "currency": "usd",
                                  "payment_intent": charge["payment_intent"], "charge": charge_id});
             state.disputes.insert(id.clone(), dispute.clone());
-            state.move_money(&charge, "adjustment", -charge["amount"].as_i64().unwrap());
+            state.move_money(&charge, "adjustment", -cents);
             (id, state.event("charge.dispute.created", dispute))
         })
     }
@@ -178,22 +189,26 @@ impl Stripe {
             let dispute = dispute.clone();
             if status == "won" {
                 let charge = state.charges[dispute["charge"].as_str().unwrap()].clone();
-                state.move_money(&charge, "adjustment", charge["amount"].as_i64().unwrap());
+                state.move_money(&charge, "adjustment", dispute["amount"].as_i64().unwrap());
             }
             state.event("charge.dispute.closed", dispute)
         })
     }
 
-    /// What the books of a team's payments sum up to, in cents.
-    pub fn sum_of(&self, sessions: &[String]) -> i64 {
+    /// What the books of a customer's payments sum up to, in cents, and how many there are.
+    pub fn sum_of(&self, customer: &str) -> (i64, usize) {
         self.with(|state| {
-            let intents: Vec<&Value> = sessions
-                .iter()
-                .map(|id| &state.sessions[id]["payment_intent"])
+            let mine = |intent: &&Value| intent["customer"] == customer;
+            let intents: Vec<&Value> = state
+                .intents
+                .values()
+                .filter(mine)
+                .map(|intent| &intent["id"])
                 .collect();
             let of = |movement: &&Value| intents.contains(&&movement["source"]["payment_intent"]);
             let movements = state.movements.iter().filter(of);
-            movements.map(|movement| movement["amount"].as_i64().unwrap()).sum()
+            let sum = movements.map(|movement| movement["amount"].as_i64().unwrap()).sum();
+            (sum, intents.len())
         })
     }
 

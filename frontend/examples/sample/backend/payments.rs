@@ -18,6 +18,7 @@ fn payment(id: &str, state: &str) -> PaymentView {
         receipt_url: (state == "paid").then(|| "https://pay.stripe.com/receipts/1".to_owned()),
         invoice: (state == "paid").then(|| "HUB-0042".to_owned()),
         invoice_url: (state == "paid").then(|| "https://invoice.stripe.com/i/1".to_owned()),
+        disputed: Nano::ZERO,
         refunded: if state == "paid" { cents(2_500) } else { Nano::ZERO },
         note: if state == "failed" {
             "Your card was declined.".to_owned()
