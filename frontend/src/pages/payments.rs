@@ -25,7 +25,7 @@ pub fn top_up(flash: &Flash, board: &PaymentsBoard) -> AnyView {
     let hint = format!("From {} to {}. You pay at Stripe.", usd(board.least), usd(board.most));
     view! {
         <Card title="Top up">
-            <PostForm class="row row--wrap u-top" action="/fn/top_up">
+            <PostForm class="formrow" action="/fn/top_up">
                 <Hidden fields=vec![("order", order)] />
                 <TextField
                     name="amount"
@@ -166,7 +166,7 @@ pub fn payments(clock: &Clock, board: &PaymentsBoard) -> Option<AnyView> {
     if board.payments.is_empty() {
         return None;
     }
-    let head = vec![th("Date", ""), th("Payment", ""), th("Status", ""), th("Amount", "r")];
+    let head = vec![th("Date", ""), th("Payment", ""), th("Status", "p2"), th("Amount", "r")];
     let rows = board.payments.iter().map(|payment| row(clock, payment)).collect_view();
     Some(
         view! {
@@ -195,22 +195,29 @@ fn row(clock: &Clock, payment: &PaymentView) -> AnyView {
     };
     let receipt = paper(&payment.receipt_url, "Receipt".to_owned());
     let invoice = paper(&payment.invoice_url, invoice_word(payment));
-    let refunded = (payment.refunded > Nano::ZERO)
-        .then(|| view! { <span class="sub">{format!("{} given back", usd(payment.refunded))}</span> });
+    let refunded = || {
+        let given = format!("{} given back", usd(payment.refunded));
+        (payment.refunded > Nano::ZERO).then(|| view! { <span class="sub">{given}</span> })
+    };
+    let title = format!("Payment of {}", usd(payment.amount));
     view! {
         <tr>
             <td class="nowrap">
                 <When at=payment.created_at clock=clock.clone() style=Style::Day />
             </td>
             <td class="main">
-                <a class="link" href=format!("/billing/payments/{}", payment.id)>
+                <a class="link" href=format!("/billing/payments/{}", payment.id) aria-label=title>
                     "Payment"
                 </a>
                 {receipt} {invoice}
+                <span class="sub only-sm">
+                    <Status tone=tone text=word />
+                    {refunded()}
+                </span>
             </td>
-            <td>
+            <td class="p2">
                 <Status tone=tone text=word />
-                {refunded}
+                {refunded()}
             </td>
             <td class="r">
                 <Amount of=payment.amount />
@@ -290,13 +297,12 @@ fn page(payment: PaymentView) -> AnyView {
     });
     let note = (!payment.note.is_empty()).then(|| view! { <Notice tone=Tone::Bad title=payment.note.clone() /> });
     view! {
-        <div class="narrow stack stack--4">
+        <div class="narrow stack">
             <PageHead title=title lead=lead />
             {note}
             {refunded}
-            <p>
+            <p class="row row--wrap">
                 <Status tone=tone text=word />
-                " "
                 <span class="mono t12 faint">{payment.id.clone()}</span>
             </p>
             <div class="row row--wrap">
