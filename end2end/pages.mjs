@@ -7,6 +7,10 @@ export const PUBLIC = { landing: "/", models: "/models", docs: "/docs", gallery:
 /** Pages that need what this server has not: a Stripe, or a step just taken. */
 export const UNSEEN = ["/billing/payments/:id", "/admin/payments", "/settings/authenticator", "/settings/recovery"];
 
+// Addresses as long as people have, so that tables are tried with them.
+const LONG = "magdalena.okonkwo-lindqvist@research.example.com";
+const JONAS = "jonas.okonkwo-lindqvist@research.example.com";
+
 /** Two accounts, one of them cooling down, two keys, six requests and an alert; returns the signed-in pages by name. */
 export async function furnish(hub) {
   await hub.createAdmin();
@@ -24,7 +28,7 @@ export async function furnish(hub) {
   const request = requests.data[0].id;
   await hub.api("POST", "/teams/current/aliases", { name: "fast", targets: ["gpt-4o-mini", "gpt-4o"] });
   await hub.api("POST", "/aliases", { name: "house", targets: ["gpt-4o"] });
-  const invitation = await hub.api("POST", "/teams/current/invitations", { role: "member", email: "lena@example.com" });
+  const invitation = await hub.api("POST", "/teams/current/invitations", { role: "member", email: LONG });
   const mails = await hub.api("GET", "/mail/outbox");
   const user = await joined(hub);
   const own = await hub.api("POST", "/teams/current/accounts", { label: "ours", provider: "openai", secret: "sk-ours" });
@@ -98,14 +102,14 @@ export async function furnish(hub) {
 /** Somebody who has joined the admin's team; the id. */
 async function joined(hub) {
   const { path } = await hub.api("POST", "/teams/current/invitations", { role: "member" });
-  await hub.cli("user", "create", "--email", "jonas@example.com", "--password", "a long enough passphrase");
-  const token = await hub.cli("token", "create", "--email", "jonas@example.com");
+  await hub.cli("user", "create", "--email", JONAS, "--password", "a long enough passphrase");
+  const token = await hub.cli("token", "create", "--email", JONAS);
   const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
   const body = JSON.stringify({ token: path.split("/").pop() });
   const response = await fetch(`${hub.url}/api/v1/invitations/accept`, { method: "POST", headers, body });
   if (!response.ok) throw new Error(`the invitation is not accepted: ${response.status} ${await response.text()}`);
   const members = await hub.api("GET", "/teams/current/members");
-  return members.data.find((member) => member.email === "jonas@example.com").user_id;
+  return members.data.find((member) => member.email === JONAS).user_id;
 }
 
 /** A model of the catalogue without a price: whoever calls it is refused, and the admin alerted. */

@@ -129,6 +129,18 @@ mod tests {
         assert!(unused.is_empty(), "not used by any page or component: {unused:?}");
     }
 
+    #[test]
+    fn every_class_that_a_page_names_is_in_the_stylesheet() {
+        let (sources, known) = (sources(concat!(env!("CARGO_MANIFEST_DIR"), "/src").as_ref()), classes());
+        let named = sources.split("class=\"").skip(1);
+        let named = named.filter_map(|rest| rest.split('"').next());
+        let unknown: BTreeSet<&str> = named
+            .flat_map(str::split_whitespace)
+            .filter(|class| class.starts_with(|c: char| c.is_alphabetic()) && !known.contains(class))
+            .collect();
+        assert!(unknown.is_empty(), "named by a page, without a rule: {unknown:?}");
+    }
+
     /// The class names in the selectors.
     fn classes() -> BTreeSet<&'static str> {
         let without_comments = STYLESHEET

@@ -33,11 +33,11 @@ pub use field::{
 };
 pub use form::{PostForm, SHOWN_TEAM, ShownTeam};
 pub use icon::{Glyph, Icon, Logo};
-pub use money::{Amount, count, counted, counted_rows, decimals_of_sum, short_count, usd};
+pub use money::{Amount, count, counted, counted_rows, decimals_of_column, decimals_of_sum, short_count, usd};
 pub use notice::{Empty, Notice, Skeleton};
 pub use overlay::{Dialog, Drawer};
 pub use page::{AuthFrame, ErrorPage, PageHead, Site};
 pub use shell::{Nav, NavTeam, Section, Shell};
 pub use table::{Menu, MenuItem, MenuPost, Pager, Table, Th, th};
-pub use time::{Clock, Style, When, countdown, duration};
+pub use time::{Clock, Style, When, countdown, day_name, duration, month_name};
 pub use trail::{Lane, LaneKind, Pips, Progress, Step, Trail, Waterfall};

@@ -9,6 +9,7 @@ mod team;
 pub use form::{AccountEdit, AccountNew, ProviderChoice};
 pub use team::{TeamAccountDelete, TeamAccountEdit, TeamAccountList, TeamAccountNew, TeamProviderChoice};
 
+use gateway_core::catalog::preset;
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
@@ -120,7 +121,8 @@ fn row(clock: &Clock, (whose, account): (Whose<'static>, AccountView)) -> AnyVie
         (None, _) => "none".to_owned(),
     };
     let health = health(clock, &account);
-    let mut told = format!("{} · priority {}", account.provider, account.priority);
+    let provider = provider_name(&account.provider);
+    let mut told = format!("{provider} · priority {}", account.priority);
     if !account.last_four.is_empty() {
         told.push_str(&format!(" · key …{}", account.last_four));
     }
@@ -132,7 +134,7 @@ fn row(clock: &Clock, (whose, account): (Whose<'static>, AccountView)) -> AnyVie
         <tr>
             <td class="main">
                 <span class="row u-gap">
-                    <Mark name=account.provider.clone() />
+                    <Mark name=provider />
                     <span class="grow">
                         <a href=href>{account.label.clone()}</a>
                         <span class="sub">{told}</span>
@@ -141,7 +143,7 @@ fn row(clock: &Clock, (whose, account): (Whose<'static>, AccountView)) -> AnyVie
             </td>
             <td>{health} {reason}</td>
             <td class="r p2">{count(account.in_flight)}</td>
-            <td class="p3 muted">{models}</td>
+            <td class="p3 muted nowrap">{models}</td>
             <td class="p3 muted t12 u-max190">{error}</td>
             <td class="act">{menu(whose, &account)}</td>
         </tr>
@@ -184,6 +186,11 @@ pub(super) fn health(clock: &Clock, account: &AccountView) -> AnyView {
         ("disabled", _) => view! { <Status text="Disabled" /> }.into_any(),
         _ => view! { <Status tone=Tone::Ok text="Ready" /> }.into_any(),
     }
+}
+
+/// A provider's own name.
+pub(super) fn provider_name(id: &str) -> String {
+    preset(id).map_or(id, |preset| preset.name).to_owned()
 }
 
 /// What names an account in a form.

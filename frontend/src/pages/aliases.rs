@@ -103,12 +103,12 @@ pub fn TeamModelsPage() -> impl IntoView {
             } else {
                 table(own, owner)
             };
-            let all = (!all.is_empty()).then(|| {
-                view! {
-                    <h2 class="u-t18">"Aliases of all teams"</h2>
-                    {table(all, None)}
-                }
-            });
+            let all = (!all.is_empty()).then(|| section("Aliases of all teams", None, table(all, None)));
+            // Platform admins set prices, and are shown what they set.
+            let markup = visit
+                .session
+                .is_admin
+                .then_some("priced without markups, as platform admins see them");
             let served = if served.is_empty() {
                 view! {
                     <Empty
@@ -129,16 +129,28 @@ pub fn TeamModelsPage() -> impl IntoView {
                 >
                     {may_change.then(|| add(Whose::Team, Kind::Primary))}
                 </PageHead>
-                <h2 class="u-t18">"This team’s aliases"</h2>
-                {own}
+                {section("This team’s aliases", None, own)}
                 {all}
-                <h2 class="u-t18">"Models"</h2>
-                {served}
+                {section("Models", markup, served)}
             }
             .into_any(),
         )
         },
     )
+}
+
+/// A list with its heading, and a remark beside it.
+fn section(title: &'static str, hint: Option<&'static str>, list: AnyView) -> AnyView {
+    view! {
+        <section class="stack stack--2">
+            <div class="row row--wrap">
+                <h2>{title}</h2>
+                {hint.map(|hint| view! { <span class="hint">{hint}</span> })}
+            </div>
+            {list}
+        </section>
+    }
+    .into_any()
 }
 
 fn add(whose: Whose, kind: Kind) -> AnyView {

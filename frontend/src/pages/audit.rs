@@ -217,7 +217,7 @@ fn who(line: &AuditView) -> String {
         "" => named.id.clone(),
         name => name.to_owned(),
     };
-    let actor = line.actor.as_ref().map_or_else(|| "—".to_owned(), name);
+    let actor = line.actor.as_ref().map_or_else(|| "nobody logged in".to_owned(), name);
     match &line.acting_as {
         Some(person) => format!("{actor} as {}", name(person)),
         None => actor,

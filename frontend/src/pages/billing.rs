@@ -63,10 +63,7 @@ fn page(
         </PageHead>
         {board.and_then(payments::dispute_notice).or_else(|| empty_notice(balance, board.is_some()))}
         {stats(balance)}
-        {board.filter(|_| visit.manages_team()).map(|board| payments::top_up(&visit.flash, board))}
-        {board.filter(|_| visit.manages_team()).map(|board| payments::auto(&visit.flash, board))}
-        {visit.manages_team().then(|| redeem(&visit.flash))}
-        {board.filter(|_| visit.manages_team()).and_then(|board| payments::portal(&visit.flash, board))}
+        {visit.manages_team().then(|| ways_to_pay(&visit.flash, board))}
         {board.and_then(|board| payments::payments(&visit.clock, board))}
         <section class="stack stack--2">
             <h2>"Ledger"</h2>
@@ -132,12 +129,25 @@ fn stats(balance: &BalanceView) -> AnyView {
     .into_any()
 }
 
+/// What fills the wallet: two cards beside each other, where there are two.
+fn ways_to_pay(flash: &Flash, board: Option<&PaymentsBoard>) -> AnyView {
+    let paid = board.map(|board| {
+        view! { <div class="split split--even">{payments::top_up(flash, board)} {payments::auto(flash, board)}</div> }
+    });
+    let (code, portal) = (redeem(flash), board.and_then(|board| payments::portal(flash, board)));
+    let rest = match portal {
+        Some(portal) => view! { <div class="split split--even">{code} {portal}</div> }.into_any(),
+        None => code,
+    };
+    view! { {paid} {rest} }.into_any()
+}
+
 /// Where somebody types a code.
 fn redeem(flash: &Flash) -> AnyView {
     let (code, error) = (flash.value("code", ""), flash.error_of("code"));
     view! {
         <Card title="Redeem a code">
-            <PostForm class="row row--wrap u-top" action="/fn/redeem">
+            <PostForm class="formrow" action="/fn/redeem">
                 <TextField
                     name="code"
                     label="Code"
@@ -194,7 +204,7 @@ fn filters(typed: &Typed, takes_payments: bool) -> AnyView {
             .map(|kind| Choice::new(kind, format!("{}s", kind_word(kind)))),
     );
     view! {
-        <form class="filters" method="get" action="/billing">
+        <form class="filters filters--form" method="get" action="/billing">
             <SelectField name="kind" label="Entries" choices=choices selected=typed.kind.clone() />
             <TextField name="from" label="From" kind="date" value=typed.from.clone() />
             <TextField name="to" label="To" kind="date" value=typed.to.clone() />
@@ -251,6 +261,15 @@ pub fn kind_word(kind: &str) -> &'static str {
     }
 }
 
+/// What made a line that no user did.
+fn doer(kind: &str) -> &'static str {
+    match kind {
+        "charge" => "a call",
+        "top_up" | "refund" | "dispute" => "Stripe",
+        _ => "the server",
+    }
+}
+
 fn row(clock: &Clock, line: LedgerLine) -> AnyView {
     let word = kind_word(&line.kind);
     let href = match line.kind.as_str() {
@@ -273,7 +292,7 @@ fn row(clock: &Clock, line: LedgerLine) -> AnyView {
             </td>
             <td class="main">{entry} <span class="sub only-sm">{line.reason.clone()}</span></td>
             <td class="p2 muted">{line.reason}</td>
-            <td class="p3 muted">{line.actor.unwrap_or_else(|| "a call".to_owned())}</td>
+            <td class="p3 muted">{line.actor.unwrap_or_else(|| doer(&line.kind).to_owned())}</td>
             <td class="r">
                 <Amount of=line.amount decimals=6 signed=true />
             </td>

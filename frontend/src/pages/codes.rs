@@ -101,6 +101,10 @@ fn row(clock: &Clock, code: CodeView) -> AnyView {
         let when = code.redeemed_at.map(|at| clock.day(at)).unwrap_or_default();
         view! { <span class="sub">{format!("{}, {when}", team.name)}</span> }
     });
+    let until = match code.expires_at {
+        Some(at) => view! { <When at=at clock=clock.clone() style=Style::Day /> }.into_any(),
+        None => "no end".into_any(),
+    };
     let menu = (code.state == "open").then(|| {
         view! {
             <Menu label=format!("Actions for the code ending in {}", code.last_four)>
@@ -124,7 +128,7 @@ fn row(clock: &Clock, code: CodeView) -> AnyView {
             <td class="p3 muted">
                 <When at=code.created_at clock=clock.clone() style=Style::Day />
             </td>
-            <td class="p3 muted">{code.expires_at.map(|at| view! { <When at=at clock=clock.clone() style=Style::Day /> })}</td>
+            <td class="p3 muted">{until}</td>
             <td class="act">{menu}</td>
         </tr>
     }

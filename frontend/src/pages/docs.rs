@@ -163,7 +163,7 @@ fn headers() -> AnyView {
         <section class="stack">
             <h2 class="u-t16">"3. Read the receipt"</h2>
             <p>"Every answer names its receipt in its headers; look it up under Usage."</p>
-            <Facts of=facts />
+            <Facts of=facts mono=true />
             <p>
                 "To find the charge in the answer itself, send " <code>"\"usage\": {\"include\": true}"</code>
                 " in the body, or the header " <code>"x-ourhub-include-cost: true"</code>

@@ -30,7 +30,12 @@ pub fn NotFound() -> impl IntoView {
 
 /// A refusal in place of a page: what happened, whose turn it is, and the way out.
 #[component]
-pub fn Refused(error: ApiError) -> impl IntoView {
+pub fn Refused(
+    error: ApiError,
+    /// Nobody is signed in: the way out is the start page.
+    #[prop(optional)]
+    of_nobody: bool,
+) -> impl IntoView {
     let status = error.code.status();
     set_status(status);
     let title = match error.code {
@@ -44,9 +49,14 @@ pub fn Refused(error: ApiError) -> impl IntoView {
         Code::Internal => "Our fault",
     };
     let request = Some(error.request_id).filter(|id| !id.is_empty());
+    let (href, out) = if of_nobody {
+        ("/", "Go to the start page")
+    } else {
+        ("/overview", "Go to overview")
+    };
     view! {
         <ErrorPage status=status title=title text=error.message nostrip:request=request>
-            <LinkButton href="/overview" text="Go to overview" />
+            <LinkButton href=href text=out />
         </ErrorPage>
     }
     .into_any()

@@ -76,6 +76,11 @@ impl Visit {
     pub fn manages_team(&self) -> bool {
         matches!(self.session.role.as_str(), "owner" | "admin")
     }
+
+    /// Whether the role may make keys: a viewer only looks.
+    pub fn makes_keys(&self) -> bool {
+        self.session.role != "viewer"
+    }
 }
 
 /// A page for who is signed in; others are led to the log-in.
@@ -98,7 +103,9 @@ where
                 let page = match is_lost(&spot, &session) {
                     true => Ok(super::errors::astray(&session)),
                     // Also where nothing is read that would be refused: the forms are nothing for others.
-                    false if spot.section.is_platform() && !session.is_admin => Err(ApiError::new(Code::Forbidden)),
+                    false if spot.section.is_platform() && !session.is_admin => {
+                        Err(ApiError::because(Code::Forbidden, "This page is for platform admins."))
+                    }
                     false => body(visit).await,
                 };
                 framed(spot, session, flash, page)
@@ -243,7 +250,7 @@ where
         let acting = session.as_ref().and_then(acts);
         let page = body(session)
             .await
-            .unwrap_or_else(|error| view! { <Refused error=error /> }.into_any());
+            .unwrap_or_else(|error| view! { <Refused error=error of_nobody=!signed_in /> }.into_any());
         view! {
             <Title text=format!("{title} · OurHub") />
             <Site signed_in=signed_in>{acting} {page}</Site>

@@ -466,10 +466,12 @@ fn code() -> AnyView {
         Snippet {
             client: "curl",
             code: "curl http://localhost:3000/v1/models \\\n  -H \"Authorization: Bearer sk-oh-7Qm2\"".into(),
+            copy: None,
         },
         Snippet {
             client: "Python",
             code: "client = OpenAI(\n    base_url=\"http://localhost:3000/v1\",\n)".into(),
+            copy: None,
         },
     ];
     let body = view! {

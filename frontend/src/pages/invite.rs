@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
 use super::frame::{capitalised, problem, public};
-use super::ways::provider_buttons;
+use super::ways::{other_ways, provider_buttons};
 use crate::api::invitations::{OfferView, keep_link, offer, page_of};
 use crate::api::session::SessionView;
 use crate::api::{Flash, flash};
@@ -100,7 +100,7 @@ fn log_in(offer: &OfferView, token: &str) -> AnyView {
         <div class="row">
             <LinkButton href="/login" text="Log in" kind=Kind::Primary />
         </div>
-        {provider_buttons(Some(token))}
+        {other_ways(None, provider_buttons(Some(token)))}
     }
     .into_any()
 }
@@ -108,7 +108,7 @@ fn log_in(offer: &OfferView, token: &str) -> AnyView {
 fn sign_up(offer: &OfferView, left: &Flash, token: String) -> AnyView {
     let email = left.value("email", offer.email.as_deref().unwrap_or_default());
     let (email_error, password_error) = (left.error_of("email"), left.error_of("password"));
-    let others = provider_buttons(Some(&token));
+    let others = other_ways(None, provider_buttons(Some(&token)));
     view! {
         <Card title="Create your account" hint="you are in the team at once">
             <PostForm class="stack" action="/fn/sign_up_invited">

@@ -34,7 +34,7 @@ fn list(visit: &Visit, keys: Vec<KeyView>) -> AnyView {
                 title="No keys yet"
                 text="A key is what your app sends instead of a provider’s. Make one, then change one line."
             >
-                <LinkButton href="/keys/new" text="Create key" kind=Kind::Primary icon=Glyph::Plus />
+                {create(visit)}
             </Empty>
         }
         .into_any()
@@ -46,11 +46,18 @@ fn list(visit: &Visit, keys: Vec<KeyView>) -> AnyView {
             title="Keys"
             lead="Each key has its own caps, limits and models. A cap is never exceeded, whatever runs at the same time."
         >
-            <LinkButton href="/keys/new" text="Create key" kind=Kind::Primary icon=Glyph::Plus />
+            {create(visit)}
         </PageHead>
         {body}
     }
     .into_any()
+}
+
+/// The way to a new key, for those who may make one.
+pub(in crate::pages) fn create(visit: &Visit) -> Option<AnyView> {
+    let button =
+        || view! { <LinkButton href="/keys/new" text="Create key" kind=Kind::Primary icon=Glyph::Plus /> }.into_any();
+    visit.makes_keys().then(button)
 }
 
 fn table(visit: &Visit, keys: Vec<KeyView>) -> AnyView {
@@ -63,7 +70,7 @@ fn table(visit: &Visit, keys: Vec<KeyView>) -> AnyView {
         th("Status", "p2"),
         th("Actions", "act"),
     ];
-    let rows = keys.into_iter().map(|key| row(&visit.clock, key)).collect_view();
+    let rows = keys.into_iter().map(|key| row(visit, key)).collect_view();
     let zone = visit.clock.zone_name().to_owned();
     view! {
         <Table head=head>{rows}</Table>
@@ -74,7 +81,8 @@ fn table(visit: &Visit, keys: Vec<KeyView>) -> AnyView {
     .into_any()
 }
 
-fn row(clock: &Clock, key: KeyView) -> AnyView {
+fn row(visit: &Visit, key: KeyView) -> AnyView {
+    let clock = &visit.clock;
     let name = key.name.clone();
     let href = format!("/keys/{}", key.id);
     let (tone, state) = state(&key);
@@ -97,7 +105,7 @@ fn row(clock: &Clock, key: KeyView) -> AnyView {
             </td>
             <td class="p3 muted">{key.member.as_ref().map_or_else(|| "Service".to_owned(), |member| member.name.clone())}</td>
             <td class="p3 muted">
-                <span class="trunc u-max190">{models}</span>
+                {models}
             </td>
             <td class="p2">
                 <CapCell label=format!("{name}, today") spent=key.day.posted held=key.day.held cap=key.day.cap />
@@ -109,14 +117,14 @@ fn row(clock: &Clock, key: KeyView) -> AnyView {
                 <Status tone=tone text=state />
                 {used}
             </td>
-            <td class="act">{menu(&key)}</td>
+            <td class="act">{visit.makes_keys().then(|| menu(&key))}</td>
         </tr>
     }
     .into_any()
 }
 
 fn used(clock: &Clock, at: Time) -> AnyView {
-    view! { <When at=at clock=clock.clone() /> }.into_any()
+    view! { "used " <When at=at clock=clock.clone() /> }.into_any()
 }
 
 /// `sk-oh-…vT9x`; while it rotates, both.

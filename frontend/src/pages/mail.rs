@@ -78,7 +78,7 @@ fn sender(visit: &Visit, settings: MailView) -> AnyView {
                     hint="They are in once they opened a mailed link. It is not told whether an address is known."
                 />
                 <div class="row">
-                    <Button text="Save" kind=Kind::Primary />
+                    <Button text="Save sending" kind=Kind::Primary />
                 </div>
             </PostForm>
             {test}
@@ -197,7 +197,7 @@ fn one(visit: &Visit, read: MailRead) -> AnyView {
             let link = text.lines().find(|line| line.starts_with("http")).map(str::to_owned);
             let act = link.and_then(|link| copy(link, "Copy link"));
             view! {
-                <CodeBlock title="What it says" code=text />
+                <CodeBlock title="What it says" code=text wrap=true />
                 <div class="row">{act}</div>
             }
             .into_any()

@@ -7,6 +7,7 @@ use leptos::prelude::*;
 
 use super::alerts;
 use super::frame::{Spot, Visit, signed_in};
+use super::keys::create;
 use super::usage::request_table;
 use crate::api::usage::{DayBar, Overview, UsageGroup, read_overview};
 use crate::api::{ApiError, Nano};
@@ -56,9 +57,11 @@ fn first_steps(visit: &Visit, news: Option<AnyView>) -> AnyView {
         false,
     );
     let act = if session.is_admin && !session.has_accounts {
-        view! { <LinkButton href="/admin/accounts/new" text="Add account" kind=Kind::Primary icon=Glyph::Plus /> }
+        let add =
+            view! { <LinkButton href="/admin/accounts/new" text="Add account" kind=Kind::Primary icon=Glyph::Plus /> };
+        Some(add.into_any())
     } else {
-        view! { <LinkButton href="/keys/new" text="Create key" kind=Kind::Primary icon=Glyph::Plus /> }
+        create(visit)
     };
     let steps: Vec<_> = account.into_iter().chain([key, call]).collect();
     view! {
@@ -67,7 +70,7 @@ fn first_steps(visit: &Visit, news: Option<AnyView>) -> AnyView {
         <div class="narrow">
             <Card title="From here to the first answer">
                 <Trail steps=steps />
-                <div class="row">{act}</div>
+                {act.map(|act| view! { <div class="row">{act}</div> })}
             </Card>
         </div>
     }
@@ -88,7 +91,7 @@ fn page(visit: &Visit, overview: Overview, news: Option<AnyView>) -> AnyView {
     let latest = request_table(&visit.clock, overview.latest, "/usage", None);
     view! {
         <PageHead title="Overview" lead=lead>
-            <LinkButton href="/keys/new" text="Create key" kind=Kind::Primary icon=Glyph::Plus />
+            {create(visit)}
         </PageHead>
         {news}
         {stats}

@@ -26,7 +26,7 @@ pub fn top_up(flash: &Flash, board: &PaymentsBoard) -> AnyView {
     let hint = format!("From {} to {}. You pay at Stripe.", usd(board.least), usd(board.most));
     view! {
         <Card title="Top up">
-            <PostForm class="row row--wrap u-top" action="/fn/top_up">
+            <PostForm class="formrow" action="/fn/top_up">
                 <Hidden fields=vec![("order", order)] />
                 <TextField
                     name="amount"
@@ -242,25 +242,32 @@ fn row(clock: &Clock, payment: &PaymentView) -> AnyView {
     };
     let receipt = paper(&payment.receipt_url, "Receipt".to_owned());
     let invoice = paper(&payment.invoice_url, invoice_word(payment));
-    let gone = [(payment.refunded, "given back"), (payment.disputed, "disputed")]
-        .into_iter()
-        .filter(|(amount, _)| *amount > Nano::ZERO)
-        .map(|(amount, how)| view! { <span class="sub">{format!("{} {how}", usd(amount))}</span> })
-        .collect_view();
+    let gone = || {
+        [(payment.refunded, "given back"), (payment.disputed, "disputed")]
+            .into_iter()
+            .filter(|(amount, _)| *amount > Nano::ZERO)
+            .map(|(amount, how)| view! { <span class="sub">{format!("{} {how}", usd(amount))}</span> })
+            .collect_view()
+    };
+    let title = format!("Payment of {}", usd(payment.amount));
     view! {
         <tr>
             <td class="nowrap">
                 <When at=payment.created_at clock=clock.clone() style=Style::Day />
             </td>
             <td class="main">
-                <a class="link" href=format!("/billing/payments/{}", payment.id)>
+                <a class="link" href=format!("/billing/payments/{}", payment.id) aria-label=title>
                     "Payment"
                 </a>
                 {receipt} {invoice}
+                <span class="sub only-sm">
+                    <Status tone=tone text=word />
+                    {gone()}
+                </span>
             </td>
-            <td>
+            <td class="p2">
                 <Status tone=tone text=word />
-                {gone}
+                {gone()}
             </td>
             <td class="r">
                 <Amount of=payment.amount />
@@ -344,13 +351,12 @@ fn page(payment: PaymentView) -> AnyView {
         .collect_view();
     let note = (!payment.note.is_empty()).then(|| view! { <Notice tone=Tone::Bad title=payment.note.clone() /> });
     view! {
-        <div class="narrow stack stack--4">
+        <div class="narrow stack">
             <PageHead title=title lead=lead />
             {note}
             {gone}
-            <p>
+            <p class="row row--wrap">
                 <Status tone=tone text=word />
-                " "
                 <span class="mono t12 faint">{payment.id.clone()}</span>
             </p>
             <div class="row row--wrap">

@@ -46,11 +46,11 @@ fn page(view: RevenueView) -> AnyView {
         .into_any()
     };
     view! {
-        <PageHead title=format!("Revenue {}", shown.month) lead=lead>
+        <PageHead title=format!("Revenue, {}", month_name(&shown.month)) lead=lead>
             <LinkButton href="/admin/revenue/markups" text="Markups" icon=Glyph::Tag />
             <LinkButton href=save text="Save as CSV" icon=Glyph::Download download=true />
         </PageHead>
-        <form class="filters" method="get" action="/admin/revenue">
+        <form class="filters filters--form" method="get" action="/admin/revenue">
             <TextField name="month" label="Month" value=shown.month.clone() kind="month" />
             <Button text="Show month" />
         </form>
@@ -61,6 +61,11 @@ fn page(view: RevenueView) -> AnyView {
 
 fn amount(of: Nano) -> AnyView {
     view! { <Amount of=of /> }.into_any()
+}
+
+/// An amount with as many decimals as the others of its table.
+fn aligned(of: Nano, decimals: usize) -> AnyView {
+    view! { <Amount of=of decimals=decimals /> }.into_any()
 }
 
 fn stats(shown: &RevenueMonth) -> AnyView {
@@ -87,7 +92,7 @@ fn stats(shown: &RevenueMonth) -> AnyView {
     .into_any()
 }
 
-/// How much of `charged` a margin is, such as “12.5 % of what was charged”.
+/// How much of `charged` a margin is, such as “12.5% of what was charged”.
 fn share(margin: Nano, charged: Nano) -> String {
     let mille = i128::from(margin.0)
         .saturating_mul(1_000)
@@ -96,7 +101,7 @@ fn share(margin: Nano, charged: Nano) -> String {
         Some(mille) => {
             let sign = if mille < 0 { "-" } else { "" };
             let mille = mille.unsigned_abs();
-            format!("{sign}{}.{} % of what was charged", mille / 10, mille % 10)
+            format!("{sign}{}.{}% of what was charged", mille / 10, mille % 10)
         }
         None => "of nothing charged".to_owned(),
     }
@@ -113,6 +118,8 @@ fn margins(title: &'static str, of: &'static str, lines: Vec<MarginLine>) -> Any
         th("Cost", "r p2"),
         th("Margin", "r"),
     ];
+    let all = lines.iter().flat_map(|line| [line.charged, line.cost, line.margin]);
+    let decimals = decimals_of_column(all);
     let rows = lines
         .into_iter()
         .map(|line| {
@@ -131,9 +138,9 @@ fn margins(title: &'static str, of: &'static str, lines: Vec<MarginLine>) -> Any
                 <tr>
                     <td class="main">{name}</td>
                     <td class="r p2">{count(line.requests.unsigned_abs())}</td>
-                    <td class="r">{amount(line.charged)}</td>
-                    <td class="r p2">{amount(line.cost)}</td>
-                    <td class="r">{amount(line.margin)}</td>
+                    <td class="r">{aligned(line.charged, decimals)}</td>
+                    <td class="r p2">{aligned(line.cost, decimals)}</td>
+                    <td class="r">{aligned(line.margin, decimals)}</td>
                 </tr>
             }
         })
@@ -158,6 +165,10 @@ fn by_month(months: Vec<RevenueMonth>) -> AnyView {
         th("Cost", "r p2"),
         th("Margin", "r"),
     ];
+    let all = months
+        .iter()
+        .flat_map(|month| [month.charged, month.corrected, month.cost, month.margin]);
+    let decimals = decimals_of_column(all);
     let rows = months
         .into_iter()
         .map(|month| {
@@ -166,14 +177,14 @@ fn by_month(months: Vec<RevenueMonth>) -> AnyView {
                 <tr>
                     <td class="main">
                         <a class="link" href=href>
-                            {month.month}
+                            {month_name(&month.month)}
                         </a>
                     </td>
                     <td class="r p3">{count(month.requests.unsigned_abs())}</td>
-                    <td class="r">{amount(month.charged)}</td>
-                    <td class="r p2">{amount(month.corrected)}</td>
-                    <td class="r p2">{amount(month.cost)}</td>
-                    <td class="r">{amount(month.margin)}</td>
+                    <td class="r">{aligned(month.charged, decimals)}</td>
+                    <td class="r p2">{aligned(month.corrected, decimals)}</td>
+                    <td class="r p2">{aligned(month.cost, decimals)}</td>
+                    <td class="r">{aligned(month.margin, decimals)}</td>
                 </tr>
             }
         })
@@ -218,7 +229,7 @@ fn markups_page(visit: &Visit, markups: Vec<MarkupView>, asked: (&str, &str)) ->
     view! {
         <PageHead
             title="Markups"
-            lead="What is added to prices. The most particular one counts: a team’s for the model, the team’s for all models, all teams’ for the model, all for all."
+            lead="What is added to prices. The most particular one counts: a team’s for the model, the team’s for all models, all teams’ for the model, all teams’ for all models."
         />
         {form(visit, asked)}
         {list}
@@ -295,12 +306,12 @@ fn table(clock: &Clock, markups: Vec<MarkupView>) -> AnyView {
                 <tr>
                     <td class="main">{team}</td>
                     <td>{model}</td>
-                    <td class="r">{format!("{} %", markup.percent)}</td>
+                    <td class="r">{format!("{}%", markup.percent)}</td>
                     <td class="p2 muted">
                         <When at=markup.changed_at clock=clock.clone() style=Style::Day />
                     </td>
                     <td class="act">
-                        <Menu label=format!("Actions for the markup of {} %", markup.percent)>
+                        <Menu label=format!("Actions for the markup of {}%", markup.percent)>
                             <MenuPost
                                 action="/fn/delete_markup"
                                 fields=vec![("id", markup.id)]

@@ -7,7 +7,7 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use super::frame::{Spot, Visit, news, problem, public, signed_in};
-use super::ways::{PasskeyForm, passkey_log_in, provider_buttons};
+use super::ways::{PasskeyForm, other_ways, passkey_log_in, provider_buttons};
 use crate::api::factor::factor;
 use crate::api::sign_in::WaysInView;
 use crate::api::sign_up::sign_up_policy;
@@ -64,7 +64,7 @@ fn sign_up_page(left: &Flash, closed: Option<&'static str>) -> AnyView {
                 />
                 <Button text="Create account" kind=Kind::Primary size=Size::Block />
             </PostForm>
-            {provider_buttons(None)}
+            {other_ways(None, provider_buttons(None))}
             <p class="t13 muted">
                 "Already have an account? " <a class="link" href="/login">
                     "Log in"
@@ -114,8 +114,7 @@ fn log_in_page(left: &Flash, passkey: Option<AnyView>) -> AnyView {
                 </More>
                 <Button text="Log in" kind=Kind::Primary size=Size::Block />
             </PostForm>
-            {passkey}
-            {provider_buttons(None)}
+            {other_ways(passkey, provider_buttons(None))}
             <p class="t13 muted">
                 <a class="link" href="/forgot">
                     "Forgot your password?"
@@ -221,6 +220,7 @@ fn other_proofs(visit: &Visit, to: &str, ways: &WaysInView, options: Option<Stri
     let is_asked = |id: &str| ways.providers.iter().any(|provider| provider.id == id);
     let linked = ways.identities.iter();
     let linked = linked.filter(|linked| linked.confirms && is_asked(&linked.provider));
+    let has_linked = linked.clone().next().is_some();
     let links = linked.map(|linked| {
         let to = leptos_router::location::Url::escape(to);
         let href = format!("/confirm/with/{}?to={to}", linked.provider);
@@ -228,7 +228,7 @@ fn other_proofs(visit: &Visit, to: &str, ways: &WaysInView, options: Option<Stri
     });
     view! {
         {passkey}
-        <div class="row">{links.collect_view()}</div>
+        {has_linked.then(|| view! { <div class="row row--wrap">{links.collect_view()}</div> })}
     }
     .into_any()
 }
@@ -251,8 +251,9 @@ fn confirm_page(visit: &Visit, to: String, (has_factor, has_password): (bool, bo
             />
         }
     });
-    let then_to = to.clone();
-    let form = (has_factor || has_password).then(|| {
+    let (then_to, back) = (to.clone(), to.clone());
+    let has_form = has_factor || has_password;
+    let form = has_form.then(|| {
         let password = has_password.then(|| {
             view! {
                 <TextField
@@ -274,6 +275,7 @@ fn confirm_page(visit: &Visit, to: String, (has_factor, has_password): (bool, bo
                 {code}
                 <div class="row">
                     <Button text="Confirm" kind=Kind::Primary />
+                    <LinkButton href=back text="Cancel" kind=Kind::Ghost />
                 </div>
             </PostForm>
         }
@@ -290,9 +292,7 @@ fn confirm_page(visit: &Visit, to: String, (has_factor, has_password): (bool, bo
                 {problem}
                 {form}
                 {others}
-                <div class="dialog__foot">
-                    <LinkButton href=to text="Cancel" />
-                </div>
+                {(!has_form).then(|| view! { <div class="row"><LinkButton href=to text="Cancel" kind=Kind::Ghost /></div> })}
             </div>
         </div>
     }

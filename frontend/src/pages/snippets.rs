@@ -4,6 +4,7 @@
 
 use leptos::prelude::*;
 
+use super::frame::copy;
 use crate::api::models::ModelView;
 use crate::shell::Assets;
 use crate::ui::Snippet;
@@ -48,26 +49,11 @@ pub fn example_model(models: &[ModelView], patterns: &[String]) -> String {
 pub fn snippets_for(key: &str, model: &str) -> Vec<Snippet> {
     let url = public_url();
     vec![
-        Snippet {
-            client: "curl",
-            code: curl(&url, key, model),
-        },
-        Snippet {
-            client: "Python",
-            code: python(&url, key, model),
-        },
-        Snippet {
-            client: "Node",
-            code: node(&url, key, model),
-        },
-        Snippet {
-            client: "Anthropic SDK",
-            code: anthropic(&url, key, model),
-        },
-        Snippet {
-            client: "Google SDK",
-            code: google(&url, key, model),
-        },
+        snippet("curl", curl(&url, key, model)),
+        snippet("Python", python(&url, key, model)),
+        snippet("Node", node(&url, key, model)),
+        snippet("Anthropic SDK", anthropic(&url, key, model)),
+        snippet("Google SDK", google(&url, key, model)),
     ]
 }
 
@@ -75,23 +61,17 @@ pub fn snippets_for(key: &str, model: &str) -> Vec<Snippet> {
 pub fn agents_for(key: &str, model: &str) -> Vec<Snippet> {
     let url = public_url();
     vec![
-        Snippet {
-            client: "Claude Code",
-            code: claude_code(&url, key, model),
-        },
-        Snippet {
-            client: "Codex",
-            code: codex(&url, key, model),
-        },
-        Snippet {
-            client: "Gemini CLI",
-            code: gemini_cli(&url, key, model),
-        },
-        Snippet {
-            client: "opencode",
-            code: opencode(&url, key, model),
-        },
+        snippet("Claude Code", claude_code(&url, key, model)),
+        snippet("Codex", codex(&url, key, model)),
+        snippet("Gemini CLI", gemini_cli(&url, key, model)),
+        snippet("opencode", opencode(&url, key, model)),
     ]
+}
+
+/// A snippet with the button that copies it.
+fn snippet(client: &'static str, code: String) -> Snippet {
+    let copy = copy(code.clone(), "Copy");
+    Snippet { client, code, copy }
 }
 
 fn curl(url: &str, key: &str, model: &str) -> String {

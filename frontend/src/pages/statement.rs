@@ -41,21 +41,30 @@ fn page(clock: &Clock, statement: StatementView) -> AnyView {
         Fact::new("Balance at the end", exact(statement.closing)),
     ];
     view! {
-        <PageHead title=format!("Statement {}", statement.month) lead=lead>
+        <PageHead title=format!("Statement, {}", month_name(&statement.month)) lead=lead>
             <LinkButton href=save text="Save as CSV" icon=Glyph::Download download=true />
         </PageHead>
-        <form class="filters" method="get" action="/billing/statement">
+        <form class="filters filters--form" method="get" action="/billing/statement">
             <TextField name="month" label="Month" value=statement.month.clone() kind="month" />
             <Button text="Show month" />
         </form>
         <Card title="Summary">
             <Facts of=sums wide=true />
         </Card>
-        {charges("Charges by day", "Day", statement.days)}
+        {charges("Charges by day", "Day", days(statement.days))}
         {charges("Charges by model", "Model", statement.models)}
         {entries(clock, statement.entries)}
     }
     .into_any()
+}
+
+/// Days as the other lists write them: `20 Nov`.
+fn days(of: Vec<ChargesView>) -> Vec<ChargesView> {
+    let named = |day: ChargesView| ChargesView {
+        of: day_name(&day.of),
+        ..day
+    };
+    of.into_iter().map(named).collect()
 }
 
 fn exact(amount: crate::api::Nano) -> AnyView {

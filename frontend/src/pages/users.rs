@@ -60,7 +60,7 @@ fn list(visit: &Visit, search: Option<&str>, users: Page<UserView>) -> AnyView {
     let head = vec![
         th("User", ""),
         th("Teams", "p2"),
-        th("Status", ""),
+        th("Status", "p2"),
         th("Since", "p3"),
         th("Actions", "act"),
     ];
@@ -111,12 +111,15 @@ fn row(visit: &Visit, user: UserView) -> AnyView {
     view! {
         <tr>
             <td class="main">
-                <span class="trunc u-max190">{user.email.clone()}</span>
+                {user.email.clone()}
                 {badge}
                 <span class="sub mono">{user.id.clone()}</span>
+                <span class="sub only-sm">
+                    <Status tone=tone text=word />
+                </span>
             </td>
             <td class="p2 muted">{teams.join(", ")}</td>
-            <td>
+            <td class="p2">
                 <Status tone=tone text=word />
             </td>
             <td class="p3 muted">

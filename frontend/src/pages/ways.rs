@@ -34,6 +34,14 @@ pub(super) fn provider_buttons(invite: Option<&str>) -> Option<AnyView> {
     Some(view! { <div class="stack">{buttons.collect_view()}</div> }.into_any())
 }
 
+/// What signs in besides a password, below a line that says so.
+pub(super) fn other_ways(passkey: Option<AnyView>, providers: Option<AnyView>) -> Option<AnyView> {
+    if passkey.is_none() && providers.is_none() {
+        return None;
+    }
+    Some(view! { <div class="stack"><p class="or">"or"</p> {passkey} {providers}</div> }.into_any())
+}
+
 /// A form that asks for a passkey: what is done (`create` or `get`), where it is sent, with what, and what the button says.
 pub(super) struct PasskeyForm {
     /// `create` or `get`.

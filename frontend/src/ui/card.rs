@@ -85,10 +85,18 @@ pub fn Facts(
     /// Values at the right edge, for sums.
     #[prop(optional)]
     wide: bool,
+    /// Names are code: headers, fields.
+    #[prop(optional)]
+    mono: bool,
 ) -> impl IntoView {
+    let class = match (wide, mono) {
+        (true, _) => "kv kv--wide",
+        (false, true) => "kv kv--mono",
+        (false, false) => "kv",
+    };
     let rows = of
         .into_iter()
         .map(|fact| view! { <dt>{fact.name}</dt><dd>{fact.value}</dd> })
         .collect_view();
-    view! { <dl class=if wide { "kv kv--wide" } else { "kv" }>{rows}</dl> }.into_any()
+    view! { <dl class=class>{rows}</dl> }.into_any()
 }

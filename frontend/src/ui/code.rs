@@ -9,6 +9,8 @@ pub struct Snippet {
     pub client: &'static str,
     /// What to paste.
     pub code: String,
+    /// The button that copies it, where there is one.
+    pub copy: Option<AnyView>,
 }
 
 /// A block of code with a title.
@@ -19,9 +21,12 @@ pub fn CodeBlock(
     /// Lines that contain one of these are marked.
     #[prop(optional)]
     mark: Vec<String>,
+    /// Prose: long lines wrap.
+    #[prop(optional)]
+    wrap: bool,
 ) -> impl IntoView {
     view! {
-        <div class="code">
+        <div class=if wrap { "code code--wrap" } else { "code" }>
             <div class="code__bar">
                 <span class="t12 muted u-pl6">{title}</span>
                 <span class="end"></span>
@@ -43,6 +48,7 @@ pub fn Snippets(
     /// Lines that contain one of these are marked: the base URL, the key.
     mark: Vec<String>,
 ) -> impl IntoView {
+    let mut of = of;
     let tabs = (1_usize..)
         .zip(&of)
         .map(|(at, snippet)| {
@@ -52,6 +58,13 @@ pub fn Snippets(
                     {snippet.client}
                 </label>
             }
+        })
+        .collect_view();
+    let copies = (1_usize..)
+        .zip(&mut of)
+        .map(|(at, snippet)| {
+            let button = snippet.copy.take();
+            button.map(|button| view! { <span class="end" data-p=at.to_string()>{button}</span> })
         })
         .collect_view();
     let blocks = (1_usize..)
@@ -70,6 +83,7 @@ pub fn Snippets(
                 <div class="code__tabs" role="radiogroup" aria-label="Client">
                     {tabs}
                 </div>
+                {copies}
             </div>
             {blocks}
         </div>
@@ -82,7 +96,7 @@ fn lines(code: &str, mark: &[String]) -> AnyView {
     code.lines()
         .map(|line| {
             if mark.iter().any(|part| line.contains(part.as_str())) {
-                view! { <span class="tk-hl">{line.to_owned()}</span> }.into_any()
+                view! { <span class="tk-hl">{format!("{line}\n")}</span> }.into_any()
             } else {
                 format!("{line}\n").into_any()
             }

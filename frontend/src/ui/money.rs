@@ -47,6 +47,11 @@ pub const fn decimals_of_sum(of: Nano) -> usize {
     }
 }
 
+/// Decimals of a column of sums, so that they line up: those of the sum that needs the most.
+pub fn decimals_of_column(sums: impl IntoIterator<Item = Nano>) -> usize {
+    sums.into_iter().map(decimals_of_sum).max().unwrap_or(2)
+}
+
 /// Up to the cents, and the digits below them.
 fn parts(of: Nano, decimals: usize, signed: bool) -> (String, String) {
     let text = of.render_fixed(decimals);
@@ -127,6 +132,8 @@ mod tests {
             [0, 4_050, 10_000_000, 1_999_999_999].map(|nano| usd(Nano(nano))),
             ["$0.00", "$0.000004", "$0.01", "$1.99"]
         );
+        assert_eq!(decimals_of_column([0, 1_999_999_999].map(Nano)), 2);
+        assert_eq!(decimals_of_column([4_050, 1_999_999_999].map(Nano)), 6);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Invariant: no clock here; now and the zone are arguments.
 //! Pure.
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use leptos::prelude::*;
@@ -112,6 +113,21 @@ impl Clock {
     }
 }
 
+/// `November 2026` of `2026-11`; what is no month stays as it is.
+pub fn month_name(month: &str) -> String {
+    named(&format!("{month}-01"), "%B %Y").unwrap_or_else(|| month.to_owned())
+}
+
+/// `20 Nov` of `2026-11-20`; what is no day stays as it is.
+pub fn day_name(day: &str) -> String {
+    named(day, "%-d %b").unwrap_or_else(|| day.to_owned())
+}
+
+fn named(date: &str, format: &str) -> Option<String> {
+    let date: Date = date.parse().ok()?;
+    Some(date.strftime(format).to_string())
+}
+
 /// How a moment is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Style {
@@ -189,6 +205,13 @@ mod tests {
         assert_eq!(after(9 * DAY), "20 Nov");
         assert_eq!(after(400 * DAY), "20 Nov 2026");
         assert_eq!(after(-3 * HOUR), "in 3 h");
+    }
+
+    #[test]
+    fn months_and_days_have_names() {
+        assert_eq!(month_name("2026-11"), "November 2026");
+        assert_eq!(day_name("2026-11-03"), "3 Nov");
+        assert_eq!([month_name("now"), day_name("")], ["now", ""]);
     }
 
     #[test]

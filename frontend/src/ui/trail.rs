@@ -133,10 +133,10 @@ pub fn Waterfall(lanes: Vec<Lane>) -> impl IntoView {
         .max()
         .unwrap_or(0)
         .max(1);
-    let share = |ms: i64| {
-        let mille = i128::from(ms.max(0)) * 1000 / i128::from(end);
-        super::cap::percent(u32::try_from(mille).unwrap_or(1000))
-    };
+    let mille = |ms: i64| u32::try_from(i128::from(ms.max(0)) * 1000 / i128::from(end)).unwrap_or(1000);
+    let x = |ms: i64| super::cap::percent(mille(ms));
+    // What took next to no time is seen, too.
+    let width = |ms: i64| super::cap::percent(mille(ms).max(6));
     let rows = lanes
         .into_iter()
         .map(|lane| {
@@ -150,7 +150,7 @@ pub fn Waterfall(lanes: Vec<Lane>) -> impl IntoView {
             view! {
                 <span class="muted">{lane.name}</span>
                 <svg class="fall__lane" aria-hidden="true">
-                    <rect class=class x=share(lane.start_ms) y="9" width=share(lane.took_ms) height="10" rx="2"></rect>
+                    <rect class=class x=x(lane.start_ms) y="9" width=width(lane.took_ms) height="10" rx="2"></rect>
                 </svg>
                 <span class="r">{took}</span>
             }

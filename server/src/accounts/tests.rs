@@ -433,7 +433,7 @@ async fn a_parked_account_is_written_down_alerted_and_taken_back_after_a_new_key
     );
     let account = fleet.get(id).await.unwrap();
     assert_eq!(account.live.health.unwrap().reason, Some(Reason::BadKey));
-    assert!(account.live.last_error.unwrap().contains("wrong key"));
+    assert_eq!(account.live.last_error.unwrap(), "Key refused: wrong key");
     // Another process, or this one started again, knows.
     let restarted = self::fleet(&db).await;
     assert_eq!(restarted.get(id).await.unwrap().live.health.unwrap().state, "parked");

@@ -337,7 +337,7 @@ impl Deployment {
         }
         if verdict.mark != Mark::None {
             let message: String = message.chars().take(ERROR_MAX).collect();
-            state.note(format!("{:?}: {message}", verdict.fault), now_ms);
+            state.note(format!("{}: {message}", told(verdict.fault)), now_ms);
             self.upstream.announce();
         }
     }
@@ -461,5 +461,25 @@ fn most(row: &account::Model) -> Most {
         tpm: row.tpm.map(count),
         tpm_alone: row.tpm.map(count),
         in_flight: row.max_in_flight.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX)),
+    }
+}
+
+/// A fault for whoever reads what an account said last.
+const fn told(fault: Fault) -> &'static str {
+    match fault {
+        Fault::BadRequest => "Request refused",
+        Fault::ContentPolicy => "Content refused",
+        Fault::TooLong => "Prompt too long",
+        Fault::TooLarge => "Body too large",
+        Fault::ModelMissing => "No such model",
+        Fault::RateLimited => "Rate limited",
+        Fault::Overloaded => "Out of capacity",
+        Fault::BadKey => "Key refused",
+        Fault::NoMoney => "No money left",
+        Fault::Forbidden => "Not allowed",
+        Fault::Upstream => "Failed",
+        Fault::TimedOut => "Timed out",
+        Fault::Unreachable => "Not reached",
+        Fault::Proxy => "Proxy failed",
     }
 }

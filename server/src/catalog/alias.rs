@@ -287,7 +287,7 @@ impl Catalog {
                         "“{target}” is an alias. Name models: it stands for {}.",
                         alias.settings.targets.join(", ")
                     ),
-                    None => format!("There is no model “{target}” here. Models & prices lists those there are."),
+                    None => format!("There is no model “{target}” here. Models lists those there are."),
                 };
                 errors.refuse("targets", words);
             } else if targets[..nth].contains(target) {

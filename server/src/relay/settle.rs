@@ -216,6 +216,7 @@ impl Settlement {
     /// Whoever set the price or the model's limits must look at them.
     fn alert_overrun(&self, charge: Nano, hold: Nano) {
         let (app, model) = (Arc::clone(&self.app), Arc::clone(&self.target.model));
+        let [charge, hold] = [charge, hold].map(|of| of.render_fixed(6));
         let message = format!(
             "A call of {model} cost ${charge}, but at most ${hold} was expected of it. Check its context and maximum output under Models & prices."
         );

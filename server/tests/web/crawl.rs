@@ -317,6 +317,15 @@ async fn viewers_change_nothing_and_members_only_what_is_their_own() {
         }
         let cookie = world.log_in(email).await;
         let cookie = format!("{cookie}; ourhub-team={}.{}", who.id, world.owner.team);
+        for path in ["/overview", "/keys"] {
+            let page = hub.page(path, &cookie).await;
+            let offers = page.text.contains("href=\"/keys/new\"");
+            assert_eq!(
+                (page.status, offers),
+                (200, email.contains("member")),
+                "{path} as {email}"
+            );
+        }
         for function in shapes::functions() {
             let is_own = OWN.contains(&function.name.as_str())
                 || email.contains("member") && OF_MEMBERS.contains(&function.name.as_str());

@@ -205,7 +205,7 @@ async fn the_pages_of_revenue_work_without_script_and_open_to_platform_admins_al
     assert_eq!((set.status, set.location()), (302, "/admin/revenue/markups"));
     let page = hub.page("/admin/revenue/markups", &session).await;
     assert!(
-        page.text.contains("Every team") && page.text.contains("15 %"),
+        page.text.contains("Every team") && page.text.contains("15%"),
         "{}",
         page.text
     );

@@ -225,7 +225,7 @@ async fn the_page_and_the_file_of_a_month_say_the_same_and_a_wrong_month_is_name
     assert!(file.text.contains("'=cmd"), "no cell is a formula");
     let page = hub.page("/billing/statement?month=2026-10", &cookie).await.text;
     assert!(
-        page.contains("Statement 2026-10") && page.contains("Charges by day"),
+        page.contains("Statement, October 2026") && page.contains("Charges by day"),
         "{page}"
     );
     for wrong in ["2026-13", "october", "2026-1"] {

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
 use super::super::frame::{Spot, Visit, signed_in};
-use super::{PLATFORM, health, of_account, section};
+use super::{PLATFORM, health, of_account, provider_name, section};
 use crate::api::accounts::{AccountView, ModelEntry, OWN, PresetView, TestView, TurnView, Whose, account, presets};
 use crate::api::{ApiError, Code, Flash};
 use crate::ui::*;
@@ -136,7 +136,7 @@ fn edit_page(visit: &Visit, whose: Whose<'static>, account: AccountView) -> AnyV
     let key = key_line(&account);
     let history = history(&visit.clock, account.history);
     view! {
-        <PageHead title=account.label.clone() lead=format!("{}, {} dialect", account.provider, account.dialect)>
+        <PageHead title=account.label.clone() lead=format!("{}, {} dialect", provider_name(&account.provider), account.dialect)>
             <PostForm action="/fn/test_account">
                 <Hidden fields=tested_account />
                 <Button text="Test account" icon=Glyph::Pulse />
@@ -165,7 +165,7 @@ fn history(clock: &Clock, turns: Vec<TurnView>) -> AnyView {
     if turns.is_empty() {
         return view! { <p class="t13 muted">"Its health has not changed since it was added."</p> }.into_any();
     }
-    let head = vec![th("When", ""), th("Health", ""), th("Why", ""), th("Pause", "r")];
+    let head = vec![th("When", ""), th("Health", ""), th("Why", "p2"), th("Pause", "r")];
     let rows = turns
         .into_iter()
         .map(|turn| {
@@ -177,11 +177,14 @@ fn history(clock: &Clock, turns: Vec<TurnView>) -> AnyView {
             let pause = turn.until.map(|until| duration((until.0 - turn.at.0).max(0)));
             view! {
                 <tr>
-                    <td class="num">{clock.exact(turn.at)}</td>
+                    <td class="num">
+                        <When at=turn.at clock=clock.clone() style=Style::TimeOfDay />
+                    </td>
                     <td>
                         <Status tone=tone text=text />
+                        <span class="sub only-sm">{turn.reason.clone()}</span>
                     </td>
-                    <td class="muted">{turn.reason}</td>
+                    <td class="p2 muted">{turn.reason}</td>
                     <td class="r">{pause}</td>
                 </tr>
             }

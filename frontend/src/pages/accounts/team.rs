@@ -57,7 +57,9 @@ fn fallback(uses_platform: bool, has_none: bool) -> AnyView {
             <PostForm action="/fn/set_uses_platform" class="stack u-start">
                 <Hidden fields=fields />
                 <p class="t13">{text}</p>
-                <Button text=act />
+                <div class="row">
+                    <Button text=act />
+                </div>
             </PostForm>
         </Card>
     }

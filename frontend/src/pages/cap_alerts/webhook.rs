@@ -78,10 +78,10 @@ fn acts() -> AnyView {
     view! {
         <div class="row">
             <PostForm action="/fn/test_webhook">
-                <Button text="Send test" size=Size::Small />
+                <Button text="Send test" />
             </PostForm>
             <PostForm action="/fn/remove_webhook">
-                <Button text="Remove webhook" size=Size::Small kind=Kind::Ghost />
+                <Button text="Remove webhook" kind=Kind::Ghost />
             </PostForm>
         </div>
     }

@@ -105,9 +105,25 @@ fn how_to(secret: &str, model: &str) -> AnyView {
 fn live_row(key: &KeyView, first: Option<&RequestRow>) -> AnyView {
     match first {
         Some(row) => first_call(row),
-        None if has_islands() => view! { <FirstCall key=key.id.clone() /> }.into_any(),
+        None if has_islands() => island(key),
         None => waiting(Some(format!("/keys/{}/created", key.id))),
     }
+}
+
+/// The wait that ends by itself; without script, the way to look again.
+fn island(key: &KeyView) -> AnyView {
+    view! {
+        <FirstCall key=key.id.clone() />
+        <noscript>
+            <p class="t13 muted">
+                "Without JavaScript this page does not look by itself. "
+                <a class="link" href=format!("/keys/{}/created", key.id)>
+                    "Look again"
+                </a>
+            </p>
+        </noscript>
+    }
+    .into_any()
 }
 
 /// What the key may do, in one line.

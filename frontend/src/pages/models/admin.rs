@@ -67,6 +67,7 @@ fn page(clock: &Clock, models: Vec<ModelView>, asked: Asked, news: Option<AnyVie
         <form class="filters" method="get" action="/admin/models">
             <Hidden fields=vec![("show", if show_all { "all".to_owned() } else { "served".to_owned() })] />
             <SearchField name="q" label="Search models" placeholder="Part of a name" value=wanted />
+            <Button text="Search" />
             <Segment label="Models" links=links />
         </form>
         {list}
@@ -148,9 +149,10 @@ fn row(clock: &Clock, model: ModelView, shows: Shows) -> AnyView {
             )
         },
     );
-    let since = model
-        .price_since
-        .map(|at| view! { <When at=at clock=clock.clone() style=Style::Day /> });
+    let since = match model.price_since {
+        Some(at) => view! { <When at=at clock=clock.clone() style=Style::Day /> }.into_any(),
+        None => "always".into_any(),
+    };
     let href = price_page(&model.id);
     let origin = if model.is_builtin { "catalogue" } else { "added here" };
     view! {
@@ -161,7 +163,7 @@ fn row(clock: &Clock, model: ModelView, shows: Shows) -> AnyView {
                     <Status tone=tone text=word />
                 </span>
             </td>
-            <td class="r p3">{model.context.map(tokens)}</td>
+            <td class="r p3">{model.context.map_or_else(|| "not known".to_owned(), tokens)}</td>
             <td class="num">{price_cell(model.prices.as_ref())}</td>
             {shows.since.then(|| view! { <td class="p3 muted">{since}</td> })}
             {shows.next.then(|| view! { <td class="p2 muted t12">{next}</td> })}

@@ -32,7 +32,7 @@ fn address(flash: &Flash, current: &str) -> AnyView {
     let facts = vec![Fact::new("You log in with", current.to_owned())];
     let (value, wrong) = (flash.value("email", ""), flash.error_of("email"));
     view! {
-        <Card title="E-mail address">
+        <Card title="Email address">
             <Facts of=facts />
             <PostForm class="stack" action="/fn/ask_email">
                 <TextField

@@ -125,7 +125,7 @@ pub(super) fn identities(visit: &Visit, ways: WaysInView) -> Option<AnyView> {
     let card = view! {
         <Card title="Linked accounts" hint="they sign you in">
             {list}
-            <div class="row">{links}</div>
+            <div class="row row--wrap">{links}</div>
         </Card>
     };
     Some(card.into_any())

@@ -171,7 +171,7 @@ fn row(clock: &Clock, invitation: InvitationView) -> AnyView {
     view! {
         <tr>
             <td class="main">
-                <span class="trunc u-max190">{whom}</span>
+                {whom}
                 <span class="sub only-sm">{terms(&invitation)}</span>
             </td>
             <td class="p2 muted">{terms(&invitation)}</td>

@@ -68,7 +68,11 @@ fn page(clock: &Clock, desk: &Desk, receipt: Receipt) -> AnyView {
     let charge = charge(&row, lines, since);
     let corrections = correction::made(clock, adjustments);
     let stats = stats(&row, &holds);
-    let holds = holds.into_iter().map(|line| hold(clock, desk, line)).collect_view();
+    // What only wrote a refusal down held nothing and says nothing, unless it is all there is.
+    let is_empty = |line: &HoldLine| line.held == Nano::ZERO && line.posted == Nano::ZERO;
+    let shows_all = holds.iter().all(is_empty);
+    let told = holds.into_iter().filter(|line| shows_all || !is_empty(line));
+    let holds = told.map(|line| hold(clock, desk, line)).collect_view();
     let facts = facts(&row);
     let margin = margin.map(earned);
     let notes = (!notes.is_empty()).then(|| {
@@ -384,7 +388,8 @@ fn hold(clock: &Clock, desk: &Desk, line: HoldLine) -> AnyView {
     view! {
         <Card title=title hint=state>
             <Facts of=sums wide=true />
-            <CapBar label="Share of the hold that was charged" spent=posted cap=held plain=true />
+            {(held > Nano::ZERO)
+                .then(|| view! { <CapBar label="Share of the hold that was charged" spent=posted cap=held plain=true /> })}
             <p class="t12 faint">{time} {against}</p>
             {own}
             {estimate}
@@ -397,7 +402,7 @@ fn hold(clock: &Clock, desk: &Desk, line: HoldLine) -> AnyView {
 /// What the platform adds, and what the provider takes.
 fn earned(margin: MarginView) -> AnyView {
     let facts = vec![
-        Fact::new("Markup", format!("{} %", margin.markup)),
+        Fact::new("Markup", format!("{}%", margin.markup)),
         Fact::new("Cost", view! { <Amount of=margin.cost decimals=9 /> }),
     ];
     view! {
