@@ -31,8 +31,6 @@ use std::time::Duration;
 
 /// The largest body of a form, in bytes.
 const FORM_BODY_MAX: usize = 256 << 10;
-/// How long an idle connection is kept.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a connection may take to close.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
 
@@ -88,7 +86,7 @@ pub fn listen(app: Arc<App>, relay: Relay) -> std::io::Result<Listening> {
     app.billing.listens_at(&url);
     let door = listener.try_clone()?;
     let drain = app.edge.drain;
-    let (head, unread) = (relay.head_time(), relay.unread_time());
+    let (head, unread, keep_alive) = (relay.head_time(), relay.unread_time(), relay.keep_alive_time());
     let site = Site {
         app,
         relay,
@@ -108,7 +106,7 @@ pub fn listen(app: Arc<App>, relay: Relay) -> std::io::Result<Listening> {
     .h1_allow_half_closed(false)
     .client_request_timeout(head)
     .client_disconnect_timeout(CLOSE_TIME)
-    .keep_alive(KEEP_ALIVE)
+    .keep_alive(keep_alive)
     .shutdown_timeout(drain.as_secs())
     .disable_signals()
     .listen(listener)?

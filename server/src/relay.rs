@@ -95,6 +95,8 @@ pub struct Config {
     pub drain: Duration,
     /// How long a client may leave what it is sent unread before its connection is cut.
     pub unread: Duration,
+    /// How long a client's connection is kept that nobody uses.
+    pub keep_alive: Duration,
     /// After how much silence a stream gets a comment, which shows whether its client is still there.
     pub heartbeat: Duration,
 }
@@ -115,6 +117,7 @@ impl Default for Config {
             total: Duration::from_secs(3_600),
             drain: Duration::from_secs(30),
             unread: Duration::from_secs(60),
+            keep_alive: Duration::from_secs(75),
             heartbeat: Duration::from_secs(10),
         }
     }
@@ -291,6 +294,12 @@ impl Relay {
     #[must_use]
     pub fn unread_time(&self) -> Duration {
         self.0.config.unread
+    }
+
+    /// How long a client's connection is kept that nobody uses.
+    #[must_use]
+    pub fn keep_alive_time(&self) -> Duration {
+        self.0.config.keep_alive
     }
 
     /// The caller that holds `credential`.

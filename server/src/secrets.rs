@@ -299,6 +299,13 @@ mod tests {
     }
 
     #[test]
+    fn each_value_has_a_key_of_its_own() {
+        let [one, other] = ["one", "other"].map(|text| master().seal(&Secret::new(text.to_owned()), &BINDING).unwrap());
+        let keyed_otherwise = [&one[..=WRAPPED_BYTES], &other[1 + WRAPPED_BYTES..]].concat();
+        assert!(master().open(&keyed_otherwise, &BINDING).is_err());
+    }
+
+    #[test]
     fn an_altered_or_cut_value_does_not_open() {
         let sealed = master().seal(&Secret::new("x".to_owned()), &BINDING).unwrap();
         for at in 0..sealed.len() {

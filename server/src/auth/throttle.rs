@@ -302,6 +302,27 @@ mod tests {
     }
 
     #[test]
+    fn sign_ups_and_links_are_counted_by_address_and_links_by_mailbox_too() {
+        let limits = Limits::default();
+        let throttle = Throttle::new(limits);
+        let (here, there) = (address("203.0.113.1"), address("203.0.113.2"));
+        for _ in 0..limits.sign_up_address.count {
+            assert!(throttle.sign_up(here, NOW).is_ok());
+        }
+        assert!(throttle.sign_up(here, NOW).is_err() && throttle.sign_up(there, NOW).is_ok());
+        for at in 0..limits.link_address.count {
+            assert!(throttle.mail_link(here, &format!("user-{at}@example.com"), NOW).is_ok());
+        }
+        assert!(throttle.mail_link(here, "mara@example.com", NOW).is_err());
+        for at in 0..limits.link_mailbox.count {
+            let from = address(&format!("198.51.100.{at}"));
+            assert!(throttle.mail_link(from, "mara@example.com", NOW).is_ok());
+        }
+        assert!(throttle.mail_link(there, "mara@example.com", NOW).is_err());
+        assert!(throttle.mail_link(there, "lena@example.com", NOW).is_ok());
+    }
+
+    #[test]
     fn tidying_keeps_only_what_counts() {
         let throttle = Throttle::new(Limits::default());
         throttle

@@ -53,3 +53,75 @@ pub fn may_be_first_admin(edge: &Edge, request: &HttpRequest) -> bool {
     let is_for_here = edge.public.as_ref().is_none_or(Origin::is_loopback);
     is_for_here && edge.is_loopback() && is_peer_here && host.is_some_and(is_loopback_host) && !is_forwarded
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use actix_web::test::TestRequest;
+    use std::time::Duration;
+
+    fn edge(listen: &str, public: Option<&str>) -> Edge {
+        Edge {
+            listen: listen.parse().unwrap(),
+            public: public.map(|public| Origin::parse(public).unwrap()),
+            trusted_proxies: vec!["192.0.2.0/24".parse().unwrap()],
+            drain: Duration::ZERO,
+        }
+    }
+
+    fn request(peer: &str, host: &'static str) -> TestRequest {
+        TestRequest::default()
+            .peer_addr(format!("{peer}:4711").parse().unwrap())
+            .insert_header((header::HOST, host))
+    }
+
+    #[test]
+    fn whoever_is_not_at_this_machine_by_every_sign_is_not_the_first_admin() {
+        let here = || request("127.0.0.1", "localhost:3000").to_http_request();
+        let laptop = edge("127.0.0.1:3000", None);
+        assert!(may_be_first_admin(&laptop, &here()));
+        assert!(may_be_first_admin(
+            &laptop,
+            &request("::1", "[::1]:3000").to_http_request()
+        ));
+        assert!(may_be_first_admin(
+            &edge("127.0.0.1:3000", Some("http://localhost:3000")),
+            &here()
+        ));
+        for elsewhere in [
+            edge("0.0.0.0:3000", None),
+            edge("127.0.0.1:3000", Some("https://hub.example.com")),
+        ] {
+            assert!(!may_be_first_admin(&elsewhere, &here()), "{elsewhere:?}");
+        }
+        for (peer, host) in [("192.0.2.1", "localhost:3000"), ("127.0.0.1", "hub.example.com")] {
+            assert!(
+                !may_be_first_admin(&laptop, &request(peer, host).to_http_request()),
+                "{peer} {host}"
+            );
+        }
+        let nameless = TestRequest::default().peer_addr("127.0.0.1:4711".parse().unwrap());
+        assert!(!may_be_first_admin(&laptop, &nameless.to_http_request()));
+        for header in FORWARDING {
+            let request = request("127.0.0.1", "localhost:3000").insert_header((header, "127.0.0.1"));
+            assert!(!may_be_first_admin(&laptop, &request.to_http_request()), "{header}");
+        }
+    }
+
+    #[test]
+    fn a_forwarded_address_counts_from_a_trusted_proxy_alone_and_none_behind_it_is_believed() {
+        let edge = edge("127.0.0.1:3000", None);
+        for (peer, forwarded, client) in [
+            ("203.0.113.1", "198.51.100.7", "203.0.113.1"),
+            ("192.0.2.1", "198.51.100.7", "198.51.100.7"),
+            ("192.0.2.1", "10.0.0.1, 198.51.100.7, 192.0.2.9", "198.51.100.7"),
+            ("192.0.2.1", "::ffff:198.51.100.7", "198.51.100.7"),
+            ("192.0.2.1", "no address", "192.0.2.1"),
+        ] {
+            let request = request(peer, "hub.example.com").insert_header(("x-forwarded-for", forwarded));
+            let found = address(&edge, &request.to_http_request());
+            assert_eq!(found, Some(client.parse().unwrap()), "{peer}: {forwarded}");
+        }
+    }
+}

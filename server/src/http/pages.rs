@@ -103,7 +103,8 @@ async fn know<B: MessageBody>(
             .into_response(HttpResponse::InternalServerError())
             .map_into_right_body());
     };
-    let of_page = timeout(REQUEST_TIME, team_of_page(&mut request));
+    let form_time = site.relay.body_time().min(REQUEST_TIME);
+    let of_page = timeout(form_time, team_of_page(&mut request));
     let Ok(of_page) = of_page.await else { return Err(late()) };
     let principal = visit::of_browser(&site, request.request(), of_page?).await;
     if let Some(elsewhere) = elsewhere(&request, &principal) {

@@ -24,7 +24,8 @@ async fn stripe(site: web::Data<Site>, request: HttpRequest, payload: web::Paylo
         return HttpResponse::NotFound().finish();
     }
     let read = payload.to_bytes_limited(BODY_MAX);
-    let body = match actix_web::rt::time::timeout(BODY_TIME, read).await {
+    let time = site.relay.body_time().min(BODY_TIME);
+    let body = match actix_web::rt::time::timeout(time, read).await {
         Ok(Ok(Ok(body))) => body,
         Ok(Err(_)) => return HttpResponse::PayloadTooLarge().finish(),
         Ok(Ok(Err(_))) => return HttpResponse::BadRequest().finish(),

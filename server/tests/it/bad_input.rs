@@ -99,6 +99,17 @@ async fn a_large_picture_passes_and_a_larger_body_is_refused() {
     if let Ok(response) = key.post(CHAT, streamed).send().await {
         assert_eq!(response.status(), 413);
     }
+    let head = "--b0undary\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.mp3\"\r\n\r\n";
+    let pieces = std::iter::once(head.as_bytes().to_vec()).chain((0..40).map(|_| vec![b' '; 1 << 20]));
+    let streamed = reqwest::Body::wrap_stream(futures_util::stream::iter(pieces.map(Ok::<_, std::io::Error>)));
+    let form = key.post_as(
+        "/v1/audio/transcriptions",
+        "multipart/form-data; boundary=b0undary",
+        streamed,
+    );
+    if let Ok(response) = form.send().await {
+        assert_eq!(response.status(), 413);
+    }
     assert_eq!(hub.holds().await.len(), 1);
     assert_eq!(key.chat(&hello()).await.status, 200);
     drop(key);

@@ -1,10 +1,11 @@
 //! Who sends slowly or logs in without end harms nobody else.
 
-use crate::harness::{HELLO, PATIENCE, Setup, hello, spawn_with};
+use crate::harness::{HELLO, Hub, PATIENCE, Setup, hello, spawn_with};
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use gateway_core::money::Nano;
+use server::clock;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -49,6 +50,55 @@ async fn bodies_that_do_not_arrive_are_given_up_and_others_are_answered() {
     let (holds, charged) = (hub.holds().await.len(), hub.charged().await);
     assert_eq!((holds, charged), (5, Nano(5 * HELLO.0)));
     drop(key);
+    hub.close().await;
+}
+
+/// What the server answers to `sent`, until it closes the connection.
+async fn answer_to(hub: &Hub, sent: &str) -> String {
+    let mut connection = TcpStream::connect(hub.address).await.unwrap();
+    connection.write_all(sent.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(PATIENCE, connection.read_to_end(&mut answer)).await;
+    let _ = read.expect("the server waits for good");
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn forms_calls_and_webhooks_that_do_not_arrive_are_given_up_and_so_is_who_idles() {
+    let mut setup = Setup {
+        flags: vec![
+            "--stripe-secret-key",
+            "sk_test_0123456789abcdef",
+            "--stripe-webhook-secret",
+            "whsec_0123456789abcdef",
+        ],
+        ..Setup::default()
+    };
+    setup.relay.body = Duration::from_millis(300);
+    setup.relay.keep_alive = Duration::from_millis(300);
+    let hub = spawn_with(setup).await;
+    let person = hub.app.auth.find_person("owner@example.com").await.unwrap();
+    let token = hub.app.auth.create_token(&person, clock::now_ms()).await.unwrap();
+    let form = "content-type: application/x-www-form-urlencoded\r\nsec-fetch-site: same-origin";
+    let bearer = format!("authorization: Bearer {}", token.shown);
+    let address = hub.address;
+    let cut = [
+        ("/fn/log_in", form, "408"),
+        ("/api/v1/models", bearer.as_str(), "400"),
+        ("/webhooks/stripe", "stripe-signature: t=1", "408"),
+    ];
+    let given_up = cut.map(|(path, header, status)| {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: {address}\r\n{header}\r\ncontent-length: 50\r\nconnection: close\r\n\r\n{{"
+        );
+        let hub = &hub;
+        async move { (path, status, answer_to(hub, &head).await) }
+    });
+    for (path, status, answer) in join_all(given_up).await {
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
+    }
+    let idle = answer_to(&hub, "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(idle.starts_with("HTTP/1.1 200 "), "{idle}");
     hub.close().await;
 }
 

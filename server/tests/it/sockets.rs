@@ -5,6 +5,7 @@
 use crate::harness::{hello_streamed, spawn};
 use crate::upstream::{Reply, delta};
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+use server::secrets::Secret;
 use socket2::Socket;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,11 +33,23 @@ fn sockets() -> Vec<(Socket, SocketAddr, SocketAddr)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nagles_algorithm_is_off_on_both_sides() {
+    assert_is_off(false).await;
+    // Through a proxy another client connects; here the upstream is its own.
+    assert_is_off(true).await;
+}
+
+async fn assert_is_off(is_by_proxy: bool) {
     let hub = spawn().await;
-    hub.account("one").await;
+    let address = hub.upstream.address();
+    hub.account_with("one", |new| {
+        new.proxy_url = is_by_proxy.then(|| Secret::new(format!("http://{address}")));
+    })
+    .await;
     let gate = Arc::new(Semaphore::new(0));
+    // A proxy is asked for a whole URL.
+    let called = if is_by_proxy { "http:" } else { "one" };
     hub.upstream
-        .answer("one", Reply::events(&[delta("first")]).gate_after(1, &gate));
+        .answer(called, Reply::events(&[delta("first")]).gate_after(1, &gate));
     let key = hub.key().await;
     let mut stream = key.open(&hello_streamed()).await;
     stream.until("first").await;

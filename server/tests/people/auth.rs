@@ -268,6 +268,8 @@ async fn a_disabled_user_is_out_everywhere() {
         place.auth.disable_user(&admin, mara.user_id, now).await.unwrap();
         assert_eq!(opens(&place, &session.cookie, now).await, None);
         assert_eq!(place.auth.verify_token(&token.shown, now).await.unwrap(), None);
+        let again = log_in(&place, "mara@example.com", PASSWORD).await;
+        assert!(matches!(again, Err(AuthError::WrongCredentials)));
         place.auth.enable_user(&admin, mara.user_id).await.unwrap();
         assert!(place.auth.verify_token(&token.shown, now).await.unwrap().is_some());
 

@@ -20,6 +20,10 @@ pub struct Authenticator {
     pub origin: String,
     pub flags: u8,
     pub count: u32,
+    /// What the browser says it did, in place of the truth.
+    pub kind: Option<&'static str>,
+    /// Whether a page of another site framed ours.
+    pub is_framed: bool,
     pub user: Vec<u8>,
     key: Vec<u8>,
 }
@@ -37,6 +41,8 @@ impl Authenticator {
             origin: "http://localhost:3000".to_owned(),
             flags: RECOGNISED,
             count: 0,
+            kind: None,
+            is_framed: false,
             user: Vec::new(),
             key: key.as_ref().to_vec(),
         }
@@ -47,8 +53,10 @@ impl Authenticator {
     }
 
     fn client(&self, kind: &str, options: &Value) -> Vec<u8> {
-        let data =
-            json!({"type": kind, "challenge": options["challenge"], "origin": self.origin, "crossOrigin": false});
+        let data = json!({
+            "type": self.kind.unwrap_or(kind), "challenge": options["challenge"], "origin": self.origin,
+            "crossOrigin": self.is_framed,
+        });
         data.to_string().into_bytes()
     }
 

@@ -83,6 +83,7 @@ async fn the_secret_is_stored_as_a_hash_and_never_shown_again() {
         let secret = &made.shown[14..46];
         let listed = place.keys.list(&scope, None, 10).await.unwrap();
         assert!(!format!("{listed:?} {row:?}").contains(secret));
+        assert_ne!(row.secret_hash, secret.as_bytes());
         assert_eq!(listed[0].secrets[0].last_four, row.last_four);
     }
 }

@@ -51,9 +51,10 @@ async fn opens(place: &Place, session: &SignedIn) -> Option<Session> {
 async fn a_forgotten_password_is_changed_once_by_the_newest_link_and_ends_every_session() {
     for place in places().await {
         let mail = process(&place, None);
-        place.user("mara@example.com").await;
+        let mara = place.user("mara@example.com").await.person;
         let session = log_in(&place, "mara@example.com", PASSWORD).await.unwrap();
         let now_ms = clock::now_ms();
+        let by_program = place.auth.create_token(&mara, now_ms).await.unwrap();
         let older = reset_link(&place, &mail, "mara@example.com", now_ms).await;
         let link = reset_link(&place, &mail, "mara@example.com", now_ms).await;
         let reset = async |link: &str, at_ms| place.auth.reset_password(&mail, link, NEW, at_ms).await;
@@ -75,6 +76,8 @@ async fn a_forgotten_password_is_changed_once_by_the_newest_link_and_ends_every_
         assert!(opens(&place, &session).await.is_some());
         reset(&link, now_ms).await.unwrap();
         assert!(opens(&place, &session).await.is_none(), "the session ended");
+        let token = place.auth.verify_token(&by_program.shown, now_ms + 2_000).await;
+        assert_eq!(token.unwrap(), None, "the token was revoked");
         assert!(
             matches!(reset(&link, now_ms).await, Err(AuthError::LinkRefused)),
             "used"

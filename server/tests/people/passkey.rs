@@ -124,6 +124,8 @@ async fn an_answer_for_another_site_user_purpose_or_time_is_refused() {
             |key| key.origin = "https://localhost:3000".to_owned(),
             |key| key.flags = PRESENT,
             |key| key.flags = 0,
+            |key| key.kind = Some("payment.get"),
+            |key| key.is_framed = true,
         ] {
             let mut key = Authenticator::new("wrong");
             make(&mut key);
@@ -182,6 +184,19 @@ async fn an_answer_for_another_site_user_purpose_or_time_is_refused() {
             .await
             .unwrap()
             .session;
+        let by_mara = place
+            .auth
+            .log_in("mara@example.com", PASSWORD, &from)
+            .await
+            .unwrap()
+            .session;
+        let asked = place.auth.passkey_creation(&site(), &mara, now_ms).await.unwrap();
+        let shown = serde_json::from_value(key.get(&asked)).unwrap();
+        let made_for_another = place.auth.step_up_by_passkey(&site(), &by_mara, &shown, &from).await;
+        assert!(
+            is_refused(made_for_another),
+            "a challenge for a new passkey confirms nobody"
+        );
         let asked = place.auth.passkey_request(&site(), Some(&eve), now_ms).await.unwrap();
         let shown = serde_json::from_value(key.get(&asked)).unwrap();
         let foreign = place.auth.step_up_by_passkey(&site(), &session, &shown, &from).await;

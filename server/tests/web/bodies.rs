@@ -177,3 +177,16 @@ async fn a_proxy_is_cleared_with_the_key_at_hand() {
         "{cleared:?}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_longer_than_any_is_refused_and_nothing_of_it_is_done() {
+    let hub = harness::spawn().await;
+    let cookie = hub.sign_up("a@example.com").await;
+    let long = format!("name=laptop&models={}", "x".repeat(300 << 10));
+    let form = hub.bare_form("create_key", &cookie, &long);
+    // It may be told so before it has sent all.
+    if let Ok(refused) = form.header("sec-fetch-site", "same-origin").send().await {
+        assert_eq!(refused.status(), 413);
+    }
+    assert!(hub.page("/keys", &cookie).await.text.contains("No keys yet"));
+}

@@ -96,6 +96,15 @@ async fn whoever_is_not_signed_in_is_led_to_the_log_in_and_back_out() {
         assert_eq!((answer.status, answer.location()), (303, "/login"), "{page}");
         let forged = hub.page(page, "ourhub=eyJhbGciOiJub25lIn0.e30.").await;
         assert_eq!(forged.location(), "/login", "{page}");
+        for (header, value) in [
+            ("x-original-url", "/login"),
+            ("x-rewrite-url", "/login"),
+            ("host", "127.0.0.1/login"),
+        ] {
+            let request = hub.client.get(hub.url(page)).header(header, value);
+            let claimed = hub.send(request).await;
+            assert_eq!((claimed.status, claimed.location()), (303, "/login"), "{page} {header}");
+        }
     }
     for page in ["/", "/models", "/docs", "/signup", "/login"] {
         assert_eq!(hub.page(page, "").await.status, 200, "{page}");
@@ -167,6 +176,7 @@ async fn every_answer_tells_browsers_to_be_careful() {
         let answer = hub.page(path, &cookie).await;
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(answer.header("referrer-policy"), "same-origin", "{path}");
+        assert_eq!(answer.header("x-frame-options"), "DENY", "{path}");
         assert!(answer.header("x-request-id").starts_with("req_"), "{path}");
         let policy = answer.header("content-security-policy");
         assert!(
@@ -182,6 +192,23 @@ async fn every_answer_tells_browsers_to_be_careful() {
     assert_eq!(page.header("cache-control"), "no-store");
     let nonce = page.header("content-security-policy").split("'nonce-").nth(1).unwrap();
     let nonce = nonce.split('\'').next().unwrap();
+    let policy = page.header("content-security-policy");
+    let directives: Vec<&str> = policy.split("; ").collect();
+    assert_eq!(
+        directives,
+        [
+            "default-src 'none'",
+            &format!("script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'"),
+            "style-src 'self'",
+            "img-src 'self' data:",
+            "font-src 'self'",
+            "connect-src 'self'",
+            "form-action 'self'",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        ]
+    );
     for script in page.text.split("<script").skip(1) {
         assert!(
             script.contains(&format!("nonce=\"{nonce}\"")),

@@ -162,6 +162,10 @@ async fn cookies_open_no_api_and_tokens_no_page() {
             .status,
         401
     );
+    let by_key = hub.client.get(hub.url("/v1/key"));
+    let in_cookie = by_key.try_clone().unwrap().header("cookie", format!("ourhub={key}"));
+    assert_eq!(hub.send(in_cookie).await.status, 401, "a key in a cookie is none");
+    assert_eq!(hub.send(by_key.bearer_auth(key)).await.status, 200);
     assert_eq!(
         hub.send(hub.client.get(hub.url("/v1/key")).bearer_auth(&admin.token))
             .await

@@ -185,7 +185,7 @@ impl Issuer {
         let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
         let (status, text) = self.say_to(&path, &head, &body);
         let answer = format!(
-            "HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}",
+            "HTTP/1.1 {status} x\r\ncontent-type: application/json\r\nlocation: /keys\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}",
             text.len()
         );
         let _ = stream.write_all(answer.as_bytes()).await;
@@ -208,6 +208,7 @@ impl Issuer {
                 200,
                 json!({"keys": [{"kty": "of the future", "kid": "x"}, state.jwk()]}).to_string(),
             ),
+            "/moved" => (302, String::new()),
             "/info" => {
                 assert!(
                     head.to_ascii_lowercase().contains("authorization: bearer for-info"),

@@ -71,7 +71,7 @@ type Case = (&'static str, fn(&mut State), &'static str);
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_does_not_hold_signs_nobody_in_and_says_why() {
     let (hub, issuer) = hub_with_issuer(&[]).await;
-    let cases: [Case; 21] = [
+    let cases: [Case; 22] = [
         (
             "issuer",
             |state| state.claims["iss"] = json!("https://evil.example"),
@@ -111,6 +111,11 @@ async fn an_answer_that_does_not_hold_signs_nobody_in_and_says_why() {
         (
             "future",
             |state| state.claims["iat"] = json!(clock::now_ms() / 1_000 + 600),
+            "it is from the future",
+        ),
+        (
+            "not yet",
+            |state| state.claims["nbf"] = json!(clock::now_ms() / 1_000 + 600),
             "it is from the future",
         ),
         ("nobody", |state| state.claims["sub"] = json!(""), "it names nobody"),
@@ -220,6 +225,13 @@ async fn an_answer_counts_for_the_browser_that_asked_and_once() {
     mixed.back.query_pairs_mut().append_pair("iss", "https://evil.example");
     let refused = mixed.come(&hub, "").await;
     assert!(follow(&hub, &refused, "").await.contains("another issuer answered"));
+    let mut elsewhere = issuer.ask(&hub, ENTER, "").await;
+    elsewhere.back.set_path("/login/with/google/back");
+    let refused = elsewhere.come(&hub, "").await;
+    assert!(
+        follow(&hub, &refused, "").await.contains(stray),
+        "asked of another service"
+    );
     let opened = mine.come(&hub, "").await;
     let kept = opened.cookie("ourhub-away").unwrap();
     assert!(!session(&opened).is_empty() && kept.0 == "ourhub-away=" && kept.1.contains("Max-Age=0"));
@@ -267,6 +279,38 @@ async fn an_issuer_that_is_down_or_calls_itself_otherwise_is_told_of() {
         follow(&guarded, &refused, "").await.contains("may not be called"),
         "inner addresses are not asked"
     );
+    let named = issuer.url.replace("127.0.0.1", "localhost");
+    inner[5] = named.as_str();
+    let guarded = crate::harness::spawn_with(&inner).await;
+    let refused = guarded.page(ENTER, "").await;
+    let page = follow(&guarded, &refused, "").await;
+    assert!(
+        page.contains("does not answer at this moment"),
+        "nor is a name that leads to one: {page}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_that_leads_elsewhere_or_does_not_say_who_answers_signs_nobody_in() {
+    for (about, said) in [
+        (
+            json!({"authorization_response_iss_parameter_supported": true}),
+            "it does not say who answers",
+        ),
+        (json!({"jwks_uri": "/moved"}), "does not answer at this moment"),
+    ] {
+        let (hub, issuer) = hub_with_issuer(&[]).await;
+        let mut about = about;
+        if let Some(path) = about["jwks_uri"].as_str() {
+            about["jwks_uri"] = json!(format!("{}{path}", issuer.url));
+        }
+        issuer.state.lock().unwrap().discovery = about;
+        issuer.vouch("s-1", "mara@example.com");
+        let refused = issuer.go(&hub, ENTER, "").await;
+        let page = follow(&hub, &refused, "").await;
+        assert!(refused.cookie("ourhub").is_none() && page.contains(said), "{page}");
+        assert_eq!(users(&hub).await, 0);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -503,7 +547,11 @@ async fn an_issuer_that_tells_of_addresses_elsewhere_alone_is_asked_there_and_on
     let other = issuer.go(&hub, ENTER, "").await;
     let page = follow(&hub, &other, "").await;
     assert!(page.contains("has not proven your e-mail"), "{page}");
-    issuer.state.lock().unwrap().info["email"] = json!("mara@example.com");
+    issuer.state.lock().unwrap().info = json!({"sub": "s-2", "email": "mara@example.com", "email_verified": true});
+    let other = issuer.go(&hub, ENTER, "").await;
+    let page = follow(&hub, &other, "").await;
+    assert!(page.contains("it is about somebody else"), "{page}");
+    issuer.state.lock().unwrap().info["sub"] = json!("s-1");
     session(&issuer.go(&hub, ENTER, "").await);
     let user = user::Entity::find().one(&hub.app.db).await.unwrap().unwrap();
     assert_eq!(user.email, "mara@example.com");

@@ -138,6 +138,19 @@ async fn an_address_that_is_not_public_is_refused_when_it_is_set_and_when_its_na
         );
     }
     let (url, received) = address(vec!["204 OK"]).await;
+    let local = vec!["127.0.0.0/8".parse().unwrap()];
+    let lenient = Webhooks::new(hub.app.db.clone(), hub.app.master.clone(), local);
+    let scope = scope(&hub, &owner).await;
+    let now = clock::now_ms();
+    lenient.set(&scope, &url, now).await.unwrap();
+    lenient.test(&scope, now).await.unwrap();
+    hub.app.webhooks.deliver_due(now + 1).await.unwrap();
+    let told = hub.app.webhooks.deliveries(&scope, 1).await.unwrap();
+    assert_eq!(
+        (told[0].sent_at, told[0].last_error.as_deref()),
+        (None, Some("The address is not public.")),
+        "nor when the rule became stricter since"
+    );
     let named = url.replace("127.0.0.1", "localhost");
     let made = hub.api(Method::PUT, &path, &owner.token, json!({"url": named})).await;
     assert_eq!(made.status, 200, "a name is looked at when it is called: {made:?}");

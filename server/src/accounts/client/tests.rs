@@ -358,3 +358,45 @@ async fn whatever_proxies_and_origins_are_named_connections_that_are_kept_stay()
     assert_eq!(ask(&again, &server).await, Ok("ok".to_owned()));
     assert_eq!(server.connections(), 1);
 }
+
+/// A request that goes the way of what is rare: its body comes piece by piece.
+fn rare(url: &str) -> Request {
+    let mut request = Request::new(Method::POST, Url::parse(url).unwrap());
+    let pieces = futures_util::stream::iter([Ok::<_, io::Error>("{}")]);
+    *request.body_mut() = Some(reqwest::Body::wrap_stream(pieces));
+    request
+}
+
+#[tokio::test]
+async fn on_either_way_names_that_lead_inside_are_not_reached_and_redirects_not_followed() {
+    let moved =
+        "HTTP/1.1 307 Temporary Redirect\r\nlocation: /elsewhere\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let server = Server::start(move |mut stream, _| async move {
+        let mut bytes = Vec::new();
+        let is_whole = |bytes: &[u8]| match bytes.windows(8).any(|eight| eight == b"chunked\r") {
+            true => bytes.ends_with(b"0\r\n\r\n"),
+            false => bytes.ends_with(b"\r\n\r\n"),
+        };
+        while !is_whole(&bytes) && stream.read_buf(&mut bytes).await.unwrap_or(0) > 0 {}
+        stream.write_all(moved.as_bytes()).await.unwrap();
+    })
+    .await;
+    let (named, numbered) = (
+        format!("http://localhost:{}/v1", server.address.port()),
+        format!("http://{}/v1", server.address),
+    );
+    let plain = |url: &str| Request::new(Method::GET, Url::parse(url).unwrap());
+    let strict = Clients::new(Guard::default(), PATIENCE).get(None).unwrap();
+    for request in [plain(&named), plain(&numbered), rare(&named)] {
+        let url = request.url().clone();
+        let refused = strict.send(request).await.err();
+        assert_eq!(refused, Some(Unanswered::NoConnection), "{url}");
+    }
+    assert_eq!(server.connections(), 0);
+    let local = Guard::new(vec!["127.0.0.0/8".parse().unwrap()]);
+    let open = Clients::new(local, PATIENCE).get(None).unwrap();
+    for (count, request) in [plain(&numbered), rare(&numbered)].into_iter().enumerate() {
+        assert_eq!(open.send(request).await.unwrap().status, 307);
+        assert_eq!(server.connections(), count + 1);
+    }
+}

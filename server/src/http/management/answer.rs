@@ -109,7 +109,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
         let bytes = web::Bytes::from_request(request, payload);
         let request = request.clone();
         Box::pin(async move {
-            let read = actix_web::rt::time::timeout(BODY_TIME, bytes).await;
+            let site = request.app_data::<web::Data<Site>>();
+            let time = site.map_or(BODY_TIME, |site| site.relay.body_time().min(BODY_TIME));
+            let read = actix_web::rt::time::timeout(time, bytes).await;
             let text = match read {
                 Ok(Ok(bytes)) => bytes,
                 Ok(Err(error)) => return Err(unread(&request, &error)),
