@@ -37,7 +37,7 @@ const PUBLIC: [&str; 12] = [
     "/reset?token=t",
     "/verify?token=t",
 ];
-const SIGNED_IN: [&str; 47] = [
+const SIGNED_IN: [&str; 48] = [
     "/confirm?to=%2Fteam",
     "/overview",
     "/keys",

@@ -28,25 +28,27 @@ pub fn KeyList() -> impl IntoView {
 /// The list as a page; the key form shows it behind its drawer.
 fn list(visit: &Visit, keys: Vec<KeyView>) -> AnyView {
     let body = if keys.is_empty() {
+        let create = create(visit);
         view! {
             <Empty
                 icon=Glyph::Key
                 title="No keys yet"
                 text="A key is what your app sends instead of a provider’s. Make one, then change one line."
             >
-                {create(visit)}
+                {create}
             </Empty>
         }
         .into_any()
     } else {
         table(visit, keys)
     };
+    let create = create(visit);
     view! {
         <PageHead
             title="Keys"
             lead="Each key has its own caps, limits and models. A cap is never exceeded, whatever runs at the same time."
         >
-            {create(visit)}
+            {create}
         </PageHead>
         {body}
     }

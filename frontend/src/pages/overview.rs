@@ -89,9 +89,10 @@ fn page(visit: &Visit, overview: Overview, news: Option<AnyView>) -> AnyView {
         </div>
     };
     let latest = request_table(&visit.clock, overview.latest, "/usage", None);
+    let create = create(visit);
     view! {
         <PageHead title="Overview" lead=lead>
-            {create(visit)}
+            {create}
         </PageHead>
         {news}
         {stats}
