@@ -59,7 +59,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use actix_web::test::TestRequest;
-    use std::time::Duration;
+    use std::{net::SocketAddr, time::Duration};
 
     fn edge(listen: &str, public: Option<&str>) -> Edge {
         Edge {
@@ -72,7 +72,7 @@ mod tests {
 
     fn request(peer: &str, host: &'static str) -> TestRequest {
         TestRequest::default()
-            .peer_addr(format!("{peer}:4711").parse().unwrap())
+            .peer_addr(SocketAddr::new(peer.parse().unwrap(), 4711))
             .insert_header((header::HOST, host))
     }
 
