@@ -3,7 +3,7 @@
 use crate::harness;
 
 /// Server functions that change nothing, and so may take GET.
-const READS: [&str; 48] = [
+const READS: [&str; 49] = [
     "account",
     "alert_addresses",
     "alias",
@@ -30,6 +30,7 @@ const READS: [&str; 48] = [
     "list_markups",
     "list_members",
     "list_models",
+    "list_payments",
     "list_reconciliations",
     "list_sessions",
     "list_teams",
