@@ -5,7 +5,7 @@ import { call } from "./browser.mjs";
 export const PUBLIC = { landing: "/", models: "/models", docs: "/docs", gallery: "/gallery", signup: "/signup", login: "/login", "login-code": "/login/code", setup: "/setup?token=x", forgot: "/forgot", reset: "/reset?token=x", verify: "/verify?token=x", missing: "/no-such-page" };
 
 /** Pages that need what this server has not: a Stripe, or a step just taken. */
-export const UNSEEN = ["/billing/payments/:id", "/admin/payments", "/settings/authenticator", "/settings/recovery"];
+export const UNSEEN = ["/billing/payments", "/billing/payments/:id", "/admin/payments", "/settings/authenticator", "/settings/recovery"];
 
 // Addresses as long as people have, so that tables are tried with them.
 const LONG = "magdalena.okonkwo-lindqvist@research.example.com";
