@@ -276,7 +276,8 @@ impl Billing {
             card: Set(None),
             created_at: Set(now_ms),
         };
-        let once = OnConflict::column(customer::Column::TeamId).do_nothing().to_owned();
+        // Two that ask at once are told the same customer, which is as unique as the team.
+        let once = OnConflict::new().do_nothing().to_owned();
         customer::Entity::insert(row)
             .on_conflict(once)
             .exec_without_returning(db)
