@@ -56,7 +56,6 @@ pub fn may_be_first_admin(edge: &Edge, request: &HttpRequest) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
     use actix_web::test::TestRequest;
     use std::{net::SocketAddr, time::Duration};
