@@ -183,8 +183,8 @@ pub struct Down;
 pub enum LedgerError {
     /// The database refused or could not be reached.
     #[error(transparent)]
-    Database(#[from] DbErr),
-    /// The journal did not start or could not write.
+    Database(DbErr),
+    /// The journal did not start or could not write, or no connection to the database was to be had.
     #[error(transparent)]
     Down(#[from] Down),
     /// The journal's thread did not start.
@@ -202,6 +202,16 @@ pub enum LedgerError {
     /// A row does not say what it must.
     #[error("the row {0} of the ledger is damaged")]
     Damaged(String),
+}
+
+impl From<DbErr> for LedgerError {
+    fn from(error: DbErr) -> Self {
+        match error {
+            // All connections are in use, or wait for a database that says nothing: nothing was sent.
+            DbErr::ConnectionAcquire(_) => Self::Down(Down),
+            error => Self::Database(error),
+        }
+    }
 }
 
 /// The ledger of a process; clones are the same ledger.

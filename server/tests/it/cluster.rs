@@ -47,7 +47,7 @@ impl Replica {
 
     /// How the account does, as this server sees it; nothing where it has not heard of it.
     async fn health(&self, account: i64) -> Option<Snapshot> {
-        self.app.fleet.get(account).await.unwrap().live.health
+        health(&self.app, account).await
     }
 
     async fn until(&self, account: i64, is_so: impl Fn(&Snapshot) -> bool) {
@@ -58,6 +58,10 @@ impl Replica {
         self.server.now().await;
         self.app.close().await;
     }
+}
+
+async fn health(app: &App, account: i64) -> Option<Snapshot> {
+    app.fleet.get(account).await.unwrap().live.health
 }
 
 async fn until(is_so: impl AsyncFn() -> bool) {
@@ -142,6 +146,7 @@ async fn an_account_that_one_server_parks_is_parked_for_all_and_comes_back_for_a
     for replica in &replicas {
         replica.until(account, |health| health.state == "parked").await;
     }
+    until(async || !alerts::list_open(&hub.app.db).await.unwrap().is_empty()).await;
     let open = alerts::list_open(&hub.app.db).await.unwrap();
     assert_eq!(
         open.iter().map(|alert| alert.count).collect::<Vec<_>>(),
@@ -155,6 +160,12 @@ async fn an_account_that_one_server_parks_is_parked_for_all_and_comes_back_for_a
     let asked = hub.upstream.arrived("one").len();
     assert!(replicas[1].app.fleet.test(account).await.unwrap().ok);
     replicas[0].until(account, |health| health.state == "ready").await;
+    until(async || {
+        health(&hub.app, account)
+            .await
+            .is_some_and(|health| health.state == "ready")
+    })
+    .await;
     assert_eq!(hub.upstream.arrived("one").len(), asked + 1, "nobody else had to ask");
     assert_eq!(key.chat(&hello()).await.status, 200);
     until(async || alerts::list_open(&hub.app.db).await.unwrap().is_empty()).await;
