@@ -111,8 +111,7 @@ fn row(visit: &Visit, user: UserView) -> AnyView {
     view! {
         <tr>
             <td class="main">
-                {user.email.clone()}
-                {badge}
+                {mailbox(&user.email)} " " {badge}
                 <span class="sub mono">{user.id.clone()}</span>
                 <span class="sub only-sm">
                     <Status tone=tone text=word />
