@@ -10,7 +10,7 @@ mod markup;
 mod seed;
 mod snapshot;
 
-pub use admin::{NewModel, NewPrice, Prices};
+pub use admin::{NewModel, NewPrice, Prices, TierPrices};
 pub use alias::{AliasInfo, AliasSettings, Resolved};
 pub use markup::MarkupRow;
 pub use snapshot::{ModelInfo, PriceRow};

@@ -9,6 +9,7 @@ use gateway_core::dialect::exchange::Untranslatable;
 use gateway_core::dialect::{Dialect, ErrorBody, PeekError, render_error, render_stream_error};
 use gateway_core::id::{Kind, render};
 use gateway_core::ledger::{Kind as BucketKind, Scope, Short};
+use serde_json::{Map, Value};
 
 /// The longest wait we ask a client for, in seconds: SDKs obey longer ones and hang.
 const RETRY_AFTER_MAX_S: i64 = 60;
@@ -113,6 +114,8 @@ pub enum RelayError {
         message: String,
         /// The field concerned.
         param: Option<String>,
+        /// Members that only the upstream has, where the client speaks its dialect; scrubbed.
+        further: Map<String, Value>,
     },
     /// Every account failed.
     UpstreamFailed,
@@ -139,6 +142,8 @@ pub struct Told {
     pub message: String,
     /// The field concerned.
     pub param: Option<String>,
+    /// Members that only the upstream's error has.
+    pub further: Map<String, Value>,
     /// When to come back, in seconds.
     pub retry_after_s: Option<i64>,
     /// Whether an SDK should try again by itself; none leaves it to the status.
@@ -153,6 +158,7 @@ impl Told {
             code: Some(code.to_owned()),
             message: message.into(),
             param: None,
+            further: Map::new(),
             retry_after_s: None,
             should_retry: None,
         }
@@ -205,6 +211,7 @@ impl Told {
             message: &self.message,
             param: self.param.as_deref(),
             request_id,
+            further: Some(&self.further),
         }
     }
 }
@@ -240,12 +247,13 @@ impl RelayError {
             Self::NoAccount { model } => Told::new(503, "api_error", "no_account", format!("No upstream account serves the model “{model}” at this time. The platform's admin can add one.")).final_answer(),
             Self::NotInRegion { model, region } => Told::new(503, "api_error", "no_account_in_region", format!("No upstream account in the region {region} serves “{model}”, and no other may be asked. The platform's admin can add one; the region of a key is set under Keys, that of an alias with the alias.")).final_answer(),
             Self::AllBusy { retry_after_s } => Told::new(429, "rate_limit_error", "rate_limit_exceeded", "Every upstream account for this model is busy. Nothing was charged; try again in a moment.").after(*retry_after_s),
-            Self::Refused { status, kind, code, message, param } => Told {
+            Self::Refused { status, kind, code, message, param, further } => Told {
                 status: *status,
                 kind: kind.clone(),
                 code: code.clone(),
                 message: message.clone(),
                 param: param.clone(),
+                further: further.clone(),
                 retry_after_s: None,
                 should_retry: Some(false),
             },

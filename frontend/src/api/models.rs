@@ -37,6 +37,28 @@ pub struct Prices {
     /// One search through documents; USD.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<String>,
+    /// In the flex tier; requests for it are refused when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flex: Option<TierPrices>,
+    /// In the priority tier; requests for it are refused when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<TierPrices>,
+}
+
+/// Prices in USD per million tokens in a service tier other than the standard one, as exact decimals.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TierPrices {
+    /// Prompt tokens.
+    pub input: String,
+    /// Tokens produced.
+    pub output: String,
+    /// Prompt tokens read from a cache; as input when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_read: Option<String>,
+    /// Prompt tokens written to a cache; as input when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<String>,
 }
 
 /// A price that is known and not yet in force.
@@ -122,6 +144,12 @@ pub struct NewPrice {
     /// One search through documents; USD.
     #[serde(default)]
     pub search: Option<String>,
+    /// In the flex tier; requests for it are refused when absent.
+    #[serde(default)]
+    pub flex: Option<TierPrices>,
+    /// In the priority tier; requests for it are refused when absent.
+    #[serde(default)]
+    pub priority: Option<TierPrices>,
     /// From when on, of a day from its start in UTC; now when absent.
     #[serde(default)]
     pub effective_at: Option<Moment>,
@@ -188,6 +216,22 @@ pub struct ModelForm {
     pub second: String,
     /// USD for one.
     pub search: String,
+    /// USD per million, in the flex tier.
+    pub flex_input: String,
+    /// USD per million, in the flex tier.
+    pub flex_output: String,
+    /// USD per million, in the flex tier.
+    pub flex_cache_read: String,
+    /// USD per million, in the flex tier.
+    pub flex_cache_write: String,
+    /// USD per million, in the priority tier.
+    pub priority_input: String,
+    /// USD per million, in the priority tier.
+    pub priority_output: String,
+    /// USD per million, in the priority tier.
+    pub priority_cache_read: String,
+    /// USD per million, in the priority tier.
+    pub priority_cache_write: String,
     /// A day or a moment in UTC; price form only.
     pub effective_at: String,
 }
@@ -195,6 +239,41 @@ pub struct ModelForm {
 #[cfg(feature = "ssr")]
 fn optional(typed: &str) -> Option<String> {
     Some(typed.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// The prices of a service tier in its four fields; none where all of them are empty.
+#[cfg(feature = "ssr")]
+fn tier([input, output, cache_read, cache_write]: [&String; 4]) -> Option<TierPrices> {
+    let is_typed = [input, output, cache_read, cache_write]
+        .into_iter()
+        .any(|typed| optional(typed).is_some());
+    is_typed.then(|| TierPrices {
+        input: input.trim().to_owned(),
+        output: output.trim().to_owned(),
+        cache_read: optional(cache_read),
+        cache_write: optional(cache_write),
+    })
+}
+
+#[cfg(feature = "ssr")]
+impl ModelForm {
+    fn flex(&self) -> Option<TierPrices> {
+        tier([
+            &self.flex_input,
+            &self.flex_output,
+            &self.flex_cache_read,
+            &self.flex_cache_write,
+        ])
+    }
+
+    fn priority(&self) -> Option<TierPrices> {
+        tier([
+            &self.priority_input,
+            &self.priority_output,
+            &self.priority_cache_read,
+            &self.priority_cache_write,
+        ])
+    }
 }
 
 /// The form of a new model.
@@ -220,6 +299,8 @@ pub async fn create_model(
             character: optional(&form.character),
             second: optional(&form.second),
             search: optional(&form.search),
+            flex: form.flex(),
+            priority: form.priority(),
         },
     };
     let result = match read.finish(new) {
@@ -252,6 +333,8 @@ pub async fn add_price(
         character: optional(&form.character),
         second: optional(&form.second),
         search: optional(&form.search),
+        flex: form.flex(),
+        priority: form.priority(),
         effective_at: read.moment_in_utc("effective_at", &form.effective_at),
     };
     let result = match read.finish(new) {

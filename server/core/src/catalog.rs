@@ -1,14 +1,16 @@
 //! Catalogue: the models known from the start, with limits, abilities and prices, and the presets of well-known providers.
 //!
 //! Invariant: a model whose price is not certain carries none, so that it is refused and never free. Pure: it reads
-//! `data/catalog.json`, compiled in.
+//! `data/catalog.json` and `data/service_tiers.json`, compiled in.
 
 mod preset;
 
 pub use preset::{Preset, auth, preset, presets};
 
-use crate::pricing::PriceSheet;
-use serde::{Deserialize, Serialize};
+use crate::pricing::{PriceSheet, Tariff};
+use crate::usage::ServiceTier;
+use serde::{Deserialize, Serialize, de::Error as _};
+use std::collections::HashMap;
 
 /// Prompt tokens that a provider may add on its own: role framing, tool preambles, hidden system text.
 pub const INPUT_CONSTANT: u64 = 1_024;
@@ -139,6 +141,12 @@ struct File {
     models: Vec<ModelSpec>,
 }
 
+/// What models cost in other service tiers, by model.
+#[derive(Deserialize)]
+struct TierFile {
+    models: HashMap<String, HashMap<ServiceTier, Tariff>>,
+}
+
 const fn input_constant() -> u64 {
     INPUT_CONSTANT
 }
@@ -172,7 +180,18 @@ impl ModelSpec {
 /// # Errors
 /// Never with the data file that is compiled in: a test reads it.
 pub fn builtin() -> Result<Vec<ModelSpec>, serde_json::Error> {
-    serde_json::from_str::<File>(include_str!("../data/catalog.json")).map(|file| file.models)
+    let File { mut models } = serde_json::from_str(include_str!("../data/catalog.json"))?;
+    let TierFile { models: mut tariffs } = serde_json::from_str(include_str!("../data/service_tiers.json"))?;
+    for model in &mut models {
+        let Some(mut sheet) = model.sheet.take() else {
+            continue;
+        };
+        for (tier, tariff) in tariffs.remove(&model.id).into_iter().flatten() {
+            sheet = sheet.with_tariff(tier, tariff).map_err(serde_json::Error::custom)?;
+        }
+        model.sheet = Some(sheet);
+    }
+    Ok(models)
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ pub use bound::{IMAGE_TOKENS_MAX, MESSAGE_TOKENS, TOOL_TOKENS};
 pub use cost::with_cost;
 pub use envelope::{CHOICES_MAX, Envelope, FIELDS_MAX, MAX_OUTPUT_MAX, MODEL_BYTES_MAX, PeekError};
 pub(crate) use error::read_frame as read_error_frame;
-pub use error::{ErrorBody, UpstreamError, read_error, render_error, render_stream_error};
+pub use error::{ErrorBody, UpstreamError, further_of, read_error, render_error, render_stream_error, scrub_further};
 pub use operation::{Asked, Operation};
 pub use peek::peek;
 pub use rewrite::{Body, MaxOutputField, Rewrite};

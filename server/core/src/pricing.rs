@@ -5,9 +5,11 @@
 
 mod markup;
 mod sheet;
+mod tariff;
 
 pub use markup::{Markup, MarkupError};
 pub use sheet::{PerMillion, PriceError, PriceSheet, Rates, Tier, per_million, per_unit};
+pub use tariff::Tariff;
 
 use crate::{
     money::Nano,
@@ -27,7 +29,7 @@ pub struct CeilingInput {
 
 /// What `usage` is charged by `sheet`, its markup included.
 ///
-/// `None` where the sum is beyond what the ledger can hold, or a rate is negative.
+/// `None` where the sum is beyond what the ledger can hold, a rate is negative, or its service tier has no price.
 #[must_use]
 pub fn charge(sheet: &PriceSheet, usage: &Usage) -> Option<Nano> {
     sheet.markup.nano(pico_of(sheet, usage)?)
@@ -42,11 +44,11 @@ pub fn cost(sheet: &PriceSheet, usage: &Usage) -> Option<Nano> {
 }
 
 fn pico_of(sheet: &PriceSheet, usage: &Usage) -> Option<u128> {
-    let mut prompt: u64 = 0;
-    for kind in Kind::PROMPT {
-        prompt = prompt.checked_add(usage.count(kind))?;
-    }
-    let rates = sheet.rates_for(prompt);
+    // A prompt beyond what can be counted has no tier.
+    Kind::PROMPT
+        .into_iter()
+        .try_fold(0, |prompt: u64, kind| prompt.checked_add(usage.count(kind)))?;
+    let rates = sheet.rates_of(usage)?;
     let mut pico: u128 = 0;
     for kind in Kind::all() {
         pico = pico.checked_add(cost_pico(u128::from(usage.count(kind)), rates.of(kind))?)?;
@@ -54,7 +56,7 @@ fn pico_of(sheet: &PriceSheet, usage: &Usage) -> Option<u128> {
     Some(pico)
 }
 
-/// The most that a request within `bound` can cost: the dearest of the tiers its prompt can reach, the whole prompt at the
+/// The most that a request within `bound` can cost: the dearest of the tiers its prompt can reach and it may be served in, the whole prompt at the
 /// dearest prompt rate, the whole answer at the dearest rate of an answer.
 ///
 /// `None` where that is beyond what the ledger can hold, or a rate is negative.

@@ -4,6 +4,9 @@
 //! tokens. Pure.
 
 mod details;
+mod tier;
+
+pub use tier::{ServiceTier, TierAsked};
 
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +54,9 @@ pub struct Usage {
     /// Searches through documents, where they are priced.
     #[serde(skip_serializing_if = "is_zero")]
     pub searches: u64,
+    /// The service tier by whose prices it is charged.
+    #[serde(rename = "service_tier", skip_serializing_if = "is_standard")]
+    pub tier: ServiceTier,
 }
 
 /// A kind of token or another unit, each with a price of its own.
@@ -185,6 +191,11 @@ impl Usage {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
 const fn is_zero(tokens: &u64) -> bool {
     *tokens == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_standard(tier: &ServiceTier) -> bool {
+    *tier == ServiceTier::Standard
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use gateway_core::dialect::{
     Envelope, IMAGE_TOKENS_MAX, MaxOutputField, Operation, PeekError, Rewrite, peek as peek_bytes,
 };
+use gateway_core::usage::{ServiceTier, TierAsked};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -228,9 +229,10 @@ fn values_of_the_wrong_type_are_named() {
 #[test]
 fn what_changes_the_price_is_refused_by_name() {
     for (fields, field) in [
-        (r#""service_tier":"flex","#, "service_tier"),
-        (r#""service_tier":"priority","#, "service_tier"),
-        (r#""service_tier":"fl\u0065x","#, "service_tier"),
+        (r#""service_tier":"scale","#, "service_tier"),
+        (r#""service_tier":"ultrafast","#, "service_tier"),
+        (r#""service_tier":"sc\u0061le","#, "service_tier"),
+        (r#""service_tier":"FLEX","#, "service_tier"),
         (r#""web_search_options":{},"#, "web_search_options"),
         (r#""modalities":["text","audio"],"#, "modalities"),
         (r#""audio":{"voice":"ash","format":"mp3"},"#, "audio"),
@@ -269,6 +271,23 @@ fn what_changes_the_price_is_refused_by_name() {
     ] {
         assert!(with(fields).is_ok(), "{fields} {:?}", with(fields));
     }
+}
+
+#[test]
+fn a_tier_that_may_have_a_price_is_read() {
+    for (tier, asked) in [
+        ("auto", TierAsked::Any),
+        ("default", TierAsked::Of(ServiceTier::Standard)),
+        ("on_demand", TierAsked::Of(ServiceTier::Standard)),
+        ("flex", TierAsked::Of(ServiceTier::Flex)),
+        ("fl\\u0065x", TierAsked::Of(ServiceTier::Flex)),
+        ("priority", TierAsked::Of(ServiceTier::Priority)),
+        ("fast", TierAsked::Of(ServiceTier::Priority)),
+    ] {
+        let envelope = with(&format!(r#""service_tier":"{tier}","#)).unwrap();
+        assert_eq!(envelope.tier(), asked, "{tier}");
+    }
+    assert_eq!(with(r#""service_tier":null,"#).unwrap().tier(), TierAsked::Unsaid);
 }
 
 #[test]

@@ -160,7 +160,7 @@ fn what_has_no_price_or_two_meanings_is_refused_by_name() {
         (Operation::Responses, responses(r#""background":true,"#), "background"),
         (
             Operation::Responses,
-            responses(r#""service_tier":"priority","#),
+            responses(r#""service_tier":"ultrafast","#),
             "service_tier",
         ),
         (Operation::Responses, responses(r#""prompt":{"id":"p"},"#), "prompt"),
@@ -189,6 +189,11 @@ fn what_has_no_price_or_two_meanings_is_refused_by_name() {
         (Operation::Responses, r#"{"model":"m"}"#.to_owned(), "input"),
         (Operation::Responses, r#"{"model":"m","input":7}"#.to_owned(), "input"),
         (Operation::Messages, messages(r#""speed":"fast","#), "speed"),
+        (
+            Operation::Messages,
+            messages(r#""service_tier":"priority","#),
+            "service_tier",
+        ),
         (
             Operation::Messages,
             messages(r#""inference_geo":"us","#),
@@ -225,7 +230,7 @@ fn what_has_no_price_or_two_meanings_is_refused_by_name() {
         ),
         (
             Operation::Generate,
-            generate(r#""serviceTier":"priority","#),
+            generate(r#""serviceTier":"fastest","#),
             "service_tier",
         ),
         (

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use gateway_core::dialect::{Observed, Operation, Step, Tally, with_cost};
 use gateway_core::money::Nano;
 use gateway_core::pricing::PriceSheet;
+use gateway_core::usage::{ServiceTier, TierAsked};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -337,5 +338,41 @@ fn garbage_harms_nothing() {
             );
             run(Tally::whole(operation), [Bytes::from(text)]);
         }
+    }
+}
+
+#[test]
+fn the_service_tier_is_read_and_what_is_shown_is_by_it() {
+    let chat = r#"{"service_tier":"TIER","choices":[{"message":{"content":"x"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}"#;
+    let responses =
+        r#"{"status":"completed","service_tier":"TIER","output":[],"usage":{"input_tokens":1,"output_tokens":1}}"#;
+    let messages =
+        r#"{"type":"message","content":[],"usage":{"input_tokens":1,"output_tokens":1,"service_tier":"TIER"}}"#;
+    let generate =
+        r#"{"candidates":[],"usageMetadata":{"promptTokenCount":1,"totalTokenCount":2,"serviceTier":"TIER"}}"#;
+    for (operation, reply) in [
+        (Operation::Chat, chat),
+        (Operation::Responses, responses),
+        (Operation::Messages, messages),
+        (Operation::Generate, generate),
+    ] {
+        for (word, tier) in [
+            ("priority", Some(ServiceTier::Priority)),
+            ("standard", Some(ServiceTier::Standard)),
+            ("batch", None),
+        ] {
+            let reply = Bytes::from(reply.replace("TIER", word));
+            let (.., observed) = run(Tally::whole(operation), [reply]);
+            assert_eq!(observed.tier, tier, "{operation:?} {word}");
+        }
+    }
+    let text = r#"{"base":{"input":1000000,"output":2000000},"priority":{"base":{"input":2000000,"output":4000000}}}"#;
+    let sheet: PriceSheet = serde_json::from_str(text).unwrap();
+    let priority = Arc::new(sheet.asked(TierAsked::Of(ServiceTier::Priority)));
+    for (told, cost) in [("priority", "0.00004"), ("standard", "0.00002")] {
+        let stream = MESSAGES.replacen("\"usage\":{", &format!("\"usage\":{{\"service_tier\":\"{told}\","), 1);
+        let tally = Tally::stream(Operation::Messages, false).priced(Some(Arc::clone(&priority)));
+        let (forward, ..) = run(tally, [Bytes::from(stream)]);
+        assert!(forward.contains(&format!("\"cost\":{cost}}}")), "{told}: {forward}");
     }
 }

@@ -6,12 +6,26 @@
 use super::{AREA, Catalog, CatalogError, ModelInfo};
 use crate::{alerts, clock, fields::FieldErrors, stamp};
 use entity::{model, price};
-use gateway_core::{catalog::INPUT_CONSTANT, dialect::Dialect, pricing::PriceSheet, usage::Kind};
+use gateway_core::{
+    catalog::INPUT_CONSTANT,
+    dialect::Dialect,
+    pricing::{PriceSheet, Tariff},
+    usage::{Kind, ServiceTier},
+};
 use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, EntityTrait as _, SqlErr, TransactionTrait as _};
 use std::sync::Arc;
 
 const NAME_MAX: usize = 200;
 const TOKENS_MAX: u64 = 1 << 40;
+/// How the prices of service tiers are called where one is refused.
+const FLEX_FIELDS: [&str; 4] = ["flex_input", "flex_output", "flex_cache_read", "flex_cache_write"];
+/// See [`FLEX_FIELDS`].
+const PRIORITY_FIELDS: [&str; 4] = [
+    "priority_input",
+    "priority_output",
+    "priority_cache_read",
+    "priority_cache_write",
+];
 /// How long ago a price may begin, in milliseconds: what was charged is never priced anew.
 const PAST_MAX_MS: i64 = 60_000;
 
@@ -34,6 +48,23 @@ pub struct Prices {
     pub second: Option<String>,
     /// One search through documents; USD.
     pub search: Option<String>,
+    /// What tokens cost in the flex tier; requests for it are refused where absent.
+    pub flex: Option<TierPrices>,
+    /// The same of the priority tier.
+    pub priority: Option<TierPrices>,
+}
+
+/// Decimal USD per million tokens in a service tier.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TierPrices {
+    /// Prompt tokens.
+    pub input: String,
+    /// Tokens produced.
+    pub output: String,
+    /// Prompt tokens read from a cache; as `input` where absent.
+    pub cache_read: Option<String>,
+    /// Prompt tokens written to a cache; as `input` where absent.
+    pub cache_write: Option<String>,
 }
 
 /// A model to add.
@@ -173,23 +204,13 @@ fn check_model(new: &NewModel, errors: &mut FieldErrors) {
 
 /// The sheet, or `None` where a field was refused.
 fn read_prices(prices: &Prices, errors: &mut FieldErrors) -> Option<PriceSheet> {
-    let parts = [
-        ("input", Some(prices.input.as_str())),
-        ("output", Some(prices.output.as_str())),
-        ("cache_read", prices.cache_read.as_deref()),
-        ("cache_write", prices.cache_write.as_deref()),
-    ];
-    for (field, text) in parts {
-        let Some(text) = text else { continue };
-        if let Err(error) = PriceSheet::from_per_million(text, "0", None, None) {
-            errors.refuse(
-                field,
-                format!("“{text}” is not a price ({error}). Write USD per million tokens, for example 2.50."),
-            );
-        }
-    }
-    let (read, write) = (prices.cache_read.as_deref(), prices.cache_write.as_deref());
-    let mut sheet = PriceSheet::from_per_million(&prices.input, &prices.output, read, write).ok();
+    let standard = TierPrices {
+        input: prices.input.clone(),
+        output: prices.output.clone(),
+        cache_read: prices.cache_read.clone(),
+        cache_write: prices.cache_write.clone(),
+    };
+    let mut sheet = read_tokens(&standard, ["input", "output", "cache_read", "cache_write"], errors);
     let units = [
         ("image", Kind::Images, &prices.image),
         ("character", Kind::Characters, &prices.character),
@@ -206,7 +227,37 @@ fn read_prices(prices: &Prices, errors: &mut FieldErrors) -> Option<PriceSheet> 
         }
         sheet = sheet.and_then(|sheet| sheet.with_unit(kind, text).ok());
     }
+    let tiers = [
+        (ServiceTier::Flex, FLEX_FIELDS, &prices.flex),
+        (ServiceTier::Priority, PRIORITY_FIELDS, &prices.priority),
+    ];
+    for (tier, fields, prices) in tiers {
+        let Some(prices) = prices else { continue };
+        let tariff = read_tokens(prices, fields, errors).map(|sheet| Tariff {
+            base: sheet.base,
+            tiers: Vec::new(),
+        });
+        sheet = sheet
+            .zip(tariff)
+            .and_then(|(sheet, tariff)| sheet.with_tariff(tier, tariff).ok());
+    }
     sheet
+}
+
+/// What tokens cost, or `None` where one of the `fields` was refused: input, output, read from a cache and written to it.
+fn read_tokens(prices: &TierPrices, fields: [&'static str; 4], errors: &mut FieldErrors) -> Option<PriceSheet> {
+    let (read, write) = (prices.cache_read.as_deref(), prices.cache_write.as_deref());
+    let parts = [Some(prices.input.as_str()), Some(prices.output.as_str()), read, write];
+    for (field, text) in fields.into_iter().zip(parts) {
+        let Some(text) = text else { continue };
+        if let Err(error) = PriceSheet::from_per_million(text, "0", None, None) {
+            errors.refuse(
+                field,
+                format!("“{text}” is not a price ({error}). Write USD per million tokens, for example 2.50."),
+            );
+        }
+    }
+    PriceSheet::from_per_million(&prices.input, &prices.output, read, write).ok()
 }
 
 fn price_row(

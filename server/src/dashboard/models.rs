@@ -11,9 +11,12 @@ use crate::{
 use async_trait::async_trait;
 use frontend::api::{
     ApiError, CURRENT_TEAM, Page, PageQuery, Time,
-    models::{ModelView, Models, NewModel, NewPrice, NextPrice, Prices},
+    models::{ModelView, Models, NewModel, NewPrice, NextPrice, Prices, TierPrices},
 };
-use gateway_core::pricing::{Markup, PriceSheet};
+use gateway_core::{
+    pricing::{Markup, PriceSheet},
+    usage::ServiceTier,
+};
 use serde_json::json;
 
 #[async_trait]
@@ -92,6 +95,8 @@ impl Principal {
                 character: new.character,
                 second: new.second,
                 search: new.search,
+                flex: new.flex.map(tier_prices),
+                priority: new.priority.map(tier_prices),
             },
         };
         let model = self.app.catalog.add_price(model, &new, admin.user_id).await?;
@@ -155,7 +160,24 @@ fn shown(sheet: &PriceSheet) -> Prices {
         character: shown.character,
         second: shown.second,
         search: shown.search,
+        flex: shown_in(sheet, ServiceTier::Flex),
+        priority: shown_in(sheet, ServiceTier::Priority),
     }
+}
+
+fn shown_in(sheet: &PriceSheet, tier: ServiceTier) -> Option<TierPrices> {
+    let tariff = PriceSheet {
+        base: sheet.tariff(tier)?.base,
+        markup: sheet.markup,
+        ..PriceSheet::default()
+    };
+    let shown = tariff.per_million();
+    Some(TierPrices {
+        input: shown.input,
+        output: shown.output,
+        cache_read: shown.cache_read,
+        cache_write: shown.cache_write,
+    })
 }
 
 fn prices(prices: Prices) -> catalog::Prices {
@@ -168,5 +190,16 @@ fn prices(prices: Prices) -> catalog::Prices {
         character: prices.character,
         second: prices.second,
         search: prices.search,
+        flex: prices.flex.map(tier_prices),
+        priority: prices.priority.map(tier_prices),
+    }
+}
+
+fn tier_prices(prices: TierPrices) -> catalog::TierPrices {
+    catalog::TierPrices {
+        input: prices.input,
+        output: prices.output,
+        cache_read: prices.cache_read,
+        cache_write: prices.cache_write,
     }
 }

@@ -135,7 +135,9 @@ fn lines(hold: &hold::Model, sheet: &str) -> Vec<ChargeLine> {
     if hold.posted == 0 || charge(&sheet, &usage) != Some(Nano(hold.posted)) {
         return Vec::new();
     }
-    let rates = sheet.rates_for(usage.prompt());
+    let Some(rates) = sheet.rates_of(&usage) else {
+        return Vec::new();
+    };
     let line = |kind: Kind| ChargeLine {
         kind: kind.as_str(),
         tokens: usage.count(kind),

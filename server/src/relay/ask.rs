@@ -12,7 +12,7 @@ use super::{Config, Journey};
 use crate::accounts::Content;
 use crate::ledger::SentMark;
 use bytes::{Bytes, BytesMut};
-use gateway_core::dialect::{Dialect, Observed, read_error};
+use gateway_core::dialect::{Dialect, Observed, further_of, read_error};
 use gateway_core::retry::Phase;
 use gateway_core::translate::Translator;
 use std::future::Future;
@@ -145,7 +145,11 @@ impl Asking {
                 status, hints, pieces, ..
             } = inbound;
             let body = call::read_error_body(pieces).await;
-            return Err(Failed::status(status, hints, read_error(status, &body)));
+            let mut error = read_error(status, &body);
+            if dialect == self.job.operation.dialect() {
+                error.further = further_of(&body);
+            }
+            return Err(Failed::status(status, hints, error));
         }
         let is_in_events = inbound.content_type.starts_with("text/event-stream");
         if is_stream && (is_in_events || reading.reader.without_events()) {

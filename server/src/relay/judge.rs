@@ -9,7 +9,7 @@ use super::trail::{Came, passed};
 use super::{Journey, RelayError};
 use crate::accounts::{Deployment, Unsendable};
 use crate::clock::now_ms;
-use gateway_core::dialect::{Operation, UpstreamError, is_of_foreign_thoughts, scrub, scrub_word};
+use gateway_core::dialect::{Operation, UpstreamError, is_of_foreign_thoughts, scrub, scrub_further, scrub_word};
 use gateway_core::retry::{Action, Billed, ErrorText, Failure, Fault, Mark, Phase, RetryHints, Verdict, classify};
 
 /// Why an attempt brought no answer.
@@ -124,6 +124,7 @@ fn refusal(
         code: scrub_word(error.code, &secrets),
         message,
         param: scrub_word(error.param, &secrets),
+        further: scrub_further(&error.further, &secrets),
     })
 }
 

@@ -5,14 +5,14 @@
 use super::form::Form;
 use super::target::{Falls, Owners, Target};
 use super::wish::Wish;
-use super::{Betas, Relay, RelayError, Request, Sent, Shape, Upload};
+use super::{Betas, Relay, RelayError, Request, Sent, Shape, Upload, media};
 use crate::alerts;
 use crate::catalog::{ModelInfo, Resolved};
 use crate::keys::Caller;
 use crate::secrets::Secret;
 use bytes::Bytes;
 use gateway_core::dialect::media::{Wanted, peek_form};
-use gateway_core::dialect::{Asked, Body, Envelope, Operation, peek};
+use gateway_core::dialect::{Asked, Body, Envelope, Operation, PeekError, peek};
 use gateway_core::routing::Policy;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -153,6 +153,9 @@ impl Relay {
         });
         let targets: Vec<_> = priced.map(Arc::new).collect();
         if targets.is_empty() {
+            if let Some(refusal) = unpriced_tier(resolved, (operation, envelope), now_ms) {
+                return Err(RelayError::Body(refusal));
+            }
             Box::pin(self.alert_price_unknown(&first)).await;
             return Err(RelayError::PriceUnknown { model: first });
         }
@@ -206,6 +209,18 @@ pub(super) fn region(name: &str, caller: &Caller, resolved: &Resolved) -> Result
         }),
         None => Ok(Some(Arc::from(first))),
     }
+}
+
+/// Why none of the models of `resolved` can be asked, where one has a price, only not in the service tier that was asked for.
+fn unpriced_tier(resolved: &Resolved, (operation, envelope): (Operation, &Envelope), now_ms: i64) -> Option<PeekError> {
+    let value = envelope.service_tier.clone()?;
+    let is_priced = |model: &ModelInfo| {
+        let price = model.price_at(now_ms);
+        serves(model, operation) && price.is_some_and(|price| media::is_priced(operation, &price.sheet))
+    };
+    let field = "service_tier";
+    let is_it = resolved.models.iter().any(|model| is_priced(model));
+    is_it.then_some(PeekError::Unpriced { field, value })
 }
 
 /// Whether a model can be asked for `operation`; one added by hand for anything.

@@ -143,7 +143,10 @@ impl Settlement {
     pub fn post(&self, mut admission: Admission, permit: &Permit, observed: &Observed, ending: Ending<'_>) -> Nano {
         let mut notes = admission.notes.clone();
         let reported = match &self.target.sheet {
-            Some(sheet) => observed.usage.and_then(|usage| Some((usage, charge(sheet, &usage)?))),
+            Some(sheet) => observed.usage.and_then(|usage| {
+                let usage = sheet.settled(usage, observed.tier);
+                Some((usage, charge(sheet, &usage)?))
+            }),
             None => Some((Usage::default(), Nano::ZERO)),
         };
         let hold = admission.hold.amount();
@@ -163,6 +166,7 @@ impl Settlement {
             let is_hidden = ending.outcome == Outcome::HungUp && self.target.is_reasoning;
             (usage, if is_hidden { hold } else { charge })
         });
+        notes.extend(self.unasked_tier(observed));
         if charge > hold {
             self.alert_overrun(charge, hold);
         }
@@ -230,8 +234,21 @@ impl Settlement {
     /// Tokens and charge of a prompt and the text that was `observed`, at most `hold`.
     fn estimate(&self, observed: &Observed, hold: Nano) -> (Usage, Nano) {
         let usage = estimated(self.target.bound.input_bound, observed);
+        let usage = match &self.target.sheet {
+            Some(sheet) => sheet.settled(usage, observed.tier),
+            None => usage,
+        };
         let charge = self.priced(&usage).unwrap_or(hold).min(hold);
         (usage, charge)
+    }
+
+    /// That an account chose a service tier on its own, which nothing was held for: its project's default is another one than the standard.
+    fn unasked_tier(&self, observed: &Observed) -> Option<String> {
+        let (sheet, tier) = (self.target.sheet.as_ref()?, observed.tier?);
+        let name = tier.as_str();
+        let is_unasked = sheet.tariff(tier).is_some() && !sheet.asked.covers(tier);
+        is_unasked
+            .then(|| format!("served in the {name} tier, which was not asked for: charged as in the standard one"))
     }
 
     fn priced(&self, usage: &Usage) -> Option<Nano> {

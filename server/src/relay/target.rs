@@ -14,6 +14,7 @@ use gateway_core::money::Nano;
 use gateway_core::pricing::{self, CeilingInput, Markup, PriceSheet};
 use gateway_core::retry::Fault;
 use gateway_core::routing::{Policy, RouteRequest, WhyEmpty};
+use gateway_core::usage::TierAsked;
 use std::sync::Arc;
 
 /// The output bound of a model of which nobody knows how much it can answer, in tokens: more than any has answered so far.
@@ -66,7 +67,8 @@ impl Target {
         let mut notes = Vec::new();
         let price = model
             .price_at(now_ms)
-            .filter(|price| media::is_priced(operation, &price.sheet))?;
+            .filter(|price| media::is_priced(operation, &price.sheet))
+            .filter(|price| operation.is_free() || price.sheet.offers(envelope.tier()))?;
         let bound = bounds(operation, envelope, model);
         let output = envelope.max_output.unwrap_or(OUTPUT_EXPECTED).min(bound.output_bound);
         let expected = CeilingInput {
@@ -74,7 +76,7 @@ impl Target {
             output_bound: output,
             choices: bound.choices,
         };
-        let sheet = with_markup(&price.sheet, markup);
+        let sheet = fitted(&price.sheet, markup, envelope.tier());
         Some(Self {
             expected_cost: pricing::ceiling(&sheet, &expected),
             model: Arc::from(model.id.as_str()),
@@ -112,12 +114,12 @@ impl Target {
     }
 }
 
-/// `sheet` with `markup` on top, itself where there is none.
-fn with_markup(sheet: &Arc<PriceSheet>, markup: Markup) -> Arc<PriceSheet> {
-    if markup == Markup::NONE {
+/// `sheet` with `markup` on top, for a request that may be served in the tiers that are `asked` for; itself where it is neither.
+fn fitted(sheet: &Arc<PriceSheet>, markup: Markup, asked: TierAsked) -> Arc<PriceSheet> {
+    if (markup, asked) == (Markup::NONE, TierAsked::Unsaid) {
         Arc::clone(sheet)
     } else {
-        Arc::new(sheet.marked_up(markup))
+        Arc::new(sheet.marked_up(markup).asked(asked))
     }
 }
 

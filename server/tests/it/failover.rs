@@ -219,6 +219,32 @@ async fn the_clients_own_fault_is_told_to_it_and_tried_nowhere_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_provider_alone_says_of_a_request_reaches_clients_of_its_dialect_without_what_is_ours() {
+    let hub = spawn().await;
+    account(&hub, "first", 0).await;
+    let error = json!({ "error": { "message": "Failed to call a function", "type": "invalid_request_error",
+        "code": "tool_use_failed", "failed_generation": "<function=f> sk-up-first", "request_id": "req_of_theirs",
+        "metadata": { "reasons": ["violence"], "raw": "org-AbC1 at https://api.example.com: sk-up-first",
+            "user_id": "user_7", "project_id": "p-7", "sk-up-first": 1 } }, "user_id": "user_7" });
+    hub.upstream.answer("first", Reply::json(400, &error));
+    let key = hub.key().await;
+    let answer = key.chat(&hello()).await;
+    assert_eq!(answer.status, 400);
+    let told = json!({ "message": "Failed to call a function", "type": "invalid_request_error", "param": null,
+        "code": "tool_use_failed", "failed_generation": "<function=f> [removed]",
+        "metadata": { "reasons": ["violence"], "raw": "[removed] at [removed]: [removed]" } });
+    assert_eq!(answer.json(), json!({ "error": told }));
+    // One of another dialect is told in its own words.
+    let body = json!({ "model": "small", "max_tokens": 9, "messages": [{ "role": "user", "content": "hi" }] });
+    let answer = key.send("/v1/messages", body.to_string()).await;
+    assert_eq!(answer.status, 400);
+    let told = json!({ "type": "invalid_request_error", "message": "Failed to call a function" });
+    assert_eq!(answer.json()["error"], told);
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_untried_account_is_asked_once_and_then_the_client_is_told() {
     let hub = spawn_with(Setup {
         flags: vec!["--wait", "0"],

@@ -49,4 +49,5 @@ mod shut_down;
 mod smuggling;
 mod sockets;
 mod stream_end;
+mod tiers;
 mod waiting;

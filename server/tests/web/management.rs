@@ -332,6 +332,58 @@ async fn a_grant_is_a_line_and_the_balance_is_the_sum() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn prices_of_service_tiers_are_set_by_the_api_and_by_the_form_and_listed() {
+    let hub = harness::spawn().await;
+    let cookie = hub.sign_up("first@example.com").await;
+    let admin = hub.user("admin@example.com", true).await;
+    let tier = json!({"input": "0.5", "output": "1", "cache_read": "0.05"});
+    let prices = json!({"input": "1", "output": "2", "flex": tier});
+    let made = hub
+        .post("/models", &admin, json!({"id": "tiered", "prices": prices}))
+        .await;
+    let shown = json!({"input": "0.50", "output": "1.00", "cache_read": "0.05"});
+    assert_eq!((made.status, &made.json()["prices"]["flex"]), (201, &shown), "{made:?}");
+    assert_eq!(made.json()["prices"]["priority"], Value::Null);
+    for (path, body, field) in [
+        (
+            "/models/tiered/prices",
+            json!({"input": "1", "output": "2", "flex": {"input": "1", "output": "-2"}}),
+            "flex.output",
+        ),
+        (
+            "/models",
+            json!({"id": "x", "prices": {"input": "1", "output": "2", "priority": {"input": "", "output": "2"}}}),
+            "prices.priority.input",
+        ),
+    ] {
+        let refused = hub.post(path, &admin, body).await;
+        assert_eq!(
+            (refused.status, &refused.json()["error"]["fields"][0]["field"]),
+            (400, &json!(field)),
+            "{refused:?}"
+        );
+    }
+    let page = "/admin/models/price?model=tiered";
+    let shown = hub.page(page, &cookie).await.text;
+    assert!(
+        shown.contains(r#"name="flex_input""#) && shown.contains(r#"value="0.05""#),
+        "{shown}"
+    );
+    let body = "id=tiered&input=1&output=2&priority_input=2&priority_output=4";
+    assert_eq!(hub.form("add_price", &cookie, body).await.location(), "/admin/models");
+    let listed = hub.page("/admin/models?show=all&q=tiered", &cookie).await.text;
+    assert!(
+        listed.contains("priority: $2.00 in, $4.00 out") && !listed.contains("flex: "),
+        "{listed}"
+    );
+    let body = "id=tiered&input=1&output=2&flex_output=1";
+    let refused = hub.form("add_price", &cookie, body).await;
+    let flash = refused.cookie("ourhub-flash").unwrap().0;
+    let shown = hub.page(refused.location(), &format!("{cookie}; {flash}")).await.text;
+    assert!(shown.contains("is not a price"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn models_and_prices_are_added_and_listed() {
     let hub = harness::spawn().await;
     let admin = hub.user("admin@example.com", true).await;

@@ -8,7 +8,7 @@ use leptos_router::location::Url;
 
 use super::super::alerts;
 use super::super::frame::{Spot, Visit, signed_in};
-use super::{price_line, tokens};
+use super::{price, price_line, tokens};
 use crate::api::models::{ModelView, Prices, list_models};
 use crate::api::{ApiError, Code, Flash};
 use crate::ui::*;
@@ -133,6 +133,19 @@ fn price_cell(prices: Option<&Prices>) -> AnyView {
     }
 }
 
+/// The prices in other service tiers, where there are some.
+fn tiers_cell(prices: Option<&Prices>) -> Vec<AnyView> {
+    let tiers = prices.map(|prices| [("flex", &prices.flex), ("priority", &prices.priority)]);
+    let tiers = tiers.into_iter().flatten();
+    let priced = tiers.filter_map(|(name, tier)| Some((name, tier.as_ref()?)));
+    priced
+        .map(|(name, tier)| {
+            let text = format!("{name}: {} in, {} out", price(&tier.input), price(&tier.output));
+            view! { <span class="sub">{text}</span> }.into_any()
+        })
+        .collect()
+}
+
 fn row(clock: &Clock, model: ModelView, shows: Shows) -> AnyView {
     let (tone, word) = match (model.is_served, model.prices.is_some()) {
         (true, true) => (Tone::Ok, "Served"),
@@ -164,7 +177,7 @@ fn row(clock: &Clock, model: ModelView, shows: Shows) -> AnyView {
                 </span>
             </td>
             <td class="r p3">{model.context.map_or_else(|| "not known".to_owned(), tokens)}</td>
-            <td class="num">{price_cell(model.prices.as_ref())}</td>
+            <td class="num">{price_cell(model.prices.as_ref())} {tiers_cell(model.prices.as_ref())}</td>
             {shows.since.then(|| view! { <td class="p3 muted">{since}</td> })}
             {shows.next.then(|| view! { <td class="p2 muted t12">{next}</td> })}
             <td class="p2">
@@ -238,12 +251,12 @@ fn number(flash: &Flash, name: &'static str, label: &'static str) -> AnyView {
     .into_any()
 }
 
-/// Four prices per million tokens, and those of other units.
+/// Four prices per million tokens, those in other service tiers, and those of other units.
 fn prices(flash: &Flash, stored: &Prices) -> AnyView {
-    let field = |name: &'static str, label: &'static str, stored: &str, is_optional: bool| {
-        let placeholder = match name {
-            "cache_read" | "cache_write" => "As input",
-            _ => "",
+    let field = |name: &'static str, label: String, stored: &str, is_optional: bool| {
+        let placeholder = match name.contains("cache") {
+            true => "As input",
+            false => "",
         };
         view! {
             <TextField
@@ -260,28 +273,65 @@ fn prices(flash: &Flash, stored: &Prices) -> AnyView {
         }
         .into_any()
     };
-    let input = field("input", "Input", &stored.input, false);
-    let output = field("output", "Output", &stored.output, false);
+    let input = field("input", "Input".to_owned(), &stored.input, false);
+    let output = field("output", "Output".to_owned(), &stored.output, false);
     let read = field(
         "cache_read",
-        "Cache read",
+        "Cache read".to_owned(),
         stored.cache_read.as_deref().unwrap_or_default(),
         true,
     );
     let write = field(
         "cache_write",
-        "Cache write",
+        "Cache write".to_owned(),
         stored.cache_write.as_deref().unwrap_or_default(),
         true,
     );
-    let unit = |name, label, stored: &Option<String>| field(name, label, stored.as_deref().unwrap_or_default(), true);
+    let unit = |name, label: &str, stored: &Option<String>| {
+        field(name, label.to_owned(), stored.as_deref().unwrap_or_default(), true)
+    };
     let image = unit("image", "Image", &stored.image);
     let second = unit("second", "Second of sound", &stored.second);
     let search = unit("search", "Search", &stored.search);
     let characters = unit("character", "Million characters", &stored.character);
+    let tiers = [
+        (
+            ["flex_input", "flex_output", "flex_cache_read", "flex_cache_write"],
+            "Flex",
+            &stored.flex,
+        ),
+        (
+            [
+                "priority_input",
+                "priority_output",
+                "priority_cache_read",
+                "priority_cache_write",
+            ],
+            "Priority",
+            &stored.priority,
+        ),
+    ];
+    let tiers = tiers.map(|(names, tier, stored)| {
+        let stored = stored.clone().unwrap_or_default();
+        let [input, output, read, write] = names;
+        let fields = [
+            (input, "input", stored.input),
+            (output, "output", stored.output),
+            (read, "cache read", stored.cache_read.unwrap_or_default()),
+            (write, "cache write", stored.cache_write.unwrap_or_default()),
+        ];
+        let fields = fields.map(|(name, what, stored)| field(name, format!("{tier}, {what}"), &stored, true));
+        view! { <div class="cols cols--4">{fields.into_iter().collect_view()}</div> }
+    });
     view! {
         <Fieldset legend="Prices, USD per million tokens" hint="What customers pay. Free is written as 0.">
             <div class="cols cols--4">{input} {output} {read} {write}</div>
+        </Fieldset>
+        <Fieldset
+            legend="Prices in other service tiers, USD per million tokens"
+            hint="For requests that ask for flex or priority. Empty: these are refused."
+        >
+            {tiers.into_iter().collect_view()}
         </Fieldset>
         <Fieldset
             legend="Prices, USD for each"

@@ -16,6 +16,7 @@ use crate::api::usage::{
 };
 use crate::api::{ApiError, Nano};
 use crate::ui::*;
+use gateway_core::usage::ServiceTier;
 
 /// `/usage/{id}`
 #[component]
@@ -428,6 +429,9 @@ fn facts(row: &RequestRow) -> Vec<Fact> {
         Fact::new("Member", member),
         Fact::new("Operation", row.operation.clone()),
     ];
+    if row.usage.tier != ServiceTier::Standard {
+        facts.push(Fact::new("Service tier", row.usage.tier.as_str()));
+    }
     if let Some(team) = &row.team {
         facts.insert(0, Fact::new("Team", team.name.clone()));
     }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::usage::Kind;
+use crate::usage::{Kind, Usage};
 use std::collections::HashSet;
 
 fn model(id: &str) -> ModelSpec {
@@ -98,6 +98,48 @@ fn rare_kinds_are_priced() {
     ] {
         assert_eq!(model(id).sheet.unwrap().base.of(kind), rate, "{id}: {}", kind.as_str());
     }
+}
+
+#[test]
+fn other_service_tiers_are_priced_where_the_provider_says_so() {
+    for (id, tier, prompt, input, output) in [
+        ("gpt-5.4", ServiceTier::Flex, 1_000, 1_250_000, 7_500_000),
+        ("gpt-5.4", ServiceTier::Flex, 272_001, 2_500_000, 11_250_000),
+        ("gpt-5.4", ServiceTier::Priority, 1_000, 5_000_000, 30_000_000),
+        // Nobody tells of it: as much dearer than the standard price for long prompts as the price for short ones.
+        ("gpt-5.4", ServiceTier::Priority, 272_001, 10_000_000, 45_000_000),
+        ("gemini-2.5-pro", ServiceTier::Flex, 200_001, 1_250_000, 7_500_000),
+        ("gemini-2.5-flash", ServiceTier::Priority, 1_000, 540_000, 4_500_000),
+    ] {
+        let usage = Usage {
+            input: prompt,
+            tier,
+            ..Usage::default()
+        };
+        let sheet = model(id).sheet.unwrap();
+        let rates = sheet.rates_of(&usage).unwrap();
+        assert_eq!((rates.input, rates.output), (input, output), "{id} {tier:?} {prompt}");
+    }
+    let (mut flex, mut priority) = (0, 0);
+    for model in builtin().unwrap() {
+        let Some(sheet) = &model.sheet else { continue };
+        if let Some(tariff) = sheet.tariff(ServiceTier::Flex) {
+            flex += 1;
+            assert!(tariff.base.input < sheet.base.input && tariff.base.output < sheet.base.output);
+        }
+        if let Some(tariff) = sheet.tariff(ServiceTier::Priority) {
+            priority += 1;
+            assert!(tariff.base.input > sheet.base.input && tariff.base.output > sheet.base.output);
+        }
+        for tariff in ServiceTier::OTHERS.iter().filter_map(|tier| sheet.tariff(*tier)) {
+            let from =
+                |tiers: &[crate::pricing::Tier]| tiers.iter().map(|tier| tier.min_prompt_tokens).collect::<Vec<_>>();
+            assert_eq!(from(&tariff.tiers), from(&sheet.tiers), "{}", model.id);
+        }
+    }
+    assert!(flex > 30 && priority > 30, "{flex} {priority}");
+    let anthropic = model("claude-haiku-4-5").sheet.unwrap();
+    assert!(ServiceTier::OTHERS.iter().all(|tier| anthropic.tariff(*tier).is_none()));
 }
 
 #[test]

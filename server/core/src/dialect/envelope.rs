@@ -3,6 +3,7 @@
 //! Invariant: a refusal is data and names the field it is about; what HTTP makes of it is decided elsewhere. Pure.
 
 use super::media::Media;
+use crate::usage::TierAsked;
 
 /// How long a model's name may be, in bytes.
 pub const MODEL_BYTES_MAX: usize = 256;
@@ -38,7 +39,7 @@ pub struct Envelope {
     pub prediction_bound: u64,
     /// The tokens it may think for, which a limit on the output must exceed; 0 where it sets none.
     pub thinking_budget: u64,
-    /// The class of service the client named, one at the standard price.
+    /// The class of service the client named.
     pub service_tier: Option<String>,
     /// The first messages as a number: the same throughout a conversation.
     pub conversation: u64,
@@ -54,6 +55,15 @@ pub struct Envelope {
     pub media: Option<Media>,
     /// What was left out of the request, and why.
     pub notes: Vec<String>,
+}
+
+impl Envelope {
+    /// In which service tiers it may be served.
+    #[must_use]
+    pub fn tier(&self) -> TierAsked {
+        let word = self.service_tier.as_deref();
+        word.and_then(TierAsked::spoken).unwrap_or_default()
+    }
 }
 
 /// Why a request is refused before it is priced.

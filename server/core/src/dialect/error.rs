@@ -4,11 +4,14 @@
 //! its shape and never longer than a few kilobytes. Pure.
 //! Wire facts: the API references of OpenAI, Anthropic and Google, and how compatible services deviate.
 
+mod further;
 mod google;
+
+pub use further::{further_of, scrub_further};
 
 use super::Dialect;
 use super::json::cut;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// How much of an upstream's message is kept, in bytes.
 const MESSAGE_BYTES_MAX: usize = 2048;
@@ -30,6 +33,8 @@ pub struct ErrorBody<'a> {
     pub param: Option<&'a str>,
     /// The id of the request.
     pub request_id: &'a str,
+    /// Members that only the upstream's dialect has, fit for a client.
+    pub further: Option<&'a Map<String, Value>>,
 }
 
 /// An error that an upstream sent.
@@ -46,6 +51,8 @@ pub struct UpstreamError {
     pub message: String,
     /// The field it is about.
     pub param: Option<String>,
+    /// What else it says of the request in members of its own, for a client of its dialect: see [`further_of`]; not yet fit for it.
+    pub further: Map<String, Value>,
 }
 
 impl UpstreamError {
@@ -70,8 +77,9 @@ pub fn render_error(dialect: Dialect, error: &ErrorBody<'_>) -> String {
         message,
         param,
         request_id,
+        further,
     } = *error;
-    let body = match dialect {
+    let mut body = match dialect {
         Dialect::Chat | Dialect::Responses => {
             json!({"error": {"message": message, "type": kind, "param": param, "code": code}})
         }
@@ -84,6 +92,11 @@ pub fn render_error(dialect: Dialect, error: &ErrorBody<'_>) -> String {
         // Nobody is answered in it.
         Dialect::Converse => json!({"message": message}),
     };
+    if let (Some(told), Some(further)) = (body.get_mut("error").and_then(Value::as_object_mut), further) {
+        for (name, value) in further {
+            told.entry(name).or_insert_with(|| value.clone());
+        }
+    }
     body.to_string()
 }
 
@@ -194,6 +207,7 @@ fn read_value(value: &Value) -> UpstreamError {
         ),
         param: part(&["param"]),
         code,
+        further: Map::new(),
     }
 }
 
@@ -240,7 +254,22 @@ mod tests {
         message: "This key has reached its limit of 60 requests a minute.",
         param: None,
         request_id: "req_1",
+        further: None,
     };
+
+    #[test]
+    fn members_of_its_own_stand_beside_those_of_every_error_and_replace_none() {
+        let further = json!({"details": [1], "message": "other"});
+        let error = ErrorBody {
+            further: further.as_object(),
+            ..ERROR
+        };
+        for dialect in [Dialect::Chat, Dialect::Responses, Dialect::Messages, Dialect::Generate] {
+            let told: Value = serde_json::from_str(&render_error(dialect, &error)).unwrap();
+            assert_eq!(told["error"]["message"], ERROR.message, "{dialect:?}");
+            assert_eq!(told["error"]["details"], json!([1]), "{dialect:?}");
+        }
+    }
 
     #[test]
     fn every_dialect_has_its_official_shape() {

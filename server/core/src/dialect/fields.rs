@@ -86,6 +86,8 @@ pub(super) const FREE_TIERS: &[&str] = &[
     "on_demand",
     "SERVICE_TIER_STANDARD",
 ];
+/// Those that have a price of their own where the model's price says so.
+pub(super) const PRICED_TIERS: &[&str] = &["flex", "priority", "fast", "SERVICE_TIER_FLEX", "SERVICE_TIER_PRIORITY"];
 /// The times to live of a cache entry that `cache_write` is the price of.
 pub(super) const FREE_TTLS: &[&str] = &["5m", "30m"];
 /// Those of Anthropic: the ceiling counts with the dearest, and usage tells them apart.

@@ -5,7 +5,10 @@
 //! Wire facts: AWS's event stream encoding, the AWS SDKs' limits, and Bedrock's ConverseStream and InvokeModelWithResponseStream.
 
 use super::sse::EVENT_BYTES_MAX;
+use aws_smithy_eventstream::frame::read_message_from;
+use aws_smithy_types::event_stream::Message;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use crc32fast::hash as crc32;
 use serde::Deserialize;
 use serde_json::json;
 use std::borrow::Cow;
@@ -16,8 +19,6 @@ const HEADERS_MAX: usize = 128 << 10;
 const PRELUDE: usize = 12;
 /// The checksum at the end.
 const TRAILER: usize = 4;
-/// The type of a header that is text; the others are told by their size below.
-const TEXT: u8 = 7;
 
 /// Why a stream of frames cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,9 +50,9 @@ impl Frames {
         self.pending.extend_from_slice(bytes);
         let mut rest = self.pending.as_slice();
         let taken = loop {
-            match Frame::first(rest) {
-                Ok(Some((frame, after))) => {
-                    frame.render(out);
+            match first(rest) {
+                Ok(Some((message, after))) => {
+                    Frame::of(&message).render(out);
                     rest = after;
                 }
                 Ok(None) => break Ok(rest.len()),
@@ -71,87 +72,73 @@ impl Frames {
     }
 }
 
+/// The message at the start of `bytes` and what follows its frame; `None` where that is not whole.
+///
+/// The length is believed only once its own checksum fits, so that no damaged one is waited for.
+fn first(bytes: &[u8]) -> Result<Option<(Message, &[u8])>, FrameError> {
+    let Some((prelude, _)) = bytes.split_at_checked(PRELUDE) else {
+        return Ok(None);
+    };
+    let number = |at: usize| be32(prelude.get(at..at + 4).unwrap_or_default());
+    let (total, headers) = (number(0) as usize, number(4) as usize);
+    if number(8) != crc32(&prelude[..8]) {
+        return Err(FrameError::Checksum);
+    }
+    if headers > HEADERS_MAX || total > EVENT_BYTES_MAX || total < PRELUDE + headers + TRAILER {
+        return Err(FrameError::Length);
+    }
+    let Some((frame, after)) = bytes.split_at_checked(total) else {
+        return Ok(None);
+    };
+    let message = read_message_from(frame).map_err(|_| {
+        // It reads the headers first: where they are none, that may be the damage.
+        let (checked, checksum) = frame.split_at(total - TRAILER);
+        match be32(checksum) == crc32(checked) {
+            true => FrameError::Headers,
+            false => FrameError::Checksum,
+        }
+    })?;
+    Ok(Some((message, after)))
+}
+
 /// One frame, as far as it means anything here.
 #[derive(Debug, Default)]
 struct Frame<'a> {
     /// `event`, `exception` or `error`.
-    message: Cow<'a, str>,
+    message: &'a str,
     /// The type of the event or exception, or the code of the error.
-    name: Cow<'a, str>,
+    name: &'a str,
     /// What an error says in its headers.
-    said: Option<Cow<'a, str>>,
+    said: Option<&'a str>,
     payload: &'a [u8],
 }
 
 impl<'a> Frame<'a> {
-    /// The frame at the start of `bytes` and what follows it; `None` where it is not whole.
-    fn first(bytes: &'a [u8]) -> Result<Option<(Self, &'a [u8])>, FrameError> {
-        let Some((prelude, _)) = bytes.split_at_checked(PRELUDE) else {
-            return Ok(None);
-        };
-        let number = |at: usize| be32(prelude.get(at..at + 4).unwrap_or_default());
-        let (total, headers) = (number(0) as usize, number(4) as usize);
-        if number(8) != crc32(&prelude[..8]) {
-            return Err(FrameError::Checksum);
-        }
-        if headers > HEADERS_MAX || total > EVENT_BYTES_MAX || total < PRELUDE + headers + TRAILER {
-            return Err(FrameError::Length);
-        }
-        let Some((frame, after)) = bytes.split_at_checked(total) else {
-            return Ok(None);
-        };
-        let (checked, checksum) = frame.split_at(total - TRAILER);
-        if be32(checksum) != crc32(checked) {
-            return Err(FrameError::Checksum);
-        }
-        let (headers, payload) = checked[PRELUDE..].split_at(headers);
+    fn of(message: &'a Message) -> Self {
         let mut frame = Self {
-            payload,
+            payload: message.payload(),
             ..Self::default()
         };
-        frame.read(headers).ok_or(FrameError::Headers)?;
-        Ok(Some((frame, after)))
-    }
-
-    fn read(&mut self, mut headers: &'a [u8]) -> Option<()> {
-        while !headers.is_empty() {
-            let length = usize::from(*take(&mut headers, 1)?.first()?);
-            let name = take(&mut headers, length)?;
-            let kind = *take(&mut headers, 1)?.first()?;
-            let length = match kind {
-                0 | 1 => 0,
-                2 => 1,
-                3 => 2,
-                4 => 4,
-                5 | 8 => 8,
-                9 => 16,
-                6 | TEXT => {
-                    let length = take(&mut headers, 2)?;
-                    usize::from(u16::from_be_bytes(length.try_into().ok()?))
-                }
-                _ => return None,
-            };
-            let value = take(&mut headers, length)?;
-            if kind != TEXT {
+        for header in message.headers() {
+            let Ok(text) = header.value().as_string() else {
                 continue;
-            }
-            let text = String::from_utf8_lossy(value);
-            match name {
-                b":message-type" => self.message = text,
-                b":event-type" | b":exception-type" | b":error-code" => self.name = text,
-                b":error-message" => self.said = Some(text),
+            };
+            match header.name().as_str() {
+                ":message-type" => frame.message = text.as_str(),
+                ":event-type" | ":exception-type" | ":error-code" => frame.name = text.as_str(),
+                ":error-message" => frame.said = Some(text.as_str()),
                 _ => {}
             }
         }
-        Some(())
+        frame
     }
 
     /// Appends the event that it stands for.
     fn render(&self, out: &mut Vec<u8>) {
-        match &*self.message {
+        match self.message {
             "exception" | "error" => self.render_error(out),
             _ if self.name == "chunk" => self.render_chunk(out),
-            _ => event(&self.name, self.payload, out),
+            _ => event(self.name, self.payload, out),
         }
     }
 
@@ -188,9 +175,9 @@ impl<'a> Frame<'a> {
         let said: Said = serde_json::from_slice(self.payload).unwrap_or_default();
         let message = said.message.or(said.original).filter(|text| !text.is_empty());
         let message = message
-            .or_else(|| self.said.as_deref().map(str::to_owned))
-            .unwrap_or_else(|| self.name.clone().into_owned());
-        let error = json!({"error": {"type": self.name, "status_code": status(&self.name), "message": message}});
+            .or_else(|| self.said.map(str::to_owned))
+            .unwrap_or_else(|| self.name.to_owned());
+        let error = json!({"error": {"type": self.name, "status_code": status(self.name), "message": message}});
         event("error", error.to_string().as_bytes(), out);
     }
 }
@@ -235,42 +222,9 @@ fn event(name: &str, data: &[u8], out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
-    let (taken, rest) = bytes.split_at_checked(count)?;
-    *bytes = rest;
-    Some(taken)
-}
-
 /// Four bytes as a number; 0 where there are not four.
 fn be32(bytes: &[u8]) -> u32 {
     bytes.try_into().map_or(0, u32::from_be_bytes)
-}
-
-/// The checksum of zlib, PNG and Ethernet.
-fn crc32(bytes: &[u8]) -> u32 {
-    const TABLE: [u32; 256] = table();
-    let step = |crc: u32, byte: &u8| (crc >> 8) ^ TABLE[((crc ^ u32::from(*byte)) & 0xff) as usize];
-    !bytes.iter().fold(u32::MAX, step)
-}
-
-const fn table() -> [u32; 256] {
-    let mut table = [0; 256];
-    let mut index = 0;
-    while index < 256 {
-        let mut value = index as u32;
-        let mut bit = 0;
-        while bit < 8 {
-            value = if value & 1 == 1 {
-                (value >> 1) ^ 0xedb8_8320
-            } else {
-                value >> 1
-            };
-            bit += 1;
-        }
-        table[index] = value;
-        index += 1;
-    }
-    table
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@
 use super::chat::frame::Content;
 use super::counts::messages::Cumulative;
 use super::walk::{Look, Walk};
-use crate::usage::Usage;
+use crate::usage::{ServiceTier, Usage};
 use serde::de::DeserializeSeed;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// What an event or a reply says.
 #[derive(Debug, Default)]
@@ -16,6 +17,8 @@ pub(super) struct Glimpse<'de> {
     pub model: Option<&'de RawValue>,
     /// Its `usage`, which may hold a cost.
     pub usage: Option<&'de RawValue>,
+    /// The service tier that it says it was served in.
+    pub tier: Option<ServiceTier>,
     /// What the client would have to show.
     pub content: Content,
     /// Whether it is an error.
@@ -43,6 +46,12 @@ pub(super) struct Parts {
 /// `raw`, unless it is `null`.
 pub(super) fn some(raw: Option<&RawValue>) -> Option<&RawValue> {
     raw.filter(|raw| !super::json::is_null(raw))
+}
+
+/// The service tier that `raw`, a word of the upstream, stands for.
+pub(super) fn tier_of(raw: Option<&RawValue>) -> Option<ServiceTier> {
+    let word: Cow<'_, str> = serde_json::from_str(raw?.get()).ok()?;
+    ServiceTier::spoken(&word)
 }
 
 /// The bytes of the texts called by one of `names` anywhere in `raw`.

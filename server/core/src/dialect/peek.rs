@@ -189,7 +189,7 @@ impl<'a, 'de> Reader<'a, 'de> {
             }
             Field::Choices => self.envelope.choices = value::choices(raw, "n")?,
             Field::Usage => self.envelope.include_cost = value::include_cost(raw)?,
-            Field::ServiceTier => self.envelope.service_tier = Some(value::service_tier(raw)?),
+            Field::ServiceTier => self.envelope.service_tier = Some(value::service_tier(self.asked.operation, raw)?),
             Field::CacheOptions => value::cache_options(self.asked.operation, raw)?,
             Field::Thinking => {
                 self.kept.thinking_budget = value::thinking_budget(raw)?;

@@ -8,8 +8,25 @@ use super::error::WORD_BYTES_MAX;
 const REMOVED: &str = "[removed]";
 /// How keys, organisations and projects begin at the providers.
 const PREFIXES: &[&str] = &[
-    "sk-", "sk_", "org-", "org_", "proj_", "gsk_", "xai-", "pplx-", "fw_", "hf_", "r8_", "tgp_", "AIza", "AKIA",
-    "ASIA", "arn:", "eyJ",
+    "sk-",
+    "sk_",
+    "org-",
+    "org_",
+    "proj_",
+    "gsk_",
+    "xai-",
+    "pplx-",
+    "fw_",
+    "hf_",
+    "r8_",
+    "tgp_",
+    "AIza",
+    "AKIA",
+    "ASIA",
+    "arn:",
+    "eyJ",
+    "projects/",
+    "organizations/",
 ];
 /// Letters and digits in a row that are no word of any language.
 const KEY_LETTERS: usize = 32;

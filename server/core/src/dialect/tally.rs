@@ -8,12 +8,12 @@ use super::chat::frame::Frame;
 use super::cost::event_with_cost;
 use super::counts;
 use super::error::{UpstreamError, read_frame};
-use super::glimpse::{Glimpse, Parts};
+use super::glimpse::{Glimpse, Parts, tier_of};
 use super::sse::{self, Events, LineTooLong};
 use super::{Dialect, Operation, generate, messages, responses};
 use crate::money::Nano;
 use crate::pricing::{PriceSheet, charge};
-use crate::usage::Usage;
+use crate::usage::{ServiceTier, Usage};
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
 
@@ -42,6 +42,8 @@ pub struct Observed {
     pub usage: Option<Usage>,
     /// The last counts before a stream was cut: exact of the prompt, of the answer the least that it was.
     pub partial: Option<Usage>,
+    /// The service tier that it was served in, where it said so.
+    pub tier: Option<ServiceTier>,
     /// Bytes of text that were seen, for an estimate.
     pub output_bytes: u64,
     /// Whether a stream ended as it should.
@@ -267,7 +269,7 @@ impl Tally {
     fn price(&self) -> Option<Nano> {
         let sheet = self.sheet.as_ref()?;
         let usage = self.observed.usage.as_ref().filter(|usage| !is_placeholder(usage))?;
-        charge(sheet, usage)
+        charge(sheet, &sheet.settled(*usage, self.observed.tier))
     }
 
     /// What the reply was, after its last byte or after it was cut.
@@ -355,6 +357,7 @@ impl Observed {
         if let Some(usage) = frame.read_usage(operation, reasoning_excluded) {
             self.usage = usage;
         }
+        self.tier = tier_of(frame.tier).or(self.tier);
         if self.model.is_none() {
             let model = frame
                 .model
@@ -378,6 +381,7 @@ impl Observed {
                 .and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
             self.model = model.filter(|model| !model.is_empty());
         }
+        self.tier = glimpse.tier.or(self.tier);
         self.output_bytes = self.output_bytes.saturating_add(glimpse.content.bytes);
         self.ids.extend_from_slice(&glimpse.ids);
         if glimpse.is_error {

@@ -1,12 +1,16 @@
-//! The price sheet of a model: rates per token or other unit, and the tiers that replace them for long prompts.
+//! The price sheet of a model: rates per token or other unit, the tiers that replace them for long prompts, and the tariffs of other
+//! service tiers.
 //!
 //! Invariant: every sheet made by [`PriceSheet::new`], from text or from JSON has no negative rate and strictly rising tiers.
 //! Pure; its JSON is what a price row stores.
 
-use super::markup::{MORE_DECIMALS, Markup};
+use super::{
+    markup::{MORE_DECIMALS, Markup},
+    tariff::Tariff,
+};
 use crate::{
     money::{Nano, ParseError},
-    usage::Kind,
+    usage::{Kind, ServiceTier, TierAsked, Usage},
 };
 use serde::{Deserialize, Serialize};
 
@@ -82,9 +86,18 @@ pub struct PriceSheet {
     /// Long-prompt tiers by rising threshold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tiers: Vec<Tier>,
+    /// What it costs in the flex tier, where that has a price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flex: Option<Box<Tariff>>,
+    /// What it costs in the priority tier, where that has a price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Box<Tariff>>,
     /// What is added for whoever pays. No part of a price row: whom it is for is known where a request comes in.
     #[serde(skip)]
     pub markup: Markup,
+    /// In which service tiers a request may be served. No part of a price row either.
+    #[serde(skip)]
+    pub asked: TierAsked,
 }
 
 /// Base rates as decimal USD per million tokens, and those of other units.
@@ -138,13 +151,27 @@ struct Unchecked {
     base: Rates,
     #[serde(default)]
     tiers: Vec<Tier>,
+    #[serde(default)]
+    flex: Option<Tariff>,
+    #[serde(default)]
+    priority: Option<Tariff>,
 }
 
 impl TryFrom<Unchecked> for PriceSheet {
     type Error = PriceError;
 
     fn try_from(unchecked: Unchecked) -> Result<Self, PriceError> {
-        Self::new(unchecked.base, unchecked.tiers)
+        let mut sheet = Self::new(unchecked.base, unchecked.tiers)?;
+        let tariffs = [
+            (ServiceTier::Flex, unchecked.flex),
+            (ServiceTier::Priority, unchecked.priority),
+        ];
+        for (tier, tariff) in tariffs {
+            if let Some(tariff) = tariff {
+                sheet = sheet.with_tariff(tier, tariff)?;
+            }
+        }
+        Ok(sheet)
     }
 }
 
@@ -239,25 +266,16 @@ const fn either(rate: Option<i64>, otherwise: i64) -> i64 {
 }
 
 impl PriceSheet {
-    /// A sheet of `base` rates and `tiers`.
+    /// A sheet of `base` rates and `tiers`, in the standard service tier alone.
     ///
     /// # Errors
     /// [`PriceError`] where a rate is negative or the thresholds do not rise.
     pub fn new(base: Rates, tiers: Vec<Tier>) -> Result<Self, PriceError> {
-        if base.is_negative() || tiers.iter().any(|tier| tier.rates.is_negative()) {
-            return Err(PriceError::Negative);
-        }
-        let mut last = 0;
-        for tier in &tiers {
-            if tier.min_prompt_tokens <= last {
-                return Err(PriceError::TiersOutOfOrder);
-            }
-            last = tier.min_prompt_tokens;
-        }
+        check(&base, &tiers)?;
         Ok(Self {
             base,
             tiers,
-            markup: Markup::NONE,
+            ..Self::default()
         })
     }
 
@@ -326,23 +344,54 @@ impl PriceSheet {
     /// The rates that apply to a request of `prompt_tokens`, cached ones included.
     #[must_use]
     pub fn rates_for(&self, prompt_tokens: u64) -> &Rates {
-        let applies = |tier: &&Tier| tier.min_prompt_tokens <= prompt_tokens;
-        let tier = self
-            .tiers
-            .iter()
-            .filter(applies)
-            .max_by_key(|tier| tier.min_prompt_tokens);
-        tier.map_or(&self.base, |tier| &tier.rates)
+        rates_in(&self.base, &self.tiers, prompt_tokens)
     }
 
-    /// Every set of rates that a request of at most `input_bound` prompt tokens can be billed at.
-    pub fn reachable(&self, input_bound: u64) -> impl Iterator<Item = &Rates> {
-        let tiers = self
-            .tiers
-            .iter()
-            .filter(move |tier| tier.min_prompt_tokens <= input_bound);
-        std::iter::once(&self.base).chain(tiers.map(|tier| &tier.rates))
+    /// The rates that apply to `usage`, by its prompt and its service tier; `None` where that tier has no price.
+    #[must_use]
+    pub fn rates_of(&self, usage: &Usage) -> Option<&Rates> {
+        match (usage.tier, self.tariff(usage.tier)) {
+            (ServiceTier::Standard, _) => Some(self.rates_for(usage.prompt())),
+            (_, Some(tariff)) => Some(rates_in(&tariff.base, &tariff.tiers, usage.prompt())),
+            (_, None) => None,
+        }
     }
+
+    /// Every set of rates that a request of at most `input_bound` prompt tokens can be billed at, in the service tiers that it may be
+    /// served in.
+    pub fn reachable(&self, input_bound: u64) -> impl Iterator<Item = &Rates> {
+        let others = ServiceTier::OTHERS.into_iter();
+        let others = others.filter(|tier| self.asked.covers(*tier));
+        let tariffs = others.filter_map(|tier| self.tariff(tier));
+        std::iter::once((&self.base, self.tiers.as_slice()))
+            .chain(tariffs.map(|tariff| (&tariff.base, tariff.tiers.as_slice())))
+            .flat_map(move |(base, tiers)| {
+                let tiers = tiers.iter().filter(move |tier| tier.min_prompt_tokens <= input_bound);
+                std::iter::once(base).chain(tiers.map(|tier| &tier.rates))
+            })
+    }
+}
+
+/// Whether no rate is negative and thresholds rise.
+pub(super) fn check(base: &Rates, tiers: &[Tier]) -> Result<(), PriceError> {
+    if base.is_negative() || tiers.iter().any(|tier| tier.rates.is_negative()) {
+        return Err(PriceError::Negative);
+    }
+    let mut last = 0;
+    for tier in tiers {
+        if tier.min_prompt_tokens <= last {
+            return Err(PriceError::TiersOutOfOrder);
+        }
+        last = tier.min_prompt_tokens;
+    }
+    Ok(())
+}
+
+/// Of `base` and `tiers` the rates for a prompt of so many tokens.
+fn rates_in<'a>(base: &'a Rates, tiers: &'a [Tier], prompt_tokens: u64) -> &'a Rates {
+    let applies = |tier: &&Tier| tier.min_prompt_tokens <= prompt_tokens;
+    let tier = tiers.iter().filter(applies).max_by_key(|tier| tier.min_prompt_tokens);
+    tier.map_or(base, |tier| &tier.rates)
 }
 
 /// `pico_per_token` with `markup` as decimal USD per million tokens, exactly, with at least two decimals: `0.15`, `62.50`,

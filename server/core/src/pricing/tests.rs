@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::usage::{ServiceTier, TierAsked};
 use proptest::prelude::*;
 
 fn flat(input: i64, output: i64) -> PriceSheet {
@@ -328,6 +329,108 @@ fn a_stored_sheet_comes_back_the_same_and_bad_ones_do_not() {
     }
 }
 
+/// A standard price, half of it in the flex tier, twice as much in the priority tier.
+fn three_tiers() -> PriceSheet {
+    let tariff = |factor: i64| Tariff {
+        base: Rates {
+            input: factor,
+            output: 10 * factor,
+            ..Rates::default()
+        },
+        tiers: Vec::new(),
+    };
+    let sheet = flat(2_000_000, 20_000_000).with_tariff(ServiceTier::Flex, tariff(1_000_000));
+    sheet
+        .unwrap()
+        .with_tariff(ServiceTier::Priority, tariff(4_000_000))
+        .unwrap()
+}
+
+#[test]
+fn a_request_is_charged_by_the_tier_that_served_it_or_the_dearer_of_what_can_be() {
+    let [standard, flex, priority] = [ServiceTier::Standard, ServiceTier::Flex, ServiceTier::Priority];
+    let usage = Usage {
+        input: 1,
+        output: 1,
+        ..Usage::default()
+    };
+    for (asked, told, charged, nano) in [
+        (TierAsked::Unsaid, None, standard, 22_000),
+        (TierAsked::Of(flex), Some(flex), flex, 11_000),
+        (TierAsked::Of(flex), Some(standard), standard, 22_000),
+        (TierAsked::Of(flex), None, standard, 22_000),
+        (TierAsked::Of(priority), Some(priority), priority, 44_000),
+        (TierAsked::Of(priority), Some(standard), standard, 22_000),
+        (TierAsked::Of(priority), None, priority, 44_000),
+        (TierAsked::Any, Some(priority), priority, 44_000),
+        (TierAsked::Any, None, standard, 22_000),
+        // What nobody asked for, and was not held for, is not charged.
+        (TierAsked::Unsaid, Some(priority), standard, 22_000),
+        (TierAsked::Of(flex), Some(priority), standard, 22_000),
+    ] {
+        let sheet = three_tiers().asked(asked);
+        let settled = sheet.settled(usage, told);
+        assert_eq!(settled.tier, charged, "{asked:?} {told:?}");
+        assert_eq!(charge(&sheet, &settled), Some(Nano(nano)), "{asked:?} {told:?}");
+        // The row alone tells the charge again.
+        assert_eq!(charge(&three_tiers(), &settled), Some(Nano(nano)));
+    }
+    let bound = CeilingInput {
+        input_bound: 1,
+        output_bound: 1,
+        choices: 1,
+    };
+    for (asked, nano) in [
+        (TierAsked::Unsaid, 22_000),
+        (TierAsked::Of(flex), 22_000),
+        (TierAsked::Of(priority), 44_000),
+        (TierAsked::Any, 44_000),
+    ] {
+        assert_eq!(
+            ceiling(&three_tiers().asked(asked), &bound),
+            Some(Nano(nano)),
+            "{asked:?}"
+        );
+    }
+}
+
+#[test]
+fn a_tier_without_a_price_is_not_offered_and_charges_nothing_known() {
+    let plain = flat(2, 20);
+    let flex = Usage {
+        input: 1,
+        tier: ServiceTier::Flex,
+        ..Usage::default()
+    };
+    assert!(!plain.offers(TierAsked::Of(ServiceTier::Flex)));
+    assert!(plain.offers(TierAsked::Of(ServiceTier::Standard)) && plain.offers(TierAsked::Any));
+    assert!(three_tiers().offers(TierAsked::Of(ServiceTier::Flex)));
+    assert_eq!(charge(&plain, &flex), None);
+    let any = plain.asked(TierAsked::Any);
+    assert_eq!(any.settled(flex, Some(ServiceTier::Flex)).tier, ServiceTier::Standard);
+}
+
+#[test]
+fn a_tariff_is_stored_with_its_sheet_and_leaves_units_as_they_are() {
+    let json = serde_json::to_string(&three_tiers()).unwrap();
+    assert_eq!(serde_json::from_str::<PriceSheet>(&json).unwrap(), three_tiers());
+    let older = serde_json::to_string(&flat(1, 2)).unwrap();
+    assert_eq!(older, r#"{"base":{"input":1,"output":2}}"#);
+    let text = r#"{"base":{"input":2,"output":2,"search":7},
+        "flex":{"base":{"input":1,"output":1},"tiers":[{"min_prompt_tokens":9,"rates":{"input":1,"output":1,"search":1}}]}}"#;
+    let sheet: PriceSheet = serde_json::from_str(text).unwrap();
+    let flex = sheet.tariff(ServiceTier::Flex).unwrap();
+    assert_eq!((flex.base.search, flex.tiers[0].rates.search), (Some(7), Some(7)));
+    for bad in [
+        r#"{"base":{"input":1,"output":0},"flex":{"base":{"input":-1,"output":0}}}"#,
+        r#"{"base":{"input":1,"output":0},"priority":{"base":{"input":1,"output":0},"tiers":[{"min_prompt_tokens":0,"rates":{"input":1,"output":1}}]}}"#,
+        r#"{"base":{"input":1,"output":0},"priority":{"tiers":[]}}"#,
+        r#"{"base":{"input":1,"output":0},"scale":{"base":{"input":1,"output":0}}}"#,
+    ] {
+        assert!(serde_json::from_str::<PriceSheet>(bad).is_err(), "{bad}");
+    }
+}
+
 fn rate() -> impl Strategy<Value = i64> {
     prop_oneof![0..=200_000_000_i64, 0..=i64::MAX]
 }
@@ -372,6 +475,7 @@ fn usage(counts: [u64; 14]) -> Usage {
         characters: counts[11],
         seconds: counts[12],
         searches: counts[13],
+        tier: ServiceTier::Standard,
     }
 }
 
@@ -385,16 +489,48 @@ fn cut<const N: usize>(whole: u64, places: [u64; N]) -> [u64; N] {
     })
 }
 
+/// On the heap: three of them beside each other are too much for the stack of a test.
+fn tariffs() -> BoxedStrategy<Tariff> {
+    let tiers = proptest::collection::btree_map(1..400_000_u64, rates().boxed(), 0..3);
+    (rates().boxed(), tiers)
+        .prop_map(|(base, tiers)| {
+            let tier = |(min_prompt_tokens, rates)| Tier {
+                min_prompt_tokens,
+                rates,
+            };
+            Tariff {
+                base,
+                tiers: tiers.into_iter().map(tier).collect(),
+            }
+        })
+        .boxed()
+}
+
+fn service_tiers() -> impl Strategy<Value = ServiceTier> {
+    prop_oneof![
+        Just(ServiceTier::Standard),
+        Just(ServiceTier::Flex),
+        Just(ServiceTier::Priority)
+    ]
+}
+
 fn sheets() -> impl Strategy<Value = PriceSheet> {
-    let tiers = proptest::collection::btree_map(1..400_000_u64, rates(), 0..3);
     let markup = prop_oneof![Just(0), -9_999..=1_000_000_i64];
-    (rates(), tiers, markup).prop_map(|(base, tiers, markup)| {
-        let tier = |(min_prompt_tokens, rates)| Tier {
-            min_prompt_tokens,
-            rates,
-        };
-        let sheet = PriceSheet::new(base, tiers.into_iter().map(tier).collect()).unwrap();
-        sheet.marked_up(Markup::new(markup).unwrap())
+    let others = [(); 2].map(|()| proptest::option::of(tariffs()));
+    let asked = prop_oneof![
+        Just(TierAsked::Unsaid),
+        Just(TierAsked::Any),
+        service_tiers().prop_map(TierAsked::Of)
+    ];
+    (tariffs(), others, markup, asked).prop_map(|(standard, others, markup, asked)| {
+        let mut sheet = PriceSheet::new(standard.base, standard.tiers).unwrap();
+        for (tier, tariff) in ServiceTier::OTHERS.into_iter().zip(others) {
+            sheet = match tariff {
+                Some(tariff) => sheet.with_tariff(tier, tariff).unwrap(),
+                None => sheet,
+            };
+        }
+        sheet.marked_up(Markup::new(markup).unwrap()).asked(asked)
     })
 }
 
@@ -413,6 +549,7 @@ proptest! {
         choices in 0..9_u64,
         places in any::<[u64; 8]>(),
         is_reached in any::<bool>(),
+        tier in proptest::option::of(service_tiers()),
     ) {
         let [cache_read, cache_read_audio, cache_write, cache_write_long, audio_input, image_input, ..] = places;
         let prompt = [cache_read, cache_read_audio, cache_write, cache_write_long, audio_input, image_input];
@@ -436,7 +573,7 @@ proptest! {
         };
         prop_assert!(usage.prompt() <= input_bound && usage.answer() <= allowed);
         if let Some(held) = ceiling(&sheet, &CeilingInput { input_bound, output_bound, choices }) {
-            let charged = charge(&sheet, &usage);
+            let charged = charge(&sheet, &sheet.settled(usage, tier));
             prop_assert!(charged.is_some_and(|charged| charged <= held), "{charged:?} of {held:?}");
         }
     }

@@ -8,6 +8,7 @@ use super::names::{Names, Own};
 use crate::dialect::exchange::{Ask, CallKind, Delta, Event, Finish, Kind, Origin, Output, Reply, Unreadable, pack};
 use crate::dialect::sse::{self, Events, LineTooLong};
 use crate::dialect::{Dialect, Observed, Step, Tally, UpstreamError, read_error_frame};
+use crate::usage::ServiceTier;
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -203,6 +204,7 @@ impl Through {
             return;
         }
         self.observed.usage = reply.usage;
+        self.observed.tier = reply.service_tier.as_deref().and_then(ServiceTier::spoken);
         self.observed.model = Some(reply.model.clone()).filter(|model| !model.is_empty());
         self.observed.saw_done = true;
         for choice in &mut reply.choices {
@@ -270,7 +272,8 @@ impl Observed {
                 self.saw_done = true;
                 step.done = true;
             }
-            Event::Open { .. } | Event::Close { .. } | Event::ServiceTier(_) => {}
+            Event::ServiceTier(word) => self.tier = ServiceTier::spoken(word).or(self.tier),
+            Event::Open { .. } | Event::Close { .. } => {}
         }
     }
 }

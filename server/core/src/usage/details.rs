@@ -1,8 +1,8 @@
-//! The rarer kinds of a usage as a text, for a row that has a column for each of the others.
+//! The rarer kinds of a usage and its service tier as a text, for a row that has a column for each of the others.
 //!
-//! Invariant: `usage.with_details(usage.details())` is `usage`; a usage without rarer kinds has no text. Pure.
+//! Invariant: `usage.with_details(usage.details())` is `usage`; a usage of the standard tier without rarer kinds has no text. Pure.
 
-use super::{Kind, Usage};
+use super::{Kind, ServiceTier, Usage};
 use serde_json::Value;
 
 impl Kind {
@@ -17,23 +17,33 @@ impl Kind {
     ];
 }
 
+/// What the service tier is called in a text.
+const TIER: &str = "service_tier";
+
 /// What has no column of its own.
 fn rare() -> impl Iterator<Item = Kind> {
     Kind::RARE.into_iter().map(|(kind, _)| kind).chain(Kind::UNITS)
 }
 
 impl Usage {
-    /// The rarer kinds and units as a JSON object by name, such as `{"audio_input":7}`; `None` where all are zero.
+    /// The rarer kinds and units as a JSON object by name, such as `{"audio_input":7}`, and the service tier where it is not the standard
+    /// one; `None` where there is nothing of it.
     #[must_use]
     pub fn details(&self) -> Option<String> {
         let mut text = String::new();
+        let mut tell = |name: &str, value: String| {
+            let open = if text.is_empty() { '{' } else { ',' };
+            text.push(open);
+            text.push_str(&format!("\"{name}\":{value}"));
+        };
         for kind in rare() {
             let tokens = self.count(kind);
             if tokens > 0 {
-                let open = if text.is_empty() { '{' } else { ',' };
-                text.push(open);
-                text.push_str(&format!("\"{}\":{tokens}", kind.as_str()));
+                tell(kind.as_str(), tokens.to_string());
             }
+        }
+        if self.tier != ServiceTier::Standard {
+            tell(TIER, format!("\"{}\"", self.tier.as_str()));
         }
         if text.is_empty() {
             return None;
@@ -42,7 +52,7 @@ impl Usage {
         Some(text)
     }
 
-    /// Itself with the rarer kinds that `details` tells of; `None` where it is not what [`Usage::details`] writes.
+    /// Itself with the rarer kinds and the tier that `details` tells of; `None` where it is not what [`Usage::details`] writes.
     #[must_use]
     pub fn with_details(mut self, details: Option<&str>) -> Option<Self> {
         let Some(details) = details else {
@@ -50,13 +60,17 @@ impl Usage {
         };
         let told: serde_json::Map<String, Value> = serde_json::from_str(details).ok()?;
         for (name, tokens) in told {
+            if name == TIER {
+                self.tier = ServiceTier::parse(tokens.as_str()?)?;
+                continue;
+            }
             let kind = rare().find(|kind| kind.as_str() == name)?;
             *self.count_mut(kind) = tokens.as_u64()?;
         }
         Some(self)
     }
 
-    /// Itself with each rarer kind added to the one it is closest to: prompts and answers count as much as before.
+    /// Itself with each rarer kind added to the one it is closest to, of no tier: prompts and answers count as much as before.
     #[must_use]
     pub fn without_rare(mut self) -> Self {
         for (rare, close) in Kind::RARE {
@@ -64,6 +78,7 @@ impl Usage {
             let close = self.count_mut(close);
             *close = close.saturating_add(tokens);
         }
+        self.tier = ServiceTier::Standard;
         self
     }
 
@@ -78,7 +93,7 @@ impl Usage {
         self
     }
 
-    /// The sum of two, kind by kind.
+    /// The sum of two, kind by kind, of the tier that is not the standard one, where there is one.
     #[must_use]
     pub fn plus(mut self, other: &Self) -> Self {
         for kind in Kind::all() {
@@ -86,6 +101,9 @@ impl Usage {
             *tokens = tokens.saturating_add(other.count(kind));
         }
         self.reasoning = self.reasoning.saturating_add(other.reasoning);
+        if self.tier == ServiceTier::Standard {
+            self.tier = other.tier;
+        }
         self
     }
 
@@ -131,6 +149,7 @@ mod tests {
             characters: 5,
             seconds: 6,
             searches: 7,
+            tier: ServiceTier::Standard,
         }
     }
 
@@ -159,8 +178,32 @@ mod tests {
             r#"{"input":1}"#,
             r#"{"audio_input":-1}"#,
             r#"{"audio_input":1.5}"#,
+            r#"{"service_tier":1}"#,
+            r#"{"service_tier":"scale"}"#,
         ] {
             assert_eq!(columns.with_details(Some(bad)), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_tier_comes_back_alone_and_beside_rarer_kinds() {
+        for (usage, expected) in [
+            (Usage::default(), r#"{"service_tier":"flex"}"#),
+            (
+                Usage {
+                    audio_input: 7,
+                    ..Usage::default()
+                },
+                r#"{"audio_input":7,"service_tier":"flex"}"#,
+            ),
+        ] {
+            let flex = Usage {
+                tier: ServiceTier::Flex,
+                ..usage
+            };
+            assert_eq!(flex.details().as_deref(), Some(expected));
+            assert_eq!(Usage::default().with_details(Some(expected)), Some(flex));
+            assert_eq!(flex.without_rare().tier, ServiceTier::Standard);
         }
     }
 

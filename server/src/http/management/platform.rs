@@ -23,7 +23,7 @@ use frontend::api::{
 };
 
 /// The fields of a price.
-const PRICE_FIELDS: [&str; 8] = [
+const PRICE_FIELDS: [&str; 10] = [
     "input",
     "output",
     "cache_read",
@@ -32,6 +32,8 @@ const PRICE_FIELDS: [&str; 8] = [
     "character",
     "second",
     "search",
+    "flex",
+    "priority",
 ];
 
 pub async fn list_accounts(caller: Caller, query: Find<List>) -> Answer {
@@ -167,16 +169,27 @@ pub async fn create_model(caller: Caller, body: Body<NewModel>) -> Answer {
 
 /// `error` with the fields of a price named as the body has them: within `prices`.
 fn in_prices(mut error: ApiError) -> ApiError {
+    error = in_tiers(error);
     for wrong in &mut error.fields {
-        if PRICE_FIELDS.contains(&wrong.field.as_str()) {
+        if PRICE_FIELDS.contains(&wrong.field.split('.').next().unwrap_or_default()) {
             wrong.field.insert_str(0, "prices.");
         }
     }
     error
 }
 
+/// `error` with the fields of a service tier named as the body has them: within `flex` or `priority`.
+fn in_tiers(mut error: ApiError) -> ApiError {
+    for wrong in &mut error.fields {
+        if let Some((tier @ ("flex" | "priority"), field)) = wrong.field.split_once('_') {
+            wrong.field = format!("{tier}.{field}");
+        }
+    }
+    error
+}
+
 pub async fn add_price(caller: Caller, model: Path<String>, body: Body<NewPrice>) -> Answer {
-    created(caller.add_price(&model, body.0).await?)
+    created(caller.add_price(&model, body.0).await.map_err(in_tiers)?)
 }
 
 pub async fn all_requests(caller: Caller, query: Find<Requests>) -> Answer {

@@ -19,7 +19,7 @@ use clap::Parser as _;
 use gateway_core::{
     money::Nano,
     pricing::{Markup, charge},
-    usage::Usage,
+    usage::{ServiceTier, Usage},
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectOptions, Database, DatabaseConnection, EntityTrait, QueryFilter, Set,
@@ -70,6 +70,7 @@ const USAGE: Usage = Usage {
     characters: 0,
     seconds: 0,
     searches: 0,
+    tier: ServiceTier::Standard,
 };
 
 /// What a measurement came to.

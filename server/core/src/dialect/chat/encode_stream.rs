@@ -363,6 +363,7 @@ fn rendered(error: &UpstreamError) -> String {
             message,
             param: error.param.as_deref(),
             request_id: "",
+            further: None,
         },
     )
 }

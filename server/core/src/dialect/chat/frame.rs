@@ -21,6 +21,8 @@ pub(in crate::dialect) struct Frame<'de> {
     pub usage: Option<&'de RawValue>,
     /// Its error, where it is not `null`.
     pub error: Option<&'de RawValue>,
+    /// The service tier that it was served in.
+    pub tier: Option<&'de RawValue>,
     /// Groq's own field, which holds the usage of a stream.
     pub groq: Option<&'de RawValue>,
     /// Whether the frame itself is an error in Mistral's flat form.
@@ -105,6 +107,7 @@ impl<'de> Deserialize<'de> for Frame<'de> {
                         "error" => frame.error = some(map.next_value()?),
                         "x_groq" => frame.groq = some(map.next_value()?),
                         "model" => frame.model = some(map.next_value()?),
+                        "service_tier" => frame.tier = some(map.next_value()?),
                         "object" => {
                             let object: &RawValue = map.next_value()?;
                             frame.is_flat_error = object.get() == r#""error""#;

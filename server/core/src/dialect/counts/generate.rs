@@ -4,13 +4,21 @@
 //! Wire facts: Google's API reference: the prompt includes what was cached, tools' results count apart from it, and thoughts count
 //! apart from the candidates unless the total says that they are among them; a zero is left out.
 
+use super::super::glimpse::tier_of;
 use super::{Answer, Counts, Prompt, Unusable};
-use crate::usage::Usage;
+use crate::usage::{ServiceTier, Usage};
 use serde_json::value::RawValue;
 
 /// The counts of `usage`.
 pub(crate) fn read(usage: &RawValue) -> Option<Usage> {
     counts(&Counts::of(usage)).ok().flatten()
+}
+
+/// The service tier that `usage` tells of: Gemini's by its name, Vertex AI's by the kind of traffic.
+pub(crate) fn tier(usage: &RawValue) -> Option<ServiceTier> {
+    let usage = Counts::of(usage);
+    let mut told = ["serviceTier", "trafficType"].into_iter();
+    told.find_map(|name| tier_of(usage.member(name)))
 }
 
 fn counts(usage: &Counts<'_>) -> Result<Option<Usage>, Unusable> {

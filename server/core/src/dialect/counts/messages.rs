@@ -5,9 +5,15 @@
 //! Wire facts: Anthropic's API reference and SDK types: `input_tokens` leaves the cache out; what is written without a time to live
 //! is kept for five minutes.
 
+use super::super::glimpse::tier_of;
 use super::{Counts, Unusable, written};
-use crate::usage::Usage;
+use crate::usage::{ServiceTier, Usage};
 use serde_json::value::RawValue;
+
+/// The service tier that `usage` tells of.
+pub(crate) fn tier(usage: &RawValue) -> Option<ServiceTier> {
+    tier_of(Counts::of(usage).member("service_tier"))
+}
 
 /// What the `usage` objects of one reply say together.
 ///

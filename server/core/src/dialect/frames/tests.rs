@@ -3,6 +3,9 @@
 
 use super::*;
 
+/// The type of a header that is text.
+const TEXT: u8 = 7;
+
 /// A frame with text headers.
 fn frame(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
     let mut head = Vec::new();

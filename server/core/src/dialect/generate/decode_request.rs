@@ -61,8 +61,9 @@ pub(crate) fn decode_request(body: &[u8], model: &str, stream: bool) -> Result<R
 
 /// The class of service in the words that the other dialects have for it.
 fn tier_of(tier: &str) -> Option<String> {
-    match tier.to_ascii_lowercase().as_str() {
-        "" | "unspecified" | "service_tier_unspecified" => None,
+    let tier = tier.to_ascii_lowercase();
+    match tier.strip_prefix("service_tier_").unwrap_or(&tier) {
+        "" | "unspecified" => None,
         "standard" => Some("default".to_owned()),
         other => Some(other.to_owned()),
     }

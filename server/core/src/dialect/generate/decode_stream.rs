@@ -11,7 +11,7 @@ use super::incoming::{self, Candidate, Chunk, FunctionCall, Part, Text};
 use super::opaque;
 use super::places::Places;
 use crate::dialect::CHOICES_MAX;
-use crate::usage::Usage;
+use crate::usage::{ServiceTier, Usage};
 use serde_json::value::RawValue;
 
 /// Reads a stream of an upstream.
@@ -22,6 +22,15 @@ pub(crate) struct Decoder {
     id: String,
     answers: Vec<Answer>,
     usage: Option<Usage>,
+    tier: Option<ServiceTier>,
+}
+
+/// The word that the other dialects have for `tier`.
+const fn word_of(tier: ServiceTier) -> &'static str {
+    match tier {
+        ServiceTier::Standard => "default",
+        ServiceTier::Flex | ServiceTier::Priority => tier.as_str(),
+    }
 }
 
 /// An answer until now.
@@ -106,6 +115,11 @@ impl Decoder {
         {
             let message = feedback.block_reason_message.map(|message| message.0.into_owned());
             self.answer(0).end = Some(("SAFETY".to_owned(), message.or(Some(reason))));
+        }
+        let tier = chunk.usage_metadata.and_then(counts::generate::tier);
+        if tier.is_some() && tier != self.tier {
+            self.tier = tier;
+            out.extend(tier.map(|tier| Event::ServiceTier(word_of(tier).to_owned())));
         }
         let usage = chunk.usage_metadata.and_then(counts::generate::read);
         if usage.is_some() && usage != self.usage {

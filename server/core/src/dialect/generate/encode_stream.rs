@@ -233,6 +233,7 @@ impl Encoder {
             message: &error.message,
             param: error.param.as_deref(),
             request_id: &self.ask.id,
+            further: None,
         };
         let body = render_error(Dialect::Generate, &body);
         self.write(body.as_bytes(), out);

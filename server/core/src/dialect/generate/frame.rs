@@ -65,6 +65,7 @@ pub(in crate::dialect) fn read<'de>(operation: Operation, data: &'de [u8], parts
     };
     if let Some(usage) = some(frame.usage_metadata) {
         parts.latest = usage_of(operation, usage);
+        glimpse.tier = counts::generate::tier(usage);
     }
     let candidates = frame
         .candidates

@@ -4,7 +4,7 @@
 
 use super::super::bound::MESSAGE_TOKENS;
 use super::super::envelope::{Envelope, MODEL_BYTES_MAX, PeekError};
-use super::super::fields::{self, FREE_TIERS, Field, Table};
+use super::super::fields::{self, FREE_TIERS, Field, PRICED_TIERS, Table};
 use super::super::json::cut;
 use super::super::operation::Operation;
 use super::multipart::{Multipart, Part};
@@ -98,9 +98,10 @@ fn is_true(part: &Part) -> Result<bool, PeekError> {
     }
 }
 
-/// A class of service at the standard price.
+/// A class of service at the standard price, or one that may have another.
 fn tier(part: &Part) -> Result<String, PeekError> {
-    if !part.is_file && FREE_TIERS.contains(&part.text.as_str()) {
+    let mut known = FREE_TIERS.iter().chain(PRICED_TIERS);
+    if !part.is_file && known.any(|tier| *tier == part.text) {
         return Ok(part.text.clone());
     }
     Err(unpriced("service_tier", &part.text))

@@ -167,7 +167,7 @@ impl Reader {
     /// What was told so far costs, where the client wants to know.
     fn price(&self) -> Option<crate::money::Nano> {
         let sheet = self.sheet.as_ref().filter(|_| self.is_cost_wanted)?;
-        charge(sheet, &self.usage()?)
+        charge(sheet, &sheet.settled(self.usage()?, None))
     }
 
     /// Takes in what an answer or an event says of what was used.

@@ -232,6 +232,7 @@ impl Encoder {
             message: &error.message,
             param: error.param.as_deref(),
             request_id: &self.ask.id,
+            further: None,
         };
         out.extend_from_slice(render_stream_error(Dialect::Messages, &body).as_bytes());
     }

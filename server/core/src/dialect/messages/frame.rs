@@ -4,6 +4,7 @@
 //! Wire facts: Anthropic's API reference and SDK types.
 
 use super::super::chat::frame::Content;
+use super::super::counts;
 use super::super::glimpse::{Glimpse, Parts, some, text_bytes};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -72,6 +73,7 @@ pub(in crate::dialect) fn read_event<'de>(data: &'de [u8], parts: &mut Parts) ->
         glimpse.usage = some(start.usage);
     }
     glimpse.usage = some(frame.usage).or(glimpse.usage);
+    glimpse.tier = glimpse.usage.and_then(counts::messages::tier);
     // The output that the start counted is not the answer's.
     let tells_output = glimpse.usage.is_some_and(|usage| parts.cumulative.see(usage));
     if kind == "message_delta" && tells_output {
@@ -104,6 +106,7 @@ pub(in crate::dialect) fn read_whole<'de>(reply: &'de [u8], parts: &mut Parts) -
     Some(Glimpse {
         model: some(frame.model),
         usage: some(frame.usage),
+        tier: some(frame.usage).and_then(counts::messages::tier),
         content: Content::of(
             frame.content.map_or(0, |content| text_bytes(content, TEXTS)),
             some(frame.stop_reason).is_some(),

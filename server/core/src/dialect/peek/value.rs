@@ -4,7 +4,7 @@
 //! Wire facts: the API references of OpenAI and Anthropic.
 
 use super::super::envelope::{CHOICES_MAX, FIELDS_MAX, PeekError};
-use super::super::fields::{FREE_TIERS, FREE_TTLS, LONG_TTLS};
+use super::super::fields::{FREE_TIERS, FREE_TTLS, LONG_TTLS, PRICED_TIERS};
 use super::super::json::{Elements, Members, cut, is_null};
 use super::super::operation::Operation;
 use serde_json::value::RawValue;
@@ -110,10 +110,11 @@ pub(super) fn include_cost(raw: &RawValue) -> Result<bool, PeekError> {
     Ok(false)
 }
 
-/// A class of service at the standard price.
-pub(super) fn service_tier(raw: &RawValue) -> Result<String, PeekError> {
+/// A class of service at the standard price, or one that may have another; Anthropic's API has none of those.
+pub(super) fn service_tier(operation: Operation, raw: &RawValue) -> Result<String, PeekError> {
     let tier: String = typed(raw, "service_tier", "a string")?;
-    if FREE_TIERS.contains(&tier.as_str()) {
+    let may_be_priced = operation != Operation::Messages && PRICED_TIERS.contains(&tier.as_str());
+    if may_be_priced || FREE_TIERS.contains(&tier.as_str()) {
         Ok(tier)
     } else {
         Err(unpriced("service_tier", &tier))

@@ -4,7 +4,7 @@
 //! Wire facts: OpenAI's API reference and SDK types.
 
 use super::super::chat::frame::Content;
-use super::super::glimpse::{Glimpse, some, text_bytes};
+use super::super::glimpse::{Glimpse, some, text_bytes, tier_of};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -36,6 +36,8 @@ struct Response<'a> {
     model: Option<&'a RawValue>,
     #[serde(borrow, default)]
     usage: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    service_tier: Option<&'a RawValue>,
     #[serde(borrow, default)]
     output: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -76,6 +78,7 @@ pub(in crate::dialect) fn read_event(data: &[u8]) -> Option<Glimpse<'_>> {
         let response: Response<'_> = serde_json::from_str(response.get()).ok()?;
         glimpse.model = some(response.model);
         glimpse.usage = some(response.usage);
+        glimpse.tier = tier_of(response.service_tier);
         if matches!(kind, "response.completed" | "response.incomplete") {
             glimpse.ids = response.ids();
         }
@@ -110,6 +113,7 @@ pub(in crate::dialect) fn read_whole(reply: &[u8]) -> Option<Glimpse<'_>> {
     Some(Glimpse {
         model: some(response.model),
         usage: some(response.usage),
+        tier: tier_of(response.service_tier),
         content: Content::of(
             response.output.map_or(0, |output| text_bytes(output, TEXTS)),
             matches!(status, "completed" | "incomplete"),
