@@ -161,7 +161,7 @@ impl Settlement {
             }
             // What a model thought before its client hung up was never seen, but is billed.
             let is_hidden = ending.outcome == Outcome::HungUp && self.target.is_reasoning;
-            (usage, if is_hidden { hold } else { charge })
+            (usage, if is_hidden { self.hidden(observed, hold) } else { charge })
         });
         if charge > hold {
             self.alert_overrun(charge, hold);
@@ -184,7 +184,7 @@ impl Settlement {
         notes.push(why.to_owned());
         let bound = CeilingInput {
             output_bound: 0,
-            ..self.target.bound
+            ..self.target.at_first
         };
         let (usage, _) = self.estimate(&Observed::default(), admission.hold.amount());
         let units = self.job.units_read(self.target.sheet.as_deref());
@@ -229,9 +229,36 @@ impl Settlement {
 
     /// Tokens and charge of a prompt and the text that was `observed`, at most `hold`.
     fn estimate(&self, observed: &Observed, hold: Nano) -> (Usage, Nano) {
-        let usage = estimated(self.target.bound.input_bound, observed);
+        let mut usage = estimated(self.target.at_first.input_bound, observed);
+        if let Some(running) = &self.target.running {
+            // Each call of a tool was followed by another reading.
+            let calls = observed.calls.min(running.readings);
+            let again = self.target.at_first.input_bound.div_ceil(BYTES_PER_TOKEN);
+            usage.input = usage.input.saturating_add(again.saturating_mul(calls));
+            usage.searches = usage.searches.max(calls.min(running.searches)).max(running.untold);
+        }
         let charge = self.priced(&usage).unwrap_or(hold).min(hold);
         (usage, charge)
+    }
+
+    /// The most that an answer can have cost that a model thought about unseen: the whole `hold`, but where tools run at the provider,
+    /// for that is held for far more readings than the calls that were seen, and one more.
+    fn hidden(&self, observed: &Observed, hold: Nano) -> Nano {
+        let (Some(running), Some(sheet)) = (&self.target.running, &self.target.sheet) else {
+            return hold;
+        };
+        let readings = observed.calls.saturating_add(2).min(running.readings);
+        let bound = CeilingInput {
+            input_bound: self.target.at_first.input_bound.saturating_mul(readings),
+            ..self.target.bound
+        };
+        let searches = Usage {
+            searches: readings.min(running.searches),
+            ..Usage::default()
+        };
+        let most =
+            ceiling(sheet, &bound).and_then(|tokens| tokens.0.checked_add(ceiling_of_units(sheet, &searches)?.0));
+        most.map_or(hold, |most| Nano(most).min(hold))
     }
 
     fn priced(&self, usage: &Usage) -> Option<Nano> {

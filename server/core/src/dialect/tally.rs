@@ -44,6 +44,8 @@ pub struct Observed {
     pub partial: Option<Usage>,
     /// Bytes of text that were seen, for an estimate.
     pub output_bytes: u64,
+    /// Calls of tools at the provider that a stream has shown, for an estimate.
+    pub calls: u64,
     /// Whether a stream ended as it should.
     pub saw_done: bool,
     /// Whether a choice said why it finished.
@@ -64,6 +66,7 @@ pub struct Tally {
     operation: Operation,
     reasoning_excluded: bool,
     sheet: Option<Arc<PriceSheet>>,
+    searches: u64,
     observed: Observed,
     parts: Parts,
     reply: Reply,
@@ -122,6 +125,12 @@ impl Tally {
         Self { sheet, ..self }
     }
 
+    /// For a model that takes so many searches for each answer and tells of none.
+    #[must_use]
+    pub fn searching(self, searches: u64) -> Self {
+        Self { searches, ..self }
+    }
+
     /// The model that the upstream says is answering, as far as it was read.
     #[must_use]
     pub fn model(&self) -> Option<&str> {
@@ -139,6 +148,7 @@ impl Tally {
             operation,
             reasoning_excluded: false,
             sheet: None,
+            searches: 0,
             observed: Observed::default(),
             parts: Parts::default(),
             reply,
@@ -200,6 +210,7 @@ impl Tally {
         let is_error = self
             .observed
             .see(&frame, &data, self.operation, self.reasoning_excluded);
+        self.observed.search(self.searches);
         if is_error {
             step.error = step.error.take().or_else(|| self.observed.error.clone());
             return Fate::LeaveOut;
@@ -237,8 +248,8 @@ impl Tally {
         let glimpse = match (self.operation.dialect(), is_whole) {
             // Nobody asks in the dialect of Bedrock.
             (Dialect::Chat | Dialect::Converse, _) => return None,
-            (Dialect::Responses, false) => responses::frame::read_event(data),
-            (Dialect::Responses, true) => responses::frame::read_whole(data),
+            (Dialect::Responses, false) => responses::frame::read_event(data, parts),
+            (Dialect::Responses, true) => responses::frame::read_whole(data, parts),
             (Dialect::Messages, false) => messages::frame::read_event(data, parts),
             (Dialect::Messages, true) => messages::frame::read_whole(data, parts),
             (Dialect::Generate, _) => generate::frame::read(self.operation, data, parts),
@@ -246,7 +257,8 @@ impl Tally {
         match self.operation.dialect() {
             Dialect::Responses => {
                 if let Some(usage) = glimpse.usage {
-                    self.observed.usage = counts::responses::read(usage);
+                    let searches = parts.searches;
+                    self.observed.usage = counts::responses::read(usage).map(|usage| Usage { searches, ..usage });
                 }
             }
             Dialect::Messages => {
@@ -311,6 +323,7 @@ impl Tally {
         } else if let Some(frame) = Frame::read(reply) {
             self.observed
                 .see(&frame, reply, self.operation, self.reasoning_excluded);
+            self.observed.search(self.searches);
             self.observed.saw_done = true;
             return;
         }
@@ -336,6 +349,7 @@ impl Tally {
             let read = frame.read_usage(self.operation, self.reasoning_excluded);
             self.observed.saw_done = read.is_some();
             self.observed.usage = read.flatten();
+            self.observed.search(self.searches);
         }
     }
 }
@@ -348,6 +362,13 @@ impl Observed {
             .partial
             .filter(|partial| usage.is_none() && !is_placeholder(partial));
         Self { usage, partial, ..self }
+    }
+
+    /// Adds `searches` that nothing tells of.
+    fn search(&mut self, searches: u64) {
+        if let Some(usage) = &mut self.usage {
+            usage.searches = usage.searches.max(searches);
+        }
     }
 
     /// Takes in what `frame`, read from `data`, says; whether it is an error.
@@ -380,6 +401,7 @@ impl Observed {
         }
         self.output_bytes = self.output_bytes.saturating_add(glimpse.content.bytes);
         self.ids.extend_from_slice(&glimpse.ids);
+        self.calls = self.calls.saturating_add(glimpse.calls);
         if glimpse.is_error {
             self.error.get_or_insert_with(|| read_frame(data));
             return true;
