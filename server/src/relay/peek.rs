@@ -77,11 +77,7 @@ impl Relay {
             operation: request.operation,
             model: request.model.as_deref(),
             stream: request.stream.is_some(),
-            // What runs at the provider is told of in its own words alone, and an array is made anew.
-            hosted: match caller.hosted_tools && request.stream != Some(Shape::Array) {
-                true => Hosted::WithFee,
-                false => Hosted::None,
-            },
+            hosted: hosted(caller, request.stream),
         };
         let read_as = asked;
         let Read {
@@ -215,6 +211,16 @@ impl Relay {
         if let Err(error) = raised {
             tracing::error!(%error, "an alert could not be kept");
         }
+    }
+}
+
+/// Which tools may run at the provider for `caller`: those are told of in their provider's own words alone, and a stream in an array is
+/// made anew.
+fn hosted(caller: &Caller, stream: Option<Shape>) -> Hosted {
+    if caller.hosted_tools && stream != Some(Shape::Array) {
+        Hosted::WithFee
+    } else {
+        Hosted::None
     }
 }
 

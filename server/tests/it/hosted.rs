@@ -1,12 +1,15 @@
 //! Tools that run at the provider: where a key lets them, they pass, are held for and are charged to the nano; elsewhere they are left out.
 
-use crate::harness::{Answer, Hub, Key, everywhere, spawn};
+use crate::harness::{Answer, Hub, Key, Setup, everywhere, spawn, spawn_with};
 use crate::upstream::Reply;
 use gateway_core::money::Nano;
 use serde_json::{Value, json};
 use server::accounts::Standing;
 use server::catalog::{NewModel, Prices};
 use server::keys::KeySettings;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// The context of the model that searches.
 const CONTEXT: i64 = 10_000;
@@ -158,7 +161,7 @@ async fn hold(hub: &Hub, answer: &Answer) -> (i64, i64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_key_lets_run_passes_and_its_searches_are_charged_to_the_nano() {
-    for hub in everywhere(crate::harness::Setup::default()).await {
+    for hub in everywhere(Setup::default()).await {
         models(&hub).await;
         account(&hub).await;
         let key = searching(&hub, |_| {}).await;
@@ -295,6 +298,44 @@ async fn an_attempt_that_failed_is_not_charged_for_readings_that_nobody_saw() {
     assert!(
         failed.len() == 1 && failed[0] > 0 && failed[0] < CONTEXT * 1_000,
         "{failed:?}"
+    );
+    drop(key);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_hangs_up_on_a_model_that_thinks_pays_for_the_readings_that_were_seen() {
+    let mut setup = Setup::default();
+    setup.relay.heartbeat = Duration::from_millis(20);
+    setup.relay.drain = Duration::from_millis(100);
+    let hub = spawn_with(setup).await;
+    hub.account("one").await;
+    let call = json!({ "type": "server_tool_use", "id": "s", "name": "web_search", "input": {} });
+    let events = [
+        json!({ "type": "message_start", "message": { "model": "m", "usage": { "input_tokens": 10, "output_tokens": 1 } } }),
+        json!({ "type": "content_block_start", "index": 0, "content_block": call }),
+        json!({ "type": "message_stop" }),
+    ];
+    let events = events.map(|event| event.to_string());
+    let never = Arc::new(Semaphore::new(0));
+    hub.upstream.answer("one", Reply::events(&events).gate_after(2, &never));
+    let key = searching(&hub, |_| {}).await;
+    let tools = json!([{ "type": "web_search_20250305", "name": "web_search", "max_uses": 5 }]);
+    let (path, body) = streamed(messages("claude-opus-4-5", &tools));
+    let mut answer = key.post(&path, body.to_string()).send().await.unwrap();
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("server_tool_use") {
+        seen.extend_from_slice(&answer.chunk().await.unwrap().unwrap());
+    }
+    drop(answer);
+    hub.quiet().await;
+    let hold = hub.holds().await.pop().unwrap();
+    // Ten readings of the whole context are held; one call was seen, after it one more may have begun.
+    let output = MOST * 25_000;
+    assert!(hold.held > 10 * 200_000 * 5_000 + output, "{hold:?}");
+    assert!(
+        hold.posted > output + 2 * FEE && hold.posted < 200_000 * 5_000,
+        "{hold:?}"
     );
     drop(key);
     hub.close().await;
