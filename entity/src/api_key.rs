@@ -33,6 +33,8 @@ pub struct Model {
     pub max_in_flight: Option<i64>,
     /// Whether output may be cut to what the caps afford.
     pub clamp: bool,
+    /// Whether tools may run at the provider.
+    pub hosted_tools: bool,
     /// JSON list of CIDRs; empty means everywhere.
     pub allowed_ips: String,
     /// The only region whose accounts are asked for it.

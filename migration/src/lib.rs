@@ -21,6 +21,7 @@ mod m0011_identity;
 mod m0012_own_accounts;
 mod m0013_markup;
 mod m0014_policy;
+mod m0015_hosted_tools;
 
 /// Every schema change, oldest first.
 pub struct Migrator;
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_own_accounts::Migration),
             Box::new(m0013_markup::Migration),
             Box::new(m0014_policy::Migration),
+            Box::new(m0015_hosted_tools::Migration),
         ]
     }
 }

@@ -47,6 +47,8 @@ mod finder;
 mod forgery;
 #[path = "web/health.rs"]
 mod health;
+#[path = "web/hosted_tools.rs"]
+mod hosted_tools;
 #[path = "web/invitations.rs"]
 mod invitations;
 #[path = "web/issuer.rs"]

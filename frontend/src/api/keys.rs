@@ -46,6 +46,8 @@ pub struct KeyView {
     pub max_in_flight: Option<i64>,
     /// Whether output may be cut to what the caps afford.
     pub clamp: bool,
+    /// Whether the provider may search the web and run its tools.
+    pub hosted_tools: bool,
     /// Addresses that may use it; empty means everywhere.
     pub allowed_ips: Vec<String>,
     /// When it stops working.
@@ -116,6 +118,9 @@ pub struct NewKey {
     /// Whether output may be cut to what the caps afford; true when absent.
     #[serde(default)]
     pub clamp: Option<bool>,
+    /// Whether the provider may search the web and run its tools; false when absent.
+    #[serde(default)]
+    pub hosted_tools: Option<bool>,
     /// When it stops working; of a day, at its end.
     #[serde(default)]
     pub expires_at: Option<Moment>,
@@ -161,6 +166,9 @@ pub struct KeyPatch {
     /// Whether output may be cut to what the caps afford; null means true.
     #[serde(deserialize_with = "patch::present")]
     pub clamp: Option<Option<bool>>,
+    /// Whether the provider may search the web and run its tools; null means false.
+    #[serde(deserialize_with = "patch::present")]
+    pub hosted_tools: Option<Option<bool>>,
     /// When it stops working; of a day, at its end.
     #[serde(deserialize_with = "patch::present")]
     pub expires_at: Option<Option<Moment>>,
@@ -215,6 +223,8 @@ pub struct KeyForm {
     pub max_in_flight: String,
     /// `on` where output may be cut.
     pub clamp: String,
+    /// `on` where tools may run at the provider.
+    pub hosted_tools: String,
     /// A date.
     pub expires_at: String,
     /// CIDRs separated by commas, spaces or lines.
@@ -240,6 +250,7 @@ impl KeyForm {
             tpm: form.count("tpm", &self.tpm),
             max_in_flight: form.count("max_in_flight", &self.max_in_flight),
             clamp: Some(!self.clamp.is_empty()),
+            hosted_tools: Some(!self.hosted_tools.is_empty()),
             expires_at: form.moment("expires_at", &self.expires_at),
             allowed_ips: Form::words(&self.allowed_ips),
         };
@@ -264,6 +275,7 @@ impl KeyForm {
             tpm: Some(new.tpm),
             max_in_flight: Some(new.max_in_flight),
             clamp: Some(new.clamp),
+            hosted_tools: Some(new.hosted_tools),
             expires_at: Some(new.expires_at),
             allowed_ips: Some(new.allowed_ips),
             disabled: None,

@@ -84,13 +84,13 @@ pub fn catalogue_table(models: Vec<ModelView>) -> AnyView {
 fn row(model: ModelView) -> AnyView {
     let prices = model.prices.unwrap_or_default();
     let cached = prices.cache_read.clone().unwrap_or_else(|| prices.input.clone());
-    let units = units(&prices);
-    if !units.is_empty() {
+    let units = units(&prices).join(", ");
+    if !units.is_empty() && !is_by_token(&prices) {
         return view! {
             <tr>
                 <td class="main mono">{model.id} <span class="sub">{model.provider}</span></td>
                 <td class="r p2">{model.context.map_or_else(|| "not known".to_owned(), tokens)}</td>
-                <td class="r" colspan="3">{units.join(", ")}</td>
+                <td class="r" colspan="3">{units}</td>
                 <td class="p3 muted t12">{model.capabilities.join(", ").replace('_', " ")}</td>
             </tr>
         }
@@ -102,7 +102,9 @@ fn row(model: ModelView) -> AnyView {
             <td class="r p2">{model.context.map_or_else(|| "not known".to_owned(), tokens)}</td>
             <td class="r">{price(&prices.input)}</td>
             <td class="r p3">{price(&cached)}</td>
-            <td class="r">{price(&prices.output)}</td>
+            <td class="r">
+                {price(&prices.output)} {(!units.is_empty()).then(|| view! { <span class="sub nowrap">{units}</span> })}
+            </td>
             <td class="p3 muted t12">{model.capabilities.join(", ").replace('_', " ")}</td>
         </tr>
     }
@@ -123,6 +125,12 @@ fn units(of: &Prices) -> Vec<String> {
     priced.map(|(of, unit)| format!("{} {unit}", price(of))).collect()
 }
 
+/// Whether tokens cost something.
+fn is_by_token(of: &Prices) -> bool {
+    let costs = |price: &String| price.bytes().any(|digit| (b'1'..=b'9').contains(&digit));
+    costs(&of.input) || costs(&of.output)
+}
+
 /// A count of tokens in short form.
 fn tokens(of: i64) -> String {
     short_count(of.unsigned_abs())
@@ -141,9 +149,15 @@ fn price(of: &str) -> String {
 fn price_line(prices: Option<&Prices>) -> String {
     prices.map_or_else(
         || "no price: refused".to_owned(),
-        |prices| match units(prices) {
-            units if units.is_empty() => format!("{} in, {} out", price(&prices.input), price(&prices.output)),
-            units => units.join(", "),
+        |prices| {
+            let units = units(prices);
+            let is_by_token = units.is_empty() || is_by_token(prices);
+            let tokens = [
+                format!("{} in", price(&prices.input)),
+                format!("{} out", price(&prices.output)),
+            ];
+            let parts = tokens.into_iter().filter(|_| is_by_token).chain(units);
+            parts.collect::<Vec<_>>().join(", ")
         },
     )
 }
@@ -169,5 +183,16 @@ mod tests {
             ..Prices::default()
         };
         assert_eq!(price_line(Some(&prices)), "$0.04 an image");
+    }
+
+    #[test]
+    fn a_search_is_told_beside_what_tokens_cost() {
+        let prices = Prices {
+            input: "5".to_owned(),
+            output: "25.00".to_owned(),
+            search: Some("0.01".to_owned()),
+            ..Prices::default()
+        };
+        assert_eq!(price_line(Some(&prices)), "$5.00 in, $25.00 out, $0.01 a search");
     }
 }

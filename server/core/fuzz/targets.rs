@@ -7,8 +7,8 @@ use bytes::Bytes;
 use gateway_core::dialect::exchange::{Ask, Origin, Request, Rules, Target as Upstream, unpack};
 use gateway_core::dialect::frames::Frames;
 use gateway_core::dialect::{
-    Asked, Dialect, MaxOutputField, Natives, Observed, Operation, Rewrite, Tally, opened_in_place, peek, read_error,
-    scrub, with_cost,
+    Asked, Dialect, Hosted, MaxOutputField, Natives, Observed, Operation, Rewrite, Tally, opened_in_place, peek,
+    read_error, scrub, with_cost,
 };
 use gateway_core::id;
 use gateway_core::money::Nano;
@@ -357,6 +357,7 @@ fn peeked(data: &[u8]) {
             operation,
             model: Some("gemini-3-pro").filter(|_| operation.dialect() == Dialect::Generate),
             stream: false,
+            hosted: Hosted::WithFee,
         };
         let Ok((envelope, body)) = peek(asked, data) else {
             continue;

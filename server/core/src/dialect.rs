@@ -36,10 +36,10 @@ mod walk;
 
 pub use bound::{IMAGE_TOKENS_MAX, MESSAGE_TOKENS, TOOL_TOKENS};
 pub use cost::with_cost;
-pub use envelope::{CHOICES_MAX, Envelope, FIELDS_MAX, MAX_OUTPUT_MAX, MODEL_BYTES_MAX, PeekError};
+pub use envelope::{CHOICES_MAX, Envelope, FIELDS_MAX, MAX_OUTPUT_MAX, MODEL_BYTES_MAX, PeekError, Running};
 pub(crate) use error::read_frame as read_error_frame;
 pub use error::{ErrorBody, UpstreamError, further_of, read_error, render_error, render_stream_error, scrub_further};
-pub use operation::{Asked, Operation};
+pub use operation::{Asked, Hosted, Operation};
 pub use peek::peek;
 pub use rewrite::{Body, MaxOutputField, Rewrite};
 pub use scrub::{scrub, scrub_word};

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use gateway_core::dialect::{
-    Asked, Body, Envelope, IMAGE_TOKENS_MAX, MaxOutputField, Operation, PeekError, Rewrite, peek,
+    Asked, Body, Envelope, Hosted, IMAGE_TOKENS_MAX, MaxOutputField, Operation, PeekError, Rewrite, peek,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -20,6 +20,7 @@ fn read(operation: Operation, body: &str) -> Result<(Envelope, Body), PeekError>
         operation,
         model,
         stream: false,
+        hosted: Hosted::None,
     };
     peek(asked, body.as_bytes())
 }

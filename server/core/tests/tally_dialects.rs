@@ -376,3 +376,140 @@ fn the_service_tier_is_read_and_what_is_shown_is_by_it() {
         assert!(forward.contains(&format!("\"cost\":{cost}}}")), "{told}: {forward}");
     }
 }
+
+/// The answers of models that searched, whole and as streams, with the prompt's tokens, those of the answer and the searches they are
+/// charged for.
+#[test]
+fn searches_are_counted_as_each_provider_bills_them() {
+    let call = |action: &str| json!({ "type": "web_search_call", "status": "completed", "action": { "type": action } });
+    let response = |more: serde_json::Value| {
+        let usage = json!({ "input_tokens": 900, "output_tokens": 5, "total_tokens": 905 });
+        let mut response = json!({ "model": "m", "status": "completed", "usage": usage });
+        response
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        response
+    };
+    let items = json!({ "output": [call("search"), call("open_page"), { "type": "mcp_call" }, call("search"), { "type": "web_search_call" }] });
+    let told = json!({ "output": [call("search")], "tool_usage": { "web_search": { "num_requests": 2 } } });
+    let message = json!({
+        "type": "message", "role": "assistant", "model": "m", "content": [{ "type": "text", "text": "x" }], "stop_reason": "end_turn",
+        "usage": { "input_tokens": 900, "output_tokens": 5, "server_tool_use": { "web_search_requests": 3, "web_fetch_requests": 7 } },
+    });
+    let generated = |model: &str, candidate: serde_json::Value| {
+        let mut first = json!({ "content": { "parts": [{ "text": "x" }] }, "finishReason": "STOP", "index": 0 });
+        first
+            .as_object_mut()
+            .unwrap()
+            .extend(candidate.as_object().unwrap().clone());
+        json!({
+            "candidates": [first], "modelVersion": model,
+            "usageMetadata": { "promptTokenCount": 800, "toolUsePromptTokenCount": 100, "candidatesTokenCount": 5, "totalTokenCount": 905 },
+        })
+    };
+    let queries = json!({ "groundingMetadata": { "webSearchQueries": ["a", "", "b"] } });
+    let both =
+        json!({ "groundingMetadata": { "webSearchQueries": ["a"] }, "urlContextMetadata": { "urlMetadata": [] } });
+    let added = |item: &serde_json::Value| json!({ "type": "response.output_item.done", "item": item });
+    for (operation, whole, stream, (prompt, searches, calls)) in [
+        (
+            Operation::Responses,
+            response(told.clone()),
+            vec![
+                added(&call("search")),
+                json!({ "type": "response.completed", "response": response(told) }),
+            ],
+            (900, 2, 1),
+        ),
+        (
+            Operation::Responses,
+            response(items.clone()),
+            vec![json!({ "type": "response.completed", "response": response(items.clone()) })],
+            (900, 3, 0),
+        ),
+        // Some answer the end of a stream without its items.
+        (
+            Operation::Responses,
+            response(items.clone()),
+            items["output"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(added)
+                .chain([json!({ "type": "response.completed", "response": response(json!({})) })])
+                .collect(),
+            (900, 3, 5),
+        ),
+        (
+            Operation::Messages,
+            message.clone(),
+            vec![
+                json!({ "type": "message_start", "message": { "model": "m", "usage": { "input_tokens": 10, "output_tokens": 1 } } }),
+                json!({ "type": "content_block_start", "index": 0, "content_block": { "type": "server_tool_use", "id": "s", "name": "web_search", "input": {} } }),
+                json!({ "type": "message_delta", "delta": { "stop_reason": "end_turn" }, "usage": message["usage"] }),
+                json!({ "type": "message_stop" }),
+            ],
+            (900, 3, 1),
+        ),
+        // Google bills what a search found not by the token; since Gemini 3 each query, before each answer.
+        (
+            Operation::Generate,
+            generated("gemini-3-pro", queries.clone()),
+            vec![generated("gemini-3-pro", queries.clone())],
+            (800, 2, 0),
+        ),
+        (
+            Operation::Generate,
+            generated("gemini-2.5-pro", queries.clone()),
+            vec![generated("gemini-2.5-pro", queries.clone())],
+            (800, 1, 0),
+        ),
+        (
+            Operation::Generate,
+            generated("gemini-3-pro", both.clone()),
+            vec![generated("gemini-3-pro", both)],
+            (900, 1, 0),
+        ),
+        (
+            Operation::Generate,
+            generated("gemini-3-pro", json!({})),
+            vec![generated("gemini-3-pro", json!({}))],
+            (900, 0, 0),
+        ),
+    ] {
+        let (_, _, observed) = run(Tally::whole(operation), [Bytes::from(whole.to_string())]);
+        let usage = observed.usage.unwrap_or_else(|| panic!("{whole}"));
+        assert_eq!(
+            (usage.prompt(), usage.output, usage.searches),
+            (prompt, 5, searches),
+            "{whole}"
+        );
+        let pieces = stream.iter().map(|data| Bytes::from(format!("data: {data}\n\n")));
+        let (_, _, observed) = run(Tally::stream(operation, false), pieces);
+        let usage = observed.usage.unwrap_or_else(|| panic!("{stream:?}"));
+        assert_eq!(
+            (usage.prompt(), usage.output, usage.searches, observed.calls),
+            (prompt, 5, searches, calls),
+            "{stream:?}"
+        );
+    }
+}
+
+#[test]
+fn a_model_that_always_searches_is_charged_for_it_in_whole_answers_and_in_streams() {
+    let usage = json!({ "prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15 });
+    let whole = json!({ "choices": [{ "message": { "content": "x" }, "finish_reason": "stop" }], "usage": usage });
+    let last = json!({ "choices": [], "usage": usage });
+    let (_, _, observed) = run(
+        Tally::whole(Operation::Chat).searching(1),
+        [Bytes::from(whole.to_string())],
+    );
+    assert_eq!(observed.usage.unwrap().searches, 1);
+    let pieces = [
+        Bytes::from(format!("data: {last}\n\n")),
+        Bytes::from_static(b"data: [DONE]\n\n"),
+    ];
+    let (_, _, observed) = run(Tally::stream(Operation::Chat, true).searching(1), pieces);
+    assert_eq!(observed.usage.unwrap().searches, 1);
+}

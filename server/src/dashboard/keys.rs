@@ -211,6 +211,7 @@ impl Principal {
             tpm: rates.tpm,
             max_in_flight: rates.max_in_flight,
             clamp: row.settings.clamp,
+            hosted_tools: row.settings.hosted_tools,
             allowed_ips: row.settings.allowed_ips,
             expires_at: view::time(row.settings.expires_at_ms),
             created_at: Time(row.created_at_ms),
@@ -267,6 +268,7 @@ fn settings(new: NewKey, zone: &str) -> Result<KeySettings, Refusal> {
             max_in_flight: new.max_in_flight,
         },
         clamp: new.clamp.unwrap_or(true),
+        hosted_tools: new.hosted_tools.unwrap_or(false),
         expires_at_ms: new.expires_at.map(|moment| moment.end(zone).0),
         allowed_ips: new.allowed_ips,
         ..KeySettings::named(&new.name)
@@ -288,6 +290,7 @@ fn patch(change: KeyPatch, zone: &str) -> Result<keys::KeyPatch, Refusal> {
         tpm: change.tpm,
         max_in_flight: change.max_in_flight,
         clamp: change.clamp.map(|clamp| clamp.unwrap_or(true)),
+        hosted_tools: change.hosted_tools.map(Option::unwrap_or_default),
         expires_at_ms: change.expires_at.map(|moment| moment.map(|moment| moment.end(zone).0)),
         allowed_ips: change.allowed_ips,
     })

@@ -33,6 +33,8 @@ pub struct Caller {
     pub uses_platform: bool,
     /// Whether output may be cut to what the caps afford.
     pub clamp: bool,
+    /// Whether tools may run at the provider.
+    pub hosted_tools: bool,
     /// When the key ends, in Unix milliseconds.
     pub expires_at_ms: Option<i64>,
 }

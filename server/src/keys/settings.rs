@@ -42,6 +42,8 @@ pub struct KeySettings {
     pub rates: Rates,
     /// Whether output may be cut to what the caps afford.
     pub clamp: bool,
+    /// Whether tools may run at the provider, of which each request then holds the dearest that they can come to.
+    pub hosted_tools: bool,
     /// When it ends, in Unix milliseconds.
     pub expires_at_ms: Option<i64>,
     /// Addresses and ranges it may be used from; empty means everywhere.
@@ -60,6 +62,7 @@ impl KeySettings {
             caps: Caps::default(),
             rates: Rates::default(),
             clamp: true,
+            hosted_tools: false,
             expires_at_ms: None,
             allowed_ips: Vec::new(),
         }
@@ -120,6 +123,7 @@ impl KeySettings {
             "tpm": self.rates.tpm,
             "max_in_flight": self.rates.max_in_flight,
             "clamp": self.clamp,
+            "hosted_tools": self.hosted_tools,
             "expires_at": self.expires_at_ms,
             "allowed_ips": self.allowed_ips,
         })
@@ -139,6 +143,7 @@ impl KeySettings {
             tpm: Set(self.rates.tpm),
             max_in_flight: Set(self.rates.max_in_flight),
             clamp: Set(self.clamp),
+            hosted_tools: Set(self.hosted_tools),
             expires_at: Set(self.expires_at_ms),
             allowed_ips: Set(json!(self.allowed_ips).to_string()),
             ..Default::default()
@@ -165,6 +170,7 @@ impl TryFrom<api_key::Model> for KeySettings {
                 max_in_flight: row.max_in_flight,
             },
             clamp: row.clamp,
+            hosted_tools: row.hosted_tools,
             expires_at_ms: row.expires_at,
         })
     }
@@ -195,6 +201,8 @@ pub struct KeyPatch {
     pub max_in_flight: Option<Option<i64>>,
     /// Whether output may be cut to what the caps afford.
     pub clamp: Option<bool>,
+    /// Whether tools may run at the provider.
+    pub hosted_tools: Option<bool>,
     /// When it ends, in Unix milliseconds.
     pub expires_at_ms: Option<Option<i64>>,
     /// Addresses and ranges it may be used from.
@@ -220,6 +228,7 @@ impl KeyPatch {
                 max_in_flight: self.max_in_flight.unwrap_or(settings.rates.max_in_flight),
             },
             clamp: self.clamp.unwrap_or(settings.clamp),
+            hosted_tools: self.hosted_tools.unwrap_or(settings.hosted_tools),
             expires_at_ms: self.expires_at_ms.unwrap_or(settings.expires_at_ms),
             allowed_ips: self.allowed_ips.unwrap_or_else(|| settings.allowed_ips.clone()),
         }

@@ -209,6 +209,7 @@ impl TryFrom<Rows> for Stored {
             },
             uses_platform: team.uses_platform,
             clamp: settings.clamp,
+            hosted_tools: settings.hosted_tools,
             expires_at_ms: settings.expires_at_ms,
         };
         Ok(Self {

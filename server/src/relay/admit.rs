@@ -53,7 +53,12 @@ impl Journey {
             hold,
             rates,
             max_output,
-            notes: [self.job.envelope.notes.as_slice(), &self.target().notes, &notes].concat(),
+            notes: [
+                self.job.envelope_for(self.target()).notes.as_slice(),
+                &self.target().notes,
+                &notes,
+            ]
+            .concat(),
         });
         Ok(())
     }
@@ -136,7 +141,7 @@ impl Journey {
                 Err(NotAdmitted::Limit(refusal)) => refusal,
                 Err(NotAdmitted::Down) => return Err(RelayError::LedgerDown),
             };
-            let fits = fit_window(*bound, refusal.limit, self.least_output())
+            let fits = fit_window(self.at_first(*bound), refusal.limit, self.least_output())
                 .filter(|fits| refusal.needs_more_than_window && self.may_clamp() && *fits < bound.output_bound);
             bound.output_bound = fits.ok_or(RelayError::Limit(refusal))?;
             *notes = vec![format!(
@@ -153,9 +158,21 @@ impl Journey {
         least.max(envelope.thinking_budget.saturating_add(1))
     }
 
+    /// `bound` for one reading of the prompt as it stands. What tools at the provider read on top is taken from the windows once it is
+    /// known: its bound is so far above what is read that no window would ever have room for it.
+    fn at_first(&self, bound: CeilingInput) -> CeilingInput {
+        CeilingInput {
+            input_bound: self.target().at_first.input_bound,
+            ..bound
+        }
+    }
+
     async fn take_rates(&self, bound: CeilingInput) -> Result<RatePermit, NotAdmitted> {
         let limits = &self.relay.0.app.limits;
-        let tokens = if self.job.operation.is_free() { 0 } else { tokens(bound) };
+        let tokens = match self.job.operation.is_free() {
+            true => 0,
+            false => tokens(self.at_first(bound)),
+        };
         limits.admit(&limited(&self.caller), tokens, now_ms()).await
     }
 
@@ -167,8 +184,9 @@ impl Journey {
         let Some(sheet) = &self.target().sheet else {
             return Ok(Nano::ZERO);
         };
-        let units = self.job.units_ceiling(sheet);
-        let sum = ceiling(sheet, &bound).and_then(|tokens| tokens.0.checked_add(units?.0));
+        let units = [self.job.units_ceiling(sheet), self.target().searches_ceiling()];
+        let add = |sum: i64, units: Option<Nano>| sum.checked_add(units?.0);
+        let sum = ceiling(sheet, &bound).and_then(|tokens| units.into_iter().try_fold(tokens.0, add));
         sum.map(Nano).ok_or(RelayError::PriceUnknown {
             model: self.target().model.to_string(),
         })
@@ -182,7 +200,7 @@ impl Journey {
             self.target().sheet.as_ref()?,
             bound.input_bound,
             bound.choices,
-            short.fits,
+            Nano(short.fits.0.checked_sub(self.target().searches_ceiling()?.0)?),
         )?;
         (self.least_output()..bound.output_bound)
             .contains(&fits)

@@ -124,6 +124,7 @@ impl Relay {
             "region": caller.region,
             "expires_at": caller.expires_at_ms.map(rfc3339),
             "clamp": caller.clamp,
+            "hosted_tools": caller.hosted_tools,
             "caps": caps,
             "limits": {
                 "requests_per_minute": standing.requests.map(left_shape),

@@ -12,7 +12,7 @@ use crate::keys::Caller;
 use crate::secrets::Secret;
 use bytes::Bytes;
 use gateway_core::dialect::media::{Wanted, peek_form};
-use gateway_core::dialect::{Asked, Body, Envelope, Operation, PeekError, peek};
+use gateway_core::dialect::{Asked, Body, Envelope, Hosted, Operation, PeekError, peek};
 use gateway_core::routing::Policy;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -51,6 +51,16 @@ pub(super) struct Job {
 }
 
 impl Job {
+    /// What was read of the request as `target` is asked it.
+    pub fn envelope_for<'a>(&'a self, target: &'a Target) -> &'a Envelope {
+        target.reading.as_ref().map_or(&self.envelope, |reading| &reading.0)
+    }
+
+    /// Where in it our own fields stand.
+    pub fn body_for<'a>(&'a self, target: &'a Target) -> &'a Body {
+        target.reading.as_ref().map_or(&self.body, |reading| &reading.1)
+    }
+
     /// What an account must be able to do.
     pub const fn wish(&self) -> Wish {
         Wish {
@@ -67,7 +77,9 @@ impl Relay {
             operation: request.operation,
             model: request.model.as_deref(),
             stream: request.stream.is_some(),
+            hosted: hosted(caller, request.stream),
         };
+        let read_as = asked;
         let Read {
             mut envelope,
             body,
@@ -90,7 +102,12 @@ impl Relay {
             .catalog
             .resolve(caller.team_id(), &name)
             .ok_or_else(|| RelayError::ModelNotFound { model: name.clone() })?;
-        let asked = (operation, &envelope, &request.betas);
+        let asked = Question {
+            operation,
+            envelope: &envelope,
+            betas: &request.betas,
+            again: (read_as, &original),
+        };
         let whose = (&resolved, caller.team_id());
         let owners = Owners::of(&self.0.app.fleet, caller);
         let mut targets = self.targets(whose, owners, asked, request.arrived_ms).await?;
@@ -129,31 +146,44 @@ impl Relay {
         &self,
         (resolved, team_id): (&Resolved, i64),
         owners: Owners,
-        asked: (Operation, &Envelope, &Betas),
+        asked: Question<'_>,
         now_ms: i64,
     ) -> Result<Vec<Arc<Target>>, RelayError> {
-        let (operation, envelope, _) = asked;
         let mut serving = resolved
             .models
             .iter()
-            .filter(|model| serves(model, operation))
+            .filter(|model| serves(model, asked.operation))
             .peekable();
         let Some(first) = serving.peek().map(|model| model.id.clone()) else {
             return Err(RelayError::WrongOperation {
-                model: envelope.model.clone(),
+                model: asked.envelope.model.clone(),
             });
         };
         let catalog = &self.0.app.catalog;
-        let priced = serving.filter_map(|model| {
+        let mut unasked = None;
+        let mut targets = Vec::new();
+        for model in serving {
+            let reading = match asked.reading(model, now_ms) {
+                Ok(reading) => reading,
+                Err(error) => {
+                    unasked.get_or_insert(error);
+                    continue;
+                }
+            };
+            let envelope = reading.as_ref().map_or(asked.envelope, |reading| &reading.0);
+            let question = (asked.operation, envelope, asked.betas);
             let markup = catalog.markup(team_id, &model.id);
-            match owners.own {
-                Some(_) => Target::with_own(model, asked, markup, now_ms),
-                None => Target::new(model, asked, markup, now_ms),
-            }
-        });
-        let targets: Vec<_> = priced.map(Arc::new).collect();
+            let target = match owners.own {
+                Some(_) => Target::with_own(model, question, markup, now_ms),
+                None => Target::new(model, question, markup, now_ms),
+            };
+            targets.extend(target.map(|target| Arc::new(target.read_as(reading))));
+        }
+        if let (true, Some(error)) = (targets.is_empty(), unasked) {
+            return Err(RelayError::Body(error));
+        }
         if targets.is_empty() {
-            if let Some(refusal) = unpriced_tier(resolved, (operation, envelope), now_ms) {
+            if let Some(refusal) = unpriced_tier(resolved, (asked.operation, asked.envelope), now_ms) {
                 return Err(RelayError::Body(refusal));
             }
             Box::pin(self.alert_price_unknown(&first)).await;
@@ -184,6 +214,51 @@ impl Relay {
         if let Err(error) = raised {
             tracing::error!(%error, "an alert could not be kept");
         }
+    }
+}
+
+/// Which tools may run at the provider for `caller`: those are told of in their provider's own words alone, and a stream in an array is
+/// made anew.
+fn hosted(caller: &Caller, stream: Option<Shape>) -> Hosted {
+    if caller.hosted_tools && stream != Some(Shape::Array) {
+        Hosted::WithFee
+    } else {
+        Hosted::None
+    }
+}
+
+/// What is asked, of whatever model it will be.
+#[derive(Clone, Copy)]
+struct Question<'a> {
+    operation: Operation,
+    envelope: &'a Envelope,
+    betas: &'a Betas,
+    /// How the body was read, and itself.
+    again: (Asked<'a>, &'a Bytes),
+}
+
+impl Question<'_> {
+    /// The request as `model` can be asked it, where less of what it asks the provider to run may stay than was read: a fee needs a
+    /// price, and what is read in between the model's context.
+    ///
+    /// # Errors
+    /// [`PeekError`] where it demands what may not stay.
+    fn reading(self, model: &ModelInfo, now_ms: i64) -> Result<Option<Box<(Envelope, Body)>>, PeekError> {
+        let Some(running) = &self.envelope.hosted else {
+            return Ok(None);
+        };
+        let price = model.price_at(now_ms);
+        let has_fee = price.is_some_and(|price| price.sheet.prices_searches());
+        let hosted = match model.context {
+            None => Hosted::None,
+            Some(_) if has_fee || running.searches == 0 => return Ok(None),
+            Some(_) => Hosted::WithoutFee,
+        };
+        let (asked, original) = self.again;
+        let (mut envelope, body) = peek(Asked { hosted, ..asked }, original)?;
+        envelope.include_cost = self.envelope.include_cost;
+        envelope.conversation = self.envelope.conversation;
+        Ok(Some(Box::new((envelope, body))))
     }
 }
 

@@ -164,7 +164,7 @@ impl Settlement {
             }
             // What a model thought before its client hung up was never seen, but is billed.
             let is_hidden = ending.outcome == Outcome::HungUp && self.target.is_reasoning;
-            (usage, if is_hidden { hold } else { charge })
+            (usage, if is_hidden { self.hidden(observed, hold) } else { charge })
         });
         notes.extend(self.unasked_tier(observed));
         if charge > hold {
@@ -188,7 +188,7 @@ impl Settlement {
         notes.push(why.to_owned());
         let bound = CeilingInput {
             output_bound: 0,
-            ..self.target.bound
+            ..self.target.at_first
         };
         let (usage, _) = self.estimate(&Observed::default(), admission.hold.amount());
         let units = self.job.units_read(self.target.sheet.as_deref());
@@ -233,7 +233,14 @@ impl Settlement {
 
     /// Tokens and charge of a prompt and the text that was `observed`, at most `hold`.
     fn estimate(&self, observed: &Observed, hold: Nano) -> (Usage, Nano) {
-        let usage = estimated(self.target.bound.input_bound, observed);
+        let mut usage = estimated(self.target.at_first.input_bound, observed);
+        if let Some(running) = &self.target.running {
+            // Each call of a tool was followed by another reading.
+            let calls = observed.calls.min(running.readings);
+            let again = self.target.at_first.input_bound.div_ceil(BYTES_PER_TOKEN);
+            usage.input = usage.input.saturating_add(again.saturating_mul(calls));
+            usage.searches = usage.searches.max(calls.min(running.searches)).max(running.untold);
+        }
         let usage = match &self.target.sheet {
             Some(sheet) => sheet.settled(usage, observed.tier),
             None => usage,
@@ -249,6 +256,26 @@ impl Settlement {
         let is_unasked = sheet.tariff(tier).is_some() && !sheet.asked.covers(tier);
         is_unasked
             .then(|| format!("served in the {name} tier, which was not asked for: charged as in the standard one"))
+    }
+
+    /// The most that an answer can have cost that a model thought about unseen: the whole `hold`, but where tools run at the provider,
+    /// for that is held for far more readings than the calls that were seen, and one more.
+    fn hidden(&self, observed: &Observed, hold: Nano) -> Nano {
+        let (Some(running), Some(sheet)) = (&self.target.running, &self.target.sheet) else {
+            return hold;
+        };
+        let readings = observed.calls.saturating_add(2).min(running.readings);
+        let bound = CeilingInput {
+            input_bound: self.target.at_first.input_bound.saturating_mul(readings),
+            ..self.target.bound
+        };
+        let searches = Usage {
+            searches: readings.min(running.searches),
+            ..Usage::default()
+        };
+        let most =
+            ceiling(sheet, &bound).and_then(|tokens| tokens.0.checked_add(ceiling_of_units(sheet, &searches)?.0));
+        most.map_or(hold, |most| Nano(most).min(hold))
     }
 
     fn priced(&self, usage: &Usage) -> Option<Nano> {

@@ -9,12 +9,12 @@ use crate::accounts::{Deployment, Fleet, Owner, Routes};
 use crate::catalog::{ModelInfo, Resolved};
 use crate::clock::{new_id, now_ms};
 use crate::keys::Caller;
-use gateway_core::dialect::{Envelope, Operation};
+use gateway_core::dialect::{Body, Envelope, Operation, Running};
 use gateway_core::money::Nano;
-use gateway_core::pricing::{self, CeilingInput, Markup, PriceSheet};
+use gateway_core::pricing::{self, CeilingInput, Markup, PriceSheet, ceiling_of_units};
 use gateway_core::retry::Fault;
 use gateway_core::routing::{Policy, RouteRequest, WhyEmpty};
-use gateway_core::usage::TierAsked;
+use gateway_core::usage::{TierAsked, Usage};
 use std::sync::Arc;
 
 /// The output bound of a model of which nobody knows how much it can answer, in tokens: more than any has answered so far.
@@ -32,7 +32,7 @@ const LONG_CONTEXT_BETA: &str = "context-1m";
 const LONG_CONTEXT: u64 = 1_000_000;
 
 /// One model that may answer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Target {
     pub model: Arc<str>,
     /// Who makes the model; empty where nobody knows.
@@ -45,6 +45,12 @@ pub(super) struct Target {
     /// The same for accounts that the team pays itself, where that is another price.
     unmarked: Option<Arc<Self>>,
     pub bound: CeilingInput,
+    /// The same without what tools at the provider may read on top of the prompt as it stands.
+    pub at_first: CeilingInput,
+    /// What may run at the provider.
+    pub running: Option<Running>,
+    /// The request as this model is asked it, where that is another one than was read first.
+    pub reading: Option<Box<(Envelope, Body)>>,
     /// What the client wants of Anthropic's API that the model can do.
     pub betas: Betas,
     /// What was left out for this model.
@@ -69,10 +75,11 @@ impl Target {
             .price_at(now_ms)
             .filter(|price| media::is_priced(operation, &price.sheet))
             .filter(|price| operation.is_free() || price.sheet.offers(envelope.tier()))?;
-        let bound = bounds(operation, envelope, model);
+        let at_first = bounds(operation, envelope, model);
+        let bound = with_running(at_first, envelope, model);
         let output = envelope.max_output.unwrap_or(OUTPUT_EXPECTED).min(bound.output_bound);
         let expected = CeilingInput {
-            input_bound: bound.input_bound / BYTES_PER_TOKEN,
+            input_bound: at_first.input_bound / BYTES_PER_TOKEN,
             output_bound: output,
             choices: bound.choices,
         };
@@ -85,8 +92,11 @@ impl Target {
             markup,
             sheet: (!operation.is_free()).then_some(sheet),
             unmarked: None,
-            expected_tokens: (bound.input_bound / BYTES_PER_TOKEN).saturating_add(output),
+            expected_tokens: expected.input_bound.saturating_add(output),
             bound,
+            at_first,
+            running: envelope.hosted.clone(),
+            reading: None,
             betas: within_context(betas.clone(), model.context, &mut notes),
             notes,
             max_output: model.max_output,
@@ -106,6 +116,33 @@ impl Target {
             target.unmarked = Self::new(model, asked, Markup::NONE, now_ms).map(Arc::new);
         }
         Some(target)
+    }
+
+    /// The same, asked as `reading` has it.
+    pub fn read_as(self, reading: Option<Box<(Envelope, Body)>>) -> Self {
+        let unmarked = self.unmarked.map(|target| {
+            let target = Arc::unwrap_or_clone(target);
+            Arc::new(target.read_as(reading.clone()))
+        });
+        Self {
+            reading,
+            unmarked,
+            ..self
+        }
+    }
+
+    /// The most that searches at the provider can cost.
+    pub fn searches_ceiling(&self) -> Option<Nano> {
+        match (&self.sheet, &self.running) {
+            (Some(sheet), Some(running)) => ceiling_of_units(
+                sheet,
+                &Usage {
+                    searches: running.searches,
+                    ..Usage::default()
+                },
+            ),
+            _ => Some(Nano::ZERO),
+        }
     }
 
     /// The target at the price of an account that is the team's own or not.
@@ -358,6 +395,8 @@ const fn takes_many(operation: Operation) -> bool {
 fn bounds(operation: Operation, envelope: &Envelope, model: &ModelInfo) -> CeilingInput {
     let counted = envelope.input_bound.saturating_add(model.input_constant);
     let input_bound = match model.context {
+        // What was found before cannot be sized: it is in what may be read on top.
+        Some(context) if envelope.hosted.is_some() && !envelope.needs_state => counted.min(context),
         _ if envelope.is_unsized => model.context.unwrap_or(CONTEXT_UNKNOWN).max(counted),
         _ if operation.is_embedding() || takes_many(operation) => counted,
         Some(context) => counted.min(context.max(model.input_constant)),
@@ -382,6 +421,18 @@ fn bounds(operation: Operation, envelope: &Envelope, model: &ModelInfo) -> Ceili
         input_bound,
         output_bound,
         choices: envelope.choices.max(1),
+    }
+}
+
+/// `at_first` with what is read where tools run at the provider: each reading of the prompt may fill the model's context.
+fn with_running(at_first: CeilingInput, envelope: &Envelope, model: &ModelInfo) -> CeilingInput {
+    let (Some(running), Some(context)) = (&envelope.hosted, model.context) else {
+        return at_first;
+    };
+    let all = context.max(model.input_constant).saturating_mul(running.readings);
+    CeilingInput {
+        input_bound: all.max(at_first.input_bound),
+        ..at_first
     }
 }
 

@@ -52,7 +52,9 @@ impl Journey {
         let operation = if is_same { own } else { answering(upstream) };
         let encoded = if is_same {
             // What the client kept of thoughts may have gone through another dialect, or another account, before.
-            let (body, notes) = self.in_own_words(account, self.natives(account));
+            let (body, mut notes) = self.in_own_words(account, self.natives(account));
+            let running = self.target().running.iter();
+            notes.extend(running.flat_map(|running| running.notes.iter().cloned()));
             Encoded { body, notes }
         } else {
             self.encoded(account, upstream)?
@@ -135,7 +137,7 @@ impl Journey {
 
     /// The client's bytes, with what is ours replaced.
     fn rewritten(&self, account: &Deployment) -> Vec<u8> {
-        let mut body = Cow::Borrowed(&self.job.body);
+        let mut body = Cow::Borrowed(self.job.body_for(self.target()));
         if !account.takes_stream_options {
             body.to_mut().omit_stream_options();
         }
@@ -208,7 +210,8 @@ impl Journey {
         } else {
             Tally::whole(self.job.operation)
         };
-        tally.reasoning_excluded(account.reasoning_excluded)
+        let untold = self.target().running.as_ref().map_or(0, |running| running.untold);
+        tally.reasoning_excluded(account.reasoning_excluded).searching(untold)
     }
 
     /// What the model takes and refuses, as far as the list of models that is shipped knows it by either of its names.

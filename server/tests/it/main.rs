@@ -29,6 +29,7 @@ mod hang_up;
 mod heartbeats;
 mod hedge;
 mod history;
+mod hosted;
 mod kept;
 mod kill;
 mod limits;

@@ -41,6 +41,7 @@ async fn a_new_key_opens_with_everything_a_request_needs_to_know() {
                 max_in_flight: Some(4),
             },
             clamp: false,
+            hosted_tools: true,
             expires_at_ms: Some(now + DAY_MS),
             allowed_ips: vec!["10.0.0.0/8".into()],
             ..KeySettings::named("ci agents")
@@ -60,7 +61,7 @@ async fn a_new_key_opens_with_everything_a_request_needs_to_know() {
         assert_eq!(caller.payer.team.month, Some(Nano(900)));
         assert_eq!(caller.payer.member.unwrap().caps.day, Some(Nano(50)));
         assert_eq!((caller.key_rates, caller.team_rates.rpm), (settings.rates, Some(600)));
-        assert!(!caller.clamp);
+        assert!(!caller.clamp && caller.hosted_tools);
         assert!(caller.allows_model("gpt-5-mini") && !caller.allows_model("gpt-4"));
         assert!(caller.allows_address("::ffff:10.1.2.3".parse().unwrap()));
         assert!(!caller.allows_address("203.0.113.7".parse().unwrap()));

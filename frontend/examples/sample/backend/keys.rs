@@ -23,6 +23,7 @@ fn key_view(id: &str, name: &str, state: &str, (day, month): (Spend, Spend)) -> 
         tpm: None,
         max_in_flight: None,
         clamp: true,
+        hosted_tools: id == "key_2",
         allowed_ips: Vec::new(),
         expires_at: None,
         created_at: Time(NOW - 40 * DAY),

@@ -66,6 +66,7 @@ struct Values {
     tpm: String,
     max_in_flight: String,
     is_clamped: bool,
+    has_hosted_tools: bool,
     expires_at: String,
     allowed_ips: String,
 }
@@ -78,6 +79,7 @@ fn values(visit: &Visit, key: Option<&KeyView>) -> Values {
     let stored = key.map_or_else(
         || Values {
             is_clamped: true,
+            has_hosted_tools: false,
             ..Values::default()
         },
         |key| Values {
@@ -92,11 +94,14 @@ fn values(visit: &Visit, key: Option<&KeyView>) -> Values {
             tpm: number(key.tpm),
             max_in_flight: number(key.max_in_flight),
             is_clamped: key.clamp,
+            has_hosted_tools: key.hosted_tools,
             expires_at: key.expires_at.map(|end| visit.clock.last_day(end)).unwrap_or_default(),
             allowed_ips: key.allowed_ips.join("\n"),
         },
     );
-    let clamp = flash.value("clamp", if stored.is_clamped { "on" } else { "" });
+    let on = |is_on: bool| if is_on { "on" } else { "" };
+    let clamp = flash.value("clamp", on(stored.is_clamped));
+    let hosted_tools = flash.value("hosted_tools", on(stored.has_hosted_tools));
     Values {
         name: flash.value("name", &stored.name),
         member: flash.value("member", &stored.member),
@@ -109,6 +114,7 @@ fn values(visit: &Visit, key: Option<&KeyView>) -> Values {
         tpm: flash.value("tpm", &stored.tpm),
         max_in_flight: flash.value("max_in_flight", &stored.max_in_flight),
         is_clamped: !clamp.is_empty(),
+        has_hosted_tools: !hosted_tools.is_empty(),
         expires_at: flash.value("expires_at", &stored.expires_at),
         allowed_ips: flash.value("allowed_ips", &stored.allowed_ips),
     }
@@ -276,9 +282,9 @@ fn more(flash: &Flash, values: &Values) -> AnyView {
             nostrip:error=flash.error_of("region")
         />
     };
-    let clamp = values.is_clamped;
+    let (clamp, hosted_tools) = (values.is_clamped, values.has_hosted_tools);
     view! {
-        <More title="Advanced" hint="tokens per minute, concurrency, addresses, region" open=has_error>
+        <More title="Advanced" hint="tokens per minute, concurrency, addresses, region, tools at the provider" open=has_error>
             <div class="cols cols--keep">{tpm} {at_once}</div>
             {total}
             {addresses}
@@ -289,6 +295,13 @@ fn more(flash: &Flash, values: &Values) -> AnyView {
                 value="on"
                 checked=clamp
                 hint="Otherwise a call that could cost more than what is left is refused."
+            />
+            <CheckField
+                name="hosted_tools"
+                label="Tools at the provider"
+                value="on"
+                checked=hosted_tools
+                hint="Let the provider search the web and run its tools. Holds much more per request while it runs."
             />
         </More>
     }

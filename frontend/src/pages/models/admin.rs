@@ -119,18 +119,14 @@ struct Shows {
     next: bool,
 }
 
-/// The prices, which break into lines between the two if at all.
+/// The prices, which break into lines between two of them if at all.
 fn price_cell(prices: Option<&Prices>) -> AnyView {
     let line = price_line(prices);
-    match line.split_once(", ") {
-        Some((input, output)) => view! {
-            <span class="nowrap">{format!("{input},")}</span>
-            " "
-            <span class="nowrap">{output.to_owned()}</span>
-        }
-        .into_any(),
-        None => line.into_any(),
-    }
+    let parts = line.split_inclusive(", ");
+    parts
+        .map(|part| view! { <span class="nowrap">{part.trim_end().to_owned()}</span> " " })
+        .collect_view()
+        .into_any()
 }
 
 /// The prices in other service tiers, where there are some.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::pricing::Rates;
 use crate::usage::{Kind, Usage};
 use std::collections::HashSet;
 
@@ -34,7 +35,15 @@ fn every_price_is_whole_and_above_zero() {
                     continue;
                 }
                 let is_by_token = rates.prices_tokens();
-                assert!(is_by_token != rates.prices_units(), "{}", model.id);
+                // A chat model's searches have a fee of their own, above zero wherever there is one.
+                let is_chat = model.mode == Mode::Chat;
+                let search = rates.search.filter(|_| is_chat);
+                assert!(search.is_none_or(|search| search > 0 && is_by_token), "{}", model.id);
+                let others = Rates {
+                    search: rates.search.filter(|_| !is_chat),
+                    ..*rates
+                };
+                assert!(is_by_token != others.prices_units(), "{}", model.id);
                 assert!(rates.input > 0 || !is_by_token, "{}", model.id);
                 let has_output = !matches!(model.mode, Mode::Embedding | Mode::Rerank);
                 assert!(rates.output > 0 || !has_output || !is_by_token, "{}", model.id);
@@ -73,6 +82,32 @@ fn long_prompts_are_dearer_from_the_token_the_provider_says() {
     let from = model("grok-4.5").sheet.unwrap();
     assert_eq!(from.rates_for(199_999).input, 2_000_000);
     assert_eq!(from.rates_for(200_000).input, 4_000_000);
+}
+
+#[test]
+fn a_search_costs_the_same_however_long_the_prompt() {
+    for model in builtin().unwrap().iter().filter(|model| model.mode == Mode::Chat) {
+        let scheduled = model.scheduled.iter().map(|(_, sheet)| sheet);
+        for sheet in model.sheet.iter().chain(scheduled) {
+            let fee = sheet.base.search;
+            assert!(
+                sheet.reachable(u64::MAX).all(|rates| rates.search == fee),
+                "{}",
+                model.id
+            );
+            assert_eq!(sheet.prices_searches(), fee.is_some(), "{}", model.id);
+        }
+    }
+    for (id, fee) in [
+        ("claude-opus-5", Some(10_000_000_000)),
+        ("gpt-5.5", Some(10_000_000_000)),
+        ("gpt-4.1", Some(25_000_000_000)),
+        ("gemini-2.5-pro", Some(35_000_000_000)),
+        ("gemini-3.1-pro-preview", Some(14_000_000_000)),
+        ("grok-4.5", None),
+    ] {
+        assert_eq!(model(id).sheet.unwrap().base.search, fee, "{id}");
+    }
 }
 
 #[test]

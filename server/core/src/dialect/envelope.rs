@@ -53,6 +53,8 @@ pub struct Envelope {
     pub stores: Option<bool>,
     /// Of rerank, images and sound: what besides tokens it can be billed for, and how its answer is wanted.
     pub media: Option<Media>,
+    /// What may run at the provider, where something stays that does.
+    pub hosted: Option<Running>,
     /// What was left out of the request, and why.
     pub notes: Vec<String>,
 }
@@ -64,6 +66,19 @@ impl Envelope {
         let word = self.service_tier.as_deref();
         word.and_then(TierAsked::spoken).unwrap_or_default()
     }
+}
+
+/// What the tools of a request that run at the provider can come to, at most.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Running {
+    /// Searches, each for a fee.
+    pub searches: u64,
+    /// How often the prompt is read, each time with what was found before.
+    pub readings: u64,
+    /// Searches that every answer takes without telling of them.
+    pub untold: u64,
+    /// The limits that were set because the client set none.
+    pub notes: Vec<String>,
 }
 
 /// Why a request is refused before it is priced.

@@ -33,10 +33,12 @@ pub(super) enum Field {
     Choices,
     /// The limit on the output, of a dialect that has one name for it.
     Limit,
-    /// Tools, each billed with a preamble; those that run at the provider are left out.
+    /// Tools, each billed with a preamble; those that run at the provider are left out, or bounded.
     Tools,
     /// Which tool must be called.
     ToolChoice,
+    /// How many calls of tools may run at the provider.
+    ToolCalls,
     /// Google's settings, the limit and the number of answers among them.
     Generation,
     /// Google's requests for vectors, each with its model.

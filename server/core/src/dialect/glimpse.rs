@@ -27,6 +27,8 @@ pub(super) struct Glimpse<'de> {
     pub is_done: bool,
     /// The ids by which what is done can be referred to.
     pub ids: Vec<String>,
+    /// Calls of tools at the provider that it shows.
+    pub calls: u64,
 }
 
 /// What is known so far of an answer that tells its usage, or its end, in parts.
@@ -34,6 +36,12 @@ pub(super) struct Glimpse<'de> {
 pub(super) struct Parts {
     /// The counts of the messages dialect.
     pub cumulative: Cumulative,
+    /// Searches that the responses dialect has shown, and those that the generate dialect tells.
+    pub searches: u64,
+    /// Whether a tool of the generate dialect has run that is billed by what it read.
+    pub has_read: bool,
+    /// Whether the model of the generate dialect takes one fee for each answer, however often it searched for it.
+    pub is_fee_for_all: bool,
     /// The last counts of the generate dialect, which hold once every candidate has finished.
     pub latest: Option<Usage>,
     /// Candidates of the generate dialect that were seen, and those that have finished, a bit each.

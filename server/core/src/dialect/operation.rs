@@ -261,6 +261,18 @@ impl Operation {
     }
 }
 
+/// Which of the tools that run at the provider may stay in a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hosted {
+    /// None.
+    #[default]
+    None,
+    /// Those that cost what the model reads of them, and no fee.
+    WithoutFee,
+    /// Those whose searches have a fee, too.
+    WithFee,
+}
+
 /// What is asked for, as far as the path says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asked<'a> {
@@ -270,6 +282,8 @@ pub struct Asked<'a> {
     pub model: Option<&'a str>,
     /// Whether the path asks for a stream.
     pub stream: bool,
+    /// Which tools may run at the provider.
+    pub hosted: Hosted,
 }
 
 impl From<Operation> for Asked<'_> {
@@ -278,6 +292,7 @@ impl From<Operation> for Asked<'_> {
             operation,
             model: None,
             stream: false,
+            hosted: Hosted::None,
         }
     }
 }
@@ -298,6 +313,7 @@ impl<'a> Asked<'a> {
             operation,
             model: Some(model),
             stream,
+            hosted: Hosted::None,
         })
     }
 }

@@ -6,6 +6,7 @@
 //! Wire facts: the API references of OpenAI, Anthropic and Google; money rules: the tables in `fields`.
 
 mod google;
+mod hosted;
 mod tools;
 mod value;
 
@@ -79,6 +80,8 @@ struct Reader<'a, 'de> {
     has_content: bool,
     /// A tool that runs between two readings of the prompt.
     is_read_again: bool,
+    /// What stays that runs at the provider.
+    hosted: hosted::Found,
     kept: Kept<'de>,
 }
 
@@ -89,6 +92,7 @@ struct Kept<'de> {
     limits: [Option<&'de RawValue>; 2],
     tools: Option<&'de RawValue>,
     tool_choice: Option<&'de RawValue>,
+    tool_calls: Option<&'de RawValue>,
     media: Vec<(Cow<'de, str>, Given<'de>)>,
     /// Tokens that Anthropic's older models may think for.
     thinking_budget: u64,
@@ -111,6 +115,7 @@ impl<'a, 'de> Reader<'a, 'de> {
             body: Body::default(),
             has_content: false,
             is_read_again: false,
+            hosted: hosted::Found::default(),
             kept: Kept::default(),
         }
     }
@@ -176,6 +181,10 @@ impl<'a, 'de> Reader<'a, 'de> {
             Field::MaxTokens => self.kept.limits[1] = Some(raw),
             Field::Tools => self.kept.tools = Some(raw),
             Field::ToolChoice => self.kept.tool_choice = Some(raw),
+            Field::ToolCalls => {
+                self.walk(raw, Place::Aside, 1)?;
+                self.kept.tool_calls = Some(raw);
+            }
             Field::Generation => self.generation(raw)?,
             Field::Aside => self.naming(name, raw)?,
             Field::Media => self.media(name, raw),
@@ -225,11 +234,14 @@ impl<'a, 'de> Reader<'a, 'de> {
         self.kept.media.push((Cow::Owned(name.to_owned()), Given::Raw(raw)));
     }
 
-    /// Refuses the field `name` where its value changes the price.
-    fn priced(&self, name: &str, raw: &RawValue) -> Result<(), PeekError> {
+    /// Refuses the field `name` where its value changes the price in a way that has none here.
+    fn priced(&mut self, name: &str, raw: &RawValue) -> Result<(), PeekError> {
         let Some(priced) = self.table.priced_field(name) else {
             return Ok(());
         };
+        if self.is_search_option(name) {
+            return self.walk(raw, Place::Json, 1);
+        }
         let value: Option<serde_json::Value> = serde_json::from_str(raw.get()).ok();
         let is_free = value.is_some_and(|value| priced.free.contains(&value.to_string().as_str()));
         if is_free {
@@ -281,6 +293,7 @@ impl<'a, 'de> Reader<'a, 'de> {
             return Err(PeekError::Missing { field });
         }
         self.tools()?;
+        self.running()?;
         if self.is_read_again {
             self.count.tokens = self.count.tokens.saturating_mul(tools::READINGS);
             self.count.is_unsized = true;

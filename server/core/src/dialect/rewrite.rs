@@ -50,6 +50,8 @@ pub struct Body {
     pub(super) stream_options: Option<Range<usize>>,
     /// Members and elements that never go upstream.
     pub(super) removed: Vec<Range<usize>>,
+    /// Limits of our own, and where they stand.
+    pub(super) limits: Vec<(Range<usize>, String)>,
     /// The value that says how speech is streamed.
     pub(super) stream_format: Option<Range<usize>>,
     /// The closing brace.
@@ -130,6 +132,7 @@ impl Body {
     pub fn rewrite(&self, original: &[u8], rewrite: &Rewrite<'_>) -> Vec<u8> {
         let mut edits: Vec<(Range<usize>, String)> = Vec::with_capacity(4);
         let mut appended = String::new();
+        edits.extend_from_slice(&self.limits);
         if rewrite.model != self.model_name {
             for model in &self.models {
                 let prefix = if model.is_resource { "models/" } else { "" };

@@ -46,6 +46,8 @@ pub struct Observed {
     pub tier: Option<ServiceTier>,
     /// Bytes of text that were seen, for an estimate.
     pub output_bytes: u64,
+    /// Calls of tools at the provider that a stream has shown, for an estimate.
+    pub calls: u64,
     /// Whether a stream ended as it should.
     pub saw_done: bool,
     /// Whether a choice said why it finished.
@@ -66,6 +68,7 @@ pub struct Tally {
     operation: Operation,
     reasoning_excluded: bool,
     sheet: Option<Arc<PriceSheet>>,
+    searches: u64,
     observed: Observed,
     parts: Parts,
     reply: Reply,
@@ -124,6 +127,12 @@ impl Tally {
         Self { sheet, ..self }
     }
 
+    /// For a model that takes so many searches for each answer and tells of none.
+    #[must_use]
+    pub fn searching(self, searches: u64) -> Self {
+        Self { searches, ..self }
+    }
+
     /// The model that the upstream says is answering, as far as it was read.
     #[must_use]
     pub fn model(&self) -> Option<&str> {
@@ -141,6 +150,7 @@ impl Tally {
             operation,
             reasoning_excluded: false,
             sheet: None,
+            searches: 0,
             observed: Observed::default(),
             parts: Parts::default(),
             reply,
@@ -202,6 +212,7 @@ impl Tally {
         let is_error = self
             .observed
             .see(&frame, &data, self.operation, self.reasoning_excluded);
+        self.observed.search(self.searches);
         if is_error {
             step.error = step.error.take().or_else(|| self.observed.error.clone());
             return Fate::LeaveOut;
@@ -239,8 +250,8 @@ impl Tally {
         let glimpse = match (self.operation.dialect(), is_whole) {
             // Nobody asks in the dialect of Bedrock.
             (Dialect::Chat | Dialect::Converse, _) => return None,
-            (Dialect::Responses, false) => responses::frame::read_event(data),
-            (Dialect::Responses, true) => responses::frame::read_whole(data),
+            (Dialect::Responses, false) => responses::frame::read_event(data, parts),
+            (Dialect::Responses, true) => responses::frame::read_whole(data, parts),
             (Dialect::Messages, false) => messages::frame::read_event(data, parts),
             (Dialect::Messages, true) => messages::frame::read_whole(data, parts),
             (Dialect::Generate, _) => generate::frame::read(self.operation, data, parts),
@@ -248,7 +259,8 @@ impl Tally {
         match self.operation.dialect() {
             Dialect::Responses => {
                 if let Some(usage) = glimpse.usage {
-                    self.observed.usage = counts::responses::read(usage);
+                    let searches = parts.searches;
+                    self.observed.usage = counts::responses::read(usage).map(|usage| Usage { searches, ..usage });
                 }
             }
             Dialect::Messages => {
@@ -313,6 +325,7 @@ impl Tally {
         } else if let Some(frame) = Frame::read(reply) {
             self.observed
                 .see(&frame, reply, self.operation, self.reasoning_excluded);
+            self.observed.search(self.searches);
             self.observed.saw_done = true;
             return;
         }
@@ -338,6 +351,7 @@ impl Tally {
             let read = frame.read_usage(self.operation, self.reasoning_excluded);
             self.observed.saw_done = read.is_some();
             self.observed.usage = read.flatten();
+            self.observed.search(self.searches);
         }
     }
 }
@@ -350,6 +364,13 @@ impl Observed {
             .partial
             .filter(|partial| usage.is_none() && !is_placeholder(partial));
         Self { usage, partial, ..self }
+    }
+
+    /// Adds `searches` that nothing tells of.
+    fn search(&mut self, searches: u64) {
+        if let Some(usage) = &mut self.usage {
+            usage.searches = usage.searches.max(searches);
+        }
     }
 
     /// Takes in what `frame`, read from `data`, says; whether it is an error.
@@ -384,6 +405,7 @@ impl Observed {
         self.tier = glimpse.tier.or(self.tier);
         self.output_bytes = self.output_bytes.saturating_add(glimpse.content.bytes);
         self.ids.extend_from_slice(&glimpse.ids);
+        self.calls = self.calls.saturating_add(glimpse.calls);
         if glimpse.is_error {
             self.error.get_or_insert_with(|| read_frame(data));
             return true;

@@ -341,6 +341,12 @@ impl PriceSheet {
         Ok(self)
     }
 
+    /// Whether a search has a price, of nothing too, however long the prompt is.
+    #[must_use]
+    pub fn prices_searches(&self) -> bool {
+        self.reachable(u64::MAX).all(|rates| rates.search.is_some())
+    }
+
     /// The rates that apply to a request of `prompt_tokens`, cached ones included.
     #[must_use]
     pub fn rates_for(&self, prompt_tokens: u64) -> &Rates {

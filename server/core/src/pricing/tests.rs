@@ -579,6 +579,36 @@ proptest! {
     }
 
     #[test]
+    fn no_allowed_searches_cost_more_than_what_is_held_for_them(
+        sheet in sheets(),
+        (input_bound, output_bound, most) in (count(), count(), 0..2_000_000_u64),
+        (input, output, searches) in (any::<u64>(), any::<u64>(), any::<u64>()),
+        budget in 0..=i64::MAX,
+    ) {
+        let bound = CeilingInput { input_bound, output_bound, choices: 1 };
+        let units = ceiling_of_units(&sheet, &Usage { searches: most, ..Usage::default() });
+        let (Some(tokens), Some(units)) = (ceiling(&sheet, &bound), units) else { return Ok(()) };
+        let within = |count: u64, most: u64| most.checked_add(1).map_or(count, |above| count % above);
+        let usage = Usage {
+            input: within(input, input_bound),
+            output: within(output, output_bound),
+            searches: within(searches, most),
+            ..Usage::default()
+        };
+        let held = i128::from(tokens.0) + i128::from(units.0);
+        let charged = charge(&sheet, &usage);
+        if held <= i128::from(i64::MAX) {
+            prop_assert!(charged.is_some_and(|charged| i128::from(charged.0) <= held), "{charged:?} of {held}");
+        }
+        // What the output is cut to leaves room for the searches.
+        if let Some(fits) = budget.checked_sub(units.0).and_then(|left| output_that_fits(&sheet, input_bound, 1, Nano(left)))
+            && let Some(cut) = ceiling(&sheet, &CeilingInput { output_bound: fits.min(output_bound), ..bound })
+        {
+            prop_assert!(i128::from(cut.0) + i128::from(units.0) <= i128::from(budget));
+        }
+    }
+
+    #[test]
     fn the_ceiling_never_falls_when_a_bound_rises(
         sheet in sheets(), input_bound in count(), output_bound in count(), choices in count(), more in count(),
     ) {

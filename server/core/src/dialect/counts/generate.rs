@@ -1,8 +1,8 @@
 //! The counts in a `usageMetadata` of the generate dialect.
 //!
 //! Invariant: as in [`super`]. Pure.
-//! Wire facts: Google's API reference: the prompt includes what was cached, tools' results count apart from it, and thoughts count
-//! apart from the candidates unless the total says that they are among them; a zero is left out.
+//! Wire facts: Google's API reference: the prompt includes what was cached, tools' results count apart from it (what a search found
+//! is not billed), and thoughts count apart from the candidates unless the total says that they are among them; a zero is left out.
 
 use super::super::glimpse::tier_of;
 use super::{Answer, Counts, Prompt, Unusable};
@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 /// The counts of `usage`.
 pub(crate) fn read(usage: &RawValue) -> Option<Usage> {
-    counts(&Counts::of(usage)).ok().flatten()
+    counts(&Counts::of(usage), true).ok().flatten()
 }
 
 /// The service tier that `usage` tells of: Gemini's by its name, Vertex AI's by the kind of traffic.
@@ -21,7 +21,12 @@ pub(crate) fn tier(usage: &RawValue) -> Option<ServiceTier> {
     told.find_map(|name| tier_of(usage.member(name)))
 }
 
-fn counts(usage: &Counts<'_>) -> Result<Option<Usage>, Unusable> {
+/// The counts of `usage` where all that tools read is what searches found.
+pub(crate) fn read_of_search(usage: &RawValue) -> Option<Usage> {
+    counts(&Counts::of(usage), false).ok().flatten()
+}
+
+fn counts(usage: &Counts<'_>, bills_tools: bool) -> Result<Option<Usage>, Unusable> {
     let Some(asked) = usage.count("promptTokenCount")? else {
         return Ok(None);
     };
@@ -30,7 +35,9 @@ fn counts(usage: &Counts<'_>) -> Result<Option<Usage>, Unusable> {
     let Some(answer) = answer(usage, asked, whole)? else {
         return Ok(None);
     };
-    let prompt = ["promptTokensDetails", "toolUsePromptTokensDetails"];
+    let whole = if bills_tools { whole } else { asked };
+    let lists = ["promptTokensDetails", "toolUsePromptTokensDetails"];
+    let prompt = if bills_tools { &lists[..] } else { &lists[..1] };
     let cached = usage.count_or_zero("cachedContentTokenCount")?;
     let is_split = usage.member("cacheTokensDetails").is_some();
     let cached_audio = of_modality(usage, &["cacheTokensDetails"], "AUDIO")?;
@@ -38,8 +45,8 @@ fn counts(usage: &Counts<'_>) -> Result<Option<Usage>, Unusable> {
         whole,
         cached,
         cached_audio: is_split.then_some(cached_audio),
-        audio: of_modality(usage, &prompt, "AUDIO")?,
-        image: of_modality(usage, &prompt, "IMAGE")?.saturating_sub(of_modality(
+        audio: of_modality(usage, prompt, "AUDIO")?,
+        image: of_modality(usage, prompt, "IMAGE")?.saturating_sub(of_modality(
             usage,
             &["cacheTokensDetails"],
             "IMAGE",

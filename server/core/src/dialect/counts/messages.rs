@@ -28,6 +28,7 @@ pub(crate) struct Cumulative {
     written_long: Option<u64>,
     output: Option<u64>,
     reasoning: Option<u64>,
+    searches: Option<u64>,
     is_unusable: bool,
 }
 
@@ -54,6 +55,7 @@ impl Cumulative {
             cache_write_long,
             output,
             reasoning: self.reasoning.unwrap_or(0).min(output),
+            searches: self.searches.unwrap_or(0),
             ..Usage::default()
         };
         let prompt = [usage.input, usage.cache_read, cache_write, cache_write_long];
@@ -64,6 +66,7 @@ impl Cumulative {
     fn add(&mut self, usage: &Counts<'_>) -> Result<(), Unusable> {
         let by_ttl = usage.details("cache_creation");
         let details = usage.details("output_tokens_details");
+        let hosted = usage.details("server_tool_use");
         for (kind, found) in [
             (&mut self.input, usage.count("input_tokens")?),
             (&mut self.cache_read, usage.count("cache_read_input_tokens")?),
@@ -72,6 +75,7 @@ impl Cumulative {
             (&mut self.written_long, by_ttl.count("ephemeral_1h_input_tokens")?),
             (&mut self.output, usage.count("output_tokens")?),
             (&mut self.reasoning, details.count("thinking_tokens")?),
+            (&mut self.searches, hosted.count("web_search_requests")?),
         ] {
             *kind = (*kind).max(found);
         }

@@ -26,7 +26,6 @@ const PRICED: &[Priced] = PRICED_COMPACT.split_at(1).1;
 const ASIDE: &[&str] = &[
     "client_metadata",
     "include",
-    "max_tool_calls",
     "metadata",
     "parallel_tool_calls",
     "prompt_cache_key",
@@ -51,6 +50,7 @@ pub(super) const RESPONSES: Table = Table {
         ("max_output_tokens", Field::Limit),
         ("tools", Field::Tools),
         ("tool_choice", Field::ToolChoice),
+        ("max_tool_calls", Field::ToolCalls),
         ("usage", Field::Usage),
         ("service_tier", Field::ServiceTier),
         ("prompt_cache_options", Field::CacheOptions),
@@ -72,6 +72,7 @@ pub(super) const COMPACT: Table = Table {
         ("instructions", Field::Walked(Place::ItemContent)),
         ("tools", Field::Tools),
         ("tool_choice", Field::ToolChoice),
+        ("max_tool_calls", Field::ToolCalls),
         ("service_tier", Field::ServiceTier),
         ("prompt_cache_options", Field::CacheOptions),
         ("previous_response_id", Field::State),

@@ -40,6 +40,28 @@ struct Candidate<'a> {
     content: Option<&'a RawValue>,
     #[serde(borrow, default)]
     finish_reason: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    grounding_metadata: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    url_context_metadata: Option<&'a RawValue>,
+}
+
+/// What was searched for.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Grounding<'a> {
+    #[serde(borrow, default)]
+    web_search_queries: Vec<Cow<'a, str>>,
+}
+
+impl Candidate<'_> {
+    /// The searches that were made for it.
+    fn queries(&self) -> u64 {
+        let grounding: Option<Grounding<'_>> =
+            some(self.grounding_metadata).and_then(|raw| serde_json::from_str(raw.get()).ok());
+        let queries = grounding.into_iter().flat_map(|grounding| grounding.web_search_queries);
+        queries.filter(|query| !query.is_empty()).count() as u64
+    }
 }
 
 /// The counts of a reply with vectors.
@@ -63,10 +85,13 @@ pub(in crate::dialect) fn read<'de>(operation: Operation, data: &'de [u8], parts
         is_error: some(frame.error).is_some(),
         ..Glimpse::default()
     };
-    if let Some(usage) = some(frame.usage_metadata) {
-        parts.latest = usage_of(operation, usage);
-        glimpse.tier = counts::generate::tier(usage);
+    if let Some(model) = glimpse
+        .model
+        .and_then(|raw| serde_json::from_str::<Cow<'_, str>>(raw.get()).ok())
+    {
+        parts.is_fee_for_all = is_fee_for_all(&model);
     }
+    let mut queries: u64 = 0;
     let candidates = frame
         .candidates
         .and_then(|raw| serde_json::from_str::<Vec<Candidate<'_>>>(raw.get()).ok());
@@ -75,6 +100,8 @@ pub(in crate::dialect) fn read<'de>(operation: Operation, data: &'de [u8], parts
             .checked_shl(candidate.index.unwrap_or(0).min(CANDIDATES_MAX - 1))
             .unwrap_or(1);
         parts.seen |= bit;
+        queries = queries.saturating_add(candidate.queries());
+        parts.has_read |= some(candidate.url_context_metadata).is_some();
         if candidate
             .finish_reason
             .is_some_and(|reason| !reason.is_empty() && reason != "FINISH_REASON_UNSPECIFIED")
@@ -89,7 +116,24 @@ pub(in crate::dialect) fn read<'de>(operation: Operation, data: &'de [u8], parts
             let bytes = text_bytes(part, TEXTS);
             glimpse.content.bytes = glimpse.content.bytes.saturating_add(bytes);
             glimpse.content.is_other |= bytes == 0 && !part.get().contains("\"text\"");
+            let is_code = part.get().contains("\"executableCode\"");
+            parts.has_read |= is_code;
+            glimpse.calls += u64::from(is_code);
         }
+    }
+    // What was searched for is told again with more.
+    parts.searches = parts.searches.max(queries);
+    let searches = if parts.is_fee_for_all {
+        parts.searches.min(1)
+    } else {
+        parts.searches
+    };
+    if let Some(usage) = some(frame.usage_metadata) {
+        parts.latest = usage_of(operation, usage, searches > 0 && !parts.has_read);
+        glimpse.tier = counts::generate::tier(usage);
+    }
+    if let Some(latest) = &mut parts.latest {
+        latest.searches = searches;
     }
     if some(frame.prompt_feedback).is_some_and(|feedback| feedback.get().contains("\"blockReason\"")) {
         parts.is_blocked = true;
@@ -98,10 +142,21 @@ pub(in crate::dialect) fn read<'de>(operation: Operation, data: &'de [u8], parts
     Some(glimpse)
 }
 
-/// The counts of `usage`; vectors have no answer to count.
-fn usage_of(operation: Operation, usage: &RawValue) -> Option<Usage> {
+/// Whether `model` is one of those before Gemini 3, which take a fee for an answer, whatever was searched for it; later ones take
+/// it for each query, and so is what nobody knows.
+fn is_fee_for_all(model: &str) -> bool {
+    let version = model.rsplit('/').next().and_then(|name| name.strip_prefix("gemini-"));
+    version.is_some_and(|version| version.starts_with("1.") || version.starts_with("2."))
+}
+
+/// The counts of `usage`, where tools read nothing but what `is_searched`; vectors have no answer to count.
+fn usage_of(operation: Operation, usage: &RawValue, is_searched: bool) -> Option<Usage> {
     if !operation.is_embedding() {
-        return counts::generate::read(usage);
+        return if is_searched {
+            counts::generate::read_of_search(usage)
+        } else {
+            counts::generate::read(usage)
+        };
     }
     let Vectors { prompt_token_count } = serde_json::from_str(usage.get()).ok()?;
     Some(Usage {

@@ -11,6 +11,8 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 const TEXTS: &[&str] = &["text", "thinking", "input"];
+/// A call of a tool at the provider.
+const CALL: &str = "server_tool_use";
 
 /// A whole reply, or an event with the members that say anything here.
 #[derive(Deserialize)]
@@ -86,6 +88,7 @@ pub(in crate::dialect) fn read_event<'de>(data: &'de [u8], parts: &mut Parts) ->
         glimpse.content.bytes = texts.sum();
         glimpse.content.is_finished = some(piece.stop_reason).is_some();
         let kind = piece.kind.as_deref().unwrap_or_default();
+        glimpse.calls = u64::from(kind == CALL);
         // An empty text or thought may be all there will ever be.
         let is_wordy = matches!(
             kind,
@@ -113,6 +116,6 @@ pub(in crate::dialect) fn read_whole<'de>(reply: &'de [u8], parts: &mut Parts) -
         ),
         is_error: frame.kind.as_deref() == Some("error") || some(frame.error).is_some(),
         is_done: true,
-        ids: Vec::new(),
+        ..Glimpse::default()
     })
 }

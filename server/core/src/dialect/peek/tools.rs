@@ -1,9 +1,9 @@
 //! Tools: those that run at the client are counted, those that run at the provider are left out of the request, but for the search
-//! for other tools of the request.
+//! for other tools of the request, and for those that may stay and have a bound ([`super::hosted`]).
 //!
-//! Invariant: nothing that searches, computes or calls others at the provider's place, for a fee and with results billed as input,
-//! goes upstream; a request that demands such a tool is refused. A search for tools has no fee and finds what stands in the request
-//! alone; the prompt is counted for each time it may be read. Pure.
+//! Invariant: nothing else that searches, computes or calls others at the provider's place, for a fee and with results billed as
+//! input, goes upstream; a request that demands such a tool is refused. A search for tools has no fee and finds what stands in the
+//! request alone; the prompt is counted for each time it may be read. Pure.
 //! Wire facts: the API references of OpenAI, Anthropic and Google; what Codex and Claude Code send.
 
 use super::super::bound::TOOL_TOKENS;
@@ -18,7 +18,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// Tokens of the instructions that come with a tool of the provider's that runs at the client.
-const TYPED_TOOL_TOKENS: u64 = 2_048;
+pub(super) const TYPED_TOOL_TOKENS: u64 = 2_048;
 /// Kinds of OpenAI's Responses that run at the client.
 const RESPONSES_CLIENT: &[&str] = &["function", "custom", "local_shell", "apply_patch"];
 /// Kinds of Anthropic's that run at the client begin so.
@@ -62,6 +62,9 @@ const CHOICES: &[&str] = &[
     "allowed_tools",
 ];
 const EXPECTED: &str = "a list of objects";
+
+/// What stands in a tool.
+pub(super) type Inside<'a, 'de> = &'a [(std::borrow::Cow<'de, str>, &'de RawValue)];
 
 /// What becomes of a tool.
 enum Fate {
@@ -120,8 +123,8 @@ impl<'de> Reader<'_, 'de> {
     /// A tool of Responses or Messages.
     fn tool(
         &mut self,
-        tool: &RawValue,
-        members: &[(std::borrow::Cow<'_, str>, &RawValue)],
+        tool: &'de RawValue,
+        members: Inside<'_, 'de>,
         names: &mut Vec<String>,
     ) -> Result<Fate, PeekError> {
         let is_messages = self.asked.operation == Operation::Messages;
@@ -147,6 +150,13 @@ impl<'de> Reader<'_, 'de> {
             (!stays).then_some(kind)
         });
         is_hosted |= hosted.is_some();
+        if let Some(kind) = &hosted
+            && self.may_run(kind, members)?
+        {
+            self.hosted_tool(kind, tool, members)?;
+            self.walk(tool, Place::Json, 2)?;
+            return Ok(Fate::Kept);
+        }
         if is_hosted {
             names.push(hosted.unwrap_or_default());
             let named = members
@@ -175,8 +185,8 @@ impl<'de> Reader<'_, 'de> {
     /// A tool of Google's: one object may hold functions and what runs at the provider.
     fn google_tool(
         &mut self,
-        tool: &RawValue,
-        members: &[(std::borrow::Cow<'_, str>, &RawValue)],
+        tool: &'de RawValue,
+        members: Inside<'_, 'de>,
         names: &mut Vec<String>,
     ) -> Result<Fate, PeekError> {
         let mut places = Vec::new();
@@ -185,7 +195,7 @@ impl<'de> Reader<'_, 'de> {
             if GOOGLE_CLIENT.contains(&name.as_ref()) {
                 let functions = elements(value, "tools.functionDeclarations", EXPECTED)?.len() as u64;
                 self.count.tokens = self.count.tokens.saturating_add(TOOL_TOKENS.saturating_mul(functions));
-            } else {
+            } else if !self.google_runs(&name) {
                 names.push(name.into_owned());
                 places.push(member_in(self.text, value.get()));
             }
@@ -207,7 +217,7 @@ impl<'de> Reader<'_, 'de> {
         };
         let choice: Value = serde_json::from_str(raw.get()).unwrap_or_default();
         let is_forced = matches!(word(&choice), "required" | "any");
-        if (is_empty && is_forced) || demands(&choice, names) {
+        if (is_empty && is_forced) || demands(&choice, names, &self.hosted.kinds) {
             return Err(unpriced("tool_choice", raw.get()));
         }
         Ok(())
@@ -237,15 +247,16 @@ fn word(choice: &Value) -> &str {
     kind.as_str().unwrap_or_default()
 }
 
-/// Whether `choice`, or a tool it allows, is one of `names`.
-fn demands(choice: &Value, names: &[String]) -> bool {
+/// Whether `choice`, or a tool it allows, is one of `names`, or runs at the provider and is none of the kinds that `stay`.
+fn demands(choice: &Value, names: &[String], stay: &[String]) -> bool {
     let Value::Object(members) = choice else { return false };
     let kind = word(choice);
     let is_named = ["type", "name", "server_label"].iter().any(|member| {
         let named = members.get(*member).and_then(Value::as_str);
         named.is_some_and(|named| names.iter().any(|name| name == named))
     });
-    let is_hosted = !CHOICES.contains(&kind) && HOSTED.iter().any(|known| kind.starts_with(known));
+    let stays = CHOICES.contains(&kind) || stay.iter().any(|known| known == kind);
+    let is_hosted = !stays && HOSTED.iter().any(|known| kind.starts_with(known));
     let allowed = members.get("tools").and_then(Value::as_array);
-    is_named || is_hosted || allowed.is_some_and(|tools| tools.iter().any(|tool| demands(tool, names)))
+    is_named || is_hosted || allowed.is_some_and(|tools| tools.iter().any(|tool| demands(tool, names, stay)))
 }
