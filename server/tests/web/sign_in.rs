@@ -475,10 +475,11 @@ async fn a_code_is_asked_of_who_set_up_an_app_and_a_service_confirms_who_is_sign
             .text
             .contains("/confirm/with/oidc?to=")
     );
-    issuer.vouch("s-9", "mara@example.com");
+    let now_s = now_ms / 1_000;
+    // Somebody else there, who logged in just now: their address is not who they are.
+    issuer.say(json!({"sub": "s-9", "email": "mara@example.com", "email_verified": true, "auth_time": now_s}));
     let other = issuer.go(&hub, "/confirm/with/oidc?to=/team", &mara).await;
     assert!(other.cookie("ourhub").is_none() && other.location().starts_with("/confirm?to="));
-    let now_s = now_ms / 1_000;
     for (time_s, said) in [
         (Value::Null, "does not say that you logged in there just now"),
         (json!(now_s - 3_600), "nobody logged in there anew"),
