@@ -8,7 +8,10 @@ use crate::{
 use entity::{identity, user};
 use sea_orm::{ConnectionTrait as _, EntityTrait as _, PaginatorTrait as _};
 use serde_json::{Value, json};
-use server::{auth::ProviderKind, clock};
+use server::{
+    auth::{CONFIRMED_MS, ProviderKind},
+    clock,
+};
 
 const ENTER: &str = "/login/with/oidc";
 
@@ -397,6 +400,24 @@ async fn an_account_is_linked_by_who_is_signed_in_and_the_last_way_in_stays() {
     let kept = hub.form("unlink", &nora, &format!("id={id}")).await;
     assert!(follow(&hub, &kept, &nora).await.contains("Nothing else signs you in"));
     assert_eq!(identities(&hub).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_not_linked_long_after_the_password_neither_where_it_begins_nor_where_it_ends() {
+    let (hub, issuer) = hub_with_issuer(&[]).await;
+    let mara = hub.sign_up("mara@example.com").await;
+    issuer.vouch("s-1", "mara@example.com");
+    let way = issuer.ask(&hub, "/settings/link/oidc", &mara).await;
+    let older = format!("UPDATE session SET created_at = created_at - {CONFIRMED_MS}");
+    hub.app.db.execute_unprepared(&older).await.unwrap();
+    let person = hub.app.auth.find_person("mara@example.com").await.unwrap();
+    hub.app.auth.forget_user(person.user_id);
+    way.come(&hub, &mara).await;
+    assert_eq!(identities(&hub).await, 0);
+    let begin = hub.client.get(hub.url("/settings/link/oidc"));
+    let begin = begin.header("sec-fetch-site", "same-origin").header("cookie", &mara);
+    let asked = hub.send(begin).await;
+    assert!(asked.location().starts_with("/confirm"), "{asked:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
