@@ -264,6 +264,32 @@ fn what_cannot_be_done_ends_with_a_failure_and_says_why_on_the_error_stream() {
 }
 
 #[test]
+fn who_serves_browsers_elsewhere_over_plain_http_is_warned_at_start() {
+    for (public_url, is_warned) in [
+        ("http://hub.example.com", true),
+        ("https://hub.example.com", false),
+        ("", false),
+    ] {
+        let place = Place::new();
+        let mut command = place.command(&["serve"]);
+        command
+            .env("OURHUB_LISTEN", "127.0.0.1:0")
+            .env("OURHUB_PUBLIC_URL", public_url);
+        let spawned = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut process = spawned.unwrap();
+        let mut ready = String::new();
+        BufReader::new(process.stdout.as_mut().unwrap())
+            .read_line(&mut ready)
+            .unwrap();
+        process.kill().unwrap();
+        let said = process.wait_with_output().unwrap().stderr;
+        let said = String::from_utf8(said).unwrap();
+        let is_told = said.contains("session cookies can be read on their way");
+        assert_eq!(is_told, is_warned, "{public_url}: {ready} {said}");
+    }
+}
+
+#[test]
 fn every_setting_has_its_name_in_the_environment() {
     let command = Flags::command();
     let known: Vec<&str> = command

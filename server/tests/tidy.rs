@@ -358,6 +358,68 @@ fn what_is_in_the_audit_log_is_never_changed_or_deleted() {
 }
 
 #[test]
+fn whoever_calls_out_asks_no_proxy_of_the_environment_follows_no_redirect_and_looks_at_addresses() {
+    let mut found = String::new();
+    let mut clients = 0;
+    for file in sources()
+        .into_iter()
+        .filter(|file| file.path.starts_with("server/src/"))
+    {
+        let code: Vec<&str> = file.lines().map(|(_, text)| text.trim()).collect();
+        for (at, text) in code.iter().enumerate() {
+            if ["Client::new()", "Client::default()", "reqwest::get("]
+                .iter()
+                .any(|way| text.contains(way))
+            {
+                let _ = writeln!(found, "{}:{}: {text}", file.path, at + 1);
+            }
+            if !text.contains("Client::builder()") {
+                continue;
+            }
+            clients += 1;
+            let end = code[at..].iter().position(|line| line.ends_with(';')).unwrap();
+            let built = code[at..=at + end].concat();
+            // Stripe's address is not of anybody's choosing.
+            let looks = if file.path.ends_with("/stripe.rs") {
+                ""
+            } else {
+                ".dns_resolver("
+            };
+            for call in [".no_proxy()", "redirect::Policy::none())", looks] {
+                if !built.contains(call) {
+                    let _ = writeln!(found, "{}:{}: a client without {call}", file.path, at + 1);
+                }
+            }
+        }
+    }
+    assert!(clients >= 4, "{clients}");
+    fail(
+        &found,
+        "what the environment, an answer or a name leads to is not what an admin allowed",
+    );
+}
+
+#[test]
+fn the_server_starts_no_program_and_pages_show_text_as_text() {
+    let mut found = String::new();
+    for file in sources() {
+        let is_server = file.path.starts_with("server/src/") || file.path.starts_with("server/core/src/");
+        for (line, text) in file.lines() {
+            let starts = is_server && (text.contains("Command::new(") || text.contains("process::Command"));
+            // An icon is a constant of the sources.
+            let shows = text.contains("inner_html") && file.path != "frontend/src/ui/icon.rs";
+            if starts || shows {
+                let _ = writeln!(found, "{}:{line}: {}", file.path, text.trim());
+            }
+        }
+    }
+    fail(
+        &found,
+        "what somebody typed is never run, and what a model or a stranger said is never HTML",
+    );
+}
+
+#[test]
 fn the_web_framework_is_no_older_than_what_mends_its_smuggling() {
     let lock = read("Cargo.lock");
     let (_, rest) = lock.split_once("name = \"actix-http\"\nversion = \"").unwrap();

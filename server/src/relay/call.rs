@@ -203,3 +203,30 @@ pub(super) async fn read_whole(pieces: &mut Pieces, until: Instant, phase: Phase
     }
     Ok(whole)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use futures_util::stream::iter;
+
+    /// `count` pieces of a MiB, all of them the same bytes.
+    fn mib(count: usize) -> Pieces {
+        let piece = Bytes::from(vec![b'x'; 1 << 20]);
+        Box::pin(iter((0..count).map(move |_| Ok(piece.clone()))))
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_read_up_to_a_bound_and_none_beyond_it() {
+        let until = Instant::now() + Duration::from_secs(60);
+        let whole = read_whole(&mut mib(256), until, Phase::Whole).await.unwrap();
+        assert_eq!(whole.len(), 256);
+        let broken = read_whole(&mut mib(1_000), until, Phase::Whole).await;
+        assert!(matches!(broken, Err(Broken::TooLarge)));
+    }
+
+    #[tokio::test]
+    async fn of_an_error_without_end_the_beginning_is_read() {
+        assert_eq!(read_error_body(mib(64)).await.len(), ERROR_BYTES_MAX);
+    }
+}

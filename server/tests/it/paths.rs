@@ -119,6 +119,8 @@ const CLAIMS: &[&str] = &[
     "host: 127.0.0.1\r\nx-forwarded-for: 127.0.0.1\r\nx-forwarded-host: localhost\r\nx-forwarded-prefix: /login\r\nforwarded: for=127.0.0.1\r\nx-real-ip: 127.0.0.1\r\n",
     "host: 127.0.0.1\r\nauthorization: Bearer\r\nauthorization: Bearer null\r\nx-api-key: undefined\r\ncookie: ourhub=; __Host-ourhub=x; ourhub-acting=x; ourhub-team=x\r\n",
     "host: 127.0.0.1\r\nx-forwarded-user: admin\r\nx-remote-user: admin\r\nremote-user: admin\r\nx-user-id: 1\r\n",
+    "host: 127.0.0.1/login?\r\n",
+    "host: 127.0.0.1/login#\r\n",
 ];
 
 /// The status and the rest of an answer to a request that is written as it stands.

@@ -1,11 +1,16 @@
 //! Signing up and in, sessions, tokens, the first admin.
 
-use crate::harness::{DAY_MS, PASSWORD, Place, SECOND_MS, places, visitor};
+use crate::{
+    harness::{DAY_MS, PASSWORD, Place, SECOND_MS, places, visitor},
+    mail::process,
+};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, PaginatorTrait, QueryFilter, Statement,
     TransactionTrait,
 };
-use server::auth::{ABSOLUTE_MS, AuthError, CONFIRMED_MS, IDLE_MS, NewUser, Person, SignedIn, UserMade};
+use server::auth::{
+    ABSOLUTE_MS, AuthError, CONFIRMED_MS, IDLE_MS, Linked, NewUser, Person, ProviderKind, SignedIn, UserMade, Vouched,
+};
 use server::fields::Reason;
 use server::{cli, clock, teams};
 
@@ -88,11 +93,16 @@ async fn an_unknown_user_gets_the_answer_and_the_work_of_a_wrong_password() {
             .disable_user(&admin, gone.user_id, clock::now_ms())
             .await
             .unwrap();
+        let without = place.user("by-passkey@example.com").await.person;
+        let emptied = format!("UPDATE \"user\" SET password_hash = '' WHERE id = {}", without.user_id);
+        place.db.execute_unprepared(&emptied).await.unwrap();
         let tries = [
             (known.email.as_str(), "wrong-otter"),
             ("unknown@example.com", PASSWORD),
             ("not an address", PASSWORD),
             (gone.email.as_str(), PASSWORD),
+            (without.email.as_str(), PASSWORD),
+            (without.email.as_str(), ""),
         ];
         for (email, password) in tries {
             let before = place.auth.password_hashes();
@@ -124,6 +134,23 @@ async fn guessing_is_throttled_before_any_work_and_alike_for_unknown_accounts() 
         }
         place.user("jonas@example.com").await;
         assert!(log_in(&place, "jonas@example.com", PASSWORD).await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn what_is_longer_than_any_address_or_password_is_wrong_without_work_and_counts_for_nobody() {
+    for place in places().await {
+        place.user("mara@example.com").await;
+        let (address, password) = (format!("{}@example.com", "m".repeat(2_000)), "p".repeat(100_000));
+        let before = place.auth.password_hashes();
+        for _ in 0..12 {
+            for (email, password) in [("mara@example.com", password.as_str()), (&address, PASSWORD)] {
+                let answer = log_in(&place, email, password).await;
+                assert!(matches!(answer, Err(AuthError::WrongCredentials)), "{answer:?}");
+            }
+        }
+        assert_eq!(place.auth.password_hashes(), before);
+        assert!(log_in(&place, "mara@example.com", PASSWORD).await.is_ok());
     }
 }
 
@@ -504,5 +531,30 @@ async fn ended_sessions_are_deleted_and_others_kept() {
         let session = log_in(&place, "mara@example.com", PASSWORD).await.unwrap().session;
         assert_eq!(place.auth.prune_sessions(session.expires_at_ms - 1).await.unwrap(), 0);
         assert_eq!(place.auth.prune_sessions(session.expires_at_ms).await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_proven_address_links_nobody_by_a_service_that_does_not_run_its_mailbox() {
+    for place in places().await {
+        let mail = process(&place, None);
+        place.user("mara@example.com").await;
+        let proven = "UPDATE \"user\" SET email_verified_at = 1";
+        place.db.execute_unprepared(proven).await.unwrap();
+        let vouched = |is_authority| Vouched {
+            provider: ProviderKind::Google,
+            issuer: "https://accounts.google.com".to_owned(),
+            subject: "1".to_owned(),
+            email: "mara@example.com".to_owned(),
+            is_verified: true,
+            is_authority,
+            is_anew: false,
+        };
+        let now_ms = clock::now_ms();
+        let old = place.auth.find_vouched(&mail, &vouched(false), now_ms).await;
+        assert!(matches!(old, Err(AuthError::LinkFirst(_))));
+        assert_eq!(entity::identity::Entity::find().count(&place.db).await.unwrap(), 0);
+        let found = place.auth.find_vouched(&mail, &vouched(true), now_ms).await.unwrap();
+        assert!(matches!(found.unwrap().linked, Linked::Now(_)));
     }
 }

@@ -179,6 +179,25 @@ async fn a_recipient_who_is_refused_for_good_is_given_up_and_nobody_is_alarmed()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mail_server_that_repeats_its_password_is_quoted_without_it() {
+    for place in places().await {
+        let smtp = Smtp::start().await;
+        // As it was set, and as it was sent: "\0hub\0canary-7-otter" in base64.
+        smtp.refuse(Some("451 AGh1YgBjYW5hcnktNy1vdHRlcg== is canary-7-otter, which is old"));
+        let mail = process(&place, Some(&format!("smtp://hub:canary-7-otter@{}", smtp.address)));
+        let id = mail
+            .enqueue(&place.db, &message("Join us"), clock::now_ms())
+            .await
+            .unwrap();
+        let Outcome::Failed(reason) = mail.send_now(id).await.unwrap() else {
+            panic!("it was taken")
+        };
+        assert!(reason.contains("which is old"), "{reason}");
+        assert!(!reason.contains("canary-7") && !reason.contains("AGh1YgBj"), "{reason}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn mails_that_are_refused_for_good_keep_no_other_waiting() {
     for place in places().await {
         let smtp = Smtp::start().await;

@@ -225,28 +225,7 @@ async fn a_prepaid_balance_is_told_once_when_it_will_not_last_once_when_it_is_us
         let hub = harness::spawn_with(&words).await;
         let user = hub.user("a@example.com", false).await;
         let team_id = id::parse(Kind::Team, &user.team).unwrap();
-        let used = entity::usage_hour::Model {
-            hour: clock::now_ms() / HOUR_MS * HOUR_MS,
-            team_id,
-            key_id: 1,
-            model: "small".to_owned(),
-            member_id: None,
-            requests: 1,
-            failed: 0,
-            failovers: 0,
-            input: 0,
-            cache_read: 0,
-            cache_write: 0,
-            output: 0,
-            own_posted: 0,
-            posted: 7 * DOLLAR,
-            ttft_ms_sum: 0,
-            ttft_count: 0,
-        };
-        sea_orm::IntoActiveModel::into_active_model(used)
-            .insert(&hub.app.db)
-            .await
-            .unwrap();
+        hub.used(team_id, (clock::now_ms(), "small"), 7 * DOLLAR).await;
         let pay = async |dollars: i64| {
             let grant = server::ledger::Grant {
                 team_id,

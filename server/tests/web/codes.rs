@@ -2,7 +2,7 @@
 
 use crate::harness::{self, Hub, PASSWORD, User};
 use gateway_core::id::{self, Kind};
-use sea_orm::ConnectionTrait as _;
+use sea_orm::{ConnectionTrait as _, EntityTrait as _};
 use serde_json::{Value, json};
 use server::{
     auth::throttle::{Limit, Limits},
@@ -43,6 +43,9 @@ async fn a_code_is_money_once_and_stands_in_ledger_list_and_audit_log_without_it
             hub.user("bob@example.com", false).await,
         );
         let code = code(&hub, &admin).await;
+        let row = entity::code::Entity::find().one(&hub.app.db).await.unwrap().unwrap();
+        let bare = |text: &str| text.to_uppercase().replace('-', "");
+        assert_ne!(bare(&row.hash), bare(&code), "what is kept is worth nothing");
         let typed = code.to_lowercase().replace('-', " ");
         let line = hub
             .post("/teams/current/redemptions", &alice, json!({"code": typed}))

@@ -1,10 +1,107 @@
 //! The password once more: a browser that logged in long ago changes no secret, balance or role before it.
 
-use crate::harness::{self, Hub, PASSWORD};
+use crate::{
+    crawl::call,
+    harness::{self, Hub, PASSWORD},
+    shapes,
+    stripe::Stripe,
+};
 use reqwest::Method;
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
 use serde_json::{Value, json};
 use server::{auth::CONFIRMED_MS, clock};
+use std::collections::BTreeSet;
+
+/// Server functions that show or change a secret, money, or who may do what: they ask.
+const GRAVE: [&str; 35] = [
+    "act_as",
+    "add_passkey",
+    "adjust",
+    "ask_email",
+    "begin_factor",
+    "confirm_factor",
+    "create_account",
+    "create_codes",
+    "create_token",
+    "delete_markup",
+    "delete_self",
+    "delete_user",
+    "disable_factor",
+    "enrolment",
+    "grant",
+    "hand_over",
+    "invite",
+    "mail",
+    "open_portal",
+    "redeem",
+    "remove_card",
+    "remove_member",
+    "remove_passkey",
+    "renew_codes",
+    "reset_factor",
+    "revoke_token",
+    "set_auto_top_up",
+    "set_markup",
+    "set_user_suspended",
+    "set_webhook",
+    "unlink",
+    "update_account",
+    "update_mail",
+    "update_member",
+    "update_sign_up_policy",
+];
+/// Those that change something and do not.
+const LIGHT: [&str; 49] = [
+    "accept_invitation",
+    "add_price",
+    "ask_reset",
+    "change_password",
+    "confirm",
+    "confirm_by_passkey",
+    "confirm_email",
+    "create_alias",
+    "create_key",
+    "create_model",
+    "create_team",
+    "delete_account",
+    "delete_alias",
+    "discard_mail",
+    "dismiss_alert",
+    "end_act_as",
+    "end_other_sessions",
+    "end_session",
+    "finish_log_in",
+    "finish_sign_up",
+    "leave_team",
+    "log_in",
+    "log_in_by_passkey",
+    "log_out",
+    "reconcile",
+    "redeem_setup",
+    "remove_webhook",
+    "reset_password",
+    "retry_mail",
+    "revoke_code",
+    "revoke_invitation",
+    "revoke_key",
+    "rotate_key",
+    "set_account_disabled",
+    "set_alert_addresses",
+    "set_key_disabled",
+    "set_team_suspended",
+    "set_theme",
+    "set_uses_platform",
+    "sign_up",
+    "sign_up_invited",
+    "switch_team",
+    "test_account",
+    "test_mail",
+    "test_webhook",
+    "top_up",
+    "update_alias",
+    "update_key",
+    "update_team",
+];
 
 const ACCOUNT: &str = "provider=openai&label=main&secret=sk-canary-1234&base_url=http%3A%2F%2F127.0.0.1%3A9%2Fv1";
 
@@ -210,4 +307,52 @@ async fn who_may_sign_up_who_mails_come_from_and_who_is_put_out_ask_for_the_pass
     assert!(mail.status == 200 && !mail.text.contains("eve@"), "{mail:?}");
     let policy = hub.get("/settings/sign-up", &other).await;
     assert!(!policy.text.contains("closed"), "{policy:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_function_that_concerns_a_secret_money_or_a_role_asks_for_the_password() {
+    let stripe = Stripe::start().await;
+    let words = stripe.words();
+    let hub = harness::spawn_with(&words.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let old = old_admin(&hub).await;
+    let other = hub.user("other@example.com", false).await;
+    let first = hub.app.auth.find_person("first@example.com").await.unwrap();
+    let token = hub.app.auth.create_token(&first, clock::now_ms()).await.unwrap().shown;
+    let own = json!({"label": "own", "provider": "openai", "secret": "sk-canary-1234"});
+    let own = hub
+        .api(Method::POST, "/teams/current/accounts", &token, own)
+        .await
+        .json();
+    let ids = [&other.id, &other.team, own["id"].as_str().unwrap()];
+    let teams = hub.api(Method::GET, "/teams", &token, Value::Null).await.json();
+    let is_own = |team: &&Value| team["id"] != other.team.as_str();
+    let team = teams["data"].as_array().unwrap().iter().find(is_own).unwrap()["id"]
+        .as_str()
+        .unwrap();
+
+    // The grave ones first: they are refused, so nothing is gone that those after them look for.
+    let mut functions = shapes::functions();
+    functions.sort_by_key(|function| !GRAVE.contains(&function.name.as_str()));
+    let (mut asking, mut silent) = (BTreeSet::new(), BTreeSet::from(["log_out"]));
+    for function in functions.iter().filter(|function| function.name != "log_out") {
+        let mut is_asked = false;
+        for id in &ids[..if function.takes_ids() { ids.len() } else { 1 }] {
+            let body = function.body(id).replace("role=viewer", "role=admin");
+            let body = body.replace(&format!("team={id}"), &format!("team={team}"));
+            is_asked |= call(&hub, function, &old, &body).await.0 == "unconfirmed";
+        }
+        let name = function.name.as_str();
+        if is_asked {
+            asking.insert(name);
+        } else if !function.is_read {
+            silent.insert(name);
+        }
+    }
+    assert_eq!(hub.page("/overview", &old).await.status, 200, "it is the same session");
+    assert_eq!(asking, BTreeSet::from(GRAVE));
+    assert_eq!(
+        silent,
+        BTreeSet::from(LIGHT),
+        "whatever is new is grave or light: say which"
+    );
 }

@@ -4,12 +4,15 @@
 //! Invariant: walks what the server registers; what is new is tried by itself, or fails here until it is said how.
 
 use crate::{
-    harness::{Answer, User},
+    harness::{Answer, Hub, User},
     shapes::{self, Function},
+    usage,
     world::{ALIAS, MARK, World},
 };
 use futures_util::{StreamExt as _, stream};
+use gateway_core::ledger::Outcome;
 use reqwest::Method;
+use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 use server::http::{management, relay};
 
@@ -172,8 +175,7 @@ async fn walk_pages(world: &World, cookie: &str, wrong: &mut Vec<String>) {
 }
 
 /// The code of a refusal, or nothing where it was done.
-async fn call(world: &World, function: &Function, cookie: &str, body: &str) -> (String, Answer) {
-    let hub = &world.hub;
+pub async fn call(hub: &Hub, function: &Function, cookie: &str, body: &str) -> (String, Answer) {
     let request = if function.is_read {
         hub.client.get(hub.url(&format!("/fn/{}?{body}", function.name)))
     } else {
@@ -205,7 +207,7 @@ async fn walk_functions(world: &World, (email, team): (&str, &str), wrong: &mut 
         let answers = stream::iter(&bodies).map(|(id, body)| {
             let (function, with_team) = (&function, &with_team);
             async move {
-                let (code, answer) = call(world, function, with_team, body).await;
+                let (code, answer) = call(&world.hub, function, with_team, body).await;
                 let is_known = [
                     "",
                     "not_found",
@@ -334,7 +336,7 @@ async fn viewers_change_nothing_and_members_only_what_is_their_own() {
             }
             let ids = world.ids.iter().filter(|id| function.takes_ids() && **id != who.id);
             for body in ids.map(|id| function.body(id)).chain([function.body("")]) {
-                call(&world, &function, &cookie, &body).await;
+                call(hub, &function, &cookie, &body).await;
             }
             let changed = world.changed_since(&before);
             assert!(changed.is_empty(), "{} as {email} changed {changed:#?}", function.name);
@@ -369,7 +371,7 @@ async fn nothing_of_a_tenant_is_told_to_or_changed_by_somebody_unknown() {
     }
     for function in shapes::functions() {
         for body in [function.body(&world.ids[0]), function.body(world.ids.last().unwrap())] {
-            let (_, answer) = call(&world, &function, "", &body).await;
+            let (_, answer) = call(hub, &function, "", &body).await;
             if tells(&answer, ALIAS) {
                 wrong.push(format!("{} {body}: {answer:?}", function.name));
             }
@@ -377,6 +379,69 @@ async fn nothing_of_a_tenant_is_told_to_or_changed_by_somebody_unknown() {
     }
     assert_none(&wrong);
     assert_none(&world.changed_since(&before));
+}
+
+/// All that `user` is told of their team where no id is asked for, over the management API and in files.
+async fn seen(world: &World, user: &User, cookie: &str) -> Vec<(String, String)> {
+    let reads = management::ROUTES.iter().filter(|(method, _)| *method == "get");
+    let paths = reads.map(|(_, path)| path.replace("{team}", "current"));
+    let mut seen = Vec::new();
+    for path in paths.filter(|path| path.starts_with("/teams/current") && !path.contains('{')) {
+        let answer = world.hub.get(&path, user).await;
+        seen.push((path, answer.text));
+    }
+    for file in ["/usage.csv", "/billing/statement.csv"] {
+        seen.push((file.to_owned(), world.hub.page(file, cookie).await.text));
+    }
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_team_does_what_it_likes_to_itself_and_sees_the_same_with_a_neighbour_as_without_one() {
+    let world = World::new().await;
+    let hub = &world.hub;
+    hub.app
+        .db
+        .execute_unprepared("UPDATE customer SET method = 'pm_quokka', card = 'quokka 4242'")
+        .await
+        .unwrap();
+    let before = world.rows();
+    let other = hub.user("bystander@example.com", false).await;
+    // In the same hour, for the same model, by an alias of the same name.
+    let key = usage::key_of(hub, &other, "bystanders").await;
+    usage::call(hub, &other, key, ("quokka-model", Outcome::Ok)).await;
+    usage::written(hub).await;
+    let alias = json!({"name": ALIAS, "targets": ["quokka-model"]});
+    assert_eq!(hub.post("/teams/current/aliases", &other, alias).await.status, 201);
+    let own = format!("/teams/current/aliases/{ALIAS}");
+    for (method, path, body) in [
+        (
+            Method::PUT,
+            "/teams/current/alert-addresses",
+            json!({"emails": ["bystander@example.com"]}),
+        ),
+        (Method::DELETE, "/teams/current/card", Value::Null),
+        (Method::PATCH, own.as_str(), json!({"on_content_filter": true})),
+        (Method::DELETE, own.as_str(), Value::Null),
+    ] {
+        let answer = hub.api(method.clone(), path, &other.token, body).await;
+        assert!((200..300).contains(&answer.status), "{method} {path}: {answer:?}");
+    }
+    let mut changed = world.changed_since(&before);
+    // It says that the catalogue is another, and not whose part of it.
+    changed.retain(|row| !row.contains("stamp_catalog"));
+    assert_none(&changed);
+    for path in [&own, "/teams/current/aliases/quokka-house"] {
+        assert_eq!(hub.get(path, &other).await.status, 404, "{path}");
+    }
+
+    let cookie = world.log_in("bystander@example.com").await;
+    let with = seen(&world, &other, &cookie).await;
+    assert!(with.len() > 15, "{with:?}");
+    world.forget();
+    for (with, without) in with.into_iter().zip(seen(&world, &other, &cookie).await) {
+        assert_eq!(with, without);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -100,6 +100,8 @@ async fn whoever_is_not_signed_in_is_led_to_the_log_in_and_back_out() {
             ("x-original-url", "/login"),
             ("x-rewrite-url", "/login"),
             ("host", "127.0.0.1/login"),
+            ("host", "127.0.0.1/login?"),
+            ("host", "127.0.0.1/login#"),
         ] {
             let request = hub.client.get(hub.url(page)).header(header, value);
             let claimed = hub.send(request).await;

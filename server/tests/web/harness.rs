@@ -3,14 +3,14 @@
 //! Invariant: what a test made is gone when it ends.
 
 use clap::Parser as _;
-use entity::member;
+use entity::{member, usage_hour};
 use gateway_core::id::{self, Kind};
 use reqwest::{
     Method,
     header::{HeaderMap, LOCATION, SET_COOKIE},
     redirect::Policy,
 };
-use sea_orm::{ConnectionTrait as _, Database, EntityTrait as _, Set};
+use sea_orm::{ActiveModelTrait as _, ConnectionTrait as _, Database, EntityTrait as _, IntoActiveModel as _, Set};
 use serde_json::Value;
 use server::{
     app::App,
@@ -192,6 +192,29 @@ impl Hub {
             id::parse(Kind::User, user).unwrap(),
         );
         member::Entity::delete_by_id(row).exec(&self.app.db).await.unwrap();
+    }
+
+    /// One request of the team `team_id` for `model`, in the hour of `at_ms`, came to `posted`: as the overview counts it, and nothing besides.
+    pub async fn used(&self, team_id: i64, (at_ms, model): (i64, &str), posted: i64) {
+        let row = usage_hour::Model {
+            hour: at_ms / 3_600_000 * 3_600_000,
+            team_id,
+            key_id: 1,
+            model: model.to_owned(),
+            member_id: None,
+            requests: 1,
+            failed: 0,
+            failovers: 0,
+            input: 0,
+            cache_read: 0,
+            cache_write: 0,
+            output: 0,
+            posted,
+            own_posted: 0,
+            ttft_ms_sum: 0,
+            ttft_count: 0,
+        };
+        row.into_active_model().insert(&self.app.db).await.unwrap();
     }
 
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {

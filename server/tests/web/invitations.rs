@@ -155,6 +155,16 @@ async fn an_expired_revoked_unknown_or_unbacked_invitation_says_why_and_leaves_n
         assert_eq!(members(&hub, &owner).await.len(), 1);
         let users = entity::user::Entity::find().count(&hub.app.db).await.unwrap();
         assert_eq!(users, 3, "nobody was made");
+
+        let (_, suspended) = invite(&hub, &owner, json!({"role": "member"})).await;
+        run(
+            &hub,
+            "UPDATE \"user\" SET disabled_at = 1 WHERE email = 'owner@example.com'",
+        )
+        .await;
+        let (status, error) = accept(&hub, &guest, &suspended).await;
+        let message = error["error"]["message"].as_str().unwrap();
+        assert!(status == 409 && message.contains("may not invite"), "{message}");
     }
 }
 

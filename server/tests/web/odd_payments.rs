@@ -5,8 +5,8 @@ use crate::{
     payments::{assert_books_balance, balance, begin, deliver, id, lines, outcomes, shops, state},
     stripe::{Fault, Stripe},
 };
-use entity::{team, usage_hour};
-use sea_orm::{ActiveModelTrait as _, EntityTrait as _, IntoActiveModel as _};
+use entity::team;
+use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
 use server::{alerts, clock};
 
@@ -239,25 +239,7 @@ async fn a_balance_that_will_not_last_is_told_on_every_page_with_the_way_out() {
     let told = "The balance of $25.00 will not last three days.";
     assert!(!hub.page("/keys", &owner).await.text.contains(told));
     let team_id = team::Entity::find().one(&hub.app.db).await.unwrap().unwrap().id;
-    let used = usage_hour::Model {
-        hour: clock::now_ms() / 3_600_000 * 3_600_000,
-        team_id,
-        key_id: 1,
-        model: "small".to_owned(),
-        member_id: None,
-        requests: 1,
-        failed: 0,
-        failovers: 0,
-        input: 0,
-        cache_read: 0,
-        cache_write: 0,
-        output: 0,
-        own_posted: 0,
-        posted: 70_000_000_000,
-        ttft_ms_sum: 0,
-        ttft_count: 0,
-    };
-    used.into_active_model().insert(&hub.app.db).await.unwrap();
+    hub.used(team_id, (clock::now_ms(), "small"), 70_000_000_000).await;
     for page in ["/keys", "/overview"] {
         let page = hub.page(page, &owner).await.text;
         assert!(page.contains(told) && page.contains("Top up"), "{page}");

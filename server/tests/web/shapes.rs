@@ -8,8 +8,10 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 /// Fields that name nothing of anybody, and something good to put there; an empty one is left out.
 const VALUES: &[(&str, &str)] = &[
+    ("add", "5"),
     ("amount", "5"),
     ("below", "5"),
+    ("charge", "0.002"),
     ("charged", "0.001"),
     ("code", "000000"),
     ("current", "not-the-password-1"),

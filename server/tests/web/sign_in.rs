@@ -8,7 +8,10 @@ use crate::{
 use entity::{identity, user};
 use sea_orm::{ConnectionTrait as _, EntityTrait as _, PaginatorTrait as _};
 use serde_json::{Value, json};
-use server::{auth::ProviderKind, clock};
+use server::{
+    auth::{CONFIRMED_MS, ProviderKind},
+    clock,
+};
 
 const ENTER: &str = "/login/with/oidc";
 
@@ -400,6 +403,24 @@ async fn an_account_is_linked_by_who_is_signed_in_and_the_last_way_in_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_not_linked_long_after_the_password_neither_where_it_begins_nor_where_it_ends() {
+    let (hub, issuer) = hub_with_issuer(&[]).await;
+    let mara = hub.sign_up("mara@example.com").await;
+    issuer.vouch("s-1", "mara@example.com");
+    let way = issuer.ask(&hub, "/settings/link/oidc", &mara).await;
+    let older = format!("UPDATE session SET created_at = created_at - {CONFIRMED_MS}");
+    hub.app.db.execute_unprepared(&older).await.unwrap();
+    let person = hub.app.auth.find_person("mara@example.com").await.unwrap();
+    hub.app.auth.forget_user(person.user_id);
+    way.come(&hub, &mara).await;
+    assert_eq!(identities(&hub).await, 0);
+    let begin = hub.client.get(hub.url("/settings/link/oidc"));
+    let begin = begin.header("sec-fetch-site", "same-origin").header("cookie", &mara);
+    let asked = hub.send(begin).await;
+    assert!(asked.location().starts_with("/confirm"), "{asked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sign_up_modes_and_invitations_hold_for_whom_an_issuer_vouches_for() {
     let (hub, issuer) = hub_with_issuer(&[]).await;
     let root = hub.user("root@example.com", true).await;
@@ -475,10 +496,11 @@ async fn a_code_is_asked_of_who_set_up_an_app_and_a_service_confirms_who_is_sign
             .text
             .contains("/confirm/with/oidc?to=")
     );
-    issuer.vouch("s-9", "mara@example.com");
+    let now_s = now_ms / 1_000;
+    // Somebody else there, who logged in just now: their address is not who they are.
+    issuer.say(json!({"sub": "s-9", "email": "mara@example.com", "email_verified": true, "auth_time": now_s}));
     let other = issuer.go(&hub, "/confirm/with/oidc?to=/team", &mara).await;
     assert!(other.cookie("ourhub").is_none() && other.location().starts_with("/confirm?to="));
-    let now_s = now_ms / 1_000;
     for (time_s, said) in [
         (Value::Null, "does not say that you logged in there just now"),
         (json!(now_s - 3_600), "nobody logged in there anew"),

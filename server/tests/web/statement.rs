@@ -1,13 +1,13 @@
 //! The monthly statement is the ledger to the nano-dollar, in the team's time zone, also where clocks are changed.
 
 use crate::harness::{self, Hub, User};
-use entity::{entry, hold, usage_hour};
+use entity::{entry, hold};
 use gateway_core::{
     id::{self, Kind},
     money::Nano,
 };
 use jiff::{Timestamp, tz::TimeZone};
-use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, PaginatorTrait};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -18,6 +18,8 @@ const BEGIN_MS: i64 = 1_789_430_400_000;
 /// Charges every 7 h and some minutes for a hundred days, and an entry now and then; each with its time and signed amount.
 async fn history(hub: &Hub, user: &User) -> Vec<(i64, i64)> {
     let team_id = id::parse(Kind::Team, &user.team).unwrap();
+    let before = hold::Entity::find().count(&hub.app.db).await.unwrap();
+    let before = u32::try_from(before).unwrap();
     let mut lines = Vec::new();
     let mut hours: BTreeMap<(i64, String), i64> = BTreeMap::new();
     let mut holds = Vec::new();
@@ -29,10 +31,10 @@ async fn history(hub: &Hub, user: &User) -> Vec<(i64, i64)> {
         );
         *hours.entry((at_ms / HOUR_MS * HOUR_MS, model.to_owned())).or_default() += posted;
         lines.push((at_ms, -posted));
-        holds.push(charge(team_id, (at_ms, step), posted, model).into_active_model());
+        holds.push(charge((team_id, before), (at_ms, step), posted, model).into_active_model());
         if step % 50 == 0 {
             let row = entry::Model {
-                id: id::at(at_ms, 900_000),
+                id: id::at(at_ms, 900_000 + before),
                 team_id,
                 kind: "grant".to_owned(),
                 amount: 5_000_000_001 + step,
@@ -41,7 +43,7 @@ async fn history(hub: &Hub, user: &User) -> Vec<(i64, i64)> {
                 hold_id: None,
                 buckets: String::new(),
                 created_at: at_ms,
-                batch: step + 1,
+                batch: i64::from(before) + step + 1,
             };
             lines.push((at_ms, row.amount));
             row.into_active_model().insert(&hub.app.db).await.unwrap();
@@ -52,31 +54,13 @@ async fn history(hub: &Hub, user: &User) -> Vec<(i64, i64)> {
         .await
         .unwrap();
     for ((hour, model), posted) in hours {
-        let row = usage_hour::Model {
-            hour,
-            team_id,
-            key_id: 1,
-            model,
-            member_id: None,
-            requests: 1,
-            failed: 0,
-            failovers: 0,
-            input: 0,
-            cache_read: 0,
-            cache_write: 0,
-            output: 0,
-            posted,
-            own_posted: 0,
-            ttft_ms_sum: 0,
-            ttft_count: 0,
-        };
-        row.into_active_model().insert(&hub.app.db).await.unwrap();
+        hub.used(team_id, (hour, &model), posted).await;
     }
     lines
 }
 
-fn charge(team_id: i64, (at_ms, low): (i64, i64), posted: i64, model: &str) -> hold::Model {
-    let hold_id = id::at(at_ms, u32::try_from(low).unwrap());
+fn charge((team_id, before): (i64, u32), (at_ms, low): (i64, i64), posted: i64, model: &str) -> hold::Model {
+    let hold_id = id::at(at_ms, before + u32::try_from(low).unwrap());
     hold::Model {
         id: hold_id,
         request_id: hold_id,
@@ -124,6 +108,8 @@ async fn statements_add_up_to_the_ledger_in_every_zone_across_changes_of_clocks(
     for hub in harness::everywhere().await {
         let user = hub.user("a@example.com", false).await;
         let lines = history(&hub, &user).await;
+        // What another team did at the same times is none of its business.
+        history(&hub, &hub.user("neighbour@example.com", false).await).await;
         for zone_name in [
             "UTC",
             "Europe/Berlin",
@@ -207,6 +193,7 @@ async fn the_page_and_the_file_of_a_month_say_the_same_and_a_wrong_month_is_name
         .unwrap()
         .to_owned();
     history(&hub, &user).await;
+    history(&hub, &hub.user("neighbour@example.com", false).await).await;
     let statement = hub.get("/teams/current/statement?month=2026-10", &user).await.json();
     let file = hub.page("/billing/statement.csv?month=2026-10", &cookie).await;
     assert_eq!(file.header("content-type"), "text/csv; charset=utf-8");

@@ -2,9 +2,10 @@
 
 use crate::harness::{self, Hub, PASSWORD, User};
 use reqwest::Method;
+use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 use server::{
-    auth::{AuthError, NewUser},
+    auth::{AuthError, CONFIRMED_MS, NewUser},
     clock,
     teams::{self, TeamError},
 };
@@ -235,6 +236,46 @@ async fn an_admin_who_acts_as_somebody_is_seen_to_do_so_and_reaches_nothing_that
             assert_eq!(log.iter().filter(|row| row.action == action).count(), 1, "{action}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_acts_as_somebody_changes_no_secret_once_their_own_password_is_long_ago_and_nothing_once_they_are_no_admin()
+{
+    let hub = harness::spawn().await;
+    hub.user("root@example.com", true).await;
+    let mara = hub.user("mara@example.com", false).await;
+    let admin = browser(&hub, "root@example.com").await;
+    let begun = hub.form("act_as", &admin, &format!("user={}", mara.id)).await;
+    let acting = format!("{admin}; {}", begun.cookie("ourhub-acting").unwrap().0);
+    let shown = async || hub.get("/teams/current/webhook", &mara).await.json()["url"].clone();
+    let set = async |name: &str| {
+        let url = format!("url=https%3A%2F%2Fhooks.invalid%2F{name}");
+        hub.form("set_webhook", &acting, &url).await
+    };
+    set("lately").await;
+    assert_eq!(shown().await, "https://hooks.invalid/lately");
+
+    let root = hub.app.auth.find_person("root@example.com").await.unwrap();
+    let change = async |statement: String| {
+        hub.app.db.execute_unprepared(&statement).await.unwrap();
+        hub.app.auth.forget_user(root.user_id);
+    };
+    change(format!("UPDATE session SET created_at = created_at - {CONFIRMED_MS}")).await;
+    let refused = set("late").await;
+    assert!(
+        !refused.location().starts_with("/confirm"),
+        "it would not be hers: {refused:?}"
+    );
+    assert_eq!(shown().await, "https://hooks.invalid/lately");
+
+    let words = "You act as mara@example.com.";
+    assert!(hub.page("/overview", &acting).await.text.contains(words));
+    change(format!(
+        "UPDATE \"user\" SET is_admin = FALSE WHERE id = {}",
+        root.user_id
+    ))
+    .await;
+    assert!(!hub.page("/overview", &acting).await.text.contains(words));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -278,6 +278,18 @@ impl World {
         prefixes.map(|(_, prefix)| called(&prefix, id)).collect()
     }
 
+    /// Nothing of the tenant's team is left in the database.
+    pub fn forget(&self) {
+        let connection = self.connection();
+        let team = ids::parse(ids::Kind::Team, &self.owner.team).unwrap();
+        for (table, columns) in tables(&connection) {
+            if columns.iter().any(|(column, _)| column == "team_id") {
+                let statement = format!("DELETE FROM \"{table}\" WHERE team_id = {team}");
+                connection.execute(&statement, []).unwrap();
+            }
+        }
+    }
+
     /// Every row there is, of each table that does not change by itself.
     pub fn rows(&self) -> BTreeSet<String> {
         let connection = self.connection();
