@@ -136,7 +136,7 @@ mod tests {
                     "@type": "type.googleapis.com/google.rpc.ErrorInfo",
                     "domain": "[removed]",
                     "metadata": { "service": "[removed]", "name": "[removed]" },
-                }, { "@type": "[removed]" }],
+                }, { "@type": "[removed].[removed]" }],
             })
         );
     }
