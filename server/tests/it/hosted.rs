@@ -4,13 +4,15 @@ use crate::harness::{Answer, Hub, Key, Setup, everywhere, spawn, spawn_with};
 use crate::upstream::Reply;
 use gateway_core::money::Nano;
 use serde_json::{Value, json};
-use server::accounts::Standing;
+use server::accounts::{Models, Served, Standing};
 use server::catalog::{NewModel, Prices};
 use server::keys::KeySettings;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
+/// The dialects in which tools run at the provider.
+const DIALECTS: [&str; 4] = ["chat", "responses", "messages", "generate"];
 /// The context of the model that searches.
 const CONTEXT: i64 = 10_000;
 /// What a search costs.
@@ -37,11 +39,13 @@ async fn model(hub: &Hub, id: &str, search: Option<&str>, context: Option<i64>) 
     hub.app.catalog.add_model(&new, hub.admin.user_id).await.unwrap();
 }
 
-/// Models: `finder` searches for a fee, `plain` has no price for that, of `endless` nobody knows how much it reads.
+/// Models of each dialect: `finder` searches for a fee, `plain` has no price for that, of `endless` nobody knows how much it reads.
 async fn models(hub: &Hub) {
-    model(hub, "finder", Some("0.01"), Some(CONTEXT)).await;
-    model(hub, "plain", None, Some(CONTEXT)).await;
-    model(hub, "endless", Some("0.01"), None).await;
+    for dialect in DIALECTS {
+        model(hub, &format!("finder-{dialect}"), Some("0.01"), Some(CONTEXT)).await;
+        model(hub, &format!("plain-{dialect}"), None, Some(CONTEXT)).await;
+        model(hub, &format!("endless-{dialect}"), Some("0.01"), None).await;
+    }
 }
 
 async fn searching<'a>(hub: &'a Hub, change: impl FnOnce(&mut KeySettings)) -> Key<'a> {
@@ -137,9 +141,20 @@ fn answer(path: &str, body: &Value) -> Reply {
     }
 }
 
-async fn account(hub: &Hub) {
-    hub.account("one").await;
-    hub.upstream.behave("one", |call| answer(&call.path, &call.json()));
+/// An account for each dialect, and for the models whose names end so.
+async fn accounts(hub: &Hub) {
+    for dialect in DIALECTS {
+        hub.account_with(dialect, |new| {
+            new.dialect = Some(dialect.to_owned());
+            let served = ["finder", "plain", "endless"].map(|model| Served {
+                model: format!("{model}-{dialect}"),
+                upstream_model: None,
+            });
+            new.models = Models::Named(served.to_vec());
+        })
+        .await;
+        hub.upstream.behave(dialect, |call| answer(&call.path, &call.json()));
+    }
 }
 
 async fn send(key: &Key<'_>, (path, body): &(String, Value)) -> Answer {
@@ -148,7 +163,7 @@ async fn send(key: &Key<'_>, (path, body): &(String, Value)) -> Answer {
 
 /// What the upstream was sent last.
 fn last(hub: &Hub) -> Value {
-    hub.upstream.arrived("one").last().unwrap().json()
+    hub.upstream.arrived_anywhere().last().unwrap().json()
 }
 
 /// What was held for the request that was answered with `answer`, and what it was charged.
@@ -163,23 +178,23 @@ async fn hold(hub: &Hub, answer: &Answer) -> (i64, i64) {
 async fn what_a_key_lets_run_passes_and_its_searches_are_charged_to_the_nano() {
     for hub in everywhere(Setup::default()).await {
         models(&hub).await;
-        account(&hub).await;
+        accounts(&hub).await;
         let key = searching(&hub, |_| {}).await;
         let search = json!([{ "type": "web_search" }]);
         let limited = json!([{ "type": "web_search_20250305", "name": "web_search", "max_uses": 3 }]);
         let open = json!([{ "type": "web_search_20250305", "name": "web_search" }]);
         let read = |readings: i64| readings * CONTEXT * 1_000;
         for (question, held, searches, noted) in [
-            (responses("finder", &search), read(11) + 10 * FEE, 2, true),
-            (messages("finder", &limited), read(10) + 3 * FEE, 2, false),
-            (messages("finder", &open), read(10) + 10 * FEE, 2, true),
+            (responses("finder-responses", &search), read(11) + 10 * FEE, 2, true),
+            (messages("finder-messages", &limited), read(10) + 3 * FEE, 2, false),
+            (messages("finder-messages", &open), read(10) + 10 * FEE, 2, true),
             (
-                generate("finder", &json!([{ "googleSearch": {} }])),
+                generate("finder-generate", &json!([{ "googleSearch": {} }])),
                 read(1) + 10 * FEE,
                 2,
                 false,
             ),
-            (chat("finder"), read(1) + FEE, 1, false),
+            (chat("finder-chat"), read(1) + FEE, 1, false),
         ] {
             for question in [question.clone(), streamed(question)] {
                 let answer = send(&key, &question).await;
@@ -210,15 +225,15 @@ async fn what_a_key_lets_run_passes_and_its_searches_are_charged_to_the_nano() {
 async fn what_may_not_run_or_has_no_price_is_left_out() {
     let hub = spawn().await;
     models(&hub).await;
-    account(&hub).await;
+    accounts(&hub).await;
     let (plain, open) = (hub.key().await, searching(&hub, |_| {}).await);
     let tools =
         json!([{ "type": "web_search" }, { "type": "mcp", "server_label": "s", "server_url": "https://example.com" }]);
     for (key, model, left) in [
-        (&plain, "finder", json!(null)),
-        (&open, "plain", json!([tools[1]])),
-        (&open, "endless", json!(null)),
-        (&open, "finder", tools.clone()),
+        (&plain, "finder-responses", json!(null)),
+        (&open, "plain-responses", json!([tools[1]])),
+        (&open, "endless-responses", json!(null)),
+        (&open, "finder-responses", tools.clone()),
     ] {
         let answer = send(key, &responses(model, &tools)).await;
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -228,14 +243,14 @@ async fn what_may_not_run_or_has_no_price_is_left_out() {
         assert_eq!(is_dropped, left[0]["type"] != "web_search", "{notes}");
     }
     // What is demanded is not left out, and no array is made of what a search found.
-    let mut demanded = responses("plain", &tools);
+    let mut demanded = responses("plain-responses", &tools);
     demanded.1["tool_choice"] = json!({ "type": "web_search" });
     assert_eq!(send(&open, &demanded).await.status, 400);
-    demanded.1["model"] = json!("finder");
+    demanded.1["model"] = json!("finder-responses");
     assert_eq!(send(&open, &demanded).await.status, 200);
-    assert_eq!(send(&plain, &chat("finder")).await.status, 400);
-    assert_eq!(send(&open, &chat("plain")).await.status, 400);
-    let (path, body) = generate("finder", &json!([{ "googleSearch": {} }]));
+    assert_eq!(send(&plain, &chat("finder-chat")).await.status, 400);
+    assert_eq!(send(&open, &chat("plain-chat")).await.status, 400);
+    let (path, body) = generate("finder-generate", &json!([{ "googleSearch": {} }]));
     let array = path.replace(":generateContent", ":streamGenerateContent");
     assert_eq!(send(&open, &(array, body)).await.status, 200);
     assert_eq!(last(&hub)["tools"], json!(null));
@@ -247,14 +262,14 @@ async fn what_may_not_run_or_has_no_price_is_left_out() {
 async fn a_cap_holds_the_dearest_and_a_window_of_tokens_the_prompt_as_it_stands() {
     let hub = spawn().await;
     models(&hub).await;
-    account(&hub).await;
-    let question = responses("finder", &json!([{ "type": "web_search" }]));
+    accounts(&hub).await;
+    let question = responses("finder-responses", &json!([{ "type": "web_search" }]));
     let most = 11 * CONTEXT * 1_000 + 10 * FEE;
     // Not even the least of an answer fits.
     let poor = searching(&hub, |settings| settings.caps.day = Some(Nano(most + 15 * 2_000))).await;
     let answer = send(&poor, &question).await;
     assert_eq!(answer.status, 429, "{answer:?}");
-    assert!(hub.upstream.arrived("one").is_empty());
+    assert!(hub.upstream.arrived_anywhere().is_empty());
     // Twenty tokens of it do.
     let clamped = searching(&hub, |settings| settings.caps.day = Some(Nano(most + 20 * 2_000))).await;
     let answer = send(&clamped, &question).await;
@@ -276,8 +291,10 @@ async fn a_cap_holds_the_dearest_and_a_window_of_tokens_the_prompt_as_it_stands(
 async fn an_attempt_that_failed_is_not_charged_for_readings_that_nobody_saw() {
     let hub = spawn().await;
     models(&hub).await;
-    hub.account("zero").await;
+    hub.account_with("zero", |new| new.dialect = Some("responses".to_owned()))
+        .await;
     hub.account_with("one", |new| {
+        new.dialect = Some("responses".to_owned());
         new.standing = Standing {
             priority: 1,
             ..Standing::default()
@@ -287,7 +304,7 @@ async fn an_attempt_that_failed_is_not_charged_for_readings_that_nobody_saw() {
     hub.upstream.behave("one", |call| answer(&call.path, &call.json()));
     hub.upstream.behave("zero", |_| Reply::hang_up());
     let key = searching(&hub, |_| {}).await;
-    let answer = send(&key, &responses("finder", &json!([{ "type": "web_search" }]))).await;
+    let answer = send(&key, &responses("finder-responses", &json!([{ "type": "web_search" }]))).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     hub.quiet().await;
     let holds = hub.holds().await;
@@ -309,7 +326,8 @@ async fn a_client_that_hangs_up_on_a_model_that_thinks_pays_for_the_readings_tha
     setup.relay.heartbeat = Duration::from_millis(20);
     setup.relay.drain = Duration::from_millis(100);
     let hub = spawn_with(setup).await;
-    hub.account("one").await;
+    hub.account_with("one", |new| new.dialect = Some("messages".to_owned()))
+        .await;
     let call = json!({ "type": "server_tool_use", "id": "s", "name": "web_search", "input": {} });
     let events = [
         json!({ "type": "message_start", "message": { "model": "m", "usage": { "input_tokens": 10, "output_tokens": 1 } } }),
