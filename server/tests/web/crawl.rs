@@ -436,6 +436,15 @@ async fn a_team_does_what_it_likes_to_itself_and_sees_the_same_with_a_neighbour_
     }
 
     let cookie = world.log_in("bystander@example.com").await;
+    for (cookie, is_disputed) in [
+        (&cookie, false),
+        (&world.log_in("quokka-owner@example.com").await, true),
+    ] {
+        let board = hub.client.get(hub.url("/fn/payments_board"));
+        let board = board.header("accept", "application/json").header("cookie", cookie);
+        let board = hub.send(board).await.json();
+        assert_eq!(board["disputes"] != json!([]), is_disputed, "{board}");
+    }
     let with = seen(&world, &other, &cookie).await;
     assert!(with.len() > 15, "{with:?}");
     world.forget();
