@@ -133,6 +133,7 @@ impl Principal {
         let fleet = self.fleet_of(whose).await?;
         let account_id = super::parse(Kind::Account, id)?;
         let before = fleet.get(account_id).await?;
+        self.demand_confirmed()?;
         fleet.delete(account_id).await?;
         self.record(Change {
             team_id: fleet.owner(),

@@ -62,6 +62,7 @@ impl Principal {
 
     async fn add_model(&self, new: NewModel) -> Result<ModelView, Refusal> {
         let admin = self.admin()?;
+        self.demand_confirmed()?;
         let after = json!(new);
         let new = catalog::NewModel {
             id: new.id.trim().to_owned(),
@@ -83,6 +84,7 @@ impl Principal {
 
     async fn set_price(&self, model: &str, new: NewPrice) -> Result<ModelView, Refusal> {
         let admin = self.admin()?;
+        self.demand_confirmed()?;
         let after = json!(new);
         let new = catalog::NewPrice {
             effective_at_ms: new.effective_at.map(|moment| moment.start("UTC").0),

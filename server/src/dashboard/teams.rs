@@ -111,6 +111,7 @@ impl Principal {
 
     async fn suspend(&self, scope: &TeamScope, suspended: bool) -> Result<(), Refusal> {
         let admin = self.admin()?;
+        self.demand_confirmed()?;
         let team_id = scope.team_id();
         let before = teams::get(&self.app.db, scope).await?;
         let action = match suspended {

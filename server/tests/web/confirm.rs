@@ -1,4 +1,4 @@
-//! The password once more: a browser that logged in long ago changes no secret, balance or role before it.
+//! The password once more: a browser that logged in long ago is shown no secret, and changes no secret, price, balance or role before it.
 
 use crate::{
     crawl::call,
@@ -13,16 +13,20 @@ use server::{auth::CONFIRMED_MS, clock};
 use std::collections::BTreeSet;
 
 /// Server functions that show or change a secret, money, or who may do what: they ask.
-const GRAVE: [&str; 35] = [
+const GRAVE: [&str; 41] = [
     "act_as",
     "add_passkey",
+    "add_price",
     "adjust",
     "ask_email",
     "begin_factor",
     "confirm_factor",
     "create_account",
     "create_codes",
+    "create_key",
+    "create_model",
     "create_token",
+    "delete_account",
     "delete_markup",
     "delete_self",
     "delete_user",
@@ -40,8 +44,10 @@ const GRAVE: [&str; 35] = [
     "renew_codes",
     "reset_factor",
     "revoke_token",
+    "rotate_key",
     "set_auto_top_up",
     "set_markup",
+    "set_team_suspended",
     "set_user_suspended",
     "set_webhook",
     "unlink",
@@ -51,19 +57,15 @@ const GRAVE: [&str; 35] = [
     "update_sign_up_policy",
 ];
 /// Those that change something and do not.
-const LIGHT: [&str; 49] = [
+const LIGHT: [&str; 43] = [
     "accept_invitation",
-    "add_price",
     "ask_reset",
     "change_password",
     "confirm",
     "confirm_by_passkey",
     "confirm_email",
     "create_alias",
-    "create_key",
-    "create_model",
     "create_team",
-    "delete_account",
     "delete_alias",
     "discard_mail",
     "dismiss_alert",
@@ -84,11 +86,9 @@ const LIGHT: [&str; 49] = [
     "revoke_code",
     "revoke_invitation",
     "revoke_key",
-    "rotate_key",
     "set_account_disabled",
     "set_alert_addresses",
     "set_key_disabled",
-    "set_team_suspended",
     "set_theme",
     "set_uses_platform",
     "sign_up",
