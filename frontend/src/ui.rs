@@ -38,6 +38,6 @@ pub use notice::{Empty, Notice, Skeleton};
 pub use overlay::{Dialog, Drawer};
 pub use page::{AuthFrame, ErrorPage, PageHead, Site};
 pub use shell::{Nav, NavTeam, Section, Shell};
-pub use table::{Menu, MenuItem, MenuPost, Pager, Table, Th, mailbox, th};
+pub use table::{Menu, MenuItem, MenuPost, Pager, Table, Th, th};
 pub use time::{Clock, Style, When, countdown, day_name, duration, month_name};
 pub use trail::{Lane, LaneKind, Pips, Progress, Step, Trail, Waterfall};

@@ -116,7 +116,7 @@ fn row(visit: &Visit, member: MemberView) -> AnyView {
                         <Avatar name=email.clone() />
                     </span>
                     <span class="grow">
-                        {mailbox(&email)} " " {is_you.then(|| view! { <Badge text="you" /> })}
+                        {email.clone()} " " {is_you.then(|| view! { <Badge text="you" /> })}
                         <span class="sub only-sm">{role.clone()}</span>
                     </span>
                 </span>

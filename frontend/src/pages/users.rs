@@ -111,7 +111,8 @@ fn row(visit: &Visit, user: UserView) -> AnyView {
     view! {
         <tr>
             <td class="main">
-                {mailbox(&user.email)} " " {badge}
+                {user.email.clone()}
+                {badge}
                 <span class="sub mono">{user.id.clone()}</span>
                 <span class="sub only-sm">
                     <Status tone=tone text=word />

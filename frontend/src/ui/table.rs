@@ -23,14 +23,6 @@ pub const fn th(text: &'static str, class: &'static str) -> Th {
     Th { text, class }
 }
 
-/// An e-mail address that breaks after its @, where it has to.
-pub fn mailbox(text: &str) -> AnyView {
-    match text.split_once('@') {
-        Some((name, host)) => view! { {format!("{name}@")} <wbr /> {host.to_owned()} }.into_any(),
-        None => text.to_owned().into_any(),
-    }
-}
-
 /// A table in its frame.
 #[component]
 pub fn Table(
