@@ -1,4 +1,4 @@
-//! The password once more: a browser that logged in long ago is shown no secret, and changes no secret, price, balance or role before it.
+//! The password once more: a browser that logged in long ago changes no secret, price, balance or role before it.
 
 use crate::{
     crawl::call,
@@ -13,7 +13,7 @@ use server::{auth::CONFIRMED_MS, clock};
 use std::collections::BTreeSet;
 
 /// Server functions that show or change a secret, money, or who may do what: they ask.
-const GRAVE: [&str; 41] = [
+const GRAVE: [&str; 39] = [
     "act_as",
     "add_passkey",
     "add_price",
@@ -23,7 +23,6 @@ const GRAVE: [&str; 41] = [
     "confirm_factor",
     "create_account",
     "create_codes",
-    "create_key",
     "create_model",
     "create_token",
     "delete_account",
@@ -44,7 +43,6 @@ const GRAVE: [&str; 41] = [
     "renew_codes",
     "reset_factor",
     "revoke_token",
-    "rotate_key",
     "set_auto_top_up",
     "set_markup",
     "set_team_suspended",
@@ -57,7 +55,7 @@ const GRAVE: [&str; 41] = [
     "update_sign_up_policy",
 ];
 /// Those that change something and do not.
-const LIGHT: [&str; 43] = [
+const LIGHT: [&str; 45] = [
     "accept_invitation",
     "ask_reset",
     "change_password",
@@ -65,6 +63,7 @@ const LIGHT: [&str; 43] = [
     "confirm_by_passkey",
     "confirm_email",
     "create_alias",
+    "create_key",
     "create_team",
     "delete_alias",
     "discard_mail",
@@ -86,6 +85,7 @@ const LIGHT: [&str; 43] = [
     "revoke_code",
     "revoke_invitation",
     "revoke_key",
+    "rotate_key",
     "set_account_disabled",
     "set_alert_addresses",
     "set_key_disabled",

@@ -16,6 +16,7 @@ const VALUES: &[(&str, &str)] = &[
     ("code", "000000"),
     ("current", "not-the-password-1"),
     ("dialect", "chat"),
+    ("effective_at", "2099-01-01"),
     ("domains", ""),
     ("email", "nobody@example.com"),
     ("emails", "bystander@example.com"),
