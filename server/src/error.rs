@@ -239,7 +239,7 @@ impl RelayError {
             Self::ModelNotFound { model } => Told::new(404, INVALID, "model_not_found", format!("The model “{model}” does not exist here. GET /v1/models lists what this key may use.")).about("model"),
             Self::WrongOperation { model } => Told::new(400, INVALID, "unsupported_operation", format!("The model “{model}” does not do this. Ask it on the path for its kind.")).about("model"),
             Self::Untranslatable(reason) => untranslatable(reason),
-            Self::NothingKept => Told::new(400, INVALID, "unsupported_parameter", "This request refers to an earlier answer (previous_response_id, conversation or item_reference) that no account here keeps for this team and model. Send the whole conversation with each request."),
+            Self::NothingKept => Told::new(404, INVALID, "previous_response_not_found", "This request refers to an earlier answer (previous_response_id, conversation or item_reference) that no account here keeps for this team and model. Send the whole conversation with each request."),
             Self::NotSpoken { model } => Told::new(404, INVALID, "unsupported_operation", format!("No upstream account for the model “{model}” does this. Ask a model whose provider has it.")).about("model"),
             Self::PriceUnknown { model } => Told::new(503, "api_error", "price_unknown", format!("The model “{model}” has no price, so it is not called. The platform's admin has been told; nothing was charged.")).final_answer(),
             Self::Limit(refusal) => limit(refusal),

@@ -128,7 +128,7 @@ async fn what_builds_on_an_answer_goes_to_the_account_that_keeps_it_and_a_foreig
         let answer = Answer::read(request.body(body.to_string()).send().await.unwrap()).await;
         assert_eq!(
             (answer.status, answer.code()),
-            (400, "unsupported_parameter".to_owned()),
+            (404, "previous_response_not_found".to_owned()),
             "{more}: {}",
             answer.text()
         );
