@@ -45,7 +45,7 @@ async fn a_code_is_money_once_and_stands_in_ledger_list_and_audit_log_without_it
         let code = code(&hub, &admin).await;
         let row = entity::code::Entity::find().one(&hub.app.db).await.unwrap().unwrap();
         let bare = |text: &str| text.to_uppercase().replace('-', "");
-        assert_ne!(bare(&row.hash), bare(&code), "what is kept is worth nothing");
+        assert!(!bare(&code).contains(&bare(&row.hash)), "what is kept is worth nothing");
         let typed = code.to_lowercase().replace('-', " ");
         let line = hub
             .post("/teams/current/redemptions", &alice, json!({"code": typed}))
