@@ -115,7 +115,7 @@ pub enum RelayError {
         /// The field concerned.
         param: Option<String>,
         /// Members that only the upstream has, where the client speaks its dialect; scrubbed.
-        further: Map<String, Value>,
+        further: Option<Box<Map<String, Value>>>,
     },
     /// Every account failed.
     UpstreamFailed,
@@ -143,7 +143,7 @@ pub struct Told {
     /// The field concerned.
     pub param: Option<String>,
     /// Members that only the upstream's error has.
-    pub further: Map<String, Value>,
+    pub further: Option<Box<Map<String, Value>>>,
     /// When to come back, in seconds.
     pub retry_after_s: Option<i64>,
     /// Whether an SDK should try again by itself; none leaves it to the status.
@@ -158,7 +158,7 @@ impl Told {
             code: Some(code.to_owned()),
             message: message.into(),
             param: None,
-            further: Map::new(),
+            further: None,
             retry_after_s: None,
             should_retry: None,
         }
@@ -211,7 +211,7 @@ impl Told {
             message: &self.message,
             param: self.param.as_deref(),
             request_id,
-            further: Some(&self.further),
+            further: self.further.as_deref(),
         }
     }
 }

@@ -124,7 +124,7 @@ fn refusal(
         code: scrub_word(error.code, &secrets),
         message,
         param: scrub_word(error.param, &secrets),
-        further: scrub_further(&error.further, &secrets),
+        further: error.further.map(|further| Box::new(scrub_further(&further, &secrets))),
     })
 }
 

@@ -52,7 +52,7 @@ pub struct UpstreamError {
     /// The field it is about.
     pub param: Option<String>,
     /// What else it says of the request in members of its own, for a client of its dialect: see [`further_of`]; not yet fit for it.
-    pub further: Map<String, Value>,
+    pub further: Option<Box<Map<String, Value>>>,
 }
 
 impl UpstreamError {
@@ -207,7 +207,7 @@ fn read_value(value: &Value) -> UpstreamError {
         ),
         param: part(&["param"]),
         code,
-        further: Map::new(),
+        further: None,
     }
 }
 

@@ -25,20 +25,18 @@ const GOOGLE_TYPE: &str = "type.googleapis.com/google.rpc.";
 /// How long all of it may be, in bytes: what a model failed to make may be long.
 const BYTES_MAX: usize = 32 << 10;
 
-/// The members of the error in `body` that are about the request, not yet fit for a client; empty where there are none, or too much.
+/// The members of the error in `body` that are about the request, not yet fit for a client; none where there are none, or too much.
 #[must_use]
-pub fn further_of(body: &[u8]) -> Map<String, Value> {
+pub fn further_of(body: &[u8]) -> Option<Box<Map<String, Value>>> {
     let value: Value = serde_json::from_slice(body).unwrap_or_default();
     let outer = value.get(0).unwrap_or(&value);
-    let Some(error) = outer.get("error").and_then(Value::as_object) else {
-        return Map::new();
-    };
+    let error = outer.get("error")?.as_object()?;
     let known = error
         .iter()
         .filter(|(name, value)| KNOWN.contains(&name.as_str()) && !value.is_null());
     let known: Map<String, Value> = known.map(|(name, value)| (name.clone(), value.clone())).collect();
     let bytes = serde_json::to_string(&known).map_or(usize::MAX, |text| text.len());
-    if bytes <= BYTES_MAX { known } else { Map::new() }
+    (!known.is_empty() && bytes <= BYTES_MAX).then(|| Box::new(known))
 }
 
 /// `further` as a client may see it: without `secrets`, and without what is private by its name or looks like it.
@@ -81,7 +79,11 @@ mod tests {
     use serde_json::json;
 
     fn told(body: &Value) -> Value {
-        scrub_further(&further_of(body.to_string().as_bytes()), &["Canary-7"]).into()
+        scrub_further(
+            &further_of(body.to_string().as_bytes()).unwrap_or_default(),
+            &["Canary-7"],
+        )
+        .into()
     }
 
     #[test]
@@ -151,6 +153,6 @@ mod tests {
         ] {
             assert_eq!(told(&body), json!({}));
         }
-        assert!(further_of(b"<html>").is_empty());
+        assert!(further_of(b"<html>").is_none());
     }
 }
