@@ -406,7 +406,7 @@ async fn what_only_one_dialect_has_is_asked_of_accounts_that_speak_it() {
     let refused = key.send(&to, body.to_string()).await;
     assert_eq!(
         (refused.status, refused.code().as_str()),
-        (400, "unsupported_parameter"),
+        (404, "previous_response_not_found"),
         "{}",
         refused.text()
     );
