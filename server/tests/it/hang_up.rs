@@ -273,7 +273,7 @@ async fn a_request_dropped_at_any_await_leaves_nothing_open() {
         } else {
             Reply::chat("hello", 10, 5).split_every(40)
         };
-        hub.upstream.answer("good", answer.slowly(Duration::from_millis(2)));
+        hub.upstream.answer("good", answer.slowly(Duration::from_millis(6)));
         let mut cuts = 0;
         for polls in 0.. {
             assert!(polls < 2_000, "the request never ends");
