@@ -51,7 +51,7 @@ pub struct Usage {
     /// Seconds of sound written down, where they are priced, each begun one whole.
     #[serde(skip_serializing_if = "is_zero")]
     pub seconds: u64,
-    /// Searches through documents, where they are priced.
+    /// Searches, through documents or by a hosted tool, where they are priced.
     #[serde(skip_serializing_if = "is_zero")]
     pub searches: u64,
     /// The service tier by whose prices it is charged.

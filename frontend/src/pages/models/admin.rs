@@ -331,7 +331,7 @@ fn prices(flash: &Flash, stored: &Prices) -> AnyView {
         </Fieldset>
         <Fieldset
             legend="Prices, USD for each"
-            hint="For models of images, speech, transcription and rerank that are not paid by token; input and output are 0 then. An image costs the same whatever its size: write the dearest."
+            hint="For what is not paid by token. Of models of images, speech, transcription and rerank, input and output are 0 then; a search of the web comes on top of tokens. An image costs the same whatever its size: write the dearest."
         >
             <div class="cols cols--4">{image} {second} {search} {characters}</div>
         </Fieldset>

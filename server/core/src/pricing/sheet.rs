@@ -62,7 +62,7 @@ pub struct Rates {
     /// A second of sound written down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second: Option<i64>,
-    /// A search through documents.
+    /// A search, through documents or by a hosted tool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<i64>,
 }
